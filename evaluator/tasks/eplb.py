@@ -1,0 +1,274 @@
+"""Expert-parallel load balancing (EPLB) as the judge sees it.
+
+Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
+is run or timed. Validation is in `eplb_answers`, relabelling in `eplb_relabel`, figures in `eplb_metrics`, ceilings
+in `eplb_bounds`, generated loads in `evaluator.workloads`, recorded ones in `evaluator.traces`.
+
+A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
+`balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
+GPU load: the share of the time in which the mean GPU works, when all wait for the slowest. With a single window
+there is one step, scored on the window it was planned on, and the quality is `balance_same`. Higher is better.
+
+Shapes: W windows, T windows so far, L layers, E experts, R replicas.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from evaluator.tasks import eplb_answers, eplb_metrics
+from evaluator.tasks.eplb_answers import FORMS, Form
+from evaluator.tasks.eplb_bounds import largest_load_bound
+from evaluator.tasks.eplb_cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
+from evaluator.tasks.eplb_relabel import Relabelling
+from evaluator.tasks.options import check_keys, choice, items, number, whole_number
+from evaluator.traces import Trace, read_traces
+from evaluator.types import Answer, Array, Call, Case, CaseQuality, Plan, Variation, WorkloadError
+from evaluator.workloads import LoadModel, generate_loads
+
+MAX_ANSWER_BYTES = 2**30
+OPTIONS = ("cases", "form", "traces", "steps_per_window", "windows", "drift", "regime_changes")
+_GENERATED = ("windows", "drift", "regime_changes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eplb:
+    """The task with its options. Reading `traces` happens on construction. Raises WorkloadError.
+
+    `form`: what the solver returns, DeepSeek's triple or `phy2log` alone. `traces`: files whose windows replace
+    generated ones; each case then has as many layers as the trace. `windows`, `drift`, `regime_changes`: of
+    generated loads.
+    """
+
+    sizes: tuple[EplbCase, ...] = tuple(STANDARD_CASES.values())
+    form: Form = "triple"
+    traces: tuple[Path, ...] = ()
+    steps_per_window: int | None = None
+    windows: int = 5
+    drift: float = 0.05
+    regime_changes: tuple[int, ...] = ()
+    _trace: Trace | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise WorkloadError(f"form: expected one of {', '.join(FORMS)}, found {self.form!r}")
+        if not self.sizes:
+            raise WorkloadError("cases: expected at least one case, found none")
+        trace = read_traces(self.traces, steps_per_window=self.steps_per_window) if self.traces else None
+        object.__setattr__(self, "_trace", trace)
+        if trace is not None:
+            object.__setattr__(self, "sizes", tuple(_fitted(case, trace) for case in self.sizes))
+        names = [case.name for case in self.sizes]
+        for name in names:
+            if names.count(name) > 1:
+                raise WorkloadError(f"cases: expected different names, found {name} {names.count(name)} times")
+        for case in self.sizes:
+            self._check_size(case)
+
+    def _check_size(self, case: EplbCase) -> None:
+        size = eplb_answers.answer_bytes(case.sizes, self.form)
+        if size > MAX_ANSWER_BYTES:
+            raise WorkloadError(
+                f"case {case.name}: expected answers of at most {MAX_ANSWER_BYTES} bytes, found {size}: "
+                "fewer layers or replicas, or form: phy2log, make it smaller"
+            )
+        if self._trace is None:
+            self._model(case)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Eplb:
+        """The task from config values; strict. Raises WorkloadError."""
+        check_keys(options, OPTIONS, "task eplb")
+        traces = tuple(_path(value, index) for index, value in enumerate(items(options.get("traces") or (), "traces")))
+        for key in _GENERATED if traces else ("steps_per_window",):
+            if options.get(key) is not None:
+                only = "generated loads" if traces else "traces"
+                raise WorkloadError(f"{key}: is an option of {only}, which this task does not use: leave it out")
+        values: dict[str, Any] = {"traces": traces}
+        if "cases" in options:
+            values["sizes"] = tuple(_case(value, index) for index, value in enumerate(items(options["cases"], "cases")))
+        if "form" in options:
+            values["form"] = cast(Form, choice(options["form"], FORMS, "form"))
+        for key in ("windows", "steps_per_window"):
+            if options.get(key) is not None:
+                values[key] = whole_number(options[key], key, least=1)
+        if options.get("drift") is not None:
+            values["drift"] = number(options["drift"], "drift")
+        if options.get("regime_changes") is not None:
+            changes = items(options["regime_changes"], "regime_changes")
+            values["regime_changes"] = tuple(whole_number(value, "regime_changes", least=1) for value in changes)
+        return cls(**values)
+
+    @property
+    def name(self) -> str:
+        return "eplb"
+
+    @property
+    def version(self) -> int:
+        return 1
+
+    @property
+    def entry_point(self) -> str:
+        return "rebalance_experts"
+
+    @property
+    def quality_name(self) -> str:
+        windows = self.windows if self._trace is None else len(self._trace.loads)
+        return "balance_next" if windows > 1 else "balance_same"
+
+    @property
+    def quality_key(self) -> str:
+        return "balance"
+
+    @property
+    def headline_metrics(self) -> tuple[str, ...]:
+        return ("same_window_balance",)
+
+    @property
+    def tolerance(self) -> float:
+        return 0.02
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What reading the traces left out or summed, in sentences for the user."""
+        return () if self._trace is None else self._trace.notes
+
+    def cases(self, seed: int) -> tuple[Case, ...]:
+        """The cases with their loads `[W, L, E]`: the trace's, or generated from the seed and the case's name."""
+        if seed < 0:
+            raise WorkloadError(f"seed: expected a whole number of at least 0, found {seed}")
+        return tuple(Case(name=case.name, sizes=case.sizes, data=self._loads(case, seed)) for case in self.sizes)
+
+    def _loads(self, case: EplbCase, seed: int) -> Array:
+        if self._trace is not None:
+            return self._trace.loads
+        name_seed = int.from_bytes(hashlib.sha256(case.name.encode()).digest()[:16])
+        return generate_loads(self._model(case), np.random.default_rng([seed, name_seed]))
+
+    def _model(self, case: EplbCase) -> LoadModel:
+        neighbours = case.experts // case.groups if case.groups > 1 else max(1, min(32, case.experts // 8))
+        return LoadModel(
+            layers=case.layers,
+            experts=case.experts,
+            group_size=neighbours,
+            windows=self.windows,
+            drift=self.drift,
+            regime_changes=self.regime_changes,
+        )
+
+    def identity(self) -> Mapping[str, Any]:
+        """Name, version, form, cases, and where the loads come from: a trace by the digest of its windows."""
+        loads: dict[str, Any] = {
+            "windows": self.windows,
+            "drift": self.drift,
+            "regime_changes": list(self.regime_changes),
+        }
+        if self._trace is not None:
+            digest = hashlib.sha256(self._trace.loads.tobytes()).hexdigest()
+            loads = {"trace": digest, "shape": list(self._trace.loads.shape)}
+        cases = [{"name": case.name, **case.sizes} for case in self.sizes]
+        return {"name": self.name, "version": self.version, "form": self.form, "cases": cases, "loads": loads}
+
+    def steps(self, case: Case) -> int:
+        return max(1, len(case.data) - 1)
+
+    def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
+        """`rebalance_experts(weight float32 [L, E], replicas, groups, nodes, gpus)` on window `step`.
+
+        On offer: `old_phy2log` (int64 `[L, R]`, the plan of the step before, None at step 0) and `history` (float32
+        `[T, L, E]`, the windows so far, the planned one last).
+        """
+        return self._call(case, step, plans, None)
+
+    def _call(self, case: Case, step: int, plans: tuple[Plan, ...], names: Relabelling | None) -> Call:
+        history = case.data[: step + 1].astype(np.float32)
+        old = plans[step - 1] if step else None
+        if names is not None:
+            history = names.loads(history)
+            old = None if old is None else names.plan(old)
+        sizes = tuple(case.sizes[name] for name in ("replicas", "groups", "nodes", "gpus"))
+        return Call(args=(history[-1].copy(), *sizes), offered={"old_phy2log": old, "history": history})
+
+    def vary(self, case: Case, step: int, plans: tuple[Plan, ...], rng: np.random.Generator) -> Variation:
+        sizes = case.sizes
+        names = Relabelling.draw(sizes["layers"], sizes["experts"], placement_blocks(sizes), rng)
+        return Variation(call=self._call(case, step, plans, names), restore=names.restore)
+
+    def call_bytes(self, case: Case) -> int:
+        layers, experts, replicas = (case.sizes[name] for name in ("layers", "experts", "replicas"))
+        return 4 * layers * experts * (1 + self.steps(case)) + 8 * layers * replicas
+
+    def answer_bytes(self, case: Case) -> int:
+        return eplb_answers.answer_bytes(case.sizes, self.form)
+
+    def read(self, case: Case, answer: Answer) -> Plan:
+        """The plan, `phy2log` in int64 `[L, R]`. Raises InvalidAnswer."""
+        return eplb_answers.read_answer(answer, case.sizes, self.form)
+
+    def step_quality(self, case: Case, step: int, plan: Plan) -> float:
+        """The plan's balance on the very window it was made from."""
+        return eplb_metrics.balance(plan, case.data[step], case.sizes["gpus"])
+
+    def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
+        """The quality and ceiling of a pass, with the metrics of `eplb_metrics`, and those of its first plan kept."""
+        steps, sizes = self.steps(case), case.sizes
+        if len(plans) != steps:
+            raise ValueError(f"case {case.name}: expected {steps} plans, found {len(plans)}")
+        planned, scored = case.data[:steps], case.data[-steps:]
+        windows, layers, experts = case.data.shape
+        bound_WL = largest_load_bound(case.data.reshape(-1, experts), sizes).reshape(windows, layers)
+        quality = eplb_metrics.pass_balance(plans, scored, sizes["gpus"])
+        ceiling = eplb_metrics.ratio(scored.sum() / sizes["gpus"], bound_WL[-steps:].sum())
+        kept = plans[:1] * steps
+        do_nothing = {
+            "balance": eplb_metrics.pass_balance(kept, scored, sizes["gpus"]),
+            **eplb_metrics.same_window_figures(kept, planned, sizes["gpus"]),
+        }
+        return CaseQuality(
+            case=case.name,
+            quality=quality,
+            ceiling=ceiling,
+            metrics={
+                "gap": ceiling - quality,
+                **eplb_metrics.same_window_figures(plans, planned, sizes["gpus"]),
+                "same_window_ceiling": eplb_metrics.ratio(planned.sum() / sizes["gpus"], bound_WL[:steps].sum()),
+                **eplb_metrics.moved_shares(plans, experts, sizes["gpus"], sizes["nodes"]),
+                **{f"do_nothing_{name}": value for name, value in do_nothing.items()},
+            },
+        )
+
+
+def _fitted(case: EplbCase, trace: Trace) -> EplbCase:
+    """The case with the trace's layers; its experts must be the trace's."""
+    layers, experts = trace.loads.shape[1:]
+    if case.experts != experts:
+        raise WorkloadError(
+            f"case {case.name}: expected the {experts} experts of the trace, found {case.experts}: "
+            "give cases of that size (layers, experts, replicas, groups, nodes, gpus)"
+        )
+    return case.with_layers(layers)
+
+
+def _case(value: Any, index: int) -> EplbCase:
+    where = f"cases[{index}]"
+    if isinstance(value, EplbCase):
+        return value
+    if not isinstance(value, Mapping):
+        return STANDARD_CASES[choice(value, STANDARD_CASES, where)]
+    check_keys(value, ("name", *SIZE_NAMES), where, required=SIZE_NAMES)
+    name = value.get("name") or ""
+    if not isinstance(name, str):
+        raise WorkloadError(f"{where}: expected name to be a text, found {name!r}")
+    return EplbCase(name=name, **{size: value[size] for size in SIZE_NAMES})
+
+
+def _path(value: Any, index: int) -> Path:
+    if not isinstance(value, str | Path) or not str(value):
+        raise WorkloadError(f"traces[{index}]: expected the path of a trace file, found {value!r}")
+    return Path(value)

@@ -1,0 +1,127 @@
+"""How good EPLB plans are, from the plans and the judge's own loads alone, in float64.
+
+Owns: what a replica and a GPU carry, every balance, moves and duplicates. Does not know: cases, solvers, validation
+(plans are valid here) or ceilings.
+
+Shapes: S steps, L layers, E experts, R replicas (slots), M GPUs. Slot r is on GPU r // (R / M). A replica takes its
+expert's load / the number of the expert's replicas. Every balance is mean / max, at most 1, higher is better; a
+balance of several layers or steps is a ratio of sums (sum of means / sum of maxima: the share of the time in which
+the mean GPU works), so a layer or window without load adds to neither. Where there is no load at all, nothing is
+out of balance: 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def expert_counts(phy2log_LR: Ints, experts: int) -> Ints:
+    """How many replicas each expert has: `[L, E]`."""
+    layers = phy2log_LR.shape[0]
+    keys = phy2log_LR + np.arange(layers)[:, None] * experts
+    return np.bincount(keys.ravel(), minlength=layers * experts).reshape(layers, experts)
+
+
+def replica_loads(phy2log_LR: Ints, load_LE: Floats) -> Floats:
+    """What each slot carries: `[L, R]`."""
+    per_replica_LE = load_LE / expert_counts(phy2log_LR, load_LE.shape[1])
+    return np.take_along_axis(per_replica_LE, phy2log_LR, axis=1)
+
+
+def gpu_loads(phy2log_LR: Ints, load_LE: Floats, gpus: int) -> Floats:
+    """What each GPU carries: `[L, M]`."""
+    return on_gpus(replica_loads(phy2log_LR, load_LE), gpus)
+
+
+def on_gpus(loads_LR: Floats, gpus: int) -> Floats:
+    """Slots' loads summed by GPU: `[L, M]`."""
+    sums_LM: Floats = loads_LR.reshape(len(loads_LR), gpus, -1).sum(axis=2)
+    return sums_LM
+
+
+def ratio(mean: float, largest: float) -> float:
+    """mean / largest, and 1 where there is no load."""
+    return float(mean / largest) if largest > 0 else 1.0
+
+
+def balance(phy2log_LR: Ints, load_LE: Floats, gpus: int) -> float:
+    """GPU-level balance of one plan on one window: sum over layers of mean GPU load / sum of largest GPU load."""
+    loads_LM = gpu_loads(phy2log_LR, load_LE, gpus)
+    return ratio(loads_LM.mean(axis=1).sum(), loads_LM.max(axis=1).sum())
+
+
+def pass_balance(plans: Sequence[Ints], load_SLE: Floats, gpus: int) -> float:
+    """GPU-level balance of plan i on window i, over all steps: a ratio of sums over steps and layers."""
+    means_SL, maxima_SL = _mean_and_max(
+        [gpu_loads(plan, load, gpus) for plan, load in zip(plans, load_SLE, strict=True)]
+    )
+    return ratio(means_SL.sum(), maxima_SL.sum())
+
+
+def same_window_figures(plans: Sequence[Ints], load_SLE: Floats, gpus: int) -> dict[str, float]:
+    """What plans are like on the windows they were made from.
+
+    `same_window_balance`: the case's balance. `mean_layer_balance`: the mean over layers and steps of mean / max
+    (what SGLang logs). `worst_layer_balance`: the least of those. `expert_balance`: mean replica load / largest
+    replica load. `duplicate_gpus_per_layer`: GPUs of a layer that hold one expert twice or more, lower is better.
+    """
+    replicas = [replica_loads(plan_LR, load_LE) for plan_LR, load_LE in zip(plans, load_SLE, strict=True)]
+    means_SL, maxima_SL = _mean_and_max([on_gpus(loads_LR, gpus) for loads_LR in replicas])
+    replica_means_SL, replica_maxima_SL = _mean_and_max(replicas)
+    loaded = maxima_SL > 0
+    layer_balances = means_SL[loaded] / maxima_SL[loaded] if loaded.any() else np.ones(1)
+    return {
+        "same_window_balance": ratio(means_SL.sum(), maxima_SL.sum()),
+        "mean_layer_balance": float(layer_balances.mean()),
+        "worst_layer_balance": float(layer_balances.min()),
+        "expert_balance": ratio(replica_means_SL.sum(), replica_maxima_SL.sum()),
+        "duplicate_gpus_per_layer": float(np.mean([_duplicate_gpus(plan_LR, gpus).mean() for plan_LR in plans])),
+    }
+
+
+def _duplicate_gpus(phy2log_LR: Ints, gpus: int) -> Ints:
+    slots_LMK = np.sort(phy2log_LR.reshape(len(phy2log_LR), gpus, -1), axis=2)
+    duplicates_L: Ints = (slots_LMK[:, :, 1:] == slots_LMK[:, :, :-1]).any(axis=2).sum(axis=1)
+    return duplicates_L
+
+
+def moved_shares(plans: Sequence[Ints], experts: int, gpus: int, nodes: int) -> dict[str, float]:
+    """What each plan must fetch against the plan before it, as a share of all slots; means over the changes of plan.
+
+    `moved_share`: (GPU, expert) pairs newly placed. `moved_across_nodes_share`: those of them whose expert was on
+    no GPU of that node, so that its weights cross from another. Both 0 where there is one plan only.
+    """
+    moved, crossed = [0.0], [0.0]
+    for old_LR, new_LR in pairwise(plans):
+        old_pairs, new_pairs = _pairs(old_LR, experts, gpus), _pairs(new_LR, experts, gpus)
+        fresh = np.setdiff1d(new_pairs, old_pairs, assume_unique=True)
+        fresh_at_node = fresh // experts // (gpus // nodes) * experts + fresh % experts
+        moved.append(fresh.size / new_LR.size)
+        crossed.append(float(np.isin(fresh_at_node, _pairs(old_LR, experts, nodes), invert=True).sum()) / new_LR.size)
+    steps = max(1, len(plans) - 1)
+    return {"moved_share": sum(moved) / steps, "moved_across_nodes_share": sum(crossed) / steps}
+
+
+def _mean_and_max(loads: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """The mean and the largest along the last axis of each step's loads: two `[S, L]`."""
+    stacked = np.stack(loads)
+    means: Floats = stacked.mean(axis=-1)
+    maxima: Floats = stacked.max(axis=-1)
+    return means, maxima
+
+
+def _pairs(phy2log_LR: Ints, experts: int, places: int) -> Ints:
+    """The distinct (layer, place, expert) of a plan as sorted keys (layer * places + place) * experts + expert.
+
+    Places are GPUs or nodes: equal consecutive runs of slots.
+    """
+    layers, replicas = phy2log_LR.shape
+    place_LR = np.arange(layers)[:, None] * places + np.arange(replicas) // (replicas // places)
+    return np.unique(place_LR * experts + phy2log_LR)

@@ -1,0 +1,60 @@
+"""One EPLB problem under other names: a fresh permutation of layers and experts, a fresh scale, and the way back.
+
+Owns: which relabellings leave the problem what it is. Does not know: calls, scores, loads' meaning.
+
+Layers are permuted; in each layer the blocks of the placement rule (groups, or all experts where placement is
+global) are permuted, and the ids within each block; loads are scaled by one power of two, which float32 holds
+exactly. Slots keep their places.
+
+Shapes: T windows, L layers, E experts, R replicas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluator.tasks.eplb_metrics import Ints
+
+MAX_EXPONENT = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relabelling:
+    """Row i of a relabelled array is layer `layer_L[i]`; id j there is expert `expert_LE[i, j]` of that layer."""
+
+    layer_L: Ints
+    expert_LE: Ints
+    exponent: int
+
+    @classmethod
+    def draw(cls, layers: int, experts: int, blocks: int, rng: np.random.Generator) -> Relabelling:
+        size = experts // blocks
+        first_LB = rng.permuted(np.tile(np.arange(blocks) * size, (layers, 1)), axis=1)
+        within_LBI = rng.permuted(np.tile(np.arange(size), (layers, blocks, 1)), axis=2)
+        return cls(
+            layer_L=rng.permutation(layers),
+            expert_LE=(first_LB[:, :, None] + within_LBI).reshape(layers, experts),
+            exponent=int(rng.integers(-MAX_EXPONENT, MAX_EXPONENT + 1)),
+        )
+
+    def loads(self, loads: NDArray[Any]) -> NDArray[Any]:
+        """Loads `[L, E]` or `[T, L, E]` under the new names and scale, in the dtype given."""
+        moved = loads[..., self.layer_L, :]
+        ids = np.broadcast_to(self.expert_LE, moved.shape)
+        scaled: NDArray[Any] = np.ldexp(np.take_along_axis(moved, ids, axis=-1), self.exponent)
+        return scaled
+
+    def plan(self, phy2log_LR: Ints) -> Ints:
+        """A plan in the old names under the new ones."""
+        new_id_LE = np.argsort(self.expert_LE, axis=1)
+        return np.take_along_axis(new_id_LE, phy2log_LR[self.layer_L], axis=1)
+
+    def restore(self, phy2log_LR: Ints) -> Ints:
+        """A plan in the new names under the old ones."""
+        plan_LR = np.empty_like(phy2log_LR)
+        plan_LR[self.layer_L] = np.take_along_axis(self.expert_LE, phy2log_LR, axis=1)
+        return plan_LR

@@ -1,0 +1,300 @@
+"""The values the judge speaks in.
+
+Owns: what a case, a call, an answer, a score and a verdict are, and the protocol a task fulfils.
+Does not know: how a program is run, timed or archived, nor that a search exists.
+
+Units are in the names (`runtime_ms`, `candidate_us`). For every quality, higher is better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Stage = Literal["patch", "screen", "load", "run", "validate", "measure"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+Comparison = Literal["better", "worse", "undecided"]
+
+Array = NDArray[Any]
+Value = int | float | Array | None
+"""An argument of a call: a number, an array (a tensor on the device for the solver), or None."""
+
+
+class EvaluatorError(Exception):
+    """The user's or the machine's fault, never the candidate's: the message says what to do."""
+
+
+class WorkloadError(EvaluatorError):
+    """A trace, a case or a task option that cannot be used: says what was expected and found, and where."""
+
+
+class InvalidAnswer(Exception):
+    """The candidate's answer breaks the task's contract. `reason` is a short slug, `detail` a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(mapping))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One workload: its sizes and the judge's own copy of its data.
+
+    `sizes` are the integers a solver is told (for EPLB: layers, experts, replicas, groups, nodes, gpus).
+    `data` is the task's own array (for EPLB: loads, float64 `[windows, layers, experts]`), made read-only.
+    """
+
+    name: str
+    sizes: Mapping[str, int]
+    data: Array
+
+    def __post_init__(self) -> None:
+        data = np.array(self.data, copy=True)
+        data.setflags(write=False)
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "sizes", _frozen(self.sizes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of the entry point: positional arguments, and the keyword parameters on offer.
+
+    An offered parameter is passed only to a solver that declares it by name. Arrays reach the solver as torch tensors
+    of the same dtype on the run's device.
+    """
+
+    args: tuple[Value, ...]
+    offered: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offered", _frozen(self.offered))
+
+
+Answer = tuple[Array, ...]
+"""What a solver returned, as the judge's own numpy copies: any dtype, any shape, nothing checked yet."""
+
+Plan = Array
+"""A validated answer in the task's canonical form (for EPLB: `phy2log`, int64 `[layers, replicas]`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """A timed call on relabelled and rescaled inputs, and the way back.
+
+    `restore` maps a validated plan for `call` into the labels of the original case.
+    """
+
+    call: Call
+    restore: Callable[[Plan], Plan]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseQuality:
+    """How good a program's plans for one case are. `quality` and `ceiling`: higher is better."""
+
+    case: str
+    quality: float
+    ceiling: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", _frozen(self.metrics))
+        for name, value in {"quality": self.quality, "ceiling": self.ceiling, **self.metrics}.items():
+            if not math.isfinite(value):
+                raise ValueError(f"case {self.case}: {name} is {value}, expected a finite number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A median with its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.median <= self.high:
+            raise ValueError(f"expected low <= median <= high, found {self.low}, {self.median}, {self.high}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Raw call times of one case in microseconds: entry i of each is pair i, taken on identical inputs."""
+
+    candidate_us: tuple[int, ...]
+    reference_us: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.candidate_us) != len(self.reference_us) or not self.candidate_us:
+            raise ValueError(
+                f"expected as many candidate as reference times and at least one pair, "
+                f"found {len(self.candidate_us)} and {len(self.reference_us)}"
+            )
+        if min(self.candidate_us + self.reference_us) < 1:
+            raise ValueError("expected every time to be at least 1 microsecond")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseScore:
+    """One case of a scored program. `speedup` is reference time / candidate time, above 1 = faster than the
+    reference.
+    """
+
+    quality: CaseQuality
+    runtime_ms: float
+    reference_ms: float
+    speedup: Interval
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """A program's quality over all cases: what it is called, its mean, and the mean ceiling."""
+
+    name: str
+    value: float
+    ceiling: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Two numbers, never merged: `quality` (higher better) and `runtime_ms` (lower better).
+
+    `runtime_ms` is the geometric mean of the cases' medians, `speedup` that of their ratios against the reference.
+    """
+
+    quality: Quality
+    runtime_ms: float
+    speedup: Interval
+    cases: tuple[CaseScore, ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metrics", _frozen(self.metrics))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where a score was taken. Scores whose `fingerprint` differs are never compared."""
+
+    device: str
+    hardware: str
+    cores: int
+    threads: int
+    python: str
+    torch: str
+    kernel: str
+    sandbox: str
+    task: str
+    reference: str
+    empty_call_us: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """The candidate answered every call validly and was measured."""
+
+    score: Score
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The candidate's own fault, at `stage`. `reason` is a slug for tables, `detail` a text for people and models."""
+
+    stage: Stage
+    reason: str
+    detail: str
+
+    def __post_init__(self) -> None:
+        if self.stage not in STAGES:
+            raise ValueError(f"expected a stage of {', '.join(STAGES)}, found {self.stage!r}")
+
+
+Verdict = Scored | Rejected
+
+
+class Task(Protocol):
+    """A packing problem as the judge sees it: pure functions from values to values, numpy only.
+
+    The quality pass of a case is `steps(case)` calls in order, each made from the plans before it. Timed calls are
+    variations of one of these steps.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def entry_point(self) -> str: ...
+    @property
+    def quality_name(self) -> str: ...
+    @property
+    def quality_key(self) -> str:
+        """The key under which reports show the quality (for EPLB: `balance`)."""
+        ...
+
+    @property
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Metrics whose mean over cases is shown beside the quality (for EPLB: `same_window_balance`)."""
+        ...
+
+    @property
+    def tolerance(self) -> float:
+        """How far below the quality pass the mean `step_quality` of timed answers may lie."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the workload without being asked (layers dropped, say), for people to read."""
+        ...
+
+    def cases(self, seed: int) -> tuple[Case, ...]:
+        """The run's cases under a seed. Raises WorkloadError."""
+        ...
+
+    def identity(self) -> Mapping[str, Any]:
+        """Everything of the task that affects scores, as JSON values (part of the config hash)."""
+        ...
+
+    def steps(self, case: Case) -> int: ...
+
+    def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
+        """The call of quality step `step`, given the plans of the steps before it."""
+        ...
+
+    def vary(self, case: Case, step: int, plans: tuple[Plan, ...], rng: np.random.Generator) -> Variation:
+        """A fresh variation of step `step`; `plans` are those of the whole quality pass."""
+        ...
+
+    def call_bytes(self, case: Case) -> int:
+        """The most bytes the arrays of one call take."""
+        ...
+
+    def answer_bytes(self, case: Case) -> int:
+        """The most bytes a valid answer's arrays can take."""
+        ...
+
+    def read(self, case: Case, answer: Answer) -> Plan:
+        """Validate an answer. Raises InvalidAnswer."""
+        ...
+
+    def step_quality(self, case: Case, step: int, plan: Plan) -> float:
+        """The quality of one plan, comparable between a quality step and its variations."""
+        ...
+
+    def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
+        """The quality of a whole pass over a case."""
+        ...

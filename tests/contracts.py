@@ -1,0 +1,135 @@
+"""Contract suites to inherit: what every implementation of an extension point must keep.
+
+How to test a new task: derive from `TaskContract` in a test module, give `make` (a small instance, quick to judge) and
+`answer` (a valid answer to a call, worked out in the test itself), and every test here runs on it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan, Task
+
+
+def arrays(call: Call) -> list[np.ndarray]:
+    return [value for value in (*call.args, *call.offered.values()) if isinstance(value, np.ndarray)]
+
+
+class TaskContract:
+    """A task as the judge relies on it."""
+
+    def make(self) -> Task:
+        raise NotImplementedError("give a small task")
+
+    def answer(self, task: Task, case: Case, call: Call) -> Answer:
+        """A valid answer to the call; the same call must get the same answer."""
+        raise NotImplementedError("give a valid answer")
+
+    @pytest.fixture
+    def task(self) -> Task:
+        return self.make()
+
+    def run_pass(self, task: Task, case: Case) -> tuple[Plan, ...]:
+        plans: tuple[Plan, ...] = ()
+        for step in range(task.steps(case)):
+            plans += (task.read(case, self.answer(task, case, task.call(case, step, plans))),)
+        return plans
+
+    def variations(self, task: Task) -> Iterator[tuple[Case, int, tuple[Plan, ...]]]:
+        for case in task.cases(3):
+            plans = self.run_pass(task, case)
+            for step in range(task.steps(case)):
+                yield case, step, plans
+
+    def test_it_names_itself(self, task: Task) -> None:
+        for word in (task.name, task.entry_point, task.quality_name, task.quality_key):
+            assert word.isidentifier()
+        assert task.version >= 1
+        assert 0 < task.tolerance < 1
+
+    def test_a_seed_decides_the_cases(self, task: Task) -> None:
+        first, again = task.cases(7), self.make().cases(7)
+        assert [case.name for case in first] == [case.name for case in again]
+        assert len({case.name for case in first}) == len(first) > 0
+        for one, other in zip(first, again, strict=True):
+            assert dict(one.sizes) == dict(other.sizes)
+            np.testing.assert_array_equal(one.data, other.data)
+
+    def test_its_identity_is_json_and_repeats(self, task: Task) -> None:
+        identity = dict(task.identity())
+        assert json.loads(json.dumps(identity)) == identity
+        assert identity == dict(self.make().identity())
+
+    def test_calls_fit_the_room_promised(self, task: Task) -> None:
+        for case, step, plans in self.variations(task):
+            varied = task.vary(case, step, plans, np.random.default_rng(0)).call
+            for call in (task.call(case, step, plans[:step]), varied):
+                assert sum(array.nbytes for array in arrays(call)) <= task.call_bytes(case)
+
+    def test_writing_to_a_call_leaves_the_case_alone(self, task: Task) -> None:
+        for case, step, plans in self.variations(task):
+            data, before = case.data.copy(), [plan.copy() for plan in plans]
+            for array in arrays(task.call(case, step, plans[:step])):
+                if array.flags.writeable:
+                    array[...] = 0
+            np.testing.assert_array_equal(case.data, data)
+            for plan, copy in zip(plans, before, strict=True):
+                np.testing.assert_array_equal(plan, copy)
+
+    def test_a_valid_answer_fits_and_becomes_a_plan_of_its_own(self, task: Task) -> None:
+        for case in task.cases(3):
+            answer = tuple(array.copy() for array in self.answer(task, case, task.call(case, 0, ())))
+            assert sum(array.nbytes for array in answer) <= task.answer_bytes(case)
+            plan = task.read(case, answer)
+            before = plan.copy()
+            for array in answer:
+                array[...] = 0
+            np.testing.assert_array_equal(plan, before)
+
+    def test_a_pass_scores_at_most_its_ceiling_and_repeats(self, task: Task) -> None:
+        for case in task.cases(3):
+            plans = self.run_pass(task, case)
+            score = task.score(case, plans)
+            assert score.case == case.name
+            assert score.quality <= score.ceiling + 1e-9
+            assert set(task.headline_metrics) <= set(score.metrics)
+            assert score == task.score(case, plans)
+
+    def test_hostile_answers_are_refused_with_a_reason(self, task: Task) -> None:
+        for case in task.cases(3):
+            good = self.answer(task, case, task.call(case, 0, ()))
+            huge = [np.full_like(array, np.iinfo(np.int64).min) for array in good]
+            floats = [array.astype(np.float64) for array in good]
+            deeper = [array[None] for array in good]
+            empty = [array[..., :0] for array in good]
+            for bad in ([], [*good, *good, *good, *good], huge, floats, deeper, empty):
+                with pytest.raises(InvalidAnswer) as refused:
+                    task.read(case, tuple(bad))
+                assert refused.value.reason.isidentifier()
+                assert len(refused.value.detail) > 10
+
+    def test_no_two_variations_are_alike_and_a_generator_repeats_them(self, task: Task) -> None:
+        for case, step, plans in self.variations(task):
+            rng = np.random.default_rng(1)
+            one, two = (task.vary(case, step, plans, rng).call for _ in range(2))
+            again = task.vary(case, step, plans, np.random.default_rng(1)).call
+            assert not all(np.array_equal(a, b) for a, b in zip(arrays(one), arrays(two), strict=True))
+            for a, b in zip(arrays(one), arrays(again), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+    def test_a_plan_for_a_variation_comes_back_as_good(self, task: Task) -> None:
+        for case, step, plans in self.variations(task):
+            variation = task.vary(case, step, plans, np.random.default_rng(2))
+            plan = variation.restore(task.read(case, self.answer(task, case, variation.call)))
+            expected = task.step_quality(case, step, plans[step])
+            assert abs(task.step_quality(case, step, plan) - expected) <= task.tolerance
+
+    def test_the_judge_never_imports_torch(self) -> None:
+        code = f"import sys, {type(self.make()).__module__}; sys.exit('torch' in sys.modules)"
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
