@@ -1,0 +1,123 @@
+"""Longest-processing-time placement, the reference of the EPLB task: plain Python loops, one layer after another.
+
+The algorithm is the one DeepSeek published for expert-parallel load balancing. Expert groups are packed to nodes,
+the experts of a node are replicated until its slots are full, and the replicas are packed to the node's GPUs; without
+a usable hierarchy the whole machine counts as one node. Among equal loads the lowest index goes first, so the plan is
+the same on every machine.
+
+Letters in the shapes: L layers, E experts, R replicas (slots), X the largest number of replicas of one expert;
+N rows that are planned on their own, I items in a row, P packs.
+"""
+
+# EVOLVE-BLOCK-START
+import numpy as np
+import torch
+
+
+def balanced_packing(weight: torch.Tensor, num_packs: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pack the items of each row of `weight` [N, I] into packs of I / num_packs items of nearly equal weight.
+
+    The heaviest item left goes to the lightest pack that has room. Returns each item's pack and its place in the
+    pack, both int64 [N, I].
+    """
+    num_rows, num_items = weight.shape
+    capacity = num_items // num_packs
+    if capacity == 1:
+        pack = torch.arange(num_items).expand(num_rows, num_items)
+        return pack, torch.zeros_like(pack)
+    order = weight.argsort(dim=1, descending=True, stable=True)
+    pack = torch.empty(num_rows, num_items, dtype=torch.int64)
+    place = torch.empty_like(pack)
+    for row in range(num_rows):
+        pack_weight = [weight.new_zeros(()) for _ in range(num_packs)]
+        pack_size = [0] * num_packs
+        for item in order[row].tolist():
+            with_room = (p for p in range(num_packs) if pack_size[p] < capacity)
+            lightest = min(with_room, key=pack_weight.__getitem__)
+            pack[row, item] = lightest
+            place[row, item] = pack_size[lightest]
+            pack_weight[lightest] = pack_weight[lightest] + weight[row, item]
+            pack_size[lightest] += 1
+    return pack, place
+
+
+def replicate_experts(weight: torch.Tensor, num_replicas: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Give every expert of each row of `weight` [N, I] one replica, and the rest to where a replica's load is largest.
+
+    Returns each replica's expert and its number among that expert's replicas, both int64 [N, num_replicas], and each
+    expert's count of replicas, int64 [N, I].
+    """
+    load = weight.numpy()
+    num_rows, num_experts = load.shape
+    expert = np.zeros((num_rows, num_replicas), dtype=np.int64)
+    expert[:, :num_experts] = np.arange(num_experts)
+    number = np.zeros_like(expert)
+    count = np.ones((num_rows, num_experts), dtype=np.int64)
+    for row in range(num_rows):
+        for replica in range(num_experts, num_replicas):
+            busiest = (load[row] / count[row]).argmax()  # NumPy promises the first of equals, torch does not
+            expert[row, replica] = busiest
+            number[row, replica] = count[row, busiest]
+            count[row, busiest] += 1
+    return torch.from_numpy(expert), torch.from_numpy(number), torch.from_numpy(count)
+
+
+def pack_groups_to_nodes(group_load: torch.Tensor, num_nodes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Spread the expert groups of each layer over the nodes, the same number to each.
+
+    `group_load` is [L, groups]. Returns each group's node and its place there, both int64 [L, groups].
+    """
+    return balanced_packing(group_load, num_nodes)
+
+
+def pack_replicas_to_gpus(replica_load: torch.Tensor, num_gpus: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Spread the replicas of each node over its GPUs, the same number to each.
+
+    `replica_load` is [N, replicas]. Returns each replica's GPU and its place there, both int64 [N, replicas].
+    """
+    return balanced_packing(replica_load, num_gpus)
+
+
+def inverse(permutation: torch.Tensor) -> torch.Tensor:
+    """The inverse of each row of `permutation` [N, I]: what stands at position 0, 1, ..."""
+    positions = torch.arange(permutation.shape[1]).expand_as(permutation)
+    return torch.empty_like(permutation).scatter_(1, permutation, positions)
+
+
+def rebalance_experts(
+    weight: torch.Tensor, num_replicas: int, num_groups: int, num_nodes: int, num_gpus: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Plan which expert stands in which slot. `weight` [L, E] holds the experts' loads.
+
+    Returns `phy2log` [L, R], `log2phy` [L, E, X] padded with -1, and `logcnt` [L, E], all int64 on the CPU.
+    """
+    load = weight.detach().to("cpu", torch.float64)
+    num_layers, num_experts = load.shape
+    if num_groups % num_nodes:
+        num_groups = num_nodes = 1
+    group_size = num_experts // num_groups
+
+    # The experts of each layer, listed node by node.
+    node, place = pack_groups_to_nodes(load.reshape(num_layers, num_groups, group_size).sum(dim=2), num_nodes)
+    group_at = inverse(node * (num_groups // num_nodes) + place)
+    expert_at = (group_at.unsqueeze(2) * group_size + torch.arange(group_size)).reshape(num_layers, num_experts)
+
+    # Replicas are made and packed for every node of every layer on its own.
+    node_load = load.gather(1, expert_at).reshape(num_layers * num_nodes, -1)
+    local_expert, number, count = replicate_experts(node_load, num_replicas // num_nodes)
+    replica_load = (node_load / count).gather(1, local_expert)
+    gpu, place = pack_replicas_to_gpus(replica_load, num_gpus // num_nodes)
+    replica_at = inverse(gpu * (num_replicas // num_gpus) + place)
+
+    expert_of = expert_at.reshape(num_layers * num_nodes, -1).gather(1, local_expert)
+    phy2log = expert_of.gather(1, replica_at).reshape(num_layers, num_replicas)
+    number_at = number.gather(1, replica_at).reshape(num_layers, num_replicas)
+    logcnt = torch.empty_like(expert_at).scatter_(1, expert_at, count.reshape(num_layers, num_experts))
+    width = int(logcnt.max())
+    log2phy = torch.full((num_layers, num_experts * width), -1, dtype=torch.int64)
+    slots = torch.arange(num_replicas).expand(num_layers, num_replicas)
+    log2phy.scatter_(1, phy2log * width + number_at, slots)
+    return phy2log, log2phy.reshape(num_layers, num_experts, width), logcnt
+
+
+# EVOLVE-BLOCK-END
