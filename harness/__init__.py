@@ -1,0 +1,1 @@
+"""The searcher of packsmith."""

@@ -1,0 +1,229 @@
+"""From a program and a patch to the changed program: match tiers, line ends, all or nothing.
+
+Owns: which of several dividers is meant, when an edit may be made, and what REPLACE becomes in the program.
+Does not know: how a reply is written, how a match is found.
+
+Edits apply in order, each to the text the earlier ones left. A SEARCH must match exactly once in the lines that may be
+edited.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness import refusals
+from harness.lines import Program, cut, is_blank, is_marker, to_lines, to_text
+from harness.match import Match, locate, stands_loosely
+from harness.refusals import block_name
+from harness.types import Candidate, Edit, Patch, Tier
+
+MAX_BLOCKS = 1000
+"""More blocks than this are refused: the work is blocks times program size."""
+
+_MAX_DIVIDERS = 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A block that holds several dividing lines: only the program can tell which one divides it."""
+
+    lines: tuple[str, ...]
+    dividers: tuple[int, ...]
+    fence: int
+
+    def split(self, divider: int) -> Edit:
+        at = self.dividers[divider]
+        return Edit(search=to_text(self.lines[:at]), replace=to_text(self.lines[at + 1 :]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What applying blocks gave: `edits` is every block with its divider settled, `tiers` has one entry an "
+    "applied edit."""
+
+    source: str
+    edits: tuple[Edit, ...]
+    tiers: tuple[Tier, ...]
+    warnings: tuple[str, ...]
+
+
+def apply(patch: Patch, source: str) -> Candidate:
+    """The program `patch` makes of `source`. Raises PatchError."""
+    if patch.rewrite is not None:
+        return candidate(patch.name, patch.description, rewritten(patch.rewrite, source), (), ())
+    outcome = apply_blocks(patch.edits, source)
+    return candidate(patch.name, patch.description, outcome.source, outcome.tiers, outcome.warnings)
+
+
+def candidate(
+    name: str, description: str, source: str, tiers: tuple[Tier, ...], warnings: tuple[str, ...]
+) -> Candidate:
+    """A candidate whose name and description can be written to a file: halves of surrogate pairs become U+FFFD."""
+    clean = [_SURROGATE.sub("\ufffd", text) for text in (name, description)]
+    if clean != [name, description]:
+        warnings += ("the name or the description held halves of surrogate pairs, replaced by U+FFFD",)
+    return Candidate(name=clean[0], description=clean[1], source=source, tiers=tiers, warnings=warnings)
+
+
+def apply_blocks(blocks: Sequence[Edit | Block], source: str) -> Outcome:
+    """Apply edits in order, settling the divider of each block where it is open. Raises PatchError."""
+    if len(blocks) > MAX_BLOCKS:
+        raise refusals.malformed(f"The reply holds {len(blocks)} blocks; expected at most {MAX_BLOCKS}.")
+    given = program = cut(source)
+    edits: list[Edit] = []
+    tiers: list[Tier] = []
+    warnings: list[str] = []
+    for number, block in enumerate(blocks, 1):
+        edit = block if isinstance(block, Edit) else _settled(block, program, f"Block {number} of {len(blocks)}")
+        edits.append(edit)
+        search, replace = to_lines(edit.search), to_lines(edit.replace)
+        name = block_name(number, len(blocks), search)
+        _check(search, replace, name)
+        if [line.removesuffix("\r") for line in search] == [line.removesuffix("\r") for line in replace]:
+            warnings.append(f"{name}: its SEARCH equals its REPLACE; dropped")
+            continue
+        match = _only_match(search, replace, program, given, name)
+        program = _replaced(program, match, search, replace, name)
+        tiers.append(match.tier)
+        if match.tier == "indent":
+            warnings.append(f"{name}: it matched moved {match.shift}, and its REPLACE was moved alike")
+    if program.source == source:
+        what = "Every block's SEARCH equals its REPLACE." if not tiers else "The blocks together change nothing."
+        raise refusals.no_op(what)
+    return Outcome(source=program.source, edits=tuple(edits), tiers=tuple(tiers), warnings=tuple(warnings))
+
+
+def _check(search: Sequence[str], replace: Sequence[str], name: str) -> None:
+    """What is refused whatever the program holds."""
+    if is_blank(search):
+        raise refusals.empty_search(name)
+    for side, lines in (("SEARCH", search), ("REPLACE", replace)):
+        marker = next((line for line in lines if is_marker(line)), None)
+        if marker is not None:
+            raise refusals.touches_marker(name, side, marker)
+    broken = next((line for line in replace if _SURROGATE.search(line)), None)
+    if broken is not None:
+        raise refusals.no_character(name, broken)
+
+
+def _settled(block: Block, program: Program, name: str) -> Edit:
+    """The split of a block under which its SEARCH matches exactly once.
+
+    A SEARCH that matches nowhere cannot match when lines are added to it, so the work ends at the first such split.
+    """
+    fitting: list[int] = []
+    for divider in range(min(len(block.dividers), _MAX_DIVIDERS)):
+        search = block.lines[: block.dividers[divider]]
+        if is_blank(search):
+            continue
+        matches = locate(search, program)
+        if not matches and not stands_loosely(search, program):
+            break
+        if len(matches) == 1 and not any(is_marker(line) for line in search):
+            fitting.append(divider)
+    if len(fitting) != 1:
+        raise refusals.several_dividers(
+            name, len(block.dividers), block.fence, fitting, block.lines[: block.dividers[0]], program
+        )
+    return block.split(fitting[0])
+
+
+def _only_match(search: Sequence[str], replace: Sequence[str], program: Program, given: Program, name: str) -> Match:
+    matches = locate(search, program)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise refusals.ambiguous(name, _line_numbers(matches, program), matches[0].tier, program)
+    outside = _line_numbers(locate(search, program, editable=False), program)
+    if outside:
+        raise refusals.outside_block(name, outside, program)
+    raise refusals.no_match(
+        name,
+        search,
+        program,
+        before=_line_numbers(locate(search, given), given) if given is not program else [],
+        replaced=[] if is_blank(replace) else _line_numbers(locate(replace, program), program),
+    )
+
+
+def _line_numbers(matches: Sequence[Match], program: Program) -> list[int]:
+    return [program.first_line(match.segment) + match.line for match in matches]
+
+
+def _replaced(program: Program, match: Match, search: Sequence[str], replace: Sequence[str], name: str) -> Program:
+    lines = program.segments[match.segment].lines
+    stop = match.line + len(search)
+    moved: list[str] = []
+    for line in replace:
+        shifted = match.shift.moved(line)
+        if shifted is None:
+            at = program.first_line(match.segment) + match.line
+            raise refusals.shift_impossible(name, str(match.shift), line, at)
+        moved.append(shifted)
+    lines[match.line : stop] = _fitted(moved, lines[match.line : stop], program)
+    return program.with_lines(match.segment, lines)
+
+
+def _fitted(new: Sequence[str], old: Sequence[str], program: Program) -> list[str]:
+    """The new lines with the program's line ends; unchanged lines at either end keep their own."""
+    fitted = program.with_line_ends(new)
+    shortest = min(len(new), len(old))
+    top = 0
+    while top < shortest and _same(new[top], old[top]):
+        fitted[top] = old[top]
+        top += 1
+    bottom = 1
+    while bottom <= shortest - top and _same(new[-bottom], old[-bottom]):
+        fitted[-bottom] = old[-bottom]
+        bottom += 1
+    return fitted
+
+
+def _same(one: str, other: str) -> bool:
+    return one.removesuffix("\r") == other.removesuffix("\r")
+
+
+def rewritten(rewrite: str, source: str) -> str:
+    """A whole program put in the place of `source`: its line ends and final newline, its text outside the regions.
+
+    Raises PatchError where anything outside the regions differs, or nothing does.
+    """
+    parent = cut(source)
+    text = "".join([line + "\n" for line in parent.with_line_ends(cut(rewrite).lines)])
+    child = cut(text)
+    if _SURROGATE.search(rewrite):
+        raise refusals.no_character("The program", next(line for line in child.lines if _SURROGATE.search(line)))
+    if not parent.has_markers and child.has_markers:
+        added = next(line for line in child.lines if is_marker(line))
+        raise refusals.touches_marker("The whole program", "text", added)
+    _check_protected(parent, child)
+    for i, segment in enumerate(child.segments):
+        if segment.editable:
+            parent = parent.with_lines(i, segment.lines)
+    if parent.source == source:
+        raise refusals.no_op("The whole program equals its parent.")
+    return parent.source
+
+
+def _check_protected(parent: Program, child: Program) -> None:
+    """Every line outside the regions must stand in the child too, in the same segment."""
+    kept = [(i, line) for i, segment in enumerate(parent.segments) if not segment.editable for line in segment.lines]
+    made = [(i, line) for i, segment in enumerate(child.segments) if not segment.editable for line in segment.lines]
+    numbers = [n for n, editable in enumerate(_editable_lines(parent)) if not editable]
+    for k in range(max(len(kept), len(made))):
+        ours = kept[k] if k < len(kept) else (-1, "")
+        theirs = made[k] if k < len(made) else (-1, "")
+        if ours[0] != theirs[0] or not _same(ours[1], theirs[1]):
+            raise refusals.rewrite_outside(
+                numbers[k] if k < len(numbers) else None,
+                ours[1],
+                theirs[1],
+                marker=is_marker(ours[1]) or is_marker(theirs[1]),
+            )
+
+
+def _editable_lines(program: Program) -> list[bool]:
+    return [segment.editable for segment in program.segments for _ in segment.lines]

@@ -1,0 +1,100 @@
+"""The patch format: what a reply is, how it becomes a `Patch`, and back.
+
+Owns: the format, and the public face of everything about patches: `parse`, `render`, `apply`, `apply_reply`, `diff`,
+`PatchError`. Does not know: who wrote a reply, nor what becomes of the program.
+
+A reply holds <NAME>, <DESCRIPTION> and <DIFF>, all optional, and blocks:
+
+    <<<<<<< SEARCH
+    lines of the program
+    =======
+    lines to put there
+    >>>>>>> REPLACE
+
+A fence is a whole line: n >= 7 of its character, then for `<` and `>` a space and the word; blanks may trail it. The
+three fences of a block have the same n and the same indentation, so a line of another n or another indentation is
+content. Everything outside blocks is prose, but a line there that tries to be a fence is refused: a block is never
+skipped. Where several `=` lines could divide a block, the program it is for decides (`harness.apply`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from harness import refusals
+from harness.apply import Block, apply, apply_blocks, candidate, rewritten
+from harness.diff import diff
+from harness.lines import BLANKS, to_lines
+from harness.nearest import show
+from harness.refusals import PatchError
+from harness.reply import SHORTEST, read
+from harness.types import Candidate, Edit, Patch
+
+__all__ = ["PatchError", "apply", "apply_reply", "diff", "parse", "render"]
+
+_RUN = re.compile("<<<<<<<+|=======+|>>>>>>>+")
+
+
+def parse(reply: str, *, source: str | None = None, allow_rewrite: bool = False) -> Patch:
+    """The patch a reply holds. Raises PatchError, and nothing else, for any other text.
+
+    A block with several dividing lines is settled against `source`, to which the blocks before it are applied;
+    without one it is refused as ambiguous. With `allow_rewrite`, a reply without blocks may hold one fenced program.
+    """
+    found = read(reply, allow_rewrite)
+    if found.rewrite is not None:
+        return Patch(name=found.name, description=found.description, rewrite=found.rewrite)
+    edits = tuple(block for block in found.blocks if isinstance(block, Edit))
+    if len(edits) < len(found.blocks):
+        if source is None:
+            number, fence = next(
+                (i, block.fence) for i, block in enumerate(found.blocks, 1) if isinstance(block, Block)
+            )
+            raise refusals.unsettled_dividers(f"Block {number} of {len(found.blocks)}", fence)
+        edits = apply_blocks(found.blocks, source).edits
+    return Patch(name=found.name, description=found.description, edits=edits)
+
+
+def apply_reply(reply: str, source: str, *, allow_rewrite: bool = False) -> Candidate:
+    """The program a reply makes of `source`. Raises PatchError."""
+    found = read(reply, allow_rewrite)
+    if found.rewrite is not None:
+        return candidate(found.name, found.description, rewritten(found.rewrite, source), (), found.warnings)
+    outcome = apply_blocks(found.blocks, source)
+    warnings = (*found.warnings, *outcome.warnings)
+    return candidate(found.name, found.description, outcome.source, outcome.tiers, warnings)
+
+
+def render(patch: Patch) -> str:
+    """A reply that parses into `patch`, its fences longer than any run in what they enclose.
+
+    Blanks round the name and the description are dropped, and a rewrite ends in a newline. Raises PatchError for a
+    patch that no reply can hold: a name with `</NAME>` in it, say, or a rewrite that holds the fences of a block.
+    """
+    patch = replace(patch, name=patch.name.strip(BLANKS + "\n"), description=patch.description.strip(BLANKS + "\n"))
+    header = (("NAME", patch.name), ("DESCRIPTION", patch.description))
+    parts = [f"<{tag}>\n{text}\n</{tag}>\n\n" for tag, text in header if text]
+    if patch.rewrite is None:
+        parts += ["<DIFF>\n", *map(_render_edit, patch.edits), "</DIFF>\n"]
+    else:
+        patch = replace(patch, rewrite=patch.rewrite if patch.rewrite.endswith("\n") else patch.rewrite + "\n")
+        ticks = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", patch.rewrite or ""))])
+        parts.append(f"{ticks}python\n{patch.rewrite}{ticks}\n")
+    reply = "".join(parts)
+    if not _holds(reply, patch):
+        raise refusals.unwritable(show(patch.name, 80))
+    return reply
+
+
+def _holds(reply: str, patch: Patch) -> bool:
+    try:
+        return parse(reply, allow_rewrite=True) == patch
+    except PatchError:
+        return False
+
+
+def _render_edit(edit: Edit) -> str:
+    n = max([SHORTEST, *(len(run) + 1 for run in _RUN.findall(f"{edit.search}\n{edit.replace}"))])
+    lines = [f"{'<' * n} SEARCH", *to_lines(edit.search), "=" * n, *to_lines(edit.replace), f"{'>' * n} REPLACE"]
+    return "".join([line + "\n" for line in lines])

@@ -1,0 +1,121 @@
+"""The values the search speaks in.
+
+Owns: what a patch, a proposal, a candidate, an attempt and an archived entry are.
+Does not know: how any of them is made, judged or stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from evaluator.types import Scored, Verdict
+
+Tier = Literal["exact", "blanks", "indent"]
+"""How a SEARCH matched: exactly; trailing blanks and line ends ignored; under one uniform indentation shift."""
+
+Kind = Literal["seed", "patch", "rewrite", "crossover", "repair"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class HarnessError(Exception):
+    """Something the user can fix: says what was expected, what was found, where, and what to do. Exit code 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One SEARCH/REPLACE block. Both texts are whole lines, without a final newline; "" is no line at all.
+
+    Lines that are all empty are one "\\n" each, so that a single empty line ("\\n") is not taken for none.
+    """
+
+    search: str
+    replace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """A parsed reply: edits in order, or a whole program in `rewrite` (then there are no edits)."""
+
+    name: str = ""
+    description: str = ""
+    edits: tuple[Edit, ...] = ()
+    rewrite: str | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.edits) == (self.rewrite is not None):
+            raise ValueError("expected either edits or a rewrite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a proposer hands to the loop: a reply, and the entries (commit ids) it was made from.
+
+    `parents[0]` is the program the reply applies to; a crossover has two parents.
+    """
+
+    kind: Kind
+    parents: tuple[str, ...]
+    reply: str
+    proposer: str
+    inspirations: tuple[str, ...] = ()
+    model: str = ""
+    usd: float = 0.0
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"expected a kind of {', '.join(KINDS)}, found {self.kind!r}")
+        if not self.parents:
+            raise ValueError("expected at least one parent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A program made from a parent by a patch. `tiers` has one entry an edit that was applied."""
+
+    name: str
+    description: str
+    source: str
+    tiers: tuple[Tier, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One turn of the loop. `candidate` is None where the reply gave no program: then it is rejected at `patch`."""
+
+    number: int
+    proposal: Proposal
+    candidate: Candidate | None
+    verdict: Verdict
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An attempt as archived; `id` is its commit. Light: programs and replies are read from the archive by id."""
+
+    id: str
+    number: int
+    kind: Kind
+    name: str
+    description: str
+    parents: tuple[str, ...]
+    inspirations: tuple[str, ...]
+    proposer: str
+    model: str
+    program_id: str
+    """The git blob of `program.py`: equal ids are equal programs."""
+    tiers: tuple[Tier, ...]
+    warnings: tuple[str, ...]
+    verdict: Verdict
+    usd: float
+    tokens: int
+    seconds: float
+    when_s: int
+    """Unix time of the commit."""
+
+    @property
+    def scored(self) -> Scored | None:
+        return self.verdict if isinstance(self.verdict, Scored) else None
