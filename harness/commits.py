@@ -1,0 +1,187 @@
+"""The commits of an archive: which files they hold, and entries made from them.
+
+Owns: the tree of a root, of an attempt and of a held proposal, written to a batch and read in one streamed pass.
+Does not know: refs, numbers already taken, who writes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from harness.git import Batch, GitObject, Repository, decode, encode
+from harness.message import attempt_message, root_message
+from harness.records import (
+    Record,
+    RecordError,
+    entry_of,
+    proposal_from_bytes,
+    proposal_to_bytes,
+    record_from_bytes,
+    record_to_bytes,
+)
+from harness.types import Entry, HarnessError, Proposal
+
+FORMAT = 1
+PROGRAM = "program.py"
+REPLY = "reply.md"
+_ATTEMPT = "attempt.json"
+_CONFIG = "config.yaml"
+_ARCHIVE = "archive.json"
+_PROPOSAL = "proposal.json"
+_TICKET = "ticket"
+
+
+class ArchiveError(HarnessError):
+    """The archive cannot be made, read or written: says what is safe and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """Where a run starts: its commit, the blob of the seed program, the config and the config's blob."""
+
+    id: str
+    program_id: str
+    config: Mapping[str, Any]
+    config_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """An attempt as read: its entry, the parents git knows, and the ticket it came from."""
+
+    entry: Entry
+    git_parents: tuple[str, ...]
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """An attempt that cannot be read, and why."""
+
+    ref: str
+    problem: str
+
+
+def write_root(batch: Batch, *, seed_source: str, config: Mapping[str, Any], when_s: int) -> str:
+    text = yaml.safe_dump(_plain(config), sort_keys=True, allow_unicode=True, width=120)
+    files = {
+        PROGRAM: encode(seed_source),
+        _CONFIG: encode(text),
+        _ARCHIVE: json.dumps({"format": FORMAT}).encode("ascii") + b"\n",
+    }
+    return batch.commit(batch.tree(files), (), root_message(FORMAT), when_s)
+
+
+def write_attempt(batch: Batch, record: Record, *, program: bytes, reply: str, when_s: int) -> Archived:
+    """Add an attempt's objects; git's parents are the proposal's, each once."""
+    program_id = batch.add("blob", program)
+    files = {PROGRAM: program, REPLY: encode(reply), _ATTEMPT: record_to_bytes(record)}
+    parents = tuple(dict.fromkeys(record.parents))
+    commit = batch.commit(batch.tree(files), parents, attempt_message(record), when_s)
+    entry = entry_of(record, commit=commit, program_id=program_id, when_s=when_s)
+    return Archived(entry=entry, git_parents=parents, ticket=record.ticket)
+
+
+def write_held(batch: Batch, ticket: int, proposal: Proposal) -> str:
+    """The tree of a proposal not yet judged; its ticket stands in it, so that no two are the same tree."""
+    return batch.tree(
+        {_TICKET: b"%d\n" % ticket, _PROPOSAL: proposal_to_bytes(proposal), REPLY: encode(proposal.reply)}
+    )
+
+
+def read_root(repository: Repository, root_id: str) -> Root:
+    """Raises ArchiveError where the root is damaged, foreign, or made by a later version."""
+    names = [f"{root_id}^{{tree}}", *(f"{root_id}:{name}" for name in (_ARCHIVE, _CONFIG, PROGRAM))]
+    tree, archive, config, program = repository.read_all(names)
+    if not tree.problem and _ARCHIVE not in _tree_files(tree.data):
+        raise ArchiveError(f"expected an archive of packsmith at {repository.path}, found another git repository")
+    for found in (tree, archive, config, program):
+        if found.problem:
+            raise ArchiveError(
+                f"{repository.path}: {found.name} of the root commit is {found.problem}. The attempts may be whole: "
+                f"`git fsck` says what is, and a copy or a bundle of this repository may have what is missing"
+            )
+    try:
+        number, settings = json.loads(archive.data)["format"], yaml.safe_load(decode(config.data))
+    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise ArchiveError(
+            f"{repository.path}: the root commit {root_id} is not one of packsmith's: {error}"
+        ) from error
+    if number != FORMAT:
+        raise ArchiveError(
+            f"expected an archive of format {FORMAT}, found format {number} at {repository.path}: "
+            f"it was made by a later packsmith, open it with that one"
+        )
+    return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id)
+
+
+def read_attempts(repository: Repository, refs: Mapping[str, str]) -> Iterator[Archived | Damaged]:
+    """One result for each ref of an attempt, in order; one that is torn does not hide the others."""
+    whole = {ref: commit for ref, commit in refs.items() if commit}
+    for ref in sorted(refs.keys() - whole.keys()):
+        yield Damaged(ref=ref, problem="the ref's file holds no commit id")
+    names = (name for commit in whole.values() for name in (commit, f"{commit}^{{tree}}", f"{commit}:{_ATTEMPT}"))
+    objects = repository.read_all(names)
+    for ref, commit, tree, attempt in zip(whole, objects, objects, objects, strict=True):
+        try:
+            archived = _read_attempt(commit, tree, attempt)
+        except ValueError as error:
+            yield Damaged(ref=ref, problem=f"commit {commit.name[:12]}: {error}")
+            continue
+        number = ref.rpartition("/")[2]
+        if number == f"{archived.entry.number:06d}":
+            yield archived
+        else:
+            yield Damaged(ref=ref, problem=f"commit {commit.name[:12]} is attempt {archived.entry.number}")
+
+
+def read_held(repository: Repository, tree: str) -> Proposal:
+    """Raises RecordError."""
+    proposal, reply = repository.read_all([f"{tree}:{_PROPOSAL}", f"{tree}:{REPLY}"])
+    for found in (proposal, reply):
+        if found.problem:
+            raise RecordError(f"{found.name} is {found.problem}")
+    return proposal_from_bytes(proposal.data, decode(reply.data))
+
+
+def _read_attempt(commit: GitObject, tree: GitObject, attempt: GitObject) -> Archived:
+    """Raises ValueError (RecordError among them)."""
+    for found, what in ((commit, "the commit"), (tree, "its tree"), (attempt, _ATTEMPT)):
+        if found.problem:
+            raise ValueError(f"{what} is {found.problem}")
+    header = commit.data.partition(b"\n\n")[0]
+    when = re.search(rb"^committer .*> (\d+) [+-]\d{4}$", header, re.MULTILINE)
+    if when is None:
+        raise ValueError("expected a commit, found another object")
+    program_id = _tree_files(tree.data).get(PROGRAM)
+    if program_id is None:
+        raise ValueError(f"expected {PROGRAM} in its tree, found none")
+    record = record_from_bytes(attempt.data)
+    return Archived(
+        entry=entry_of(record, commit=commit.id, program_id=program_id, when_s=int(when[1])),
+        git_parents=tuple(re.findall(r"^parent ([0-9a-f]{40})$", header.decode("utf-8", "replace"), re.MULTILINE)),
+        ticket=record.ticket,
+    )
+
+
+def _tree_files(data: bytes) -> dict[str, str]:
+    """Name to id of a tree object's rows `<mode> <name>\\0<20 bytes>`."""
+    files: dict[str, str] = {}
+    while data:
+        head, _, rest = data.partition(b"\0")
+        files[head.partition(b" ")[2].decode("utf-8", "replace")] = rest[:20].hex()
+        data = rest[20:]
+    return files
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences as the dict and list YAML knows."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value

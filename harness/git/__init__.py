@@ -1,0 +1,18 @@
+"""Git, the only place that touches it: the command, durable objects, refs, and the repository they make up."""
+
+from harness.git.command import GitError, GitObject, decode, encode, merge_file, run_git
+from harness.git.repository import WRITERS_LOCK, RefLock, Repository
+from harness.git.store import Batch
+
+__all__ = [
+    "WRITERS_LOCK",
+    "Batch",
+    "GitError",
+    "GitObject",
+    "RefLock",
+    "Repository",
+    "decode",
+    "encode",
+    "merge_file",
+    "run_git",
+]

@@ -1,0 +1,175 @@
+"""The `git` command: every call of it, in an environment of ours.
+
+Owns: that environment, the streamed reading of objects, and the three-way merge of texts.
+Does not know: how objects and refs are written.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from harness.types import HarnessError
+
+_PASSED_ON = ("PATH", "TMPDIR", "LD_LIBRARY_PATH")
+_FIXED = {
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
+_WINDOW = 256
+"""Names asked of `cat-file` at once: they fit a pipe's buffer, so neither side can wait for the other for ever."""
+
+
+class GitError(HarnessError):
+    """Git is missing, or refuses this repository: says what git said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitObject:
+    """What was found under a name. Where there is a `problem`, nothing was."""
+
+    name: str
+    id: str = ""
+    data: bytes = b""
+    problem: str = ""
+
+
+def encode(text: str) -> bytes:
+    """Any str to bytes, and by `decode` back to the same str: lone surrogates included, line ends untouched."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+def said(stderr: bytes) -> str:
+    """Git's own words on one line."""
+    return " ".join(stderr.decode("utf-8", "replace").split()) or "git said nothing"
+
+
+def run_git(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    """`git args`, whatever its exit status. Raises GitError where there is no git.
+
+    With an explicit `--git-dir` git asks neither who owns the repository nor whether it is bare.
+    """
+    try:
+        return subprocess.run(
+            ["git", *args], cwd=cwd, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise GitError("expected the command `git`, found none on PATH: install git and start again") from error
+
+
+def merge_file(ours: str, base: str, theirs: str) -> str | None:
+    """The three-way merge of two texts made from `base`; None where they conflict or are no text to git."""
+    with tempfile.TemporaryDirectory(prefix="packsmith-merge-") as folder:
+        names = ("ours", "base", "theirs")
+        for name, text in zip(names, (ours, base, theirs), strict=True):
+            (Path(folder) / name).write_bytes(encode(text))
+        # A --git-dir that is no repository keeps git from looking for one in the folders above.
+        done = run_git(f"--git-dir={folder}", "merge-file", "-p", *names, cwd=Path(folder))
+    if done.returncode == 0:
+        return decode(done.stdout)
+    if done.returncode < 128 or b"binary" in done.stderr:
+        return None
+    raise GitError(f"git merge-file failed with status {done.returncode}: {said(done.stderr)}")
+
+
+class ObjectReader:
+    """One `git cat-file --batch`, started when first asked, and again when a damaged object made git give up."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+        self._turn = threading.Lock()
+
+    def read_all(self, names: Iterable[str]) -> Iterator[GitObject]:
+        """One object a name, in order. Whoever stops listening half-way leaves nothing unread in the pipe."""
+        remaining = iter(names)
+        while window := list(islice(remaining, _WINDOW)):
+            with self._turn:
+                found = self._window(window)
+            yield from found
+
+    def close(self) -> None:
+        with self._turn:
+            self._end()
+
+    def _window(self, names: list[str]) -> list[GitObject]:
+        found: list[GitObject] = []
+        while len(found) < len(names):
+            asked, fresh, before = names[len(found) :], self._process is None, len(found)
+            try:
+                self._ask(asked, found)
+            except (BrokenPipeError, EOFError):
+                words = self._end()
+                # A process killed from outside is no fault of the object: it is damaged if a new one dies of it too.
+                if fresh and len(found) == before:
+                    found.append(GitObject(name=asked[0], problem=f"damaged ({words})"))
+            except BaseException:
+                self._end()
+                raise
+        return found
+
+    def _ask(self, names: list[str], found: list[GitObject]) -> None:
+        process = self._process = self._process or self._start()
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write("".join(f"{name}\n" for name in names).encode())
+        process.stdin.flush()
+        for name in names:
+            found.append(_answer(process.stdout, name))
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
+        # In a session of its own: Ctrl-C is for us, and the attempt in hand may still need a program read.
+        return subprocess.Popen(
+            ["git", f"--git-dir={self._path}", "cat-file", "--batch"],
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            start_new_session=True,
+        )
+
+    def _end(self) -> str:
+        process, self._process = self._process, None
+        stderr, self._stderr = self._stderr, None
+        if process is None or stderr is None:
+            return ""
+        process.kill()
+        process.communicate()
+        with stderr:
+            stderr.seek(0)
+            return said(stderr.read())
+
+
+def _environment() -> dict[str, str]:
+    """An allow-list, so that no GIT_* variable, no user's or system's config and no key gets in."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _FIXED
+
+
+def _answer(pipe: IO[bytes], name: str) -> GitObject:
+    header = pipe.readline()
+    if not header.endswith(b"\n"):
+        raise EOFError
+    words = header.split()
+    if len(words) != 3 or not words[2].isdigit():
+        problem = "missing or torn" if words[-1:] == [b"missing"] else words[-1].decode("utf-8", "replace")
+        return GitObject(name=name, problem=problem)
+    size = int(words[2])
+    data = pipe.read(size + 1)
+    if len(data) != size + 1:
+        raise EOFError
+    return GitObject(name=name, id=words[0].decode("ascii"), data=data[:-1])

@@ -1,0 +1,284 @@
+"""A bare repository: opening and making it, its refs, and who may write.
+
+Owns: how refs are read and written, and the lock all writers share. Does not know: what an attempt is.
+
+Rules. A ref is written as git does it: `<ref>.lock` made with O_EXCL, synced, renamed; one that is create-only is
+checked under its lock, among loose and packed refs. Every writer holds a shared lock on `packsmith.lock` while it
+lives; whoever gets it alone knows that all temporary objects and ref locks are leftovers of the dead, and clears them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+from gitdb.db import LooseObjectDB
+
+from harness.git.command import GitError, GitObject, ObjectReader, run_git, said
+from harness.git.store import TEMPORARY, Batch, sync, write_file
+
+WRITERS_LOCK = "packsmith.lock"
+_OUR_REFS = ("refs/heads", "refs/attempts", "refs/elites", "refs/pending")
+_CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+[gc]
+\tauto = 0
+\tpruneExpire = never
+[maintenance]
+\tauto = false
+[receive]
+\tautogc = false
+"""
+_REF_WAIT_S = 2.0
+
+
+class RefLock:
+    """`<ref>.lock`, held: `write` makes the ref durable; leaving without it gives the name back."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._lock = path.with_name(path.name + ".lock")
+        self._descriptor = descriptor
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def write(self, object_id: str) -> None:
+        line = f"{object_id}\n".encode()
+        if os.write(self._descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._lock))
+        os.fsync(self._descriptor)
+        self._lock.rename(self.path)
+        self._close()
+        sync(self.path.parent)
+
+    def release(self) -> None:
+        if self._descriptor >= 0:
+            self._close()
+            self._lock.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+
+
+class Repository:
+    """A bare repository. Reading needs no right to write; the first write joins the writers. One thread writes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises GitError where there is no bare repository at `path`, or git cannot use it."""
+        from git import Repo  # here, because GitPython runs the git command when it is imported
+        from git.exc import InvalidGitRepositoryError, NoSuchPathError
+
+        self.path = Path(os.path.abspath(path))  # noqa: PTH100 (as GitPython spells it: without `..`, links unfollowed)
+        try:
+            with _without_git_variables():
+                repo = Repo(str(self.path), odbt=LooseObjectDB, expand_vars=False)
+        except (InvalidGitRepositoryError, NoSuchPathError) as error:
+            raise GitError(f"expected a git repository at {path}, found none") from error
+        if Path(repo.git_dir) != self.path or not repo.bare:
+            raise GitError(f"expected a bare git repository at {path}, found one with a work tree")
+        self._repo = repo
+        self._reader = ObjectReader(self.path)
+        self._writers = -1
+        self._packed: tuple[tuple[int, ...], dict[str, str]] = ((), {})
+        self.git("rev-parse", "--is-bare-repository")
+
+    @classmethod
+    def create(cls, path: Path, *, head: str) -> Repository:
+        """Make a bare repository in `path`, or finish one whose making was cut short; then its only writer.
+
+        Other writers wait until `share`.
+        """
+        path.mkdir(parents=True, exist_ok=True)
+        writers = os.open(path / WRITERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(writers, fcntl.LOCK_EX)
+            for folder in ("objects/info", "objects/pack", "refs/heads"):
+                (path / folder).mkdir(parents=True, exist_ok=True)
+            for name, text in (("config", _CONFIG), ("HEAD", f"ref: {head}\n")):
+                write_file(path / name, text.encode())
+            for folder in ("objects", "refs"):
+                sync(path / folder)
+            sync(path.absolute().parent)
+            repository = cls(path)
+            repository._sweep()
+        except BaseException:
+            os.close(writers)
+            raise
+        repository._writers = writers
+        return repository
+
+    def begin_writing(self) -> None:
+        """Join the writers of this repository, once; one that is alone clears what dead ones left behind."""
+        if self._writers >= 0:
+            return
+        writers = os.open(self.path / WRITERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(writers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._sweep()
+        except BlockingIOError:
+            pass
+        except OSError:
+            os.close(writers)
+            raise
+        self._writers = writers
+        self.share()
+
+    def share(self) -> None:
+        """Let other writers in; waits while another one clears up."""
+        fcntl.flock(self._writers, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        self._reader.close()
+        if self._writers >= 0:
+            os.close(self._writers)
+            self._writers = -1
+
+    def git(self, *args: str) -> bytes:
+        """The output of `git args` in this repository. Raises GitError with git's own words."""
+        done = run_git(f"--git-dir={self.path}", *args)
+        if done.returncode != 0:
+            raise GitError(f"git {' '.join(args)} failed in {self.path}: {said(done.stderr)}")
+        return done.stdout
+
+    def fsck(self) -> tuple[str, ...]:
+        """What `git fsck` finds wrong, line by line; () for a sound repository."""
+        done = run_git(f"--git-dir={self.path}", "fsck", "--strict", "--full", "--no-dangling", "--no-progress")
+        lines = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
+        found = tuple(line for line in lines if line and not line.startswith("notice:"))
+        return found or ((f"git fsck ended with status {done.returncode}",) if done.returncode else ())
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Objects that are all durable when the block ends. Where it raises, some may be there, named by no ref."""
+        self.begin_writing()
+        batch = Batch(self._repo.odb)
+        try:
+            yield batch
+            batch.flush()
+        except BaseException:
+            batch.discard()
+            raise
+
+    def read(self, name: str) -> GitObject:
+        """The object git knows as `name` (an id, or `id:file`)."""
+        return next(self.read_all([name]))
+
+    def read_all(self, names: Iterable[str]) -> Iterator[GitObject]:
+        """One object a name, in order, in one streamed pass; damaged and missing ones have a `problem`."""
+        return self._reader.read_all(names)
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Name to id of the refs in the folder `prefix`; the id is "" where a ref's file is torn."""
+        loose: dict[str, str] = {}
+        for folder, _, files in os.walk(self.path / prefix):
+            for path in (Path(folder) / name for name in files if not name.endswith(".lock")):
+                if (found := _ref_content(path)) is not None:
+                    loose[path.relative_to(self.path).as_posix()] = found
+        # Packed refs are read last: a ref being packed is in one of the two at any time.
+        return {name: found for name, found in self._packed_refs().items() if name.startswith(f"{prefix}/")} | loose
+
+    def ref(self, name: str) -> str | None:
+        """The id a ref holds, "" where its file is torn, None where there is no such ref."""
+        loose = _ref_content(self.path / name)
+        return loose if loose is not None else self._packed_refs().get(name)
+
+    def lock_ref(self, name: str) -> RefLock | None:
+        """The lock of a ref, or None where somebody holds it."""
+        self.begin_writing()
+        path = self.path / name
+        lock = path.with_name(path.name + ".lock")
+        while True:
+            try:
+                return RefLock(path, os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+            except FileExistsError:
+                return None
+            except FileNotFoundError:  # no folder yet, or `git pack-refs` just removed an empty one
+                path.parent.mkdir(exist_ok=True)
+                sync(path.parent.parent)
+
+    def reserve(self, name: str) -> RefLock | None:
+        """The lock of a ref that does not exist yet, or None where it does or somebody is about to make it."""
+        if self.ref(name) is not None:
+            return None
+        lock = self.lock_ref(name)
+        if lock is not None and self.ref(name) is not None:
+            lock.release()
+            return None
+        return lock
+
+    def set_ref(self, name: str, object_id: str) -> None:
+        with self._wait_for(name) as lock:
+            lock.write(object_id)
+
+    def delete_ref(self, name: str) -> None:
+        """Not synced: a ref that comes back after a power cut must be harmless to its owner."""
+        with self._wait_for(name) as lock:
+            lock.path.unlink(missing_ok=True)
+        if name in self._packed_refs():
+            self.git("update-ref", "-d", name)
+
+    def _sweep(self) -> None:
+        for path in (self.path / "objects").glob(f"{TEMPORARY}*"):
+            path.unlink(missing_ok=True)
+        for prefix in _OUR_REFS:
+            for path in (self.path / prefix).rglob("*.lock"):
+                path.unlink(missing_ok=True)
+
+    def _wait_for(self, name: str) -> RefLock:
+        deadline_s = time.monotonic() + _REF_WAIT_S
+        while (lock := self.lock_ref(name)) is None:
+            if time.monotonic() > deadline_s:
+                raise GitError(
+                    f"{self.path / name}.lock has been there for over {_REF_WAIT_S:.0f} s: another process is writing "
+                    f"this ref, or died doing so. If none is running, delete that file and start again"
+                )
+            time.sleep(0.005)
+        return lock
+
+    def _packed_refs(self) -> dict[str, str]:
+        path = self.path / "packed-refs"
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return {}
+        signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if self._packed[0] != signature:
+            rows = (line.split() for line in path.read_text("utf-8", "replace").splitlines())
+            self._packed = (signature, {row[1]: row[0] for row in rows if len(row) == 2 and _is_id(row[0])})
+        return self._packed[1]
+
+
+@contextlib.contextmanager
+def _without_git_variables() -> Iterator[None]:
+    """GitPython asks GIT_OBJECT_DIRECTORY and others, as a git hook sets them, where a repository's parts are."""
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GIT_")}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+def _ref_content(path: Path) -> str | None:
+    try:
+        text = path.read_bytes()[:41].decode("ascii", "replace").strip()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+    return text if _is_id(text) else ""
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 40 and not set(text) - set("0123456789abcdef")

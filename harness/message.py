@@ -1,0 +1,84 @@
+"""The text of a commit: what `git log` shows of an attempt. Pure.
+
+Owns: subject, body and trailers. Nothing here is ever read back: `attempt.json` holds what is true.
+
+Names, descriptions and reasons come from a model and may hold anything. They are cleaned so that they can neither end
+the subject, nor stand among the trailers, nor steer a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterator
+
+from evaluator.types import Rejected, Scored
+from harness.records import Record
+
+_SUBJECT = 100
+_VALUE = 200
+_BODY = 4000
+_WIDTH = 90
+
+
+def root_message(format_number: int) -> str:
+    return f"Seed program\n\nThe program and the config this run starts from.\n\nFormat: {format_number}\n"
+
+
+def attempt_message(record: Record) -> str:
+    """Subject, body where there is one, and the trailers as the last paragraph."""
+    subject = one_line(record.name, _SUBJECT)
+    if not subject:
+        refused = isinstance(record.verdict, Rejected) and record.verdict.stage == "patch"
+        subject = f"(no program) attempt {record.number}" if refused else f"(no name) attempt {record.number}"
+    trailers = "\n".join(f"{key}: {one_line(value, _VALUE) or '-'}" for key, value in _trailers(record))
+    return "\n\n".join(part for part in (subject, _body(record.description), trailers) if part) + "\n"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Printable characters on one line, runs of white space as one blank, cut at `limit`."""
+    line = " ".join(_printable(text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _body(description: str) -> str:
+    cut = description if len(description) <= _BODY else description[:_BODY] + "…"
+    paragraphs = re.split(r"\n\s*\n", "\n".join(_printable(line) for line in cut.splitlines()))
+    wrapped = (textwrap.fill(" ".join(one.split()), _WIDTH, break_on_hyphens=False) for one in paragraphs)
+    # A line of dashes would end the message for `git format-patch` and `git am`.
+    return "\n\n".join(re.sub(r"(?m)^(?=---|diff |Index: )", " ", one) for one in wrapped if one)
+
+
+def _trailers(record: Record) -> Iterator[tuple[str, str]]:
+    yield "Attempt", str(record.number)
+    yield "Kind", record.kind
+    if isinstance(record.verdict, Scored):
+        score = record.verdict.score
+        quality, speedup = score.quality, score.speedup
+        yield "Verdict", "scored"
+        yield _key(quality.name), f"{quality.value:.4f} ({quality.name}, ceiling {quality.ceiling:.4f})"
+        yield "Runtime-ms", f"{score.runtime_ms:.4g}"
+        yield "Speedup", f"{speedup.median:.4g} [{speedup.low:.4g}, {speedup.high:.4g}]"
+        yield "Device", record.verdict.environment.device
+    else:
+        yield "Verdict", "rejected"
+        yield "Rejected", f"{record.verdict.stage}: {record.verdict.reason}"
+    yield "Proposer", record.proposer
+    if record.model:
+        yield "Model", record.model
+    if record.usd:
+        yield "Cost-usd", f"{record.usd:.6g}"
+    if record.tokens:
+        yield "Tokens", str(record.tokens)
+
+
+def _key(quality_name: str) -> str:
+    """`balance_next` to `Balance`: git knows letters, digits and dashes in the key of a trailer."""
+    word = re.sub(r"[^a-z0-9]", "", quality_name.split("_")[0].lower())
+    return word.capitalize() or "Quality"
+
+
+def _printable(text: str) -> str:
+    """Blanks for controls, surrogates, invisible formatting characters, and line and paragraph separators."""
+    return "".join(" " if unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" else one for one in text)

@@ -1,0 +1,214 @@
+"""Values as JSON and back: verdicts, and what the archive stores of an attempt and of a held proposal.
+
+Owns: the shape of `attempt.json` and of verdicts in JSON. Does not know: git, or what the values mean.
+
+Both directions follow the dataclasses' own annotations, so a field added there with a default is written from then on
+and old records still read. Reading is strict: a wrong type, an unknown key or a number that is not finite is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from evaluator.types import Rejected, Scored, Verdict
+from harness.types import Attempt, Entry, Kind, Proposal, Tier
+
+_VERDICTS: Mapping[str, type[Scored] | type[Rejected]] = {"scored": Scored, "rejected": Rejected}
+
+
+class RecordError(ValueError):
+    """Stored JSON that is not what was written: says where, what was expected and what was found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What `attempt.json` holds: an attempt without its program and its reply, which are files beside it."""
+
+    number: int
+    kind: Kind
+    name: str
+    description: str
+    parents: tuple[str, ...]
+    inspirations: tuple[str, ...]
+    proposer: str
+    model: str
+    tiers: tuple[Tier, ...]
+    warnings: tuple[str, ...]
+    verdict: Verdict
+    usd: float
+    tokens: int
+    seconds: float
+    config: str
+    """The git blob of the `config.yaml` it was made under."""
+    ticket: str = ""
+    """The tree of the held proposal it came from; "" where none was held."""
+
+
+def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Record:
+    """The record of an attempt under the number it was given."""
+    proposal, candidate = attempt.proposal, attempt.candidate
+    return Record(
+        number=number,
+        kind=proposal.kind,
+        name=candidate.name if candidate else "",
+        description=candidate.description if candidate else "",
+        parents=proposal.parents,
+        inspirations=proposal.inspirations,
+        proposer=proposal.proposer,
+        model=proposal.model,
+        tiers=candidate.tiers if candidate else (),
+        warnings=candidate.warnings if candidate else (),
+        verdict=attempt.verdict,
+        usd=proposal.usd,
+        tokens=proposal.tokens,
+        seconds=attempt.seconds,
+        config=config,
+        ticket=ticket,
+    )
+
+
+def entry_of(record: Record, *, commit: str, program_id: str, when_s: int) -> Entry:
+    """The entry of a record found in a commit."""
+    shared = {field.name for field in dataclasses.fields(Entry)} & {field.name for field in dataclasses.fields(Record)}
+    values: dict[str, Any] = {name: getattr(record, name) for name in shared}
+    return Entry(id=commit, program_id=program_id, when_s=when_s, **values)
+
+
+def record_to_bytes(record: Record) -> bytes:
+    return _lines(_dump(Record, record, "attempt"))
+
+
+def record_from_bytes(data: bytes) -> Record:
+    """Raises RecordError."""
+    found: Record = _read(Record, data, "attempt.json")
+    return found
+
+
+def proposal_to_bytes(proposal: Proposal) -> bytes:
+    """The proposal without its reply, which is stored as it came."""
+    return _lines(_dump(Proposal, dataclasses.replace(proposal, reply=""), "proposal"))
+
+
+def proposal_from_bytes(data: bytes, reply: str) -> Proposal:
+    """Raises RecordError."""
+    found: Proposal = _read(Proposal, data, "proposal.json")
+    return dataclasses.replace(found, reply=reply)
+
+
+def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
+    """`{"scored": {...}}` or `{"rejected": {...}}`, of JSON values alone. Raises ValueError on NaN and infinities."""
+    found: dict[str, Any] = _dump(Verdict, verdict, "verdict")
+    return found
+
+
+def verdict_from_json(data: object) -> Verdict:
+    """The verdict `verdict_to_json` was given. Raises RecordError."""
+    found: Verdict = _load(Verdict, data, "verdict")
+    return found
+
+
+def _lines(values: Mapping[str, Any]) -> bytes:
+    """JSON with a line a key: `git diff` between attempts reads well, and raw samples do not take a line each."""
+    rows = (f" {json.dumps(key)}: {json.dumps(values[key], allow_nan=False, sort_keys=True)}" for key in sorted(values))
+    return ("{\n" + ",\n".join(rows) + "\n}\n").encode("ascii")
+
+
+def _read(kind: type[Any], data: bytes, where: str) -> Any:
+    try:
+        values = json.loads(data)
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
+        raise RecordError(f"{where}: expected JSON, found {len(data)} bytes that are none: {error}") from error
+    return _load(kind, values, where)
+
+
+def _dump(hint: Any, value: Any, where: str) -> Any:
+    if hint == Verdict:
+        name = "scored" if isinstance(value, Scored) else "rejected"
+        return {name: _dump(_VERDICTS[name], value, f"{where}.{name}")}
+    if dataclasses.is_dataclass(hint):
+        assert isinstance(hint, type)
+        return {name: _dump(one, getattr(value, name), f"{where}.{name}") for name, one in _hints(hint).items()}
+    if get_origin(hint) is tuple:
+        item = get_args(hint)[0]
+        if item is int:  # raw samples: many, and nothing to look into
+            return [operator.index(one) for one in value]
+        return [_dump(item, one, f"{where}[{index}]") for index, one in enumerate(value)]
+    if get_origin(hint) is Mapping:
+        item = get_args(hint)[1]
+        return {str(key): _dump(item, one, f"{where}.{key}") for key, one in value.items()}
+    if hint is float:
+        if not math.isfinite(value):
+            raise ValueError(f"{where}: expected a finite number, found {value}")
+        return float(value)
+    return operator.index(value) if hint is int else value
+
+
+def _load(hint: Any, value: Any, where: str) -> Any:
+    if isinstance(hint, UnionType):
+        return _load_verdict(value, where)
+    if dataclasses.is_dataclass(hint):
+        assert isinstance(hint, type)
+        return _load_dataclass(hint, value, where)
+    if get_origin(hint) is tuple:
+        items, item = _expect(list, value, where), get_args(hint)[0]
+        if item is int and all(type(one) is int for one in items):
+            return tuple(items)
+        return tuple(_load(item, one, f"{where}[{index}]") for index, one in enumerate(items))
+    if get_origin(hint) is Mapping:
+        item = get_args(hint)[1]
+        return {key: _load(item, one, f"{where}.{key}") for key, one in _expect(dict, value, where).items()}
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise RecordError(f"{where}: expected one of {', '.join(get_args(hint))}, found {value!r}")
+        return value
+    found = _expect(hint, value, where)
+    if hint is float and not math.isfinite(found):
+        raise RecordError(f"{where}: expected a finite number, found {found}")
+    return found
+
+
+def _load_verdict(value: Any, where: str) -> Verdict:
+    tagged = _expect(dict, value, where)
+    if len(tagged) != 1 or not tagged.keys() <= _VERDICTS.keys():
+        raise RecordError(f"{where}: expected one key, scored or rejected, found {', '.join(sorted(tagged)) or 'none'}")
+    ((name, content),) = tagged.items()
+    found: Verdict = _load_dataclass(_VERDICTS[name], content, f"{where}.{name}")
+    return found
+
+
+def _load_dataclass(kind: Any, value: Any, where: str) -> Any:
+    values, hints = _expect(dict, value, where), _hints(kind)
+    if unknown := values.keys() - hints.keys():
+        raise RecordError(f"{where}: expected the keys of {kind.__name__}, found also {', '.join(sorted(unknown))}")
+    needed = {one.name for one in dataclasses.fields(kind) if _needed(one)}
+    if missing := needed - values.keys():
+        raise RecordError(f"{where}: expected {', '.join(sorted(missing))}, found no such key")
+    loaded = {name: _load(hints[name], one, f"{where}.{name}") for name, one in values.items()}
+    try:
+        return kind(**loaded)
+    except ValueError as error:
+        raise RecordError(f"{where}: {error}") from error
+
+
+def _needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+@cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    return get_type_hints(kind)
+
+
+def _expect(kind: type[Any], value: Any, where: str) -> Any:
+    """The value if it is exactly of that JSON type (true is no number)."""
+    if type(value) is not kind:
+        raise RecordError(f"{where}: expected {kind.__name__}, found {type(value).__name__} {str(value)[:40]!r}")
+    return value

@@ -1,0 +1,104 @@
+"""Proof that an archive is what it says: every stored reply, applied again to its stored parent, gives the same bytes.
+
+Owns: what is checked and how a difference is told. Does not know: git, the network, how anything was judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from evaluator.types import Rejected
+from harness.archive import Archive, ArchiveError
+from harness.commits import Archived
+from harness.patch import PatchError, apply_reply
+from harness.types import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """One thing that is not as it should be. `number` and `id` say of which attempt, where it is one's."""
+
+    number: int | None
+    id: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """`checked` attempts, and what was wrong. `gaps` are numbers without an attempt, as a killed writer leaves."""
+
+    checked: int
+    mismatches: tuple[Mismatch, ...]
+    gaps: tuple[int, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.mismatches
+
+
+def verify(archive: Archive) -> VerifyReport:
+    """Check every attempt offline. A damaged object is a mismatch too, never an exception."""
+    entries = {entry.id: entry for entry in archive.entries}
+    mismatches = [
+        *(Mismatch(number=None, id="", expected="a sound repository", found=line) for line in archive.fsck()),
+        *(Mismatch(number=None, id="", expected="a whole attempt", found=line) for line in archive.damage),
+    ]
+    for archived in archive.archived:
+        entry = archived.entry
+        for expected, found in _differences(archive, archived, entries):
+            mismatches.append(Mismatch(number=entry.number, id=entry.id, expected=expected, found=found))
+    numbers = {entry.number for entry in archive.entries}
+    gaps = tuple(number for number in range(archive.next_number) if number not in numbers)
+    return VerifyReport(checked=len(entries), mismatches=tuple(mismatches), gaps=gaps)
+
+
+def _differences(archive: Archive, archived: Archived, entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
+    """Pairs of what was expected and what was found."""
+    entry = archived.entry
+    if (recorded := tuple(dict.fromkeys(entry.parents))) != archived.git_parents:
+        yield f"the parents attempt.json names: {_short(recorded)}", f"git parents {_short(archived.git_parents)}"
+    for parent in (*entry.parents, *entry.inspirations):
+        if parent != archive.root_id and parent not in entries:
+            yield "parents and inspirations in this archive", f"{parent[:12]}, which is no attempt that can be read"
+            return
+        if parent != archive.root_id and entries[parent].number >= entry.number:
+            yield "parents and inspirations that came before", f"attempt {entries[parent].number}"
+    try:
+        yield from _replayed(archive, entry)
+    except ArchiveError as error:
+        yield "a program and a reply that can be read", str(error)
+
+
+def _replayed(archive: Archive, entry: Entry) -> Iterator[tuple[str, str]]:
+    """The stored reply applied to the stored first parent, against the stored outcome."""
+    parent = archive.source(entry.parents[0])
+    stored, reply = archive.source(entry.id), archive.reply(entry.id)
+    refused = entry.verdict if isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch" else None
+    expected = f"a reply refused as {refused.reason}" if refused else "the stored program from the stored reply"
+    replayed = parent
+    if entry.kind != "seed":
+        try:
+            replayed = apply_reply(reply, parent, allow_rewrite=entry.kind == "rewrite").source
+        except PatchError as error:
+            if refused is None or error.reason != refused.reason:
+                yield expected, f"it is refused as {error.reason}: {error.detail}"
+        else:
+            if refused is not None:
+                yield expected, "it applies"
+    if stored != (parent if refused else replayed):
+        what = "the parent's program" if refused or entry.kind == "seed" else "the same bytes"
+        yield what, _first_difference(parent if refused else replayed, stored)
+
+
+def _first_difference(expected: str, found: str) -> str:
+    here, there = expected.splitlines(keepends=True), found.splitlines(keepends=True)
+    for number, (one, other) in enumerate(zip(here, there, strict=False), start=1):
+        if one != other:
+            return f"line {number}: expected {one[:80]!r}, found {other[:80]!r}"
+    return f"expected {len(here)} lines, found {len(there)}"
+
+
+def _short(ids: tuple[str, ...]) -> str:
+    return ", ".join(one[:12] for one in ids) or "none"

@@ -1,0 +1,248 @@
+"""The archive under real SIGKILLs, several real writers, a full disk and a folder that cannot be written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.archive import Archive, ArchiveError
+from harness.types import Attempt, Entry, Proposal
+from tests.harness.archives import CONFIG, fsck, git, new, raw, seed_attempt
+from tests.harness.builders import PROGRAM
+
+Report = Callable[[int], None]
+
+
+@contextlib.contextmanager
+def child(work: Callable[[Report], None]) -> Iterator[tuple[int, int]]:
+    """A forked process that does `work`, which reports numbers; its id, and the pipe to read them from."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        status = 1
+        try:
+            os.close(reading)
+            work(lambda number: os.write(writing, b"%d\n" % number) and None)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    try:
+        yield process, reading
+    finally:
+        os.close(reading)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process, 0)
+
+
+def reported(reading: int, data: bytes = b"") -> list[int]:
+    """All numbers that came through; a line cut by the kill was not printed."""
+    while chunk := os.read(reading, 65536):
+        data += chunk
+    return [int(line) for line in data.decode().split("\n")[:-1]]
+
+
+def append_for_ever(path: Path, salt: int) -> Callable[[Report], None]:
+    def work(report: Report) -> None:
+        archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
+        for number, _ in archive.pending():
+            report(archive.append(one(archive, number, salt)).number)
+        while True:
+            number = archive.next_number
+            archive.hold(number, Proposal(kind="patch", parents=(archive.root_id,), reply=f"{salt}", proposer="test"))
+            entry = archive.append(one(archive, number, salt))
+            report(entry.number)
+            archive.point(entry, archive.entries[-3:])
+
+    return work
+
+
+def one(archive: Archive, number: int, salt: int) -> Attempt:
+    parent = archive.entries[-1].id if archive.entries else archive.root_id
+    return raw(number, parent, reply=f"{salt} {number}", source=f"print({salt}, {number})\n" * 200)
+
+
+def test_kills_at_any_instant_lose_nothing_that_was_printed(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    rng = random.Random(5)
+    printed: list[int] = []
+    for kill in range(25):
+        head = b""
+        with child(append_for_ever(path, kill)) as (process, reading):
+            if kill % 2:  # in the midst of appending; the others may die while they still open the archive
+                head = os.read(reading, 1)
+            time.sleep(rng.uniform(0.0, 0.1))
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            printed += reported(reading, head)
+        if kill % 5 == 4:
+            assert fsck(path) == ""
+    assert len(set(printed)) == len(printed) > 25
+    archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
+    present = [entry.number for entry in archive.entries]
+    assert set(printed) <= set(present)
+    assert present == list(range(len(present))), "a single writer leaves no gaps"
+    assert archive.damage == ()
+    assert archive.append(one(archive, archive.next_number, 99)).number == len(present)
+    assert list(path.rglob("*.lock")) == [path / "packsmith.lock"]
+    assert list((path / "objects").glob("tmp_obj_*")) == []
+    assert fsck(path) == ""
+
+
+def test_kills_while_an_archive_is_made(tmp_path: Path) -> None:
+    rng = random.Random(6)
+    for kill in range(20):
+        path = tmp_path / f"run{kill}"
+        with child(append_for_ever(path, kill)) as (process, reading):
+            while not path.exists():
+                time.sleep(0.0005)
+            time.sleep(rng.uniform(0.0, 0.04))
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            printed = reported(reading)
+        archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
+        assert set(printed) <= {entry.number for entry in archive.entries}
+        assert archive.source(archive.root_id) == PROGRAM
+        archive.append(one(archive, archive.next_number, kill))
+        assert fsck(path) == ""
+        archive.close()
+
+
+def test_two_writers_never_take_one_number(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+
+    def work(salt: int) -> Callable[[Report], None]:
+        def appending(report: Report) -> None:
+            archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
+            for _ in range(25):
+                report(archive.append(one(archive, archive.next_number, salt)).number)
+
+        return appending
+
+    with child(work(1)) as (_, first), child(work(2)) as (_, second):
+        mine, theirs = reported(first), reported(second)
+    assert len(mine) == len(theirs) == 25
+    assert sorted(mine + theirs) == list(range(50))
+    archive = Archive.open(path)
+    assert [entry.number for entry in archive.entries] == list(range(50))
+    for numbers, salt in ((mine, 1), (theirs, 2)):
+        for number in numbers:
+            assert archive.reply(archive.entry(number).id).startswith(f"{salt} ")
+    assert fsck(path) == ""
+
+
+def test_a_starting_writer_leaves_a_live_one_alone(tmp_path: Path) -> None:
+    archive = new(tmp_path / "run")
+    lock = archive._repository.reserve("refs/attempts/000000")
+    assert lock is not None
+    with child(append_for_ever(archive.path, 1)) as (process, reading):
+        assert os.read(reading, 2) == b"1\n"
+        os.kill(process, signal.SIGKILL)
+    with lock:
+        lock.write(archive.root_id)
+    assert git(archive.path, "rev-parse", "refs/attempts/000000").strip() == archive.root_id
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mounts on request, undone afterwards; skips where this machine does not let us."""
+    made: list[Path] = []
+
+    def mount(name: str, *args: str) -> Path:
+        target = tmp_path / name
+        target.mkdir(exist_ok=True)
+        done = subprocess.run(["mount", *args, str(target)], capture_output=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"no right to mount here: {done.stderr.decode().strip()}")
+        made.append(target)
+        return target
+
+    yield mount
+    for target in reversed(made):
+        subprocess.run(["umount", "-l", str(target)], check=False)
+
+
+def test_a_folder_that_cannot_be_written_is_read_and_refused(tmp_path: Path, mounted: Callable[..., Path]) -> None:
+    archive = new(tmp_path / "run")
+    seed = archive.append(seed_attempt(archive))
+    archive.close()
+    path = mounted("view", "--bind", str(archive.path))
+    done = subprocess.run(["mount", "-o", "remount,ro,bind", str(path)], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("no right to mount read-only here")
+    view = Archive.open(path)
+    assert view.entries == (seed,)
+    assert view.source(seed.id) == PROGRAM
+    proposal = Proposal(kind="patch", parents=(seed.id,), reply="", proposer="test")
+    for write in (
+        lambda: view.append(raw(1, seed.id)),
+        lambda: view.hold(1, proposal),
+        lambda: view.point(seed, [seed]),
+    ):
+        with pytest.raises(ArchiveError, match=r"cannot be written to; all 1 attempts archived before are safe"):
+            write()
+    with pytest.raises(ArchiveError, match=r"could not write the seed program .* nothing was judged yet"):
+        new(path / "inner")
+
+
+def test_a_user_without_the_right_to_write_gets_the_same() -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    folder = Path(tempfile.mkdtemp(prefix="packsmith-test-"))  # not tmp_path, which is for its owner alone
+    folder.chmod(0o755)
+    archive = new(folder / "run")
+    seed = archive.append(seed_attempt(archive))
+    archive.close()
+
+    def reading(report: Report) -> None:
+        os.setuid(4242)
+        view = Archive.open(archive.path)
+        report(len(view.entries))
+        try:
+            view.append(raw(1, seed.id))
+        except ArchiveError as error:
+            report(int("cannot be written to" in str(error)))
+
+    try:
+        with child(reading) as (_, pipe):
+            assert reported(pipe) == [1, 1]
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_full_disk_keeps_what_was_printed_and_goes_on(mounted: Callable[..., Path]) -> None:
+    disk = mounted("disk", "-t", "tmpfs", "-o", "size=600k", "none")
+    archive = new(disk / "run")
+    filler = disk / "filler"
+    filler.write_bytes(b"x" * 150_000)
+    kept: list[Entry] = []
+    with pytest.raises(ArchiveError, match=r"no space is left .* all (\d+) attempts .* run the same command again"):
+        for number in range(1000):
+            noise = random.Random(number).randbytes(4000).hex()
+            kept.append(archive.append(raw(number, archive.root_id, source=noise)))
+    assert len(kept) > 5
+    assert Archive.open(archive.path).entries == tuple(kept)
+    assert list((archive.path / "objects").glob("tmp_obj_*")) == []
+    assert fsck(archive.path) == ""
+    filler.unlink()
+    kept.append(archive.append(raw(len(kept), archive.root_id, source="there is room again")))
+    assert Archive.open(archive.path).entries == tuple(kept)
+    with pytest.raises(ArchiveError, match=r"could not write the seed program .* no space is left"):
+        new_large(disk / "other")
+    assert Archive.open_or_create(disk / "other", seed_source="small", config={}).entries == ()
+
+
+def new_large(path: Path) -> Archive:
+    return Archive.create(path, seed_source=random.Random(0).randbytes(400_000).hex(), config=CONFIG)

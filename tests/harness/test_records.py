@@ -1,0 +1,226 @@
+"""Verdicts and records as JSON: everything comes back, and nothing else is accepted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluator.types import (
+    STAGES,
+    CaseQuality,
+    CaseScore,
+    Environment,
+    Interval,
+    Quality,
+    Rejected,
+    Samples,
+    Score,
+    Scored,
+    Verdict,
+)
+from harness.records import (
+    Record,
+    RecordError,
+    entry_of,
+    proposal_from_bytes,
+    proposal_to_bytes,
+    record_from_bytes,
+    record_of,
+    record_to_bytes,
+    verdict_from_json,
+    verdict_to_json,
+)
+from harness.types import KINDS, Attempt, Candidate, Proposal
+from tests.harness.builders import REJECTED, scored
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+texts = st.text(st.characters(exclude_categories=()), max_size=20)
+ids = st.lists(st.text("0123456789abcdef", min_size=40, max_size=40), min_size=1, max_size=3).map(tuple)
+metrics = st.dictionaries(texts, numbers, max_size=3)
+intervals = st.tuples(numbers, numbers, numbers).map(sorted).map(lambda v: Interval(low=v[0], median=v[1], high=v[2]))
+times = st.integers(1, 2**40)
+samples = st.lists(st.tuples(times, times), min_size=1, max_size=5).map(
+    lambda pairs: Samples(candidate_us=tuple(a for a, _ in pairs), reference_us=tuple(b for _, b in pairs))
+)
+qualities = st.builds(CaseQuality, case=texts, quality=numbers, ceiling=numbers, metrics=metrics)
+cases = st.builds(
+    CaseScore, quality=qualities, runtime_ms=numbers, reference_ms=numbers, speedup=intervals, samples=samples
+)
+scores = st.builds(
+    Score,
+    quality=st.builds(Quality, name=texts, value=numbers, ceiling=numbers),
+    runtime_ms=numbers,
+    speedup=intervals,
+    cases=st.lists(cases, max_size=2).map(tuple),
+    metrics=metrics,
+)
+environments = st.builds(
+    Environment,
+    **dict.fromkeys(("device", "hardware", "python", "torch", "kernel", "sandbox", "task", "reference"), texts),
+    cores=st.integers(1, 99),
+    threads=st.integers(1, 99),
+    empty_call_us=st.integers(0, 99),
+    warnings=st.lists(texts, max_size=2).map(tuple),
+)
+verdicts: st.SearchStrategy[Verdict] = st.one_of(
+    st.builds(Rejected, stage=st.sampled_from(STAGES), reason=texts, detail=texts),
+    st.builds(Scored, score=scores, environment=environments),
+)
+proposals = st.builds(
+    Proposal,
+    kind=st.sampled_from(KINDS),
+    parents=ids,
+    reply=texts,
+    proposer=texts,
+    inspirations=ids,
+    model=texts,
+    usd=numbers,
+    tokens=st.integers(0, 2**60),
+)
+tiers = st.lists(st.sampled_from(["exact", "blanks", "indent"]), max_size=3).map(tuple)
+candidates = st.builds(
+    Candidate,
+    name=texts,
+    description=texts,
+    source=texts,
+    tiers=tiers,
+    warnings=st.lists(texts, max_size=2).map(tuple),
+)
+attempts = st.builds(
+    Attempt,
+    number=st.integers(0, 10**7),
+    proposal=proposals,
+    candidate=st.one_of(st.none(), candidates),
+    verdict=verdicts,
+    seconds=numbers,
+)
+
+
+@given(verdicts)
+@settings(max_examples=60)
+def test_a_verdict_comes_back_from_json(verdict: Verdict) -> None:
+    assert verdict_from_json(json.loads(json.dumps(verdict_to_json(verdict), allow_nan=False))) == verdict
+
+
+@given(attempts)
+@settings(max_examples=60)
+def test_a_record_comes_back_and_becomes_an_entry(attempt: Attempt) -> None:
+    record = record_of(attempt, number=attempt.number, config="c" * 40, ticket="")
+    data = record_to_bytes(record)
+    assert data.isascii()
+    assert record_from_bytes(data) == record
+    entry = entry_of(record, commit="a" * 40, program_id="b" * 40, when_s=1)
+    assert (entry.verdict, entry.parents, entry.usd) == (
+        attempt.verdict,
+        attempt.proposal.parents,
+        attempt.proposal.usd,
+    )
+    assert entry.tiers == (attempt.candidate.tiers if attempt.candidate else ())
+
+
+@given(proposals)
+@settings(max_examples=40)
+def test_a_proposal_comes_back(proposal: Proposal) -> None:
+    assert proposal_from_bytes(proposal_to_bytes(proposal), proposal.reply) == proposal
+
+
+@given(
+    st.binary(max_size=60)
+    | st.recursive(st.none() | st.booleans() | numbers | texts, st.lists).map(repr).map(str.encode)
+)
+@settings(max_examples=60)
+def test_any_other_bytes_are_a_record_error(data: bytes) -> None:
+    with pytest.raises(RecordError):
+        record_from_bytes(data)
+
+
+def test_a_line_a_key() -> None:
+    proposal = Proposal(kind="patch", parents=("a" * 40,), reply="", proposer="test")
+    record = record_of(
+        Attempt(number=1, proposal=proposal, candidate=None, verdict=scored(0.5, 2.0)), number=1, config="", ticket=""
+    )
+    lines = record_to_bytes(record).decode().splitlines()
+    assert len(lines) == len(dataclasses.fields(Record)) + 2
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_never_written(bad: float) -> None:
+    good = scored(0.5, 2.0)
+    verdict = dataclasses.replace(good, score=dataclasses.replace(good.score, runtime_ms=bad))
+    with pytest.raises(ValueError, match="runtime_ms: expected a finite number"):
+        verdict_to_json(verdict)
+
+
+def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
+    quality = CaseQuality(case="c", quality=np.float64(0.5), ceiling=1, metrics={"moves": np.int64(3)})  # type: ignore[arg-type, dict-item]
+    good = scored(0.5, 2.0)
+    case = dataclasses.replace(
+        good.score.cases[0],
+        quality=quality,
+        samples=Samples(candidate_us=(np.int64(7),), reference_us=(8,)),  # type: ignore[arg-type]
+    )
+    verdict = dataclasses.replace(good, score=dataclasses.replace(good.score, cases=(case,)))
+    assert verdict_from_json(json.loads(json.dumps(verdict_to_json(verdict)))) == verdict
+
+
+def broken(change: str) -> Any:
+    data = json.loads(json.dumps(verdict_to_json(scored(0.5, 2.0))))
+    score = data["scored"]["score"]
+    match change:
+        case "text for a number":
+            score["runtime_ms"] = "5"
+        case "true for a count":
+            data["scored"]["environment"]["cores"] = True
+        case "a whole number too few":
+            score["cases"][0]["samples"]["reference_us"] = []
+        case "a fraction for a sample":
+            score["cases"][0]["samples"]["candidate_us"] = [1.5]
+        case "an unknown key":
+            score["extra"] = 1
+        case "a missing key":
+            del score["quality"]
+        case "an interval upside down":
+            score["speedup"]["low"] = 9.0
+        case "two verdicts":
+            data["rejected"] = verdict_to_json(REJECTED)["rejected"]
+        case "an unknown stage":
+            data = {"rejected": {"stage": "lunch", "reason": "", "detail": ""}}
+        case "infinity":
+            score["runtime_ms"] = math.inf
+        case _:
+            data = change
+    return data
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("text for a number", r"scored\.score\.runtime_ms: expected float, found str '5'"),
+        ("true for a count", r"environment\.cores: expected int, found bool"),
+        ("a whole number too few", r"cases\[0\]\.samples: expected as many"),
+        ("a fraction for a sample", r"candidate_us\[0\]: expected int, found float"),
+        ("an unknown key", "found also extra"),
+        ("a missing key", "expected quality, found no such key"),
+        ("an interval upside down", "expected low <= median"),
+        ("two verdicts", "expected one key"),
+        ("an unknown stage", "lunch"),
+        ("infinity", "finite"),
+        ("no object at all", "expected dict"),
+    ],
+)
+def test_what_was_not_written_is_refused(change: str, said: str) -> None:
+    with pytest.raises(RecordError, match=said):
+        verdict_from_json(broken(change))
+
+
+def test_a_field_added_later_with_a_default_is_no_obstacle() -> None:
+    data = verdict_to_json(scored(0.5, 2.0))
+    del data["scored"]["environment"]["empty_call_us"]
+    assert verdict_from_json(data) == scored(0.5, 2.0)
