@@ -1,0 +1,53 @@
+"""What a search may spend, and whether it has.
+
+Owns: the limits and the sentence that says which one ended a search. Does not know: clocks, the archive, models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a search has used so far. `attempts`, `judge_s` and `since_best` count the whole archive, `minutes` this
+    invocation.
+    """
+
+    attempts: int
+    minutes: float
+    judge_s: float
+    since_best: int
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Limits of a search; None is no limit. An attempt begun within its budget is carried to its end."""
+
+    attempts: int | None = None
+    minutes: float | None = None
+    deadline_s: float | None = None
+    """Unix time after which no attempt is begun."""
+    judge_s: float | None = None
+    patience: int | None = None
+    """Attempts in a row that may bring no better champion."""
+
+    def __post_init__(self) -> None:
+        limits = (self.attempts, self.minutes, self.deadline_s, self.judge_s, self.patience)
+        if all(limit is None for limit in limits) or any(limit is not None and limit <= 0 for limit in limits):
+            raise ValueError(f"expected at least one limit, and every limit above 0, found {self}")
+
+    def exhausted(self, spent: Spent) -> str | None:
+        """Which limit is reached, as a sentence for people; None while there is something left."""
+        if self.attempts is not None and spent.attempts >= self.attempts:
+            return f"all {self.attempts} attempts are made"
+        if self.minutes is not None and spent.minutes >= self.minutes:
+            return f"the {self.minutes:g} minutes are over"
+        if self.deadline_s is not None and spent.now_s >= self.deadline_s:
+            return "the deadline has passed"
+        if self.judge_s is not None and spent.judge_s >= self.judge_s:
+            return f"the {self.judge_s:g} seconds of judging are used up"
+        if self.patience is not None and spent.since_best >= self.patience:
+            return f"{spent.since_best} attempts in a row brought no better program"
+        return None

@@ -1,0 +1,284 @@
+"""A config, loaded: its settings, the files it names, and what of it belongs to a run.
+
+Owns: the layers (shipped defaults, the file, `-s`), relative paths, the portable form stored with a run, and which
+part of it affects scores. Does not know: how anything it configures works.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from evaluator.settings import JudgeSettings, TimingSettings
+from evaluator.shipped import DEFAULT_REFERENCE, shipped
+from evaluator.tasks import TASKS
+from evaluator.types import EvaluatorError, Task
+from harness.budget import Budget
+from harness.config.document import ConfigError, Document, Step, key_path, override, read
+from harness.config.files import File, find, find_all
+from harness.config.problems import explained
+from harness.config.schema import Settings, unsupported
+from harness.proposers import PROPOSERS, PatchText, ProposerOptions
+from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
+
+SCORING_KEYS = (
+    "task.identity",
+    "program",
+    "device",
+    "seed",
+    "judge.timeout_s",
+    "judge.load_timeout_s",
+    "judge.memory_gb",
+    "judge.threads",
+    "judge.lanes",
+    "judge.reference",
+    "judge.timing",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A config whose keys are known, whose values fit and whose files exist. `name` is what the user called it."""
+
+    name: str
+    settings: Settings
+    task: Task
+    program: File
+    reference: File
+    patches: tuple[File, ...]
+    traces: tuple[File, ...]
+
+    @property
+    def device(self) -> str:
+        return self.settings.device
+
+    @property
+    def seed(self) -> int:
+        return self.settings.seed
+
+    @property
+    def run(self) -> Path:
+        """The archive's folder, relative to the working folder; `runs/<name of the config>` where none is given."""
+        return Path(self.settings.run or f"runs/{Path(self.name).stem}")
+
+    @property
+    def judge(self) -> JudgeSettings:
+        section = self.settings.judge
+        return JudgeSettings(
+            timeout_s=section.timeout_s,
+            load_timeout_s=section.load_timeout_s,
+            memory_gb=section.memory_gb,
+            threads=section.threads,
+            cpus=section.lanes[0].cpus if section.lanes else (),
+            require=section.sandbox.require,
+            timing=TimingSettings(**section.timing.model_dump()),
+        )
+
+    @property
+    def budget(self) -> Budget:
+        section = self.settings.budget
+        return Budget(
+            attempts=section.attempts,
+            minutes=section.minutes,
+            deadline_s=section.deadline.timestamp() if section.deadline else None,
+            judge_s=section.judge_s,
+            patience=section.patience,
+        )
+
+    @property
+    def objective(self) -> Objective:
+        section = self.settings.objective
+        if section.kind == "pareto":
+            return Pareto(epsilon=section.epsilon)
+        if section.kind == "weighted":
+            weights = section.weights
+            return Weighted(quality_weight=weights.quality, speed_weight=weights.speed, epsilon=section.epsilon)
+        if section.min_speedup_over_seed is not None:
+            return RuntimeLimit(
+                min_speedup_over_seed=section.min_speedup_over_seed, epsilon=section.epsilon if section.epsilon else 0.0
+            )
+        return QualityLimit(within=section.within if section.within else 0.0)
+
+    @property
+    def proposer_options(self) -> ProposerOptions:
+        """What `PROPOSERS[config.settings.proposer.kind]` is built from."""
+        return ProposerOptions(patches=tuple(PatchText(name=file.name, text=file.text()) for file in self.patches))
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything the config says, defaults included, as JSON values; files by name and content, nothing of this
+        machine.
+        """
+        tree: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"run"})
+        tree["program"] = self.program.identity()
+        tree["judge"]["reference"] = self.reference.identity()
+        tree["proposer"]["patches"] = [file.identity() for file in self.patches]
+        tree["task"] = {
+            "name": self.settings.task.name,
+            "options": self.settings.task.options,
+            "traces": [file.identity() for file in self.traces],
+            "identity": dict(self.task.identity()),
+        }
+        return tree
+
+    def scoring(self) -> dict[str, Any]:
+        """The part of `resolved()` that affects scores: a run can only be continued under the same."""
+        return scoring_part(self.resolved())
+
+
+def scoring_part(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a resolved config that affect scores, as a tree of the same form."""
+    part: dict[str, Any] = {}
+    for path in SCORING_KEYS:
+        section, _, key = path.partition(".")
+        if not key:
+            part[section] = resolved.get(section)
+        else:
+            held = resolved.get(section)
+            part.setdefault(section, {})[key] = held.get(key) if isinstance(held, Mapping) else None
+    return part
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{value['file']} (sha256 {value['sha256'][:12]})" if "sha256" in value else "a section"
+    if value is None:
+        return "nothing"
+    if isinstance(value, list):
+        return f"{len(value)} entries"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _differing(mine: Any, yours: Any, steps: tuple[Step, ...]) -> Iterator[tuple[str, Any, Any]]:
+    """The key paths at which two JSON values differ, with both values. Files are the same where their content is."""
+    if isinstance(mine, Mapping) and isinstance(yours, Mapping) and "sha256" not in mine:
+        for key in dict.fromkeys([*mine, *yours]):
+            yield from _differing(mine.get(key), yours.get(key), (*steps, key))
+    elif isinstance(mine, list) and isinstance(yours, list) and len(mine) == len(yours):
+        for at, (one, other) in enumerate(zip(mine, yours, strict=True)):
+            yield from _differing(one, other, (*steps, at))
+    elif isinstance(mine, Mapping) and isinstance(yours, Mapping):
+        if mine["sha256"] != yours.get("sha256"):
+            yield key_path(steps), mine, yours
+    elif mine != yours:
+        yield key_path(steps), mine, yours
+
+
+def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What affects scores and differs between a run's resolved config and another, one line a key.
+
+    [] where nothing does. Files are the same where their content is, whatever they are called.
+    """
+    return [
+        f"{path.replace('task.identity.', 'task.', 1)}: {_shown(mine)} in the run, {_shown(yours)} in the config"
+        for path, mine, yours in _differing(scoring_part(stored), scoring_part(new), ())
+    ]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    raise TypeError(f"expected a value of YAML's plain kinds, found {type(value).__name__}")
+
+
+def _with_task(document: Document, folder: Path) -> Document:
+    """The document with `task: name` or `task: file` written out as the mapping it stands for."""
+    task = document.tree.get("task")
+    if not isinstance(task, str):
+        return document
+    if not (task.endswith((".yaml", ".yml")) or "/" in task):
+        return Document(name=document.name, tree={**document.tree, "task": {"name": task}}, origins=document.origins)
+    file = find(task, folder, f"{document.where(('task',))}: task")
+    inner = read(file.path, task)
+    tree = dict(inner.tree)
+    if isinstance(tree.get("traces"), list):
+        beside = os.path.relpath(file.path.parent, folder) if not Path(task).is_absolute() else file.path.parent
+        tree["traces"] = [str(Path(beside) / t) if isinstance(t, str) else t for t in tree["traces"]]
+    origins = {**document.origins, **{f"task.{path}": origin for path, origin in inner.origins.items()}}
+    return Document(name=document.name, tree={**document.tree, "task": tree}, origins=origins)
+
+
+def _settings(document: Document) -> Settings:
+    try:
+        settings = Settings.model_validate_json(json.dumps(document.tree, default=_plain))
+    except ValidationError as error:
+        raise explained(error, document, Settings) from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{document.name}: {error}") from error
+    lines = [
+        f"{document.where(steps)}: {key_path(steps)}: not supported in this version; {advice}"
+        for steps, advice in unsupported(settings, tuple(PROPOSERS))
+    ]
+    if lines:
+        raise ConfigError("\n".join(lines))
+    return settings
+
+
+def _open(path: Path) -> Path:
+    """The config file itself: where the user says, else the shipped one of that name."""
+    if path.exists():
+        return path
+    if not path.is_absolute() and ".." not in path.parts:
+        try:
+            return shipped(str(path))
+        except FileNotFoundError:
+            pass
+    raise ConfigError(f"{path}: no such config file")
+
+
+def _patches(settings: Settings, folder: Path, document: Document) -> tuple[File, ...]:
+    where = f"{document.where(('proposer', 'patches'))}: proposer.patches"
+    if settings.proposer.patches is not None:
+        return find_all(settings.proposer.patches, folder, where)
+    own = f"programs/{settings.task.name}/patches"
+    try:
+        shipped(own)
+    except FileNotFoundError:
+        return ()
+    return find_all((own,), folder, where)
+
+
+def _task(settings: Settings, traces: tuple[File, ...], document: Document) -> Task:
+    options = settings.task.options
+    if traces:
+        options["traces"] = tuple(trace.path for trace in traces)
+    try:
+        return TASKS[settings.task.name](options)
+    except EvaluatorError as error:
+        raise ConfigError(f"{document.where(('task',))}: {error}") from error
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a config file and lay `section.key=value` overrides over it. Raises ConfigError, naming all it can find at
+    once.
+    """
+    name = str(path)
+    file = _open(Path(path))
+    folder = file.parent
+    document = _with_task(read(file, name), folder)
+    document = _with_task(override(document, overrides), folder)
+    settings = _settings(document)
+
+    def found(written: str, *steps: str | int) -> File:
+        return find(written, folder, f"{document.where(steps)}: {key_path(steps)}")
+
+    if settings.judge.reference is None and settings.task.name != "eplb":
+        raise ConfigError(
+            f"{name}: judge.reference: expected a program to time {settings.task.name} against, found nothing"
+        )
+    traces = tuple(found(trace, "task", "traces", at) for at, trace in enumerate(settings.task.traces))
+    return Config(
+        name=name,
+        settings=settings,
+        task=_task(settings, traces, document),
+        program=found(settings.program, "program"),
+        reference=found(settings.judge.reference or DEFAULT_REFERENCE, "judge", "reference"),
+        patches=_patches(settings, folder, document),
+        traces=traces,
+    )

@@ -1,0 +1,104 @@
+"""The files a config names: where they are, and what they are by content.
+
+Owns: the rule by which a path in a config is looked up, and the portable identity of a file.
+Does not know: what the files are for.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluator.shipped import shipped
+from harness.config.document import ConfigError
+
+PATCH_SUFFIXES = (".patch", ".txt", ".md")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file a config names. `name` is as the config wrote it (of an absolute path only the last part), `sha256` its
+    content's.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+    def identity(self) -> dict[str, str]:
+        """What is stored of the file: nothing of this machine."""
+        return {"file": self.name, "sha256": self.sha256}
+
+    def text(self) -> str:
+        """The content, line ends as they are. Raises ConfigError where it is not UTF-8 or cannot be read."""
+        try:
+            return self.path.read_bytes().decode()
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot read it: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{self.path}: expected UTF-8 text, found a byte that is not at {error.start}") from error
+
+
+def _shipped(written: str) -> Path | None:
+    if Path(written).is_absolute() or ".." in Path(written).parts:
+        return None
+    try:
+        return shipped(written)
+    except FileNotFoundError:
+        return None
+
+
+def _identified(written: str, path: Path, where: str) -> File:
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{where}: {written}: cannot read {path}: {error.strerror or error}") from error
+    return File(name=path.name if Path(written).is_absolute() else written, path=path, sha256=digest)
+
+
+def find(written: str, folder: Path, where: str) -> File:
+    """The file a config in `folder` means by `written`: beside the config, else among the files packsmith ships."""
+    beside = folder / written
+    path = beside if beside.exists() else _shipped(written)
+    if path is None:
+        raise ConfigError(
+            f"{where}: no such file: {written} (looked beside the config, as {beside}, and among the shipped files)"
+        )
+    if not path.is_file():
+        raise ConfigError(f"{where}: expected a file, found something else at {path}")
+    return _identified(written, path, where)
+
+
+def _expanded(written: str, folder: Path) -> list[tuple[str, Path]]:
+    """The files a path, a folder or a glob stands for under one folder, sorted, with their names as the config would
+    write them.
+    """
+    paths: list[tuple[str, Path]] = []
+    for hit in sorted(glob.glob(written, root_dir=folder)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+        path = folder / hit
+        if path.is_dir():
+            held = sorted(inner for inner in path.iterdir() if inner.suffix in PATCH_SUFFIXES and inner.is_file())
+            paths.extend((f"{hit.rstrip('/')}/{inner.name}", inner) for inner in held)
+        else:
+            paths.append((hit, path))
+    return paths
+
+
+def find_all(written: Sequence[str], folder: Path, where: str) -> tuple[File, ...]:
+    """The files of several paths, folders and globs, in their order and each once. One that names nothing is an
+    error.
+    """
+    found: dict[Path, File] = {}
+    for entry in written:
+        hits = _expanded(entry, folder)
+        if not hits and not Path(entry).is_absolute() and ".." not in Path(entry).parts:
+            hits = _expanded(entry, shipped("programs").parent)
+        if not hits:
+            raise ConfigError(f"{where}: {entry} names no file (expected a file, a glob, or a folder of *.patch files)")
+        for name, path in hits:
+            found.setdefault(path.resolve(), _identified(name, path, where))
+    return tuple(found.values())

@@ -1,0 +1,238 @@
+import math
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.select import (
+    SELECTORS,
+    Objective,
+    Pareto,
+    QualityLimit,
+    RuntimeLimit,
+    Standing,
+    Weighted,
+    best,
+    floor,
+    front,
+    pick_best,
+    pick_front,
+    pick_random,
+    quality,
+    speed,
+    standing,
+)
+from harness.types import Entry
+from tests.harness.builders import REJECTED, entry, scored
+from tests.harness.contracts import SelectorContract
+
+
+def numbers(entries: tuple[Entry, ...]) -> list[int]:
+    return [entry.number for entry in entries]
+
+
+class TestPickFront(SelectorContract):
+    selector = staticmethod(pick_front)
+
+    def test_reaches_every_member_as_first(self) -> None:
+        where = self.standing()
+        firsts = {pick_front(where, random.Random(seed), 1)[0].id for seed in range(200)}
+        assert firsts == {entry.id for entry in where.front}
+
+
+class TestPickBest(SelectorContract):
+    selector = staticmethod(pick_best)
+
+    def test_champion_comes_first(self) -> None:
+        where = self.standing()
+        assert where.champion is not None
+        assert {pick_best(where, random.Random(seed), 2)[0].id for seed in range(20)} == {where.champion.id}
+
+
+class TestPickRandom(SelectorContract):
+    selector = staticmethod(pick_random)
+
+    def test_reaches_programs_off_the_front(self) -> None:
+        firsts = {pick_random(self.standing(), random.Random(seed), 1)[0].number for seed in range(200)}
+        assert firsts == {0, 1, 2, 5, 6}
+
+
+def test_every_selector_has_a_contract_test() -> None:
+    tested = {TestPickFront.selector, TestPickBest.selector, TestPickRandom.selector}
+    assert set(SELECTORS.values()) == tested
+
+
+class TestFront:
+    def test_floor_is_the_seeds_quality_less_epsilon(self) -> None:
+        entries = [entry(0, scored(0.8, 1.0)), entry(1, scored(0.9, 1.0))]
+        assert floor(entries, 0.05) == pytest.approx(0.75)
+
+    def test_floor_before_the_seed_is_scored_is_no_floor(self) -> None:
+        assert floor([], 0.1) == -math.inf
+
+    def test_holds_what_nothing_beats_on_both_fastest_first(self) -> None:
+        entries = [
+            entry(0, scored(0.80, 1.0)),
+            entry(1, scored(0.90, 0.5)),
+            entry(2, scored(0.85, 2.0)),
+            entry(3, scored(0.70, 9.0)),
+            entry(4, scored(0.84, 1.9)),
+            entry(5, REJECTED),
+        ]
+        assert numbers(front(entries, 0.80)) == [2, 1]
+
+    def test_program_at_the_floor_is_kept(self) -> None:
+        assert numbers(front([entry(1, scored(0.8, 1.0))], 0.8)) == [1]
+
+    def test_same_program_twice_counts_once_the_earlier(self) -> None:
+        twice = [entry(1, scored(0.8, 1.0), source="a"), entry(2, scored(0.8, 5.0), source="a")]
+        assert numbers(front(twice, 0.0)) == [1]
+
+    def test_equal_quality_within_noise_is_no_gain(self) -> None:
+        entries = [entry(1, scored(0.8, 1.0, noise=0.1)), entry(2, scored(0.8, 1.1, noise=0.1))]
+        assert numbers(front(entries, 0.0)) == [1]
+
+    def test_equal_quality_and_clearly_faster_replaces(self) -> None:
+        entries = [entry(1, scored(0.8, 1.0, noise=0.1)), entry(2, scored(0.8, 1.5, noise=0.1))]
+        assert numbers(front(entries, 0.0)) == [2]
+
+    def test_rounding_in_the_last_digits_is_no_better_quality(self) -> None:
+        entries = [entry(1, scored(0.8, 1.0)), entry(2, scored(0.8 + 1e-13, 1.0))]
+        assert numbers(front(entries, 0.0)) == [1]
+
+
+class TestBest:
+    def seeded(self, *others: Entry) -> list[Entry]:
+        return [entry(0, scored(0.8, 1.0)), *others]
+
+    def number(self, entries: list[Entry], objective: Objective) -> int:
+        champion = best(entries, objective)
+        assert champion is not None
+        return champion.number
+
+    def test_none_before_the_seed(self) -> None:
+        assert best([], Pareto()) is None
+        assert best([entry(0, REJECTED)], Pareto()) is None
+
+    def test_pareto_takes_the_fastest_above_the_floor(self) -> None:
+        entries = self.seeded(entry(1, scored(0.79, 50.0)), entry(2, scored(0.8, 3.0)), entry(3, scored(0.9, 2.0)))
+        assert self.number(entries, Pareto()) == 2
+        assert self.number(entries, Pareto(epsilon=0.02)) == 1
+
+    def test_lucky_run_of_an_equal_program_does_not_become_best(self) -> None:
+        entries = self.seeded(*(entry(n, scored(0.8, 2.0 + n / 100, noise=0.05)) for n in range(1, 6)))
+        assert self.number(entries, Pareto()) == 1
+
+    def test_faster_within_noise_and_better_quality_becomes_best(self) -> None:
+        entries = self.seeded(entry(1, scored(0.8, 2.0, noise=0.1)), entry(2, scored(0.81, 2.1, noise=0.1)))
+        assert self.number(entries, Pareto()) == 2
+
+    def test_speed_is_never_given_away_for_quality_under_pareto(self) -> None:
+        entries = self.seeded(
+            *(entry(n, scored(0.8 + n / 100, 2.0 * 0.97**n, noise=0.05)) for n in range(1, 8)),
+        )
+        assert self.number(entries, Pareto()) == 1
+
+    def test_runtime_limit_then_best_quality(self) -> None:
+        objective = RuntimeLimit(min_speedup_over_seed=20)
+        entries = self.seeded(entry(1, scored(0.95, 5.0)), entry(2, scored(0.85, 30.0)), entry(3, scored(0.9, 25.0)))
+        assert self.number(entries, objective) == 3
+
+    def test_runtime_limit_counts_the_low_end_of_the_interval(self) -> None:
+        objective = RuntimeLimit(min_speedup_over_seed=20)
+        entries = self.seeded(entry(1, scored(0.85, 30.0)), entry(2, scored(0.9, 20.3)))
+        assert self.number(entries, objective) == 1
+
+    def test_runtime_limit_before_any_program_meets_it_takes_the_fastest(self) -> None:
+        objective = RuntimeLimit(min_speedup_over_seed=20)
+        entries = self.seeded(entry(1, scored(0.95, 5.0)), entry(2, scored(0.85, 7.0)))
+        assert self.number(entries, objective) == 2
+
+    def test_runtime_limit_is_relative_to_the_seed_program(self) -> None:
+        objective = RuntimeLimit(min_speedup_over_seed=20)
+        entries = [entry(0, scored(0.8, 0.02)), entry(1, scored(0.85, 0.5)), entry(2, scored(0.9, 0.3))]
+        assert self.number(entries, objective) == 1
+
+    def test_quality_limit_then_fastest(self) -> None:
+        entries = self.seeded(entry(1, scored(0.79, 5.0)), entry(2, scored(0.7, 9.0)), entry(3, scored(0.99, 2.0)))
+        assert self.number(entries, QualityLimit(within=0.02)) == 1
+
+    def test_weighted_formula(self) -> None:
+        entries = self.seeded(entry(1, scored(0.81, 4.0)), entry(2, scored(0.9, 2.0)))
+        assert self.number(entries, Weighted(quality_weight=1, speed_weight=1)) == 1
+        assert self.number(entries, Weighted(quality_weight=100, speed_weight=1)) == 2
+
+    def test_weighted_ignores_noise_at_equal_quality(self) -> None:
+        entries = self.seeded(entry(1, scored(0.9, 4.0, noise=0.1)), entry(2, scored(0.9, 4.3, noise=0.1)))
+        assert self.number(entries, Weighted(quality_weight=1, speed_weight=1)) == 1
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: Pareto(epsilon=-0.1),
+            lambda: RuntimeLimit(min_speedup_over_seed=0),
+            lambda: QualityLimit(within=-1),
+            lambda: Weighted(quality_weight=0, speed_weight=0),
+        ],
+    )
+    def test_refuses_numbers_without_sense(self, make: object) -> None:
+        assert callable(make)
+        with pytest.raises(ValueError, match="expected"):
+            make()
+
+
+OBJECTIVES = st.sampled_from(
+    [
+        Pareto(),
+        Pareto(epsilon=0.1),
+        RuntimeLimit(min_speedup_over_seed=2),
+        QualityLimit(within=0.2),
+        Weighted(quality_weight=3, speed_weight=1),
+    ]
+)
+VERDICTS = st.one_of(
+    st.just(REJECTED),
+    st.builds(
+        scored,
+        st.integers(0, 20).map(lambda q: q / 20),
+        st.integers(1, 40).map(lambda s: s / 4),
+        st.sampled_from([0.0, 0.05, 0.3]),
+    ),
+)
+
+
+@given(OBJECTIVES, st.lists(VERDICTS, max_size=25))
+def test_standing_of_any_search(objective: Objective, verdicts: list[object]) -> None:
+    entries = [entry(0, scored(0.5, 1.0)), *(entry(n, v) for n, v in enumerate(verdicts, 1))]  # type: ignore[arg-type]
+    where = standing(entries, objective)
+    assert where.pareto == front(entries, floor(entries, objective.epsilon))
+    assert where.champion is not None
+    assert where.champion in where.valid and where.champion in where.front
+    assert set(numbers(where.front)) - set(numbers(where.pareto)) <= {where.champion.number}
+    assert set(numbers(where.front)) <= set(numbers(where.valid))
+    assert all(quality(member) >= where.floor - 1e-9 for member in where.valid)
+    for faster, slower in pairwise(where.pareto):
+        assert speed(faster) >= speed(slower)
+        assert quality(slower) > quality(faster)
+
+
+@given(OBJECTIVES, st.lists(VERDICTS, max_size=15), st.integers(0, 15))
+def test_standing_grows_one_by_one(objective: Objective, verdicts: list[object], cut: int) -> None:
+    entries = [entry(0, scored(0.5, 1.0)), *(entry(n, v) for n, v in enumerate(verdicts, 1))]  # type: ignore[arg-type]
+    where: Standing = standing(entries[:cut], objective)
+    for more in entries[cut:]:
+        where = where.add(more)
+    assert where == standing(entries, objective)
+
+
+POINTS = st.tuples(st.integers(0, 10), st.integers(1, 10))
+
+
+@given(st.lists(POINTS, min_size=1, max_size=25))
+def test_without_noise_the_front_is_the_plain_pareto_front(points: list[tuple[int, int]]) -> None:
+    entries = [entry(n, scored(q / 10, float(s), noise=0.0)) for n, (q, s) in enumerate(points, 1)]
+    dominated = {(q, s) for q, s in points for q2, s2 in points if (q2 >= q and s2 > s) or (q2 > q and s2 >= s)}
+    expected = {points.index(point) + 1 for point in points if point not in dominated}
+    assert set(numbers(front(entries, 0.0))) == expected
