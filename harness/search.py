@@ -142,11 +142,6 @@ class _Search:
         if self.standing.champion is not None:
             self.archive.point(self.standing.champion.id, [member.id for member in self.standing.front])
 
-    def point(self) -> None:
-        """Make the derived refs say where the search stands; a kill may have left them one attempt behind."""
-        if self.standing.champion is not None:
-            self.archive.point(self.standing.champion, self.standing.front)
-
     def seed(self) -> Iterator[Entry]:
         """Judge the seed program where that is still to do. Raises HarnessError where it is not valid."""
         root = self.archive.root_id
@@ -188,7 +183,6 @@ def search(
     """
     report: Report = progress or (lambda step: None)
     state = _Search(archive=archive, judge=judge, objective=objective, clock=clock, report=report)
-    state.point()
     state.point()
     yield from state.seed()
     yield from state.held()
