@@ -1,6 +1,7 @@
 """The text of a commit: what `git log` shows of an attempt. Pure.
 
-Owns: subject, body and trailers. Nothing here is ever read back: `attempt.json` holds what is true.
+Owns: subject, body and trailers. Does not know: repositories. Nothing here is ever read back: `attempt.json` holds what
+is true.
 
 Names, descriptions and reasons come from a model and may hold anything. They are cleaned so that they can neither end
 the subject, nor stand among the trailers, nor steer a terminal.

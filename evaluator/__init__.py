@@ -1,0 +1,64 @@
+"""The judge of packsmith: give it a program's source and a task, get a verdict.
+
+What is imported here is its public face. Nothing in it knows of searching, and importing it does not import torch.
+"""
+
+from evaluator.environment import cores, cpu_name, cuda_devices, hardware, noise_warnings, resolve_device, torch_version
+from evaluator.evaluate import Judge, Progress, evaluate
+from evaluator.executors import EXECUTORS, LocalExecutor
+from evaluator.sandbox import PROMISES
+from evaluator.settings import LEVELS, JudgeSettings, TimingSettings
+from evaluator.shipped import DEFAULT_REFERENCE, shipped
+from evaluator.tasks import TASKS
+from evaluator.types import (
+    Case,
+    CaseQuality,
+    CaseScore,
+    Comparison,
+    Environment,
+    EvaluatorError,
+    Interval,
+    Quality,
+    Rejected,
+    Samples,
+    Score,
+    Scored,
+    Task,
+    Verdict,
+)
+
+__all__ = [
+    "DEFAULT_REFERENCE",
+    "EXECUTORS",
+    "LEVELS",
+    "PROMISES",
+    "TASKS",
+    "Case",
+    "CaseQuality",
+    "CaseScore",
+    "Comparison",
+    "Environment",
+    "EvaluatorError",
+    "Interval",
+    "Judge",
+    "JudgeSettings",
+    "LocalExecutor",
+    "Progress",
+    "Quality",
+    "Rejected",
+    "Samples",
+    "Score",
+    "Scored",
+    "Task",
+    "TimingSettings",
+    "Verdict",
+    "cores",
+    "cpu_name",
+    "cuda_devices",
+    "evaluate",
+    "hardware",
+    "noise_warnings",
+    "resolve_device",
+    "shipped",
+    "torch_version",
+]

@@ -1,0 +1,184 @@
+"""How a process that is about to run a stranger's code is confined, and which level of confinement that gives.
+
+Owns: the levels, what each is made of, and the calls that put them in force in the calling process. Does not know:
+what runs inside.
+
+L2 = own user, pid, network, ipc, uts and mount namespaces, and L1. L1 = Landlock, seccomp, resource limits, no new
+privileges, a signal when the parent dies. L0 = resource limits and a clean environment only. L3 is L1 inside a
+container that the user set up and declares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluator import seccomp
+from evaluator.settings import SandboxLevel
+
+_CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
+_CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+_NAMESPACES = _CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWIPC | _CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNET
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 38, 36
+_NOBODY = 65534
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
+_RESERVED_BYTES = 1 << 30
+"""Addresses that allocators and thread stacks reserve without using them."""
+
+PROMISES: dict[SandboxLevel, str] = {
+    "L3": "a container's kernel surface (declared by you, not probed) and all that L1 promises",
+    "L2": "no network, no other process in sight or made; reads system libraries and scratch, writes scratch",
+    "L1": "no network, no secrets, no new processes, writes its scratch folder only; sees ids of other processes",
+    "L0": "guards against accidents only: limits on time, memory and file size, and a clean environment",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a confined process may take."""
+
+    memory_bytes: int
+    scratch_bytes: int
+    cpu_s: int
+    device: str = "cpu"
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent dies. To be called first thing after a fork."""
+    _check(_libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "parent-death signal")
+
+
+def become_subreaper() -> None:
+    """Inherit every orphan among the descendants, so that none escapes a kill."""
+    _check(_libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "child subreaper")
+
+
+def enter_namespaces() -> None:
+    """Leave the machine's namespaces. The pid namespace takes effect for the next fork's child, which is its init."""
+    uid, gid = os.geteuid(), os.getegid()
+    _check(_libc().unshare(_NAMESPACES), "namespaces")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{_NOBODY} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{_NOBODY} {gid} 1")
+
+
+def private_mounts(scratch: str, limits: Limits) -> None:
+    """In a fresh mount namespace: everything read-only but a scratch folder of bounded size; a /proc of this pid
+    namespace where allowed.
+    """
+    libc = _libc()
+    _check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "private mounts")
+    read_only = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
+    size = ctypes.c_size_t(ctypes.sizeof(read_only))
+    _check(libc.syscall(_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, read_only, size), "read-only mounts")
+    options = f"size={limits.scratch_bytes},mode=700,nr_inodes=4096".encode()
+    _check(libc.mount(b"tmpfs", scratch.encode(), b"tmpfs", _MS_NOSUID | _MS_NODEV, options), "scratch folder")
+    # A container that masks parts of /proc forbids a new one; Landlock still hides the old one then.
+    libc.mount(b"proc", b"/proc", b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
+
+
+def drop_capabilities() -> None:
+    """What a root user's process may do beyond others: nothing."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)()
+    _check(_libc().capset(header, data), "dropping capabilities")
+
+
+def readable_paths() -> tuple[str, ...]:
+    """What honest programs read after torch is loaded: the interpreter, its packages, system libraries, facts about
+    the cores.
+    """
+    wanted = [sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime"]
+    wanted += ["/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/dev/urandom", "/dev/zero"]
+    return tuple(dict.fromkeys(path for path in wanted if Path(path).exists()))
+
+
+def restrict_files(scratch: str, readable: tuple[str, ...], device: str) -> None:
+    """Landlock: everything that is not listed is refused. Raises OSError or LandlockError where the kernel has none."""
+    from landlockpy import AccessFS, Ruleset, Scope
+
+    read = AccessFS.READ_FILE | AccessFS.READ_DIR | AccessFS.EXECUTE
+    device_files = AccessFS.READ_FILE | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV
+    everything = read
+    for right in AccessFS:
+        everything |= right
+    with Ruleset(scoped=Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET) as ruleset:
+        for path in (*readable, f"/proc/{_own_entry()}"):
+            with contextlib.suppress(FileNotFoundError):
+                # A rule on a file that names a folder's right is refused as a whole.
+                ruleset.allow_path(path, read if Path(path).is_dir() else read & ~AccessFS.READ_DIR)
+        ruleset.allow_path("/dev/null", device_files)
+        if device.startswith("cuda"):
+            for node in sorted(Path("/dev").glob("nvidia*")):
+                ruleset.allow_path(str(node), device_files)
+            ruleset.allow_path("/proc", read | AccessFS.WRITE_FILE)
+        ruleset.allow_path(scratch, everything)
+        ruleset.restrict()
+
+
+def _own_entry() -> str:
+    """This process's name in /proc, which differs from its id where the /proc of another pid namespace is mounted."""
+    return str(Path("/proc/self").readlink())
+
+
+def limit_resources(limits: Limits) -> None:
+    """Resource limits of this process. Memory is what it may add to its share of the fork; none with CUDA."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.scratch_bytes, limits.scratch_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
+    if not limits.device.startswith("cuda"):
+        held = _held_bytes()
+        data = held["VmData"] + limits.memory_bytes
+        resource.setrlimit(resource.RLIMIT_DATA, (data, data))
+        # Shared memory counts as address space only.
+        space = held["VmSize"] + limits.memory_bytes + _RESERVED_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (space, space))
+
+
+def _held_bytes() -> dict[str, int]:
+    """`VmData` and `VmSize` of this process, in bytes."""
+    fields = (line.partition(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return {name: int(value.split()[0]) * 1024 for name, _, value in fields if name in ("VmData", "VmSize")}
+
+
+def may_start_processes(level: SandboxLevel, limits: Limits) -> bool:
+    """Only compilers for CUDA need processes, and only a pid namespace ends them all at once.
+
+    A limit on their number would not do instead: RLIMIT_NPROC is void for root and counts the user's other processes.
+    """
+    return level == "L2" and limits.device.startswith("cuda")
+
+
+def confine(level: SandboxLevel, scratch: str, limits: Limits, readable: tuple[str, ...]) -> None:
+    """Confine the calling process for good (for L2: after `enter_namespaces` and a fork). Raises OSError."""
+    die_with_parent()
+    if level == "L2":
+        private_mounts(scratch, limits)
+    os.chdir(scratch)
+    limit_resources(limits)
+    _check(_libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+    if level == "L0":
+        return
+    restrict_files(scratch, readable, limits.device)
+    drop_capabilities()
+    allow_processes = may_start_processes(level, limits)
+    seccomp.install(seccomp.program(allow_processes=allow_processes, own_pid=os.getpid()))

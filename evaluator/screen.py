@@ -1,0 +1,88 @@
+"""The cheapest judgement: what a program's text alone gives away.
+
+Owns: the rules on size, syntax, entry point and imports. Does not know: how programs run. Pure: nothing is executed.
+
+These rules spare an evaluation that cannot succeed and tell a model plainly what is not available; they are no
+protection, confinement is.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import warnings
+
+from evaluator.types import Rejected
+
+_LIBRARIES = ("numpy", "torch", "triton")
+_STANDARD = (
+    "__future__ abc array bisect cmath collections contextlib copy dataclasses enum fractions functools heapq "
+    "itertools math numbers operator random statistics string time types typing typing_extensions"
+)
+ALLOWED_IMPORTS = frozenset((*_LIBRARIES, *_STANDARD.split(" ")))
+
+
+def screen(source: str, entry_point: str, *, max_bytes: int = 1_000_000) -> Rejected | None:
+    """Why this text cannot be a valid program, or None."""
+    size = len(source.encode("utf-8", "replace"))
+    if size > max_bytes:
+        return _refuse("too_large", f"the program has {size:,} bytes, at most {max_bytes:,} are allowed")
+    if "\0" in source:
+        return _refuse("syntax", "the program contains a NUL byte")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+    except SyntaxError as error:
+        line = "".join(c if c.isprintable() else "?" for c in (error.text or "").strip()[:200])
+        return _refuse("syntax", f"line {error.lineno}: {error.msg}" + (f": {line}" if line else ""))
+    except (RecursionError, MemoryError, ValueError) as error:
+        return _refuse("syntax", f"the program cannot be parsed: {type(error).__name__}: {error}")
+    return _check_imports(tree) or _check_entry_point(tree, entry_point)
+
+
+def _refuse(reason: str, detail: str) -> Rejected:
+    return Rejected(stage="screen", reason=reason, detail=detail)
+
+
+def _check_imports(tree: ast.Module) -> Rejected | None:
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "" if node.level == 0 else "." * node.level]
+        for name in names:
+            if name.partition(".")[0] not in ALLOWED_IMPORTS:
+                allowed = ", ".join(sorted(ALLOWED_IMPORTS - {"__future__"}))
+                line = getattr(node, "lineno", 0)
+                return _refuse("import", f"line {line} imports {name!r}; a program may import: {allowed}")
+    return None
+
+
+def _bound_names(body: list[ast.stmt]) -> set[str]:
+    names: set[str] = set()
+    todo = list(body)
+    while todo:  # not recursive: a chain of `elif` nests as deep as it is long
+        node = todo.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names.update(leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        else:
+            for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+                for child in getattr(node, field, []):
+                    todo += child.body if isinstance(child, ast.ExceptHandler | ast.match_case) else [child]
+    return names
+
+
+def _check_entry_point(tree: ast.Module, entry_point: str) -> Rejected | None:
+    names = _bound_names(tree.body)
+    if entry_point in names:
+        return None
+    near = difflib.get_close_matches(entry_point, names, 1)
+    hint = f"; it defines {near[0]}: is that it?" if near else ""
+    return _refuse("entry_point", f"the program defines no function {entry_point} at its top level{hint}")

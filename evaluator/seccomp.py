@@ -1,0 +1,136 @@
+"""A seccomp filter that takes the dangerous system calls away from a process, for good.
+
+Owns: which calls are refused, and the BPF program that refuses them. Does not know: why the process is confined.
+
+Numbers are those of the kernel's tables for x86-64 and AArch64. Refused calls return EPERM; `clone3`, whose flags a
+filter cannot see, returns ENOSYS so that the C library falls back to `clone`. A call made through a foreign calling
+convention kills the process.
+
+Beside what reaches the network, other processes or the machine, two kinds of calls are taken away that Landlock does
+not see: those that change a file's mode, owner, times or attributes (any file of the user would do), and those that
+make memory which no limit counts or which outlives the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+import struct
+
+# fmt: off
+_X86 = {
+    "socket": 41, "connect": 42, "accept": 43, "bind": 49, "listen": 50, "accept4": 288,
+    "fork": 57, "vfork": 58, "clone": 56, "clone3": 435,
+    "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "pidfd_getfd": 438,
+    "pidfd_open": 434,
+    "process_madvise": 440, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+    "unshare": 272, "setns": 308, "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "move_mount": 429,
+    "open_tree": 428, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "keyctl":
+    250, "add_key": 248, "request_key": 249, "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "init_module":
+    175, "finit_module": 313, "delete_module": 176, "kexec_load": 246, "kexec_file_load": 320, "reboot": 169,
+    "swapon": 167, "swapoff": 168, "settimeofday": 164, "clock_settime": 227, "adjtimex": 159, "clock_adjtime": 305,
+    "acct": 163, "quotactl": 179, "syslog": 103, "personality": 135, "open_by_handle_at": 304, "name_to_handle_at":
+    303, "sched_setaffinity": 203, "setpriority": 141, "ioprio_set": 251, "sched_setparam": 142,
+    "sched_setscheduler": 144, "sched_setattr": 314, "inotify_init": 253, "inotify_init1": 294, "fanotify_init": 300,
+    "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "semget": 64, "msgget": 68, "mq_open": 240,
+    "kill": 62, "tgkill": 234, "tkill": 200, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
+    "pidfd_send_signal": 424, "prlimit64": 302,
+    "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93, "lchown": 94, "fchownat":
+    260, "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280, "setxattr": 188, "lsetxattr": 189,
+    "fsetxattr": 190, "setxattrat": 463, "removexattr": 197, "lremovexattr": 198, "fremovexattr": 199,
+    "removexattrat": 466, "file_setattr": 469, "truncate": 76,
+}
+_ARM = {
+    "socket": 198, "connect": 203, "accept": 202, "bind": 200, "listen": 201, "accept4": 242,
+    "clone": 220, "clone3": 435,
+    "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272, "pidfd_getfd": 438,
+    "pidfd_open": 434,
+    "process_madvise": 440, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+    "unshare": 97, "setns": 268, "mount": 40, "umount2": 39, "pivot_root": 41, "chroot": 51, "move_mount": 429,
+    "open_tree": 428,
+    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "mount_setattr": 442,
+    "keyctl": 219, "add_key": 217, "request_key": 218, "bpf": 280, "perf_event_open": 241, "userfaultfd": 282,
+    "init_module": 105, "finit_module": 273, "delete_module": 106, "kexec_load": 104, "kexec_file_load": 294,
+    "reboot": 142,
+    "swapon": 224, "swapoff": 225, "settimeofday": 170, "clock_settime": 112, "adjtimex": 171, "clock_adjtime": 266,
+    "acct": 89, "quotactl": 60, "syslog": 116, "personality": 92, "open_by_handle_at": 265, "name_to_handle_at": 264,
+    "sched_setaffinity": 122, "setpriority": 140, "ioprio_set": 30, "sched_setparam": 118, "sched_setscheduler": 119,
+    "sched_setattr": 274, "inotify_init1": 26, "fanotify_init": 262,
+    "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "semget": 190, "msgget": 186, "mq_open": 180,
+    "kill": 129, "tgkill": 131, "tkill": 130, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
+    "pidfd_send_signal": 424, "prlimit64": 261,
+    "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchown": 55, "fchownat": 54, "utimensat": 88, "setxattr": 5,
+    "lsetxattr": 6, "fsetxattr": 7, "setxattrat": 463, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
+    "removexattrat": 466, "file_setattr": 469, "truncate": 45,
+}
+# fmt: on
+_TABLES = {"x86_64": (0xC000003E, _X86), "aarch64": (0xC00000B7, _ARM)}
+_SPECIAL = frozenset(("fork", "vfork", "clone", "clone3", "kill", "tgkill", "prlimit64"))
+_FILE_CALLS = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat", "truncate")
+_FOR_COMPILERS = frozenset(("fork", "vfork", "tkill", "memfd_create", *_FILE_CALLS))
+"""What a compiler that a program starts may need; refused where no process may be started."""
+
+_CLONE_THREAD = 0x10000
+_CLONE_NAMESPACES = 0x7E020000 | 0x80  # every CLONE_NEW* flag; NEWTIME shares a bit with the exit signal's byte
+_LD_W_ABS, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_NR, _ARCH, _ARG0 = 0, 4, 16
+
+
+def supported() -> bool:
+    """Whether this machine's calling convention has a table here."""
+    return platform.machine() in _TABLES
+
+
+def program(*, allow_processes: bool, own_pid: int) -> bytes:
+    """The BPF program as bytes. Without `allow_processes` only threads may be made, and signals go to `own_pid` only
+    (older Landlocks do not stop them). Limits are set on the calling process only.
+    """
+    arch, table = _TABLES[platform.machine()]
+    code: list[tuple[int, int, int, int]] = [
+        (_LD_W_ABS, 0, 0, _ARCH),
+        (_JEQ, 1, 0, arch),
+        (_RET, 0, 0, _KILL),
+        (_LD_W_ABS, 0, 0, _NR),
+        (_JGE, 0, 1, 0x40000000),  # the x32 convention
+        (_RET, 0, 0, _KILL),
+    ]
+    spared = _SPECIAL | _FOR_COMPILERS if allow_processes else _SPECIAL - {"fork", "vfork"}
+    for number in [number for name, number in table.items() if name not in spared]:
+        code += [(_JEQ, 0, 1, number), (_RET, 0, 0, _ERRNO | errno.EPERM)]
+    code += [(_JEQ, 0, 1, table["clone3"]), (_RET, 0, 0, _ERRNO | errno.ENOSYS)]
+    clone = [(_LD_W_ABS, 0, 0, _ARG0), (_JSET, 0, 1, _CLONE_NAMESPACES & ~0xFF), (_RET, 0, 0, _ERRNO | errno.EPERM)]
+    if not allow_processes:
+        clone += [(_JSET, 1, 0, _CLONE_THREAD), (_RET, 0, 0, _ERRNO | errno.EPERM)]
+    code += [(_JEQ, 0, len(clone) + 1, table["clone"]), *clone, (_RET, 0, 0, _ALLOW)]
+    code += _only_with(table["prlimit64"], 0)
+    if not allow_processes:
+        code += _only_with(table["kill"], own_pid) + _only_with(table["tgkill"], own_pid)
+    code += [(_RET, 0, 0, _ALLOW)]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def _only_with(number: int, first_argument: int) -> list[tuple[int, int, int, int]]:
+    """Refuse a call whose first argument (a process id) is another."""
+    return [
+        (_JEQ, 0, 4, number),
+        (_LD_W_ABS, 0, 0, _ARG0),
+        (_JEQ, 1, 0, first_argument),
+        (_RET, 0, 0, _ERRNO | errno.EPERM),
+        (_RET, 0, 0, _ALLOW),
+    ]
+
+
+class _Fprog(ctypes.Structure):
+    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+def install(filter_program: bytes) -> None:
+    """Confine the calling thread. Needs no_new_privs. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(filter_program, len(filter_program))
+    fprog = _Fprog(len(filter_program) // 8, ctypes.addressof(buffer))
+    if libc.prctl(22, 2, ctypes.byref(fprog), 0, 0) != 0:  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+        number = ctypes.get_errno()
+        raise OSError(number, f"seccomp filter refused: errno {number}")

@@ -1,0 +1,131 @@
+"""The process between the judge and the strangers: it holds no secret, inherits every orphan, and kills.
+
+Owns: the zygote, and the proof that nothing of an evaluation is left alive. Does not know: programs, cases, results.
+Executed afresh by the judge with an empty environment. When the judge goes away, however it goes, everything here dies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from evaluator import sandbox
+from evaluator.scratch import remove_tree
+
+KILL_PATIENCE_S = 5.0
+
+
+def command(module: str, *arguments: object) -> list[str]:
+    """The command line that runs `module.main(*arguments)` of this package in a fresh, isolated interpreter."""
+    root = Path(__file__).resolve().parent.parent
+    code = f"import sys; sys.path.insert(0, {str(root)!r}); from {module} import main; main(*{arguments!r})"
+    return [sys.executable, "-I", "-c", code]
+
+
+def clean_environment(scratch: str) -> dict[str, str]:
+    """All that a confined process sees of the environment: no keys, no home of the user."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": scratch,
+        "TMPDIR": scratch,
+        "LANG": "C.UTF-8",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "OPENBLAS_NUM_THREADS": "1",  # numpy's import would start a thread a core, and forks of those hang
+    }
+
+
+def descendants(root: int) -> list[int]:
+    """Every living process below `root`, parents first."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue
+        state, parent = stat.rpartition(")")[2].split()[:2]
+        if state != "Z":
+            children.setdefault(int(parent), []).append(int(entry.name))
+    found, todo = [], [root]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def _reap_orphans(zygote: int) -> None:
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid == zygote:
+            return
+        os.waitpid(ended.si_pid, 0)
+
+
+def kill_all_but(zygote: int) -> list[int]:
+    """Kill every descendant but the zygote until none is left; what is still alive when patience ends (none, as a
+    rule).
+    """
+    deadline = time.monotonic() + KILL_PATIENCE_S
+    while True:
+        left = [pid for pid in descendants(os.getpid()) if pid != zygote]
+        if not left or time.monotonic() > deadline:
+            return left
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        _reap_orphans(zygote)
+        time.sleep(0.0005)
+
+
+def main(control_fd: int, scratch: str, wanted: str) -> None:
+    """Pass fork requests on to the zygote; on `end` kill and report; on hang-up kill, remove the folder in which
+    `scratch` lies (the judge may be beyond doing so), and leave.
+    """
+    os.setsid()
+    sandbox.become_subreaper()
+    judge = socket.socket(fileno=control_fd)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = subprocess.Popen(
+        command("evaluator.zygote", theirs.fileno(), scratch, wanted),
+        env=clean_environment(scratch),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=(theirs.fileno(),),
+        cwd="/",
+    )
+    theirs.close()
+    try:
+        judge.send(ours.recv(1 << 16) or json.dumps({"error": "the helper process with torch did not start"}).encode())
+        while True:
+            message, fds, _, _ = socket.recv_fds(judge, 1 << 16, 2)
+            if not message:
+                break
+            request: dict[str, Any] = json.loads(message)
+            alive: list[int] = []
+            if request["op"] == "end":
+                alive = kill_all_but(process.pid)
+            socket.send_fds(ours, [message], list(fds))
+            for fd in fds:
+                os.close(fd)
+            reply = ours.recv(1 << 16)
+            if not reply:
+                return
+            judge.send(json.dumps({**json.loads(reply), "alive": alive}).encode())
+    finally:
+        process.kill()
+        kill_all_but(-1)
+    remove_tree(Path(scratch).parent)

@@ -1,0 +1,135 @@
+"""The loop of a confined process: load a program, then answer calls from shared memory until the judge hangs up.
+
+Owns: turning a request into a call of the candidate and its result into bytes. Does not know: cases, clocks, scores,
+other processes. Everything here shares a process with the stranger's code: nothing it says is trusted, and it holds
+no secret.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import mmap
+import random
+import sys
+import traceback
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import numpy as np
+import torch
+
+from evaluator import wire
+from evaluator.types import Array
+
+LOAD, CALL, PING, DONE, FAILED = b"L", b"C", b"P", b"d", b"f"
+
+# Bound before the candidate loads, so that patching torch's namespace later does not change them.
+_to_cpu, _detach, _contiguous, _numpy = (
+    torch.Tensor.cpu,
+    torch.Tensor.detach,
+    torch.Tensor.contiguous,
+    torch.Tensor.numpy,
+)
+_from_numpy, _seed_torch, _is_tensor = torch.from_numpy, torch.manual_seed, torch.is_tensor
+_resolve = torch.Tensor.resolve_conj
+
+
+class NoEntryPoint(Exception):
+    """The program does not define what the task calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A loaded program: its entry point and the offered parameters that it declares."""
+
+    function: Callable[..., Any]
+    declared: frozenset[str]
+
+
+def load(source: str, entry_point: str, offered: list[str]) -> Program:
+    """Execute a program's source, written to a file of the scratch folder so that tracebacks and compilers find it."""
+    path = Path("program.py").absolute()
+    path.write_text(source, encoding="utf-8", newline="")
+    module = types.ModuleType("program")
+    module.__file__ = str(path)
+    sys.modules["program"] = module
+    linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
+    exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+    function = module.__dict__.get(entry_point)
+    if not callable(function):
+        raise NoEntryPoint(f"the program defines no function {entry_point}")
+    parameters = inspect.signature(function).parameters.values()
+    named = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    return Program(function, frozenset(named.intersection(offered)))
+
+
+def _argument(described: dict[str, Any], memory: memoryview, base: int, device: str) -> Any:
+    if "number" in described:
+        return described["number"]
+    if "none" in described:
+        return None
+    dtype, shape = np.dtype(described["dtype"]), described["shape"]
+    count = int(np.prod(shape, dtype=np.int64))
+    array = np.frombuffer(memory, dtype, count, base + described["offset"]).reshape(shape)
+    tensor = _from_numpy(array)
+    return tensor if device == "cpu" else tensor.to(device)
+
+
+def _array(value: Any, position: int) -> Array:
+    if _is_tensor(value):
+        return np.asarray(_numpy(_resolve(_contiguous(_to_cpu(_detach(value))))))
+    if isinstance(value, np.ndarray):
+        return value
+    raise TypeError(f"value {position} of the answer is a {type(value).__name__}, expected a tensor")
+
+
+def call(program: Program, memory: memoryview, answer: memoryview, device: str) -> None:
+    """One call, from the request in `memory` to the arrays in `answer`."""
+    header, base = wire.unpack_request(memory)
+    args = [_argument(value, memory, base, device) for value in header["args"]]
+    offered = {
+        name: _argument(value, memory, base, device)
+        for name, value in header["offered"].items()
+        if name in program.declared
+    }
+    seed = header["seed"]
+    _seed_torch(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    result = program.function(*args, **offered)
+    values = list(result) if isinstance(result, tuple | list) else [result]
+    wire.write_answer(answer, [_array(value, position) for position, value in enumerate(values)])
+
+
+def explain(error: BaseException) -> str:
+    """The error with the candidate's own frames: what a person or a model needs to mend it."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.endswith("program.py")]
+    where = "".join(f"  line {f.lineno}, in {f.name}: {f.line}\n" for f in frames[-6:])
+    return f"{type(error).__name__}: {str(error)[:2000]}\n{where}".strip()
+
+
+def serve(channel: socket, memory_fd: int, request_bytes: int, device: str) -> None:
+    """Answer until the judge hangs up. One byte each way: the request is in memory before it, the answer before the
+    reply.
+    """
+    memory = mmap.mmap(memory_fd, 0)
+    request, answer = memoryview(memory)[:request_bytes], memoryview(memory)[request_bytes:]
+    program: Program | None = None
+    while order := channel.recv(1):
+        reply = DONE
+        # The one place where a candidate's error of any kind becomes a value (SystemExit and KeyboardInterrupt too).
+        try:
+            if order == LOAD:
+                header, _ = wire.unpack_request(request)
+                program = load(header["source"], header["entry_point"], header["offered"])
+            elif order == CALL and program is not None:
+                call(program, request, answer, device)
+        except BaseException as error:
+            reply = FAILED
+            wire.write_error(answer, explain(error))
+        channel.sendall(reply)

@@ -1,0 +1,152 @@
+"""A clean process with torch imported and nothing else, from which confined workers are forked in milliseconds.
+
+Owns: the imports made once for all workers, the choice of the level of confinement, the fork. Does not know:
+programs, cases, the judge. Executed afresh by the supervisor with an empty environment; it never runs a stranger's
+code and never touches CUDA itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from evaluator import sandbox, seccomp
+from evaluator.settings import SandboxLevel
+
+
+def _in_child(action: Any) -> str:
+    """Run an action in a forked child; "" if it worked, else why not."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        try:
+            action()
+            os._exit(0)
+        except OSError as error:
+            os.write(writer, str(error)[:500].encode())
+        finally:
+            os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        reason = pipe.read().decode(errors="replace")
+    _, status = os.waitpid(pid, 0)
+    return "" if status == 0 else reason or f"exit status {status}"
+
+
+def probe(scratch: str) -> dict[str, str]:
+    """What keeps this machine from each level: "" where nothing does."""
+    limits = sandbox.Limits(memory_bytes=1 << 30, scratch_bytes=1 << 20, cpu_s=10)
+    readable = sandbox.readable_paths()
+
+    def l1() -> None:
+        if not seccomp.supported():
+            raise OSError("no seccomp table for this machine's calling convention")
+        sandbox.confine("L1", scratch, limits, readable)
+
+    def l2() -> None:
+        sandbox.enter_namespaces()
+        reason = _in_child(lambda: sandbox.confine("L2", scratch, limits, readable))
+        if reason:
+            raise OSError(reason)
+
+    return {"L2": _in_child(l2), "L1": _in_child(l1), "L0": ""}
+
+
+def _worker(request: dict[str, Any], level: SandboxLevel, channel: socket.socket, memory_fd: int) -> None:
+    """The forked child: confine itself, then serve. Never returns."""
+    from evaluator import worker
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    limits = sandbox.Limits(**request["limits"])
+    readable = sandbox.readable_paths()
+    if request["cpus"]:
+        os.sched_setaffinity(0, request["cpus"])
+    sandbox.die_with_parent()
+    if level == "L2":
+        sandbox.enter_namespaces()
+        inner = os.fork()
+        if inner:
+            channel.close()
+            _, status = os.waitpid(inner, 0)
+            os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+    sandbox.confine(level, request["scratch"], limits, readable)
+    if request["threads"] > 1:
+        import torch
+
+        torch.set_num_threads(request["threads"])
+    os.dup2(1, 2)  # the judge's log of errors is not for strangers to write to; 1 is /dev/null
+    worker.serve(channel, memory_fd, request["request_bytes"], request["device"])
+    os._exit(0)
+
+
+def _fork_worker(control: socket.socket, request: dict[str, Any], level: SandboxLevel, fds: list[int]) -> int:
+    pid = os.fork()
+    if pid:
+        for fd in fds:
+            os.close(fd)
+        return pid
+    try:
+        memory_fd, channel = fds[0], socket.socket(fileno=fds[1])
+        control.close()
+        _worker(request, level, channel, memory_fd)
+    except OSError as error:
+        sys.stderr.write(f"a confined process could not be set up: {error}\n")
+        sys.stderr.flush()
+    finally:
+        os._exit(70)
+
+
+def _reap() -> dict[int, int]:
+    """Exit codes of the workers that have ended (negative: the signal)."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended[pid] = os.waitstatus_to_exitcode(status)
+
+
+def _threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def main(control_fd: int, scratch: str, wanted: str) -> None:
+    """Serve fork requests until the supervisor hangs up. `wanted`: a level, or "" for the strongest."""
+    sandbox.die_with_parent()
+    control = socket.socket(fileno=control_fd)
+    hindrances = probe(scratch)
+    possible: list[SandboxLevel] = [level for level in ("L2", "L1", "L0") if not hindrances[level]]
+    level: SandboxLevel = next((name for name in possible if name == wanted), possible[0])
+    import torch
+
+    from evaluator import worker  # noqa: F401  imported for the workers to be forked
+
+    torch.set_num_threads(1)
+    if _threads() > 2:
+        control.send(
+            json.dumps({"error": f"the import of torch left {_threads()} threads, a fork would hang"}).encode()
+        )
+        sys.exit(1)
+    gc.collect()
+    gc.freeze()
+    control.send(json.dumps({"level": level, "hindrances": hindrances, "torch": str(torch.__version__)}).encode())
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 1 << 16, 2)
+        if not message:
+            return
+        request = json.loads(message)
+        if request["op"] == "fork":
+            control.send(json.dumps({"pid": _fork_worker(control, request, level, list(fds))}).encode())
+        else:
+            control.send(json.dumps({"ended": _reap()}).encode())

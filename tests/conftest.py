@@ -1,0 +1,33 @@
+"""What all tests share: where things are, the order of tests, and which run here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evaluator.environment import cuda_devices
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared(root: Path) -> Path:
+    """The folder of shared material beside the repository; tests that need it are skipped where there is none."""
+    folder = root.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("no shared folder beside the repository")
+    return folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Quick tests first, slow ones last; tests for a GPU are left out where there is none."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    for_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
+    if for_gpu and not cuda_devices():
+        config.hook.pytest_deselected(items=for_gpu)
+        items[:] = [item for item in items if item not in for_gpu]

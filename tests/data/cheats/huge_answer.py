@@ -1,0 +1,6 @@
+# expects: run/exception answers with more than any valid answer
+import torch
+
+
+def solve(weight, count):
+    return torch.zeros(10**7)

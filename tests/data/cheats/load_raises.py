@@ -1,0 +1,6 @@
+# expects: load/exception fails at load
+def solve(weight, count):
+    pass
+
+
+raise ValueError(1)

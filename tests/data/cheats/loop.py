@@ -1,0 +1,4 @@
+# expects: run/timeout never answers
+def solve(weight, count):
+    while True:
+        pass

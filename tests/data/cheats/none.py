@@ -1,0 +1,3 @@
+# expects: run/exception answers with nothing
+def solve(weight, count):
+    return None

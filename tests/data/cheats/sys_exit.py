@@ -1,0 +1,6 @@
+# expects: run/exception leaves by SystemExit
+import sys
+
+
+def solve(weight, count):
+    sys.exit(0)

@@ -1,0 +1,89 @@
+"""Helpers for tests that run programs in real confined processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluator.executors import LocalExecutor, LocalWorker, Stopped
+from evaluator.supervisor import descendants
+from evaluator.types import Answer, Call, Rejected
+
+ENTRY = "solve"
+WEIGHT = np.random.default_rng(5).random((5, 6), dtype=np.float32)
+HONEST = "import torch\n\n\ndef solve(weight, count):\n    return torch.argsort(weight, dim=1)\n"
+EXPECTED = np.argsort(WEIGHT, axis=1)
+PATIENT_S = 60.0
+
+
+@contextmanager
+def worker(executor: LocalExecutor, *, answer_bytes: int = 1 << 16) -> Iterator[LocalWorker]:
+    """A worker, ended afterwards."""
+    opened = executor.open(request_bytes=1 << 20, answer_bytes=answer_bytes, device="cpu")
+    try:
+        yield opened
+    finally:
+        executor.end()
+
+
+def answer_of(executor: LocalExecutor, source: str, *, timeout_s: float = PATIENT_S) -> Answer:
+    """The answer of a program to the standard call. Raises Stopped."""
+    with worker(executor) as opened:
+        opened.load(source, ENTRY, ())
+        return opened.call(Call(args=(WEIGHT, 3)), 1, what="the call", timeout_s=timeout_s)[0]
+
+
+def verdict_on(executor: LocalExecutor, source: str, *, timeout_s: float = PATIENT_S) -> Answer | Rejected:
+    try:
+        return answer_of(executor, source, timeout_s=timeout_s)
+    except Stopped as stopped:
+        return stopped.verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What evaluations may leave behind: processes, System V memory, files in the executor's folder or where all may
+    write.
+    """
+
+    processes: frozenset[int]
+    files: frozenset[str]
+
+    @staticmethod
+    def now(folder: Path) -> Traces:
+        """`folder` is the temporary folder that the executor was started under."""
+        segments = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+        found = [folder, *folder.rglob("*")]
+        for common in ("/tmp", "/var/tmp", "/dev/shm", "/etc", sys.prefix):
+            found += Path(common).glob("cheat*")
+        return Traces(processes=frozenset(descendants(os.getpid())), files=frozenset([*map(str, found), *segments]))
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those of these processes that exist and are no zombies."""
+    left = set()
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state not in "ZX":
+            left.add(pid)
+    return left
+
+
+def wait_until_gone(pids: set[int], patience_s: float) -> set[int]:
+    """Those still alive when patience ends."""
+    deadline = time.monotonic() + patience_s
+    while left := alive(pids):
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.01)
+    return set()

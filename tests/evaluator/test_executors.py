@@ -1,0 +1,272 @@
+"""Programs of every kind in real confined processes: honest ones answer, hostile ones get the verdict they deserve."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluator.executors import LocalExecutor, Stopped
+from evaluator.settings import JudgeSettings, SandboxLevel
+from evaluator.types import Call, EvaluatorError, Rejected
+from tests.evaluator.confined import ENTRY, EXPECTED, HONEST, WEIGHT, Traces, answer_of, verdict_on, worker
+
+CHEATS = sorted((Path(__file__).resolve().parents[1] / "data" / "cheats").glob("*.py"))
+SECRET = "sk-a-key-that-nobody-may-see"
+SETTINGS = JudgeSettings(memory_gb=0.5, scratch_mb=16)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A running executor, the temporary folder it was started under, and a file that no candidate may touch."""
+
+    executor: LocalExecutor
+    temporary: Path
+    victim: Path
+
+
+@pytest.fixture(scope="module", params=["L2", "L1"])
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    level: SandboxLevel = request.param
+    victim = tmp_path_factory.mktemp("victim") / "precious.txt"
+    victim.write_text("precious")
+    with pytest.MonkeyPatch.context() as patch:
+        temporary = tmp_path_factory.mktemp("temporary")
+        patch.setattr(tempfile, "tempdir", str(temporary))
+        patch.setenv("OPENAI_API_KEY", SECRET)
+        with LocalExecutor(SETTINGS, level=level) as executor:
+            if executor.ready.level != level:
+                pytest.skip(f"this machine does not give {level}: {executor.ready.hindrances[level]}")
+            yield Bench(executor, temporary, victim)
+        assert not list(temporary.iterdir())
+
+
+@pytest.fixture
+def executor(bench: Bench) -> LocalExecutor:
+    return bench.executor
+
+
+def test_honest_program_answers_through_every_kind_of_argument(executor: LocalExecutor) -> None:
+    source = (
+        "import torch\n"
+        "def solve(weight, count, missing, *, history=None, old=None):\n"
+        "    assert missing is None and old is None and isinstance(count, int)\n"
+        "    return torch.argsort(weight, dim=1), history.sum(), torch.arange(count) > 1\n"
+    )
+    history = np.arange(24, dtype=np.int64).reshape(2, 3, 4)[:, ::-1]
+    call = Call(args=(WEIGHT, 3, None), offered={"history": history, "old": None, "unheard": WEIGHT})
+    with worker(executor) as opened:
+        opened.load(source, ENTRY, ("history", "old", "unheard"))
+        for seed in range(3):
+            answer, elapsed_ns = opened.call(call, seed, what="the call")
+            np.testing.assert_array_equal(answer[0], EXPECTED)
+            assert answer[1] == history.sum() and answer[1].shape == ()
+            assert answer[2].tolist() == [False, False, True]
+            assert 0 < elapsed_ns < 60e9
+
+
+def test_worker_is_seeded_per_call(executor: LocalExecutor) -> None:
+    source = (
+        "import random, numpy, torch\n"
+        "def solve(weight, count):\n"
+        "    return torch.rand(2), numpy.random.rand(2), torch.tensor(random.random())\n"
+    )
+    with worker(executor) as opened:
+        opened.load(source, ENTRY, ())
+        drawn = [opened.call(Call(args=(WEIGHT, 3)), seed, what="x")[0] for seed in (7, 8, 7)]
+    for first, other, again in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+
+def test_error_text_names_the_programs_own_line(executor: LocalExecutor) -> None:
+    source = (
+        "def helper(weight):\n    raise ValueError('no room left')\n\n\ndef solve(weight, count):\n    helper(weight)\n"
+    )
+    verdict = verdict_on(executor, source)
+    assert isinstance(verdict, Rejected)
+    assert (verdict.stage, verdict.reason) == ("run", "exception")
+    assert "ValueError: no room left" in verdict.detail
+    assert "line 2, in helper: raise ValueError('no room left')" in verdict.detail
+    assert "line 6, in solve: helper(weight)" in verdict.detail
+    assert "worker.py" not in verdict.detail
+
+
+def _announced(path: Path) -> str:
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# expects: "), f"{path} does not begin with `# expects: `"
+    return first.removeprefix("# expects: ").split()[0]
+
+
+@pytest.mark.parametrize("cheat", CHEATS, ids=lambda path: path.stem)
+def test_cheat_gets_its_verdict_and_leaves_nothing(bench: Bench, cheat: Path, root: Path) -> None:
+    expected = _announced(cheat)
+    source = cheat.read_text()
+    for name, value in {
+        "@VICTIM@": str(bench.victim),
+        "@ROOT@": str(root),
+        "@JUDGE@": str(os.getpid()),
+        "@SECRET@": SECRET,
+    }.items():
+        source = source.replace(name, value)
+    before, modes = Traces.now(bench.temporary), bench.victim.stat()
+    timeout_s = 0.5 if expected == "run/timeout" else 60.0
+    begin = time.monotonic()
+    verdict = verdict_on(bench.executor, source, timeout_s=timeout_s)
+    spent_s = time.monotonic() - begin
+
+    if expected == "ok":
+        assert isinstance(verdict, tuple), verdict
+        np.testing.assert_array_equal(verdict[0], EXPECTED)
+    else:
+        assert isinstance(verdict, Rejected), "the cheat got through"
+        assert f"{verdict.stage}/{verdict.reason}" == expected, verdict.detail
+        assert verdict.detail.replace("\n", "").isprintable()
+        assert len(verdict.detail) < 10_000
+    if expected == "run/timeout":
+        assert timeout_s <= spent_s < timeout_s + 1.0
+    assert Traces.now(bench.temporary) == before
+    assert bench.victim.read_text() == "precious"
+    after = bench.victim.stat()
+    assert (after.st_mode, after.st_mtime_ns, after.st_nlink) == (modes.st_mode, modes.st_mtime_ns, modes.st_nlink)
+
+
+@pytest.mark.parametrize(
+    ("expression", "dtype"),
+    [("weight.to(torch.complex64)", "c8"), ("torch.conj(weight.to(torch.complex128))", "c16"), ("weight.half()", "f2")],
+)
+def test_answers_of_odd_numbers_come_through_as_they_are(executor: LocalExecutor, expression: str, dtype: str) -> None:
+    (answer,) = answer_of(executor, f"import torch\ndef solve(weight, count):\n    return {expression}\n")
+    assert answer.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(answer.real, WEIGHT, rtol=1e-3)
+
+
+def test_unsupported_number_type_is_named(executor: LocalExecutor) -> None:
+    verdict = verdict_on(executor, "import torch\ndef solve(weight, count):\n    return weight.bfloat16()\n")
+    assert isinstance(verdict, Rejected) and verdict.reason == "exception"
+    assert "bfloat16" in verdict.detail.lower()
+
+
+def test_answer_is_the_judges_copy_even_if_a_thread_rewrites_it(executor: LocalExecutor) -> None:
+    source = (
+        "import sys, threading, torch\n"
+        "def rewrite(memory):\n"
+        "    while True:\n"
+        "        memory[1024:1224] = bytes(range(200))\n"
+        "def solve(weight, count):\n"
+        "    frame = sys._getframe()\n"
+        "    while 'answer' not in frame.f_locals:\n"
+        "        frame = frame.f_back\n"
+        "    threading.Thread(target=rewrite, args=(frame.f_locals['answer'],), daemon=True).start()\n"
+        "    return torch.argsort(weight, dim=1)\n"
+    )
+    with worker(executor) as opened:
+        opened.load(source, ENTRY, ())
+        answer, _ = opened.call(Call(args=(WEIGHT, 3)), 1, what="x")
+        seen = answer[0].copy()
+        time.sleep(0.05)
+        np.testing.assert_array_equal(answer[0], seen)
+
+
+def test_reply_left_over_from_one_call_is_no_reply_to_the_next(executor: LocalExecutor) -> None:
+    """A program that answers call 1 itself leaves the worker's own reply in the channel, ready for call 2."""
+    source = (
+        "import os, stat, threading, time, torch\n"
+        "def later(number):\n"
+        "    time.sleep(.05)\n"
+        "    os.write(number, b'd')\n"
+        "def solve(weight, count):\n"
+        "    number = next(n for n in range(3, 64) if os.path.exists(f'/proc/self/fd/{n}') and "
+        "stat.S_ISSOCK(os.fstat(n).st_mode))\n"
+        "    threading.Thread(target=later, args=(number,)).start()\n"
+        "    return torch.argsort(weight, dim=1)\n"
+    )
+    with worker(executor) as opened:
+        opened.load(source, ENTRY, ())
+        opened.call(Call(args=(WEIGHT, 3)), 1, what="the first call")
+        time.sleep(0.5)
+        with pytest.raises(Stopped) as stopped:
+            opened.call(Call(args=(WEIGHT, 3)), 2, what="the second call")
+    assert (stopped.value.verdict.stage, stopped.value.verdict.reason) == ("run", "protocol")
+
+
+def test_answer_of_one_call_is_not_there_for_the_next(executor: LocalExecutor) -> None:
+    source = (
+        "import os, stat, time, torch\n"
+        "calls = []\n"
+        "def solve(weight, count):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) > 1:\n"
+        "        os.write(next(n for n in range(3, 64) if os.path.exists(f'/proc/self/fd/{n}') and "
+        "stat.S_ISSOCK(os.fstat(n).st_mode)), b'd')\n"
+        "        time.sleep(600)\n"
+        "    return torch.argsort(weight, dim=1)\n"
+    )
+    with worker(executor) as opened:
+        opened.load(source, ENTRY, ())
+        opened.call(Call(args=(WEIGHT, 3)), 1, what="the first call")
+        with pytest.raises(Stopped) as stopped:
+            opened.call(Call(args=(WEIGHT, 3)), 2, what="the second call")
+    assert (stopped.value.verdict.stage, stopped.value.verdict.reason) == ("validate", "malformed")
+
+
+def test_two_workers_side_by_side_know_nothing_of_each_other(executor: LocalExecutor) -> None:
+    source = (
+        "import os, torch\n"
+        "def solve(weight, count):\n"
+        "    open(f'mark{count}', 'w').close()\n"
+        "    return torch.tensor(sorted(int(n[4:]) for n in os.listdir('.') if n.startswith('mark')))\n"
+    )
+    first = executor.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cpu")
+    second = executor.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cpu")
+    try:
+        for opened, count in ((first, 1), (second, 2), (first, 3)):
+            if count < 3:
+                opened.load(source, ENTRY, ())
+            answer, _ = opened.call(Call(args=(WEIGHT, count)), 1, what="x")
+            assert answer[0].tolist() == ([1, 3] if count == 3 else [count])
+    finally:
+        executor.end()
+
+
+def test_request_larger_than_announced_is_our_fault(executor: LocalExecutor) -> None:
+    with worker(executor) as opened:
+        opened.load(HONEST, ENTRY, ())
+        with pytest.raises(EvaluatorError, match="does not fit"):
+            opened.call(Call(args=(np.zeros((1 << 20,)), 3)), 1, what="x")
+
+
+def test_empty_call_costs_less_than_a_millisecond(executor: LocalExecutor) -> None:
+    with worker(executor) as opened:
+        assert min(opened.ping() for _ in range(50)) < 1e6
+
+
+@pytest.mark.slow
+def test_time_limit_of_loading() -> None:
+    with LocalExecutor(JudgeSettings(load_timeout_s=0.3)) as executor:
+        executor.ready  # noqa: B018  waits
+        begin = time.monotonic()
+        verdict = verdict_on(executor, "def solve(weight, count): pass\nwhile True: pass\n")
+        assert time.monotonic() - begin < 1.5
+    assert isinstance(verdict, Rejected)
+    assert (verdict.stage, verdict.reason) == ("load", "timeout")
+    assert "0.3 s" in verdict.detail
+
+
+@pytest.mark.slow
+def test_helpers_killed_from_outside_are_our_fault() -> None:
+    from evaluator.supervisor import descendants
+
+    with LocalExecutor(SETTINGS) as executor:
+        executor.ready  # noqa: B018  waits
+        before = set(descendants(os.getpid()))
+        with pytest.raises(EvaluatorError, match="helper processes"):
+            for pid in before:
+                os.kill(pid, 9)
+            executor.open(request_bytes=1, answer_bytes=1, device="cpu")

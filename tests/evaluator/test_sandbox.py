@@ -1,0 +1,301 @@
+"""What confinement gives at each level, what holds without Landlock, and that nothing outlives an evaluation."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evaluator import seccomp
+from evaluator.executors import LocalExecutor
+from evaluator.sandbox import PROMISES, Limits, may_start_processes, readable_paths
+from evaluator.scratch import remove_tree
+from evaluator.settings import LEVELS, JudgeSettings, SandboxLevel
+from evaluator.supervisor import clean_environment, command, descendants
+from evaluator.types import Call, EvaluatorError, Rejected
+from tests.evaluator.confined import ENTRY, HONEST, WEIGHT, alive, verdict_on, wait_until_gone, worker
+
+LOOP = "def solve(weight, count):\n    while True:\n        pass\n"
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder under which an executor makes its own."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["L2", "L1", "L0"])
+def executor(request: pytest.FixtureRequest) -> Iterator[LocalExecutor]:
+    level: SandboxLevel = request.param
+    with LocalExecutor(JudgeSettings(require="L0"), level=level) as running:
+        if running.ready.level != level:
+            pytest.skip(f"this machine does not give {level}: {running.ready.hindrances[level]}")
+        yield running
+
+
+def _said(executor: LocalExecutor, body: str) -> str:
+    """What an expression evaluates to inside a candidate, as text."""
+    verdict = verdict_on(executor, f"def solve(weight, count):\n    import os\n    raise ValueError({body})\n")
+    assert isinstance(verdict, Rejected)
+    return verdict.detail.partition("ValueError: ")[2].partition("\n")[0]
+
+
+def _status(executor: LocalExecutor) -> dict[str, str]:
+    said = _said(executor, "open('/proc/self/status').read().replace(chr(10), '|').replace(chr(9), '')")
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in said.split("|"))}
+
+
+def test_kernel_confirms_the_level(executor: LocalExecutor) -> None:
+    level, status = executor.ready.level, _status(executor)
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == ("0" if level == "L0" else "2")
+    if level != "L0":
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+    assert (_said(executor, "os.getpid()") == "1") == (level == "L2")
+    own, theirs = str(Path("/proc/self/ns/net").readlink()), _said(executor, "os.readlink('/proc/self/ns/net')")
+    assert (own != theirs) == (level == "L2")
+
+
+def test_environment_is_the_short_list(executor: LocalExecutor) -> None:
+    names = _said(executor, "' '.join(os.environ)").split()
+    assert set(names) <= {*clean_environment("/x"), "LC_CTYPE"}
+
+
+def test_scratch_folder_is_home_and_current(executor: LocalExecutor) -> None:
+    here = _said(executor, "os.getcwd()")
+    assert Path(here).name.startswith("scratch")
+    assert not Path(here).exists()  # gone with its evaluation
+
+
+def test_levels_are_described_and_ordered() -> None:
+    assert set(PROMISES) == set(LEVELS)
+    assert list(LEVELS) == sorted(LEVELS)
+
+
+def test_processes_only_for_compilers_of_a_gpu() -> None:
+    def limits(device: str) -> Limits:
+        return Limits(memory_bytes=1, scratch_bytes=1, cpu_s=1, device=device)
+
+    assert may_start_processes("L2", limits("cuda:0"))
+    assert not may_start_processes("L2", limits("cpu"))
+    assert not may_start_processes("L1", limits("cuda:0"))
+
+
+def test_readable_paths_hold_no_home_and_no_shared_folder() -> None:
+    paths = readable_paths()
+    assert not {"/", "/home", "/root", "/tmp", "/etc", "/proc", "/dev", "/var", "/sys"} & set(paths)
+    assert all(Path(path).exists() for path in paths)
+
+
+@pytest.mark.slow
+def test_required_level_fails_closed() -> None:
+    settings = JudgeSettings(require="L3")
+    with LocalExecutor(settings) as running, pytest.raises(EvaluatorError, match="asks for L3: it has to be declared"):
+        running.open(request_bytes=1, answer_bytes=1, device="cpu")
+    settings = JudgeSettings(require="L1")
+    with (
+        LocalExecutor(settings, level="L0") as running,
+        pytest.raises(EvaluatorError, match=r"gives confinement L0, but judge\.sandbox\.require asks for L1"),
+    ):
+        running.open(request_bytes=1, answer_bytes=1, device="cpu")
+
+
+def test_confinement_that_cannot_be_set_up_is_our_fault(executor: LocalExecutor) -> None:
+    """The scratch folder vanishes before the worker can confine itself to it."""
+    ask, folder = executor._ask, Path(executor._folder)
+
+    def without_scratch(message: dict[str, object], fds: tuple[int, ...] = ()) -> dict[str, object]:
+        for scratch in folder.glob("scratch*"):
+            scratch.rmdir()
+        return ask(message, fds)
+
+    executor._ask = without_scratch  # type: ignore[method-assign]
+    try:
+        with pytest.raises(EvaluatorError, match=r"no confined process could be set up.*No such file"):
+            executor.open(request_bytes=1, answer_bytes=1, device="cpu")
+    finally:
+        executor._ask = ask  # type: ignore[method-assign]
+        executor.end()
+    with worker(executor) as opened:
+        opened.load(HONEST, ENTRY, ())
+
+
+# Only the filter, no Landlock and no namespaces: what an old kernel is left with.
+FILTERED = """
+import ctypes, errno, os, resource, signal
+from evaluator import seccomp
+other = os.fork()
+if other == 0:
+    ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # dies with its parent
+    os.closerange(0, 3)
+    signal.pause()
+ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
+seccomp.install(seccomp.program(allow_processes=False, own_pid=os.getpid()))
+refused = {
+    "kill": lambda: os.kill(other, 0),
+    "kill group": lambda: os.kill(0, 0),
+    "kill all": lambda: os.kill(-1, 0),
+    "limit": lambda: resource.prlimit(other, resource.RLIMIT_NOFILE),
+    "mode": lambda: os.chmod(".", 0o777),
+    "fork": os.fork,
+}
+for name, action in refused.items():
+    try:
+        action()
+    except PermissionError:
+        continue
+    print("allowed:", name)
+libc = ctypes.CDLL(None, use_errno=True)
+tgkill = {"x86_64": 234, "aarch64": 131}[os.uname().machine]
+if libc.syscall(tgkill, other, other, 0) != -1 or ctypes.get_errno() != errno.EPERM:
+    print("allowed: tgkill")
+os.kill(os.getpid(), 0)
+resource.getrlimit(resource.RLIMIT_NOFILE)
+import threading
+thread = threading.Thread(target=int)
+thread.start()
+thread.join()
+print("done", flush=True)
+os.abort()
+"""
+
+
+@pytest.mark.skipif(not seccomp.supported(), reason="no table for this machine")
+def test_filter_holds_without_landlock(root: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FILTERED], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "done\n", done.stderr
+    assert done.returncode == -signal.SIGABRT  # a process may still signal itself
+
+
+@pytest.mark.skipif(not seccomp.supported(), reason="no table for this machine")
+@pytest.mark.parametrize("allow_processes", [False, True])
+def test_filter_is_small_enough_and_its_jumps_land(allow_processes: bool) -> None:
+    code = seccomp.program(allow_processes=allow_processes, own_pid=4)
+    assert len(code) % 8 == 0 and len(code) // 8 <= 4096
+    count = len(code) // 8
+    for index in range(count):
+        _, if_true, if_false = code[index * 8], code[index * 8 + 2], code[index * 8 + 3]
+        assert index + 1 + max(if_true, if_false) < count or index == count - 1
+
+
+def test_helpers_run_isolated_from_the_users_python() -> None:
+    words = command("evaluator.zygote", 7, "/a'b", "")
+    assert words[:3] == [sys.executable, "-I", "-c"]
+    assert "main(*(7, \"/a'b\", ''))" in words[3]
+
+
+@pytest.mark.parametrize("level", ["L2", "L1"])
+@pytest.mark.slow
+def test_nothing_is_left_after_an_executor(temporary: Path, level: SandboxLevel) -> None:
+    before = set(descendants(os.getpid()))
+    with LocalExecutor(JudgeSettings(), level=level) as running:
+        opened = running.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cpu")
+        opened.load(HONEST, ENTRY, ())
+        opened.call(Call(args=(WEIGHT, 3)), 1, what="x")
+        mine = set(descendants(os.getpid())) - before
+        assert len(mine) >= 3  # supervisor, zygote, worker
+        assert list(temporary.iterdir())
+    assert not alive(mine)
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.slow
+def test_executor_never_asked_for_anything_ends_cleanly(temporary: Path) -> None:
+    begin = time.monotonic()
+    with LocalExecutor(JudgeSettings()):
+        pass
+    assert time.monotonic() - begin < 15
+    assert not list(temporary.iterdir())
+
+
+JUDGE = """
+import os, sys, tempfile
+tempfile.tempdir = sys.argv[1]
+import numpy
+from evaluator.executors import LocalExecutor
+from evaluator.settings import JudgeSettings
+from evaluator.supervisor import descendants
+from evaluator.types import Call
+with LocalExecutor(JudgeSettings(), level=sys.argv[2]) as executor:
+    worker = executor.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cpu")
+    worker.load(sys.argv[3], "solve", ())
+    print(executor.ready.level, *descendants(os.getpid()), flush=True)
+    worker.call(Call(args=(numpy.zeros((2, 2)), 3)), 1, what="x", timeout_s=600)
+"""
+DEAF = (
+    "import ctypes, signal\n"
+    "def solve(weight, count):\n"
+    "    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n"
+    "    ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\n"
+    "    while True: pass\n"
+)
+
+
+@pytest.mark.parametrize("level", ["L2", "L1"])
+@pytest.mark.slow
+def test_killed_judge_takes_everything_with_it(temporary: Path, root: Path, level: SandboxLevel) -> None:
+    judge = subprocess.Popen(
+        [sys.executable, "-c", JUDGE, str(temporary), level, DEAF], cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    assert judge.stdout is not None
+    try:
+        got, *words = judge.stdout.readline().split()
+        if got != level:
+            pytest.skip(f"this machine does not give {level}")
+        pids = {int(word) for word in words}
+        assert len(pids) >= 3
+        time.sleep(0.1)
+    finally:
+        judge.kill()
+        judge.wait()
+        judge.stdout.close()
+    assert not wait_until_gone(pids, 2.0)
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("level", ["L2", "L1"])
+@pytest.mark.slow
+def test_killed_supervisor_takes_the_candidate_with_it(temporary: Path, level: SandboxLevel) -> None:
+    with LocalExecutor(JudgeSettings(), level=level) as running:
+        opened = running.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cpu")
+        opened.load(LOOP, ENTRY, ())
+        opened._channel.send(b"C")
+        assert running._process is not None
+        pids = set(descendants(running._process.pid))
+        running._process.kill()
+        assert not wait_until_gone(pids, 2.0)
+
+
+def test_remove_tree_takes_any_depth_and_any_mode(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.symlink("/", "out", dir_fd=here)
+    os.close(here)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").touch()
+    (top / "link").symlink_to(precious)
+    (top / "locked").mkdir()
+    (top / "locked" / "inner").mkdir(0)
+    (top / "locked").chmod(0)
+    os.mkfifo(top / "pipe")
+    remove_tree(top)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+    assert (precious / "file").exists()
+    remove_tree(top)  # gone already: no error
