@@ -143,8 +143,8 @@ class LocalWorker:
             )
         self._request[: len(request)] = request
 
-    def _raised(self, stage: Stage, what: str) -> Stopped:
-        """The worker says that the program failed: its text, made safe to print."""
+    def _failed(self, reply: bytes, stage: Stage, what: str) -> Stopped:
+        """The worker says that the program failed, or that its answer is none: its text, made safe to print."""
         try:
             text = wire.read_answer(self._answer)
         except wire.MalformedAnswer:
@@ -154,13 +154,15 @@ class LocalWorker:
         memory = any(sign in clean for sign in ("MemoryError", "can't allocate memory", "Cannot allocate memory"))
         if stage == "load" and clean.startswith("NoEntryPoint"):
             return stop(stage, "entry_point", clean.partition(": ")[2])
+        if reply == b"r" and not memory:
+            return stop("validate", "answer", f"{what}: {clean.partition(': ')[2]}")
         return stop(stage, "memory" if memory else "exception", f"{what}: {clean}")
 
     def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
         self._fill(wire.pack_fields({"source": source, "entry_point": entry_point, "offered": list(offered)}))
         reply, _ = self._exchange(b"L", self._executor.settings.load_timeout_s, "load", "loading the program")
         if reply != b"d":
-            raise self._raised("load", "loading the program")
+            raise self._failed(reply, "load", "loading the program")
 
     def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
         request = wire.pack_call(call, seed)
@@ -168,7 +170,7 @@ class LocalWorker:
         self._answer[:8] = bytes(8)
         reply, elapsed = self._exchange(b"C", timeout_s or self._executor.settings.timeout_s, "run", what)
         if reply != b"d":
-            raise self._raised("run", what)
+            raise self._failed(reply, "run", what)
         try:
             answer = wire.read_answer(self._answer)
         except wire.MalformedAnswer as error:

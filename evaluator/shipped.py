@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 DEFAULT_REFERENCE = "programs/eplb/vectorised_greedy.py"
+PHY2LOG_REFERENCE = "programs/eplb/vectorised_greedy_phy2log.py"
+"""The same algorithm, for programs that return `phy2log` alone: programs are compared within one form."""
 
 
 def shipped(relative: str) -> Path:

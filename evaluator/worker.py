@@ -26,7 +26,8 @@ import torch
 from evaluator import wire
 from evaluator.types import Array
 
-LOAD, CALL, PING, DONE, FAILED = b"L", b"C", b"P", b"d", b"f"
+LOAD, CALL, PING = b"L", b"C", b"P"
+DONE, FAILED, REFUSED = b"d", b"f", b"r"
 
 # Bound before the candidate loads, so that patching torch's namespace later does not change them.
 _to_cpu, _detach, _contiguous, _numpy = (
@@ -41,6 +42,10 @@ _resolve = torch.Tensor.resolve_conj
 
 class NoEntryPoint(Exception):
     """The program does not define what the task calls."""
+
+
+class BadAnswer(Exception):
+    """What the program returned is nothing that can be read as arrays, or too much of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,10 @@ def call(program: Program, memory: memoryview, answer: memoryview, device: str) 
     np.random.seed(seed % 2**32)
     result = program.function(*args, **offered)
     values = list(result) if isinstance(result, tuple | list) else [result]
-    wire.write_answer(answer, [_array(value, position) for position, value in enumerate(values)])
+    try:
+        wire.write_answer(answer, [_array(value, position) for position, value in enumerate(values)])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadAnswer(str(error)) from error
 
 
 def explain(error: BaseException) -> str:
@@ -130,6 +138,6 @@ def serve(channel: socket, memory_fd: int, request_bytes: int, device: str) -> N
             elif order == CALL and program is not None:
                 call(program, request, answer, device)
         except BaseException as error:
-            reply = FAILED
+            reply = REFUSED if isinstance(error, BadAnswer) else FAILED
             wire.write_error(answer, explain(error))
         channel.sendall(reply)

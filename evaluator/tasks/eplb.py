@@ -72,7 +72,7 @@ class Eplb:
             self._check_size(case)
 
     def _check_size(self, case: EplbCase) -> None:
-        size = eplb_answers.answer_bytes(case.sizes, self.form)
+        size = eplb_answers.answer_bytes(case.sizes)
         if size > MAX_ANSWER_BYTES:
             raise WorkloadError(
                 f"case {case.name}: expected answers of at most {MAX_ANSWER_BYTES} bytes, found {size}: "
@@ -205,7 +205,7 @@ class Eplb:
         return 4 * layers * experts * (1 + self.steps(case)) + 8 * layers * replicas
 
     def answer_bytes(self, case: Case) -> int:
-        return eplb_answers.answer_bytes(case.sizes, self.form)
+        return eplb_answers.answer_bytes(case.sizes)
 
     def read(self, case: Case, answer: Answer) -> Plan:
         """The plan, `phy2log` in int64 `[L, R]`. Raises InvalidAnswer."""

@@ -27,11 +27,12 @@ _RETURNS = {
 _ARRAYS = {1: "one array", 3: "three arrays"}
 
 
-def answer_bytes(sizes: Mapping[str, int], form: Form) -> int:
-    """The most bytes a valid answer can take, with 8 bytes an entry and the widest log2phy."""
+def answer_bytes(sizes: Mapping[str, int]) -> int:
+    """The most bytes a valid answer can take, with 8 bytes an entry and the widest log2phy.
+
+    Room for a triple in either form, so that an answer in the other form arrives and is told so.
+    """
     layers, experts, replicas = sizes["layers"], sizes["experts"], sizes["replicas"]
-    if form == "phy2log":
-        return 8 * layers * replicas
     return 8 * layers * (replicas + experts * (replicas - experts + 1) + experts)
 
 

@@ -67,7 +67,7 @@ def test_a_random_valid_plan_is_accepted_in_any_integer_dtype(sizes: Any, seed: 
     assert read.dtype == np.int64
     np.testing.assert_array_equal(read, plan)
     np.testing.assert_array_equal(read_answer((phy2log.astype(dtype),), sizes, "phy2log"), plan)
-    assert sum(array.astype(np.int64).nbytes for array in answer) <= answer_bytes(sizes, "triple")
+    assert sum(array.astype(np.int64).nbytes for array in answer) <= answer_bytes(sizes)
 
 
 @given(sizes_of_cases, seeds, st.data())

@@ -149,7 +149,7 @@ def test_answers_of_odd_numbers_come_through_as_they_are(executor: LocalExecutor
 
 def test_unsupported_number_type_is_named(executor: LocalExecutor) -> None:
     verdict = verdict_on(executor, "import torch\ndef solve(weight, count):\n    return weight.bfloat16()\n")
-    assert isinstance(verdict, Rejected) and verdict.reason == "exception"
+    assert isinstance(verdict, Rejected) and (verdict.stage, verdict.reason) == ("validate", "answer")
     assert "bfloat16" in verdict.detail.lower()
 
 

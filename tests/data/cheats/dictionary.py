@@ -1,3 +1,3 @@
-# expects: run/exception answers with a dictionary
+# expects: validate/answer answers with a dictionary
 def solve(weight, count):
     return {"answer": weight}

@@ -1,4 +1,4 @@
-# expects: run/exception answers with more than any valid answer
+# expects: validate/answer answers with more than any valid answer
 import torch
 
 

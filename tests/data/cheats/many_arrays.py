@@ -1,3 +1,3 @@
-# expects: run/exception answers with a hundred tensors
+# expects: validate/answer answers with a hundred tensors
 def solve(weight, count):
     return [weight] * 100

@@ -1,3 +1,3 @@
-# expects: run/exception answers with twenty dimensions
+# expects: validate/answer answers with twenty dimensions
 def solve(weight, count):
     return weight[(None,) * 18]

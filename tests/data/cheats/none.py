@@ -1,3 +1,3 @@
-# expects: run/exception answers with nothing
+# expects: validate/answer answers with nothing
 def solve(weight, count):
     return None

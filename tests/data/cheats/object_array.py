@@ -1,4 +1,4 @@
-# expects: run/exception answers with an array of Python objects
+# expects: validate/answer answers with an array of Python objects
 import numpy
 
 

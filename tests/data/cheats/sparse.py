@@ -1,3 +1,3 @@
-# expects: run/exception answers with a sparse tensor
+# expects: validate/answer answers with a sparse tensor
 def solve(weight, count):
     return weight.to_sparse()

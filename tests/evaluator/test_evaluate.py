@@ -1,0 +1,185 @@
+"""Whole verdicts: real workers, the EPLB task in small, programs written for each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evaluator import (
+    EvaluatorError,
+    Judge,
+    JudgeSettings,
+    Progress,
+    Rejected,
+    Scored,
+    Task,
+    TimingSettings,
+    evaluate,
+)
+from evaluator.tasks import TASKS
+
+SMALL = {"layers": 4, "experts": 16, "replicas": 24, "groups": 4, "nodes": 2, "gpus": 8}
+FLAT = {"layers": 3, "experts": 16, "replicas": 20, "groups": 1, "nodes": 1, "gpus": 4}
+SETTINGS = JudgeSettings(timeout_s=5, timing=TimingSettings(budget_s=0.05, max_pairs=8))
+
+HEAD = """
+import torch
+
+def triple(phy2log, experts):
+    layers, replicas = phy2log.shape
+    logcnt = torch.zeros(layers, experts, dtype=torch.int64)
+    logcnt.scatter_add_(1, phy2log, torch.ones_like(phy2log))
+    log2phy = torch.full((layers, experts, int(logcnt.max())), -1, dtype=torch.int64)
+    for layer in range(layers):
+        seen = [0] * experts
+        for slot, expert in enumerate(phy2log[layer].tolist()):
+            log2phy[layer, expert, seen[expert]] = slot
+            seen[expert] += 1
+    return phy2log, log2phy, logcnt
+"""
+
+
+def program(body: str) -> str:
+    """A program whose `rebalance_experts` has this body."""
+    lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
+    return f"{HEAD}\ndef rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):\n{lines}\n"
+
+
+ROUND_ROBIN = program(
+    "layers, experts = weight.shape\nreturn triple((torch.arange(num_replicas) % experts).repeat(layers, 1), experts)"
+)
+
+
+@pytest.fixture(scope="module")
+def greedy(root: Path) -> str:
+    return (root / "programs/eplb/greedy.py").read_text()
+
+
+@pytest.fixture(scope="module")
+def flat() -> Task:
+    return TASKS["eplb"]({"cases": [FLAT]})
+
+
+@pytest.fixture(scope="module")
+def judge(flat: Task, greedy: str) -> Iterator[Judge]:
+    with Judge(flat, reference=greedy, reference_name="greedy.py", device="cpu", settings=SETTINGS) as judge:
+        yield judge
+
+
+def test_a_scored_program_says_where_and_against_what_it_was_measured(judge: Judge, greedy: str) -> None:
+    verdict = judge.evaluate(greedy)
+    assert isinstance(verdict, Scored)
+    (case,) = verdict.score.cases
+    assert verdict.score.quality.name == "balance_next"
+    assert 0.5 < verdict.score.quality.value <= verdict.score.quality.ceiling <= 1
+    assert case.speedup.low <= case.speedup.median <= case.speedup.high
+    assert len(case.samples.candidate_us) >= SETTINGS.timing.min_pairs
+    assert verdict.environment.reference.startswith("greedy.py ")
+    assert verdict.environment.sandbox in ("L1", "L2")
+    assert verdict.environment.device == "cpu"
+    assert verdict.environment.empty_call_us > 0
+
+
+def test_quality_repeats_to_the_last_digit(judge: Judge, greedy: str) -> None:
+    one, two = judge.evaluate(greedy), judge.evaluate(greedy)
+    assert isinstance(one, Scored) and isinstance(two, Scored)
+    assert one.score.quality == two.score.quality
+    assert [case.quality for case in one.score.cases] == [case.quality for case in two.score.cases]
+    assert judge.qualify(greedy) == tuple(case.quality for case in one.score.cases)
+
+
+def test_a_worse_program_scores_worse_on_the_same_inputs(judge: Judge, greedy: str) -> None:
+    better, worse = judge.evaluate(greedy), judge.evaluate(ROUND_ROBIN)
+    assert isinstance(better, Scored) and isinstance(worse, Scored)
+    assert worse.score.quality.value < better.score.quality.value - 0.05
+
+
+@pytest.mark.parametrize(
+    ("source", "stage", "reason", "said"),
+    [
+        ("def rebalance_experts(:", "screen", "syntax", "line 1"),
+        ("import os\ndef rebalance_experts(*a): ...", "screen", "import", "os"),
+        ("x = 1", "screen", "entry_point", "rebalance_experts"),
+        ("1 / 0\ndef rebalance_experts(*a): ...", "load", "exception", "ZeroDivisionError"),
+        (program("raise ValueError('no plan')"), "run", "exception", "no plan"),
+        (program("return None"), "validate", "answer", "NoneType"),
+        (program("return torch.zeros(10**7)"), "validate", "answer", "larger than any valid answer"),
+        (program("while True: pass"), "run", "timeout", "window 1 of 4"),
+        (program("return torch.zeros(3, 20, dtype=torch.int64)"), "validate", "form", "triple"),
+        (program("return triple(torch.arange(20).repeat(3, 1) % 15, 16)"), "validate", "missing_expert", "expert"),
+        (
+            program("weight.zero_()\nreturn triple(torch.arange(20).repeat(3, 1) % 16, 16)"),
+            "validate",
+            "mutated_input",
+            "copy",
+        ),
+    ],
+)  # fmt: skip
+def test_each_fault_is_named_at_its_stage(
+    flat: Task, greedy: str, source: str, stage: str, reason: str, said: str
+) -> None:
+    settings = JudgeSettings(timeout_s=1, timing=SETTINGS.timing)
+    verdict = evaluate(source, flat, reference=greedy, device="cpu", settings=settings)
+    assert isinstance(verdict, Rejected)
+    assert (verdict.stage, verdict.reason) == (stage, reason)
+    assert said in verdict.detail
+
+
+def test_an_answer_for_other_labels_is_disputed(judge: Judge, greedy: str) -> None:
+    """Solving once and returning that plan for ever is fast, valid, and balanced for the first windows only."""
+    stale = greedy.replace("def rebalance_experts(", "def solve(") + (
+        "\n_plan = []\n\n\ndef rebalance_experts(*arguments):\n"
+        "    if not _plan:\n        _plan.append(solve(*arguments))\n    return _plan[0]\n"
+    )
+    verdict = judge.evaluate(stale)
+    assert isinstance(verdict, Rejected)
+    assert (verdict.stage, verdict.reason) == ("measure", "quality_disputed")
+
+
+def test_declared_parameters_are_given_and_others_are_not(flat: Task, judge: Judge) -> None:
+    """The plan in force is None at the first window and the last plan after; history grows by a window a step."""
+    body = """
+def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, *, old_phy2log=None, history):
+    layers, experts = weight.shape
+    windows = history.shape[0]
+    assert torch.equal(history[-1], weight), "the newest window is the one to plan on"
+    assert (old_phy2log is None) == (windows == 1), (windows, old_phy2log)
+    if old_phy2log is not None:
+        counts = torch.zeros(layers, experts, dtype=torch.int64)
+        counts.scatter_add_(1, old_phy2log, torch.ones_like(old_phy2log))
+        assert old_phy2log.shape == (layers, num_replicas) and int(counts.min()) >= 1
+    return triple((torch.arange(num_replicas) % experts).repeat(layers, 1), experts)
+"""
+    assert isinstance(judge.evaluate(HEAD + body), Scored)
+
+
+def test_plans_alone_are_judged_in_their_own_form(greedy: str) -> None:
+    task = TASKS["eplb"]({"cases": [SMALL], "form": "phy2log"})
+    alone = greedy.replace("def rebalance_experts(", "def solve(") + (
+        "\n\ndef rebalance_experts(*arguments):\n    return solve(*arguments)[0]\n"
+    )
+    scored = evaluate(alone, task, reference=alone, device="cpu", settings=SETTINGS)
+    rejected = evaluate(greedy, task, reference=alone, device="cpu", settings=SETTINGS)
+    assert isinstance(scored, Scored)
+    assert isinstance(rejected, Rejected) and rejected.reason == "form"
+
+
+def test_a_bad_reference_is_the_users_fault_and_the_judge_lives(flat: Task, greedy: str) -> None:
+    with Judge(flat, reference="x = 1", reference_name="mine.py", device="cpu", settings=SETTINGS) as judge:
+        with pytest.raises(EvaluatorError, match=r"reference mine\.py failed at load \(entry_point\)"):
+            judge.evaluate(greedy)
+        assert isinstance(judge.evaluate("x = 1"), Rejected)
+
+
+def test_progress_names_stage_and_case(judge: Judge, greedy: str) -> None:
+    seen: list[Progress] = []
+    judge.evaluate(greedy, progress=seen.append)
+    assert [(step.stage, step.done, step.total) for step in seen] == [("run", 0, 1), ("measure", 0, 1)]
+    assert seen[0].case == judge.cases[0].name
+
+
+def test_a_seed_other_than_this_gives_other_loads(flat: Task, greedy: str, judge: Judge) -> None:
+    with Judge(flat, reference=greedy, device="cpu", seed=1, settings=SETTINGS) as other:
+        assert other.qualify(greedy) != judge.qualify(greedy)
