@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 
 from evaluator import environment, stats, timing
-from evaluator.executors import EXECUTORS, Ready, Stopped, Worker, stop
+from evaluator.executors import EXECUTORS, Ready
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
 from evaluator.types import (
@@ -41,6 +41,7 @@ from evaluator.types import (
     Task,
     Verdict,
 )
+from evaluator.workers import Stopped, Worker, stop
 
 PINGS = 20
 _Plans = tuple[Plan, ...]

@@ -1,6 +1,6 @@
 """Where candidates run: disposable confined processes that answer calls through memory the judge owns.
 
-Owns: starting and ending workers, the judge's side of a call, the deadline. Does not know: tasks, scores, statistics.
+Owns: starting and ending workers. Does not know: what is asked of them, tasks, scores, statistics.
 
 Process tree of `local`: judge -> supervisor (kills, inherits orphans) -> zygote (torch imported) -> worker. The
 judge's process is never forked.
@@ -12,14 +12,13 @@ import fcntl
 import json
 import mmap
 import os
-import select
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -28,23 +27,12 @@ from evaluator.sandbox import Limits
 from evaluator.scratch import remove_tree
 from evaluator.settings import LEVELS, JudgeSettings, SandboxLevel
 from evaluator.supervisor import clean_environment, command
-from evaluator.types import Answer, Call, EvaluatorError, Rejected, Stage
+from evaluator.types import EvaluatorError
+from evaluator.workers import Link, LocalWorker, Stopped, Worker
 
 START_TIMEOUT_S = 120.0
 _PATIENCE_S = 20.0
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-
-
-class Stopped(Exception):
-    """The candidate's own fault ended its evaluation; carries the verdict."""
-
-    def __init__(self, verdict: Rejected) -> None:
-        super().__init__(verdict.detail)
-        self.verdict = verdict
-
-
-def stop(stage: Stage, reason: str, detail: str) -> Stopped:
-    return Stopped(Rejected(stage=stage, reason=reason, detail=detail))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +46,6 @@ class Ready:
     torch: str
 
 
-class Worker(Protocol):
-    """A loaded program, as the judge sees it."""
-
-    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
-        """Execute the program's source. Raises Stopped."""
-        ...
-
-    def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
-        """One call: the answer as the judge's own copies, and nanoseconds on the judge's clock. Raises Stopped."""
-        ...
-
-    def ping(self) -> int:
-        """Nanoseconds of an empty call. Raises Stopped."""
-        ...
-
-
 class Executor(Protocol):
     """Starts workers. A context manager; `end` kills every worker and all that they started."""
 
@@ -83,112 +55,6 @@ class Executor(Protocol):
     def __exit__(self, *error: object) -> None: ...
     def open(self, *, request_bytes: int, answer_bytes: int, device: str) -> Worker: ...
     def end(self) -> None: ...
-
-
-def _exit_text(code: int | None) -> tuple[str, str]:
-    """Reason and detail for a worker that is gone. A code over 128 or below 0 tells the signal it died of."""
-    number = None if code is None else code - 128 if code > 128 else -code
-    if number == signal.SIGKILL:
-        return "killed", "the process was killed (SIGKILL), most likely for memory"
-    if number == signal.SIGXCPU:
-        return "timeout", "the process used up its CPU time"
-    if number is not None and number > 0:
-        return "crashed", f"the process died of signal {number}"
-    return "exited", f"the process ended without an answer{'' if code is None else f', exit code {code}'}"
-
-
-class LocalWorker:
-    """A worker on this machine."""
-
-    def __init__(
-        self, executor: LocalExecutor, pid: int, memory: mmap.mmap, channel: socket.socket, request_bytes: int
-    ) -> None:
-        self._executor, self._pid, self._channel = executor, pid, channel
-        self._memory = memory
-        self._request = memoryview(memory)[:request_bytes]
-        self._answer = memoryview(memory)[request_bytes:]
-        self._poll = select.poll()
-        self._poll.register(channel, select.POLLIN)
-
-    def _exchange(self, order: bytes, timeout_s: float, stage: Stage, what: str) -> tuple[bytes, int]:
-        """One byte out, one byte back, on the judge's clock."""
-        if self._poll.poll(0) and self._alive():
-            raise stop(stage, "protocol", f"{what}: the program answered before it was asked")
-        begin = time.perf_counter_ns()
-        try:
-            self._channel.send(order)
-            ready = self._poll.poll(timeout_s * 1000)
-            reply = self._channel.recv(1) if ready else None
-        except (BrokenPipeError, ConnectionResetError):
-            reply = b""
-        elapsed = time.perf_counter_ns() - begin
-        if reply is None:
-            raise stop(stage, "timeout", f"{what} took longer than {timeout_s:g} s, the limit")
-        if not reply:
-            reason, detail = _exit_text(self._executor.exit_code(self._pid))
-            raise stop(stage, reason, f"{what}: {detail}")
-        return reply, elapsed
-
-    def _alive(self) -> bool:
-        """Whether something was said, rather than the channel closed."""
-        try:
-            return bool(self._channel.recv(1))
-        except ConnectionResetError:
-            return False
-
-    def _fill(self, request: bytes) -> None:
-        if len(request) > len(self._request):
-            raise EvaluatorError(
-                f"a request of {len(request):,} bytes does not fit the {len(self._request):,} bytes set aside for it"
-            )
-        self._request[: len(request)] = request
-
-    def _failed(self, reply: bytes, stage: Stage, what: str) -> Stopped:
-        """The worker says that the program failed, or that its answer is none: its text, made safe to print."""
-        try:
-            text = wire.read_answer(self._answer)
-        except wire.MalformedAnswer:
-            text = ""
-        text = text if isinstance(text, str) and text else "no error text"
-        clean = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-        memory = any(sign in clean for sign in ("MemoryError", "can't allocate memory", "Cannot allocate memory"))
-        if stage == "load" and clean.startswith("NoEntryPoint"):
-            return stop(stage, "entry_point", clean.partition(": ")[2])
-        if reply == b"r" and not memory:
-            return stop("validate", "answer", f"{what}: {clean.partition(': ')[2]}")
-        return stop(stage, "memory" if memory else "exception", f"{what}: {clean}")
-
-    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
-        self._fill(wire.pack_fields({"source": source, "entry_point": entry_point, "offered": list(offered)}))
-        reply, _ = self._exchange(b"L", self._executor.settings.load_timeout_s, "load", "loading the program")
-        if reply != b"d":
-            raise self._failed(reply, "load", "loading the program")
-
-    def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
-        request = wire.pack_call(call, seed)
-        self._fill(request)
-        self._answer[:8] = bytes(8)
-        reply, elapsed = self._exchange(b"C", timeout_s or self._executor.settings.timeout_s, "run", what)
-        if reply != b"d":
-            raise self._failed(reply, "run", what)
-        try:
-            answer = wire.read_answer(self._answer)
-        except wire.MalformedAnswer as error:
-            raise stop("validate", "malformed", f"{what}: {error}") from None
-        if isinstance(answer, str):
-            raise stop("validate", "malformed", f"{what}: an error text where an answer was announced")
-        if self._request[: len(request)] != request:
-            raise stop("validate", "mutated_input", f"{what}: the program changed its input in place; work on a copy")
-        return answer, elapsed
-
-    def ping(self) -> int:
-        return self._exchange(b"P", _PATIENCE_S, "run", "an empty call")[1]
-
-    def close(self) -> None:
-        self._channel.close()
-        self._request.release()
-        self._answer.release()
-        self._memory.close()
 
 
 class LocalExecutor:
@@ -323,7 +189,11 @@ class LocalExecutor:
         finally:
             os.close(memory_fd)
             theirs.close()
-        worker = LocalWorker(self, pid, memory, ours, request_bytes)
+        link = Link(
+            pid=pid, memory=memory, channel=ours, request_bytes=request_bytes, exit_code=partial(self._exit_code, pid)
+        )
+        settings = self.settings
+        worker = LocalWorker(link, timeout_s=settings.timeout_s, load_timeout_s=settings.load_timeout_s)
         self._workers.append(worker)
         try:
             worker.ping()
@@ -332,7 +202,7 @@ class LocalExecutor:
             raise EvaluatorError(f"no confined process could be set up: {self._log() or stopped}") from None
         return worker
 
-    def exit_code(self, pid: int) -> int | None:
+    def _exit_code(self, pid: int) -> int | None:
         """How a worker ended, if it has within a second."""
         for _ in range(100):
             answer = self._ask({"op": "reap"})

@@ -78,6 +78,11 @@ _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _NR, _ARCH, _ARG0 = 0, 4, 16
 
 
+def call_number(name: str) -> int:
+    """The number of a system call on this machine. Raises KeyError where its convention has no table here."""
+    return _TABLES[platform.machine()][1][name]
+
+
 def supported() -> bool:
     """Whether this machine's calling convention has a table here."""
     return platform.machine() in _TABLES

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from evaluator import wire
-from evaluator.types import Array
+from evaluator.types import Array, Call
 
 LOAD, CALL, PING = b"L", b"C", b"P"
 DONE, FAILED, REFUSED = b"d", b"f", b"r"
@@ -112,6 +112,15 @@ def call(program: Program, memory: memoryview, answer: memoryview, device: str) 
         wire.write_answer(answer, [_array(value, position) for position, value in enumerate(values)])
     except (TypeError, ValueError, RuntimeError) as error:
         raise BadAnswer(str(error)) from error
+
+
+def rehearse() -> None:
+    """One call of a program of our own, so that what is imported or worked out at first use is so before the fork."""
+    memory, answer = bytearray(1 << 12), bytearray(1 << 12)
+    request = wire.pack_call(Call(args=(np.zeros((2, 3), np.float32), 1)), 1)
+    memory[: len(request)] = request
+    call(Program(lambda weight, _: weight.sum(dim=1), frozenset()), memoryview(memory), memoryview(answer), "cpu")
+    inspect.signature(rehearse)
 
 
 def explain(error: BaseException) -> str:

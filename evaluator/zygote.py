@@ -20,19 +20,29 @@ from evaluator import sandbox, seccomp
 from evaluator.settings import SandboxLevel
 
 
-def _in_child(action: Any) -> str:
-    """Run an action in a forked child; "" if it worked, else why not."""
+def _fork(level: SandboxLevel) -> int:
+    return sandbox.fork_into_namespaces() if level == "L2" else os.fork()
+
+
+def _hindrance(level: SandboxLevel, scratch: str) -> str:
+    """What keeps this machine from a level, found by confining a child: "" where nothing does."""
+    if not seccomp.supported():
+        return "no seccomp table for this machine's calling convention"
+    limits = sandbox.Limits(memory_bytes=1 << 30, scratch_bytes=1 << 20, cpu_s=10)
     reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        try:
-            action()
+    parent = os.getpid()
+    try:
+        pid = _fork(level)
+        if pid == 0:
+            sandbox.confine(level, scratch, limits, sandbox.readable_paths())
             os._exit(0)
-        except OSError as error:
-            os.write(writer, str(error)[:500].encode())
-        finally:
-            os._exit(1)
+    except OSError as error:
+        if os.getpid() == parent:
+            os.close(reader)
+            os.close(writer)
+            return str(error)
+        os.write(writer, str(error)[:500].encode())
+        os._exit(1)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         reason = pipe.read().decode(errors="replace")
@@ -42,41 +52,20 @@ def _in_child(action: Any) -> str:
 
 def probe(scratch: str) -> dict[str, str]:
     """What keeps this machine from each level: "" where nothing does."""
-    limits = sandbox.Limits(memory_bytes=1 << 30, scratch_bytes=1 << 20, cpu_s=10)
-    readable = sandbox.readable_paths()
-
-    def l1() -> None:
-        if not seccomp.supported():
-            raise OSError("no seccomp table for this machine's calling convention")
-        sandbox.confine("L1", scratch, limits, readable)
-
-    def l2() -> None:
-        sandbox.enter_namespaces()
-        reason = _in_child(lambda: sandbox.confine("L2", scratch, limits, readable))
-        if reason:
-            raise OSError(reason)
-
-    return {"L2": _in_child(l2), "L1": _in_child(l1), "L0": ""}
+    return {"L2": _hindrance("L2", scratch), "L1": _hindrance("L1", scratch), "L0": ""}
 
 
-def _worker(request: dict[str, Any], level: SandboxLevel, channel: socket.socket, memory_fd: int) -> None:
+def _worker(
+    request: dict[str, Any], level: SandboxLevel, readable: tuple[str, ...], channel: socket.socket, memory_fd: int
+) -> None:
     """The forked child: confine itself, then serve. Never returns."""
     from evaluator import worker
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     limits = sandbox.Limits(**request["limits"])
-    readable = sandbox.readable_paths()
     if request["cpus"]:
         os.sched_setaffinity(0, request["cpus"])
-    sandbox.die_with_parent()
-    if level == "L2":
-        sandbox.enter_namespaces()
-        inner = os.fork()
-        if inner:
-            channel.close()
-            _, status = os.waitpid(inner, 0)
-            os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
     sandbox.confine(level, request["scratch"], limits, readable)
     if request["threads"] > 1:
         import torch
@@ -87,21 +76,27 @@ def _worker(request: dict[str, Any], level: SandboxLevel, channel: socket.socket
     os._exit(0)
 
 
-def _fork_worker(control: socket.socket, request: dict[str, Any], level: SandboxLevel, fds: list[int]) -> int:
-    pid = os.fork()
-    if pid:
-        for fd in fds:
-            os.close(fd)
-        return pid
+def _fork_worker(
+    control: socket.socket, request: dict[str, Any], level: SandboxLevel, readable: tuple[str, ...], fds: list[int]
+) -> int:
+    zygote = os.getpid()
     try:
-        memory_fd, channel = fds[0], socket.socket(fileno=fds[1])
-        control.close()
-        _worker(request, level, channel, memory_fd)
+        pid = _fork(level)
+        if pid == 0:
+            control.close()
+            _worker(request, level, readable, socket.socket(fileno=fds[1]), fds[0])
+        return pid
     except OSError as error:
+        if os.getpid() == zygote:
+            raise
         sys.stderr.write(f"a confined process could not be set up: {error}\n")
         sys.stderr.flush()
+        raise
     finally:
-        os._exit(70)
+        if os.getpid() != zygote:
+            os._exit(70)
+        for fd in fds:
+            os.close(fd)
 
 
 def _reap() -> dict[int, int]:
@@ -130,14 +125,17 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
     level: SandboxLevel = next((name for name in possible if name == wanted), possible[0])
     import torch
 
-    from evaluator import worker  # noqa: F401  imported for the workers to be forked
+    from evaluator import worker
 
     torch.set_num_threads(1)
+    worker.rehearse()
+    sandbox.rehearse()
     if _threads() > 2:
         control.send(
             json.dumps({"error": f"the import of torch left {_threads()} threads, a fork would hang"}).encode()
         )
         sys.exit(1)
+    readable = sandbox.readable_paths()
     gc.collect()
     gc.freeze()
     control.send(json.dumps({"level": level, "hindrances": hindrances, "torch": str(torch.__version__)}).encode())
@@ -146,7 +144,12 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
         if not message:
             return
         request = json.loads(message)
+        answer: dict[str, Any]
         if request["op"] == "fork":
-            control.send(json.dumps({"pid": _fork_worker(control, request, level, list(fds))}).encode())
+            try:
+                answer = {"pid": _fork_worker(control, request, level, readable, list(fds))}
+            except OSError as error:
+                answer = {"error": f"no process could be forked: {error}"}
         else:
-            control.send(json.dumps({"ended": _reap()}).encode())
+            answer = {"ended": _reap()}
+        control.send(json.dumps(answer).encode())

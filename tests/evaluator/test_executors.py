@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluator.executors import LocalExecutor, Stopped
+from evaluator.executors import LocalExecutor
 from evaluator.settings import JudgeSettings, SandboxLevel
 from evaluator.types import Call, EvaluatorError, Rejected
+from evaluator.workers import Stopped
 from tests.evaluator.confined import ENTRY, EXPECTED, HONEST, WEIGHT, Traces, answer_of, verdict_on, worker
 
 CHEATS = sorted((Path(__file__).resolve().parents[1] / "data" / "cheats").glob("*.py"))
@@ -174,14 +175,18 @@ def test_answer_is_the_judges_copy_even_if_a_thread_rewrites_it(executor: LocalE
         np.testing.assert_array_equal(answer[0], seen)
 
 
-def test_reply_left_over_from_one_call_is_no_reply_to_the_next(executor: LocalExecutor) -> None:
-    """A program that answers call 1 itself leaves the worker's own reply in the channel, ready for call 2."""
+def test_thread_that_would_reply_between_calls_is_held_still(executor: LocalExecutor) -> None:
+    """It speaks when the next call lets it go on, before there is an answer to speak of."""
     source = (
         "import os, stat, threading, time, torch\n"
+        "calls = []\n"
         "def later(number):\n"
         "    time.sleep(.05)\n"
         "    os.write(number, b'd')\n"
         "def solve(weight, count):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) == 2:\n"
+        "        time.sleep(1)\n"
         "    number = next(n for n in range(3, 64) if os.path.exists(f'/proc/self/fd/{n}') and "
         "stat.S_ISSOCK(os.fstat(n).st_mode))\n"
         "    threading.Thread(target=later, args=(number,)).start()\n"
@@ -190,10 +195,34 @@ def test_reply_left_over_from_one_call_is_no_reply_to_the_next(executor: LocalEx
     with worker(executor) as opened:
         opened.load(source, ENTRY, ())
         opened.call(Call(args=(WEIGHT, 3)), 1, what="the first call")
-        time.sleep(0.5)
+        time.sleep(0.3)
         with pytest.raises(Stopped) as stopped:
             opened.call(Call(args=(WEIGHT, 3)), 2, what="the second call")
-    assert (stopped.value.verdict.stage, stopped.value.verdict.reason) == ("run", "protocol")
+    assert (stopped.value.verdict.stage, stopped.value.verdict.reason) == ("validate", "malformed")
+
+
+def test_no_thread_works_between_calls(executor: LocalExecutor) -> None:
+    """A thread that counts as fast as it can: the count stands still while no call is under way."""
+    source = (
+        "import threading, torch\n"
+        "ticks = [0]\n"
+        "def count_on():\n"
+        "    while True:\n"
+        "        ticks[0] += 1\n"
+        "threading.Thread(target=count_on, daemon=True).start()\n"
+        "def solve(weight, count):\n"
+        "    return torch.tensor([ticks[0]])\n"
+    )
+    with worker(executor) as opened:
+        opened.load(source, ENTRY, ())
+        counts = []
+        for pause_s in (0.0, 0.5, 0.0):
+            time.sleep(pause_s)
+            answer, elapsed_ns = opened.call(Call(args=(WEIGHT, 3)), 1, what="x")
+            counts.append((int(answer[0][0]), elapsed_ns))
+    ticks_in_pause = counts[1][0] - counts[0][0]
+    # Half a second of counting is millions of ticks; a call lets it go on for some milliseconds at most.
+    assert ticks_in_pause < 1_000_000 * max(1, counts[1][1] / 20_000_000)
 
 
 def test_answer_of_one_call_is_not_there_for_the_next(executor: LocalExecutor) -> None:

@@ -1,0 +1,172 @@
+"""A candidate's process as the judge sees it: orders out, answers back, on the judge's clock.
+
+Owns: the judge's side of one exchange: the clock, the deadline, keeping the process still in between, and turning what
+went wrong into a verdict. Does not know: how the process was started or confined, tasks, scores.
+
+A worker is stopped (SIGSTOP, all its threads) whenever no answer is asked of it, so that nothing can be worked out off
+the clock and nothing disturbs the call of another worker. The clock starts before it is let go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from evaluator import wire
+from evaluator.types import Answer, Call, EvaluatorError, Rejected, Stage
+
+PING_TIMEOUT_S = 20.0
+
+
+class Stopped(Exception):
+    """The candidate's own fault ended its evaluation; carries the verdict."""
+
+    def __init__(self, verdict: Rejected) -> None:
+        super().__init__(verdict.detail)
+        self.verdict = verdict
+
+
+def stop(stage: Stage, reason: str, detail: str) -> Stopped:
+    return Stopped(Rejected(stage=stage, reason=reason, detail=detail))
+
+
+class Worker(Protocol):
+    """A loaded program, as the judge sees it."""
+
+    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
+        """Execute the program's source. Raises Stopped."""
+        ...
+
+    def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
+        """One call: the answer as the judge's own copies, and nanoseconds on the judge's clock. Raises Stopped."""
+        ...
+
+    def ping(self) -> int:
+        """Nanoseconds of an empty call. Raises Stopped."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What ties the judge to a worker: its process, the memory and channel they share, and how to ask for its end."""
+
+    pid: int
+    memory: mmap.mmap
+    channel: socket.socket
+    request_bytes: int
+    exit_code: Callable[[], int | None]
+
+
+def _exit_text(code: int | None) -> tuple[str, str]:
+    """Reason and detail for a worker that is gone. A code over 128 or below 0 tells the signal it died of."""
+    number = None if code is None else code - 128 if code > 128 else -code
+    if number == signal.SIGKILL:
+        return "killed", "the process was killed (SIGKILL), most likely for memory"
+    if number == signal.SIGXCPU:
+        return "timeout", "the process used up its CPU time"
+    if number is not None and number > 0:
+        return "crashed", f"the process died of signal {number}"
+    return "exited", f"the process ended without an answer{'' if code is None else f', exit code {code}'}"
+
+
+class LocalWorker:
+    """A worker on this machine."""
+
+    def __init__(self, link: Link, *, timeout_s: float, load_timeout_s: float) -> None:
+        self._link, self._channel, self._memory = link, link.channel, link.memory
+        self._timeout_s, self._load_timeout_s = timeout_s, load_timeout_s
+        self._request = memoryview(link.memory)[: link.request_bytes]
+        self._answer = memoryview(link.memory)[link.request_bytes :]
+        self._poll = select.poll()
+        self._poll.register(link.channel, select.POLLIN)
+
+    def _exchange(self, order: bytes, timeout_s: float, stage: Stage, what: str) -> tuple[bytes, int]:
+        """One byte out, one byte back, on the judge's clock."""
+        if self._poll.poll(0) and self._alive():
+            raise stop(stage, "protocol", f"{what}: the program answered before it was asked")
+        begin = time.perf_counter_ns()
+        try:
+            os.kill(self._link.pid, signal.SIGCONT)
+            self._channel.send(order)
+            ready = self._poll.poll(timeout_s * 1000)
+            reply = self._channel.recv(1) if ready else None
+        except (BrokenPipeError, ConnectionResetError, ProcessLookupError):
+            reply = b""
+        elapsed = time.perf_counter_ns() - begin
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._link.pid, signal.SIGSTOP)
+        if reply is None:
+            raise stop(stage, "timeout", f"{what} took longer than {timeout_s:g} s, the limit")
+        if not reply:
+            reason, detail = _exit_text(self._link.exit_code())
+            raise stop(stage, reason, f"{what}: {detail}")
+        return reply, elapsed
+
+    def _alive(self) -> bool:
+        """Whether something was said, rather than the channel closed."""
+        try:
+            return bool(self._channel.recv(1))
+        except ConnectionResetError:
+            return False
+
+    def _fill(self, request: bytes) -> None:
+        if len(request) > len(self._request):
+            raise EvaluatorError(
+                f"a request of {len(request):,} bytes does not fit the {len(self._request):,} bytes set aside for it"
+            )
+        self._request[: len(request)] = request
+
+    def _failed(self, reply: bytes, stage: Stage, what: str) -> Stopped:
+        """The worker says that the program failed, or that its answer is none: its text, made safe to print."""
+        try:
+            text = wire.read_answer(self._answer)
+        except wire.MalformedAnswer:
+            text = ""
+        text = text if isinstance(text, str) and text else "no error text"
+        clean = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+        memory = any(sign in clean for sign in ("MemoryError", "can't allocate memory", "Cannot allocate memory"))
+        if stage == "load" and clean.startswith("NoEntryPoint"):
+            return stop(stage, "entry_point", clean.partition(": ")[2])
+        if reply == b"r" and not memory:
+            return stop("validate", "answer", f"{what}: {clean.partition(': ')[2]}")
+        return stop(stage, "memory" if memory else "exception", f"{what}: {clean}")
+
+    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
+        self._fill(wire.pack_fields({"source": source, "entry_point": entry_point, "offered": list(offered)}))
+        reply, _ = self._exchange(b"L", self._load_timeout_s, "load", "loading the program")
+        if reply != b"d":
+            raise self._failed(reply, "load", "loading the program")
+
+    def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
+        request = wire.pack_call(call, seed)
+        self._fill(request)
+        self._answer[:8] = bytes(8)
+        reply, elapsed = self._exchange(b"C", timeout_s or self._timeout_s, "run", what)
+        if reply != b"d":
+            raise self._failed(reply, "run", what)
+        try:
+            answer = wire.read_answer(self._answer)
+        except wire.MalformedAnswer as error:
+            raise stop("validate", "malformed", f"{what}: {error}") from None
+        if isinstance(answer, str):
+            raise stop("validate", "malformed", f"{what}: an error text where an answer was announced")
+        if self._request[: len(request)] != request:
+            raise stop("validate", "mutated_input", f"{what}: the program changed its input in place; work on a copy")
+        return answer, elapsed
+
+    def ping(self) -> int:
+        return self._exchange(b"P", PING_TIMEOUT_S, "run", "an empty call")[1]
+
+    def close(self) -> None:
+        self._channel.close()
+        self._request.release()
+        self._answer.release()
+        self._memory.close()
