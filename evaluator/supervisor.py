@@ -41,22 +41,45 @@ def clean_environment(scratch: str) -> dict[str, str]:
     }
 
 
-def descendants(root: int) -> list[int]:
-    """Every living process below `root`, parents first."""
+def _parent_if_alive(pid: int) -> int | None:
+    """The parent of a process, or None if it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    state, parent = stat.rpartition(")")[2].split()[:2]
+    return None if state == "Z" else int(parent)
+
+
+def _listed_children(pid: int) -> list[int]:
+    """Children as the kernel lists them, thread by thread."""
+    found: list[int] = []
+    try:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    except OSError:
+        return found
+    return [child for child in found if _parent_if_alive(child) is not None]
+
+
+def _scanned_children() -> dict[int, list[int]]:
+    """Children by parent, from a look at every process: for kernels that keep no lists."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            stat = (entry / "stat").read_text()
-        except OSError:
-            continue
-        state, parent = stat.rpartition(")")[2].split()[:2]
-        if state != "Z":
-            children.setdefault(int(parent), []).append(int(entry.name))
+        parent = _parent_if_alive(int(entry.name)) if entry.name.isdigit() else None
+        if parent is not None:
+            children.setdefault(parent, []).append(int(entry.name))
+    return children
+
+
+def descendants(root: int) -> list[int]:
+    """Every living process below `root`, parents first."""
+    listed = Path(f"/proc/{root}/task/{root}/children").exists()
+    scanned = {} if listed else _scanned_children()
     found, todo = [], [root]
     while todo:
-        below = children.get(todo.pop(), [])
+        pid = todo.pop()
+        below = _listed_children(pid) if listed else scanned.get(pid, [])
         found += below
         todo += below
     return found
