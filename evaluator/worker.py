@@ -37,7 +37,7 @@ _to_cpu, _detach, _contiguous, _numpy = (
     torch.Tensor.numpy,
 )
 _from_numpy, _is_tensor = torch.from_numpy, torch.is_tensor
-# On the CPU the one generator is seeded directly: `torch.manual_seed` asks after every other backend, which takes 70 us.
+# On the CPU the one generator is seeded directly: `torch.manual_seed` asks every other backend too: 70 us.
 _seed_cpu, _seed_all = torch.default_generator.manual_seed, torch.manual_seed
 _resolve = torch.Tensor.resolve_conj
 

@@ -1,0 +1,130 @@
+"""The command `packsmith`: the only place that prints, exits and reads the environment.
+
+Owns: the list of commands and the one boundary where an error becomes a message and an exit code: 0 done, 1 the user
+can fix it, 2 usage, 3 our bug (its log is saved), 128 + n ended by signal n (130: Ctrl-C). Does not know: what the
+commands do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import typer
+from typer.exceptions import TyperException
+
+from evaluator import EvaluatorError
+from harness.cli import common
+from harness.types import HarnessError
+
+DONE, FIXABLE, USAGE, BUG = 0, 1, 2, 3
+
+
+def build() -> typer.Typer:
+    """The command with its subcommands."""
+    from harness.cli import doctor, judge_verbs, run_verbs, search
+
+    app = typer.Typer(
+        name="packsmith",
+        help="Evolve packing heuristics with language models, and prove every gain.",
+        epilog="Start with: packsmith search configs/quickstart.yaml",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_options)
+    for command in (
+        search.search,
+        judge_verbs.evaluate,
+        judge_verbs.replay,
+        run_verbs.verify,
+        run_verbs.log,
+        run_verbs.show,
+        run_verbs.best,
+        doctor.doctor,
+    ):
+        app.command()(command)
+    return app
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        common.emit(f"packsmith {metadata.version('packsmith')}")
+        raise typer.Exit
+
+
+def _options(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    if context.invoked_subcommand is None:
+        common.emit(context.get_help())
+        raise typer.Exit(USAGE)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code. Every error ends here."""
+    console = common.messages()
+    try:
+        with common.Interruptible():
+            code = build()(args=arguments, prog_name="packsmith", standalone_mode=False)
+        return code if isinstance(code, int) else DONE
+    except TyperException as error:
+        verb = getattr(getattr(error, "ctx", None), "command_path", "packsmith")
+        console.print(f"usage: {error.format_message()}\nTry: {verb} --help", style="red", markup=False)
+        return USAGE
+    except common.Interrupted as interrupted:
+        console.print(": ".join(["interrupted", *getattr(interrupted, "__notes__", ())]), markup=False)
+        return 128 + interrupted.signal
+    except (HarnessError, EvaluatorError) as error:
+        console.print(f"error: {error}", style="red", markup=False)
+        return FIXABLE
+    except common.OutputClosed:
+        # The reader of our output is gone: what it did not want is no error.
+        _discard_output()
+        return DONE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        console.print(f"error: {where}{error.strerror or error}", style="red", markup=False)
+        _discard_output()
+        return FIXABLE
+    except Exception:
+        console.print(f"error: this is a bug in packsmith; {_save_log()}", style="red", markup=False)
+        return BUG
+
+
+def _discard_output() -> None:
+    """What is still buffered cannot be written: keeps the interpreter's last flush quiet."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _save_log() -> str:
+    text = f"packsmith {metadata.version('packsmith')}\n{' '.join(sys.argv)}\n\n{traceback.format_exc()}"
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="packsmith-", suffix=".log")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as log:
+            log.write(text)
+    except OSError:
+        return f"its log cannot be saved, so here it is:\n{text}"
+    return f"a log is in {name}"
+
+
+def _prepare_streams() -> None:
+    """Have both streams there, and able to take any text: a character that the terminal lacks is shown as `?`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open as long as we run)
+        getattr(sys, name).reconfigure(errors="replace")
+
+
+def main() -> None:
+    """The console script."""
+    _prepare_streams()
+    common.catch_signals()
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""`packsmith doctor`: what this machine gives, and what keeps it from more.
+
+Owns: this command. Does not know: how anything it reports is used.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from evaluator import (
+    LEVELS,
+    PROMISES,
+    JudgeSettings,
+    LocalExecutor,
+    cores,
+    cpu_name,
+    cuda_devices,
+    noise_warnings,
+    torch_version,
+)
+from harness.cli import common
+from harness.report import jsonl
+from harness.report.progress import Waiting
+
+
+def doctor(json: common.Json = False) -> None:
+    """Show what this machine gives: versions, devices, confinement."""
+    with Waiting(common.messages()) as waiting:
+        waiting.say("starting the judge's helper processes")
+        facts = _facts()
+    if json:
+        common.emit(jsonl.line(facts))
+        return
+    console = common.output()
+    for name in ("python", "torch", "git", "cpu", "cuda"):
+        value = facts[name]
+        text = (", ".join(value) or "no device") if isinstance(value, list) else str(value)
+        console.print(f"{name:<8} {text}", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("sandbox", "here", "promises"):
+        table.add_column(heading)
+    for level in reversed(LEVELS):
+        state = facts["sandbox"][level]
+        here = Text("in force", style="bold green") if level == facts["level"] else Text(_hindrance(state))
+        table.add_row(level, here, PROMISES[level])
+    console.print(table)
+    for warning in facts["warnings"]:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def _hindrance(state: str | None) -> str:
+    if state is None:
+        return "yours to declare"
+    return f"no: {state}" if state else "works"
+
+
+def _facts() -> dict[str, Any]:
+    with LocalExecutor(JudgeSettings(require="L0")) as executor:
+        ready = executor.ready
+    return {
+        "python": platform.python_version(),
+        "torch": torch_version(),
+        "git": _git_version(),
+        "cpu": f"{cpu_name()}, {cores()} cores",
+        "cuda": list(cuda_devices()),
+        "level": ready.level,
+        "sandbox": {name: ready.hindrances.get(name) for name in LEVELS},
+        "warnings": list(noise_warnings()),
+    }
+
+
+def _git_version() -> str:
+    try:
+        found = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "not found: install git, the archive needs it"
+    return found.stdout.strip().removeprefix("git version ")

@@ -1,0 +1,130 @@
+"""Attempts of a run as lines and tables.
+
+Owns: how an attempt, a front and a conclusion are worded for people. Does not know: how they came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import geometric_mean
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.text import Text
+
+from evaluator import Interval, Rejected, Scored, Task
+from harness.report.tables import balances, figures, milliseconds, plain_table, ratio, ratio_interval, titled
+from harness.select import EQUAL_QUALITY, Standing, clearly_faster, quality
+from harness.types import Entry
+
+_NAME = 21
+_ELLIPSIS = "…"
+UNCERTAIN = "no sure change"
+
+
+def heading(task: Task) -> str:
+    """The heading over rows of attempts."""
+    return f"{'#':>4}  {'name':<{_NAME}}  {'from':<6}  {task.quality_key:>7}  {'speed-up':<13}  against parent"
+
+
+def legend(reference: str) -> str:
+    """What the columns of the rows mean."""
+    return (
+        f"speed-up: over {reference}, and the half-width of its 95 % interval; "
+        "against parent: points (hundredths), and speed where it surely differs"
+    )
+
+
+def _parents(entry: Entry, numbers: dict[str, int]) -> str:
+    if entry.kind == "seed":
+        return ""
+    return "+".join(str(numbers.get(parent, "?")) for parent in entry.parents)
+
+
+def change(entry: Entry, entries: Sequence[Entry]) -> str:
+    """What an attempt changed against its first parent: quality and speed, each only where it is certain."""
+    parent = next((other for other in entries if other.id == entry.parents[0]), None)
+    if entry.scored is None or parent is None or parent.scored is None:
+        return ""
+    words = []
+    difference = quality(entry) - quality(parent)
+    if abs(difference) > EQUAL_QUALITY:
+        words.append(f"{100 * difference:+.2f}")
+    mine, other = entry.scored.score.speedup, parent.scored.score.speedup
+    if clearly_faster(entry, parent):
+        words.append(f"{ratio(mine.median / other.median)} faster")
+    elif clearly_faster(parent, entry):
+        words.append(f"{ratio(other.median / mine.median)} slower")
+    return ", ".join(words) or UNCERTAIN
+
+
+def half_width(interval: Interval) -> str:
+    """How far the 95 % interval reaches from its median, on the wider side."""
+    return f"±{100 * max(interval.high / interval.median - 1, 1 - interval.low / interval.median):.0f}%"
+
+
+def row(entry: Entry, entries: Sequence[Entry], width: int) -> Text:
+    """One attempt as one line of at most `width` characters."""
+    numbers = {other.id: other.number for other in entries}
+    name = entry.name if len(entry.name) <= _NAME else entry.name[: _NAME - 1] + _ELLIPSIS
+    text = Text(f"{entry.number:>4}  {name:<{_NAME}}  {_parents(entry, numbers):<6}  ")
+    if isinstance(entry.verdict, Rejected):
+        text.append(f"{entry.verdict.stage}: {entry.verdict.reason}", style="red")
+        text.append(f"  {' '.join(entry.verdict.detail.split())}", style="dim")
+    else:
+        score = entry.verdict.score
+        speed = f"{ratio(score.speedup.median)} {half_width(score.speedup)}"
+        text.append(f"{score.quality.value:>7.4f}  {speed:<13}  ")
+        said = change(entry, entries)
+        worse = said.startswith("-") or "slower" in said
+        text.append(said, style="dim" if said == UNCERTAIN else "" if worse else "green")
+    text.rstrip()
+    text.truncate(width, overflow="ellipsis")
+    return text
+
+
+def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
+    """The Pareto front, fastest first, with the seed program for comparison; the champion is marked."""
+    table = plain_table()
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("name", no_wrap=True, overflow="ellipsis", min_width=12)
+    figures(table, task.quality_key, "ceiling", "same\nwindow", "ms", "speed-up")
+    shown = list(result.front)
+    if result.seed is not None and result.seed not in shown:
+        shown.append(result.seed)
+    for entry in shown:
+        scored = entry.scored
+        assert scored is not None, "a front holds scored programs only"
+        score = scored.score
+        best = result.champion is not None and entry.id == result.champion.id
+        table.add_row(
+            f"best {entry.number}" if best else str(entry.number),
+            escape(entry.name),
+            *balances(score.quality.value, score.metrics, score.quality.ceiling),
+            milliseconds(score.runtime_ms),
+            ratio_interval(score.speedup),
+            style="bold" if best else "",
+        )
+    title = "Front: none of these programs is both better and faster than another"
+    return titled(title, table, f"speed-up over {reference} with its 95 % interval; seed for comparison")
+
+
+def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, name: str) -> RenderableType:
+    """The champion against the seed program, timed against it: two rows a case, the seed's first."""
+    table = plain_table()
+    table.add_column("case", no_wrap=True)
+    table.add_column("program", no_wrap=True)
+    figures(table, task.quality_key, "same\nwindow", "ms", "times as fast")
+    for old, new in zip(seed.score.cases, direct.score.cases, strict=True):
+        before, after = (balances(case.quality.quality, case.quality.metrics) for case in (old, new))
+        table.add_row(new.quality.case, "seed", *before, milliseconds(new.reference_ms))
+        speed = (milliseconds(new.runtime_ms), ratio_interval(new.speedup))
+        table.add_row("", "best", *after, *speed, style="bold", end_section=True)
+    if len(direct.score.cases) > 1:
+        before, after = (balances(score.quality.value, score.metrics) for score in (seed.score, direct.score))
+        table.add_row(
+            "all", "seed", *before, milliseconds(geometric_mean(case.reference_ms for case in direct.score.cases))
+        )
+        speed = (milliseconds(direct.score.runtime_ms), ratio_interval(direct.score.speedup))
+        table.add_row("", "best", *after, *speed, style="bold")
+    return titled(f"Best ({champion.name}) against seed ({name}), timed side by side", table)

@@ -1,0 +1,89 @@
+"""Verdicts as JSON lines for machines: one object a program.
+
+Owns: the keys of `--json`. Does not know: where a verdict comes from. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from evaluator import CaseQuality, CaseScore, Environment, Interval, Scored, Task, Verdict
+from harness.types import Entry
+
+
+def line(record: Mapping[str, Any]) -> str:
+    """One record as one line. Text that is not valid Unicode is escaped."""
+    return json.dumps(record, allow_nan=False, separators=(",", ":"))
+
+
+def interval(value: Interval) -> dict[str, float]:
+    return {"median": value.median, "low": value.low, "high": value.high}
+
+
+def quality_record(quality: CaseQuality, key: str) -> dict[str, Any]:
+    """One case without run time. `key` is what the task calls its quality."""
+    return {"name": quality.case, key: quality.quality, "ceiling": quality.ceiling, **quality.metrics}
+
+
+def case_record(score: CaseScore, key: str) -> dict[str, Any]:
+    """One case of a scored program; `samples` are the raw pairs in microseconds."""
+    return {
+        **quality_record(score.quality, key),
+        "runtime_ms": score.runtime_ms,
+        "reference_ms": score.reference_ms,
+        "speedup": interval(score.speedup),
+        "pairs": len(score.samples.candidate_us),
+        "samples": {
+            "candidate_us": list(score.samples.candidate_us),
+            "reference_us": list(score.samples.reference_us),
+        },
+    }
+
+
+def verdict_record(
+    verdict: Verdict, *, program: str, task: Task, device: str, environment: Environment | None = None
+) -> dict[str, Any]:
+    """The record of one judged program. Every key is always there; what a rejected program does not have is null."""
+    record: dict[str, Any] = {"program": program, "task": task.name, "device": device, "verdict": "rejected"}
+    record |= {"stage": None, "reason": None, "detail": None}
+    record |= {"quality": None, task.quality_key: None} | dict.fromkeys(task.headline_metrics)
+    record |= {"runtime_ms": None, "speedup": None, "cases": []}
+    if isinstance(verdict, Scored):
+        score = verdict.score
+        record |= {
+            "verdict": "scored",
+            "quality": {"name": score.quality.name, "value": score.quality.value, "ceiling": score.quality.ceiling},
+            task.quality_key: score.quality.value,
+            **score.metrics,
+            "runtime_ms": score.runtime_ms,
+            "speedup": interval(score.speedup),
+            "cases": [case_record(case, task.quality_key) for case in score.cases],
+        }
+        environment = verdict.environment
+    else:
+        record |= {"stage": verdict.stage, "reason": verdict.reason, "detail": verdict.detail}
+    record["environment"] = asdict(environment) if environment is not None else None
+    return record
+
+
+def entry_record(entry: Entry, *, task: Task, device: str) -> dict[str, Any]:
+    """The record of an archived attempt: that of its program, and where it came from."""
+    scored = entry.scored
+    device = scored.environment.device if scored else device
+    record = verdict_record(entry.verdict, program=entry.name, task=task, device=device)
+    return {
+        "number": entry.number,
+        "id": entry.id,
+        "kind": entry.kind,
+        "name": entry.name,
+        "description": entry.description,
+        "parents": list(entry.parents),
+        "inspirations": list(entry.inspirations),
+        "proposer": entry.proposer,
+        "model": entry.model,
+        "seconds": entry.seconds,
+        **record,
+    }

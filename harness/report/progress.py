@@ -1,0 +1,56 @@
+"""What a waiting person sees: one line that says what is going on, on standard error.
+
+Owns: the status line. Does not know: what is being done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+from evaluator import Progress
+
+
+class Waiting:
+    """A status line while something takes its time; silent where standard error is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._status: Status | None = console.status("starting") if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the line away while something else is printed on the same terminal."""
+        if self._status is None:
+            yield
+            return
+        self._status.stop()
+        yield
+        self._status.start()
+
+    def say(self, text: str) -> None:
+        """Show another text."""
+        if self._status is not None:
+            self._status.update(escape(text))
+
+    def judging(self, what: str, progress: Progress) -> None:
+        """Show where an evaluation is."""
+        case = f" {progress.case} ({progress.done + 1} of {progress.total})" if progress.case else ""
+        verbs = {"run": "checking", "measure": "timing"}
+        self.say(f"{what}: {verbs.get(progress.stage, progress.stage)}{case}")

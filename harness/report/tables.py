@@ -1,0 +1,174 @@
+"""Verdicts as tables that fit a terminal of 80 columns.
+
+Owns: how figures are worded and laid out for people. Does not know: where they come from, nor the terminal itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from evaluator import CaseQuality, Environment, Interval, Rejected, Scored, Task, Verdict
+
+
+def ratio(value: float) -> str:
+    """A speed-up with three figures: 0.0213x, 1.02x, 61.4x."""
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3 if value >= 0.1 else 4
+    return f"{value:.{digits}f}x"
+
+
+def ratio_interval(interval: Interval) -> str:
+    """A speed-up with its 95 % interval."""
+    return f"{ratio(interval.median)} [{ratio(interval.low)[:-1]}, {ratio(interval.high)[:-1]}]"
+
+
+def milliseconds(value: float) -> str:
+    """A run time with three figures."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def plain_table() -> Table:
+    """The one style of tables."""
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+
+
+def figures(table: Table, *headings: str) -> Table:
+    """Add columns of figures, which are never cut."""
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def titled(title: str, table: Table, note: str = "") -> Group:
+    """A table under its title, with a note below it, and an empty line before what follows."""
+    return Group(Text(title, style="bold"), table, *([Text(note, style="dim")] if note else []), Text())
+
+
+def environment_line(environment: Environment, seed: int) -> str:
+    """Where the figures were taken, in one sentence."""
+    threads = "1 thread" if environment.threads == 1 else f"{environment.threads} threads"
+    reference = environment.reference.rpartition(" ")[0]
+    return (
+        f"{environment.task} on {environment.device} ({environment.hardware}, {environment.cores} cores, {threads}), "
+        f"torch {environment.torch}, sandbox {environment.sandbox}, seed {seed}; speed-up is over {reference}, "
+        f"in pairs, with its 95 % interval; an empty call costs {environment.empty_call_us / 1000:.2f} ms"
+    )
+
+
+def balances(quality: float, metrics: Mapping[str, float], ceiling: float | None = None) -> tuple[str, ...]:
+    """Cells for a quality, its ceiling where given, and the balance on the same window where there is one."""
+    same = metrics.get("same_window_balance")
+    shown = (quality,) if ceiling is None else (quality, ceiling)
+    return (*(f"{value:.4f}" for value in shown), "" if same is None else f"{same:.4f}")
+
+
+def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableType:
+    """One scored program: a row for each case, and one for all."""
+    score = verdict.score
+    table = plain_table()
+    table.add_column("case", no_wrap=True)
+    figures(table, task.quality_key, "ceiling", "same\nwindow", "ms", "speed-up")
+    for case in score.cases:
+        quality = case.quality
+        cells = balances(quality.quality, quality.metrics, quality.ceiling)
+        table.add_row(quality.case, *cells, milliseconds(case.runtime_ms), ratio_interval(case.speedup))
+    if len(score.cases) > 1:
+        table.add_section()
+        cells = balances(score.quality.value, score.metrics, score.quality.ceiling)
+        table.add_row("all", *cells, milliseconds(score.runtime_ms), ratio_interval(score.speedup), style="bold")
+    return titled(program, table)
+
+
+def rejected_text(verdict: Rejected, *, program: str) -> Text:
+    """One rejected program: at which stage, why, and what its author has to know."""
+    text = Text()
+    text.append(f"{program}\n", style="bold")
+    text.append(f"  rejected at {verdict.stage}: {verdict.reason}\n", style="red")
+    for line in verdict.detail.splitlines():
+        text.append(f"  {line}\n")
+    return text
+
+
+def verdict_view(verdict: Verdict, *, program: str, task: Task) -> RenderableType:
+    """A scored or a rejected program."""
+    if isinstance(verdict, Scored):
+        return verdict_table(verdict, program=program, task=task)
+    return rejected_text(verdict, program=program)
+
+
+DO_NOTHING = "do_nothing_"
+"""What begins the names of the figures for keeping the first plan."""
+
+
+def metrics_table(verdict: Scored, *, program: str) -> RenderableType:
+    """Every other metric of a scored program, a column a case; those for keeping the first plan come last."""
+    table = plain_table()
+    table.add_column("metric", no_wrap=True)
+    cases = [case.quality for case in verdict.score.cases]
+    figures(table, *(case.case.replace("-", "-\n") if len(cases) > 3 else case.case for case in cases))
+    names = dict.fromkeys(name for case in cases for name in case.metrics)
+    kept = [name for name in names if name.startswith(DO_NOTHING)]
+    for name in (*(name for name in names if name not in kept), *kept):
+        if kept and name == kept[0]:
+            table.add_section()
+            table.add_row("with the first plan kept:", *("" for _ in cases), style="italic")
+        values = [case.metrics.get(name) for case in cases]
+        label = name.removeprefix(DO_NOTHING)
+        table.add_row(label, *("" if value is None else f"{value:.4f}" for value in values))
+    return titled(f"{program}: other metrics", table)
+
+
+def ladder_table(
+    rungs: Mapping[str, Sequence[CaseQuality]], separated: Mapping[str, bool], metric: str
+) -> RenderableType:
+    """Known programs from worst to best on the same window, and whether the metric tells them apart."""
+    table = plain_table()
+    table.add_column("case", no_wrap=True)
+    figures(table, *rungs)
+    table.add_column("told\napart")
+    for at, case in enumerate(next(iter(rungs.values()))):
+        cells = [f"{qualities[at].metrics[metric]:.4f}" for qualities in rungs.values()]
+        told = separated[case.case]
+        table.add_row(case.case, *cells, Text("yes" if told else "no", style="green" if told else "yellow"))
+    tied = [case for case, told in separated.items() if not told]
+    note = "every case tells every rung apart"
+    if tied:
+        note = (
+            f"{', '.join(tied)}: rungs tie. With two slots a GPU sorting and folding is already optimal, so "
+            "snake, greedy and swaps must tie there; elsewhere a tie says that the case measures little."
+        )
+    return titled(f"Ladder: {metric} of programs of known order", table, note)
+
+
+def change_table(before: Scored, after: Scored) -> RenderableType:
+    """What a change buys and costs: quality in points (hundredths), time as a ratio, each by case."""
+    table = plain_table()
+    table.add_column("case", no_wrap=True)
+    figures(table, "points", "same window,\npoints", "times the run time")
+    for old, new in zip(before.score.cases, after.score.cases, strict=True):
+        table.add_row(
+            new.quality.case,
+            _points(old.quality.quality, new.quality.quality),
+            _points(old.quality.metrics.get("same_window_balance"), new.quality.metrics.get("same_window_balance")),
+            _times(old.speedup, new.speedup),
+        )
+    if len(before.score.cases) > 1:
+        table.add_section()
+        same = [score.metrics.get("same_window_balance") for score in (before.score, after.score)]
+        quality = _points(before.score.quality.value, after.score.quality.value)
+        table.add_row("all", quality, _points(*same), _times(before.score.speedup, after.score.speedup), style="bold")
+    return titled("The change, after against before", table, "points: hundredths of quality")
+
+
+def _points(old: float | None, new: float | None) -> str:
+    return "" if old is None or new is None else f"{100 * (new - old):+.2f}"
+
+
+def _times(old: Interval, new: Interval) -> str:
+    """Ratio of two programs' run times through their common reference; the intervals' far ends bound it."""
+    low, high = old.low / new.high, old.high / new.low
+    return ratio_interval(Interval(median=old.median / new.median, low=low, high=high))

@@ -1,0 +1,181 @@
+"""`packsmith evaluate` and `packsmith replay`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.runs import PATCHES, SIZES, Cli, patch
+
+TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.05")
+KEYS = [
+    "program", "task", "device", "verdict", "stage", "reason", "detail", "quality", "balance", "same_window_balance",
+    "runtime_ms", "speedup", "cases", "environment",
+]  # fmt: skip
+NULL_WHERE_REJECTED = ("quality", "balance", "same_window_balance", "runtime_ms", "speedup")
+
+
+def test_evaluate_shows_every_program_and_fails_where_one_is_rejected(cli: Cli) -> None:
+    (cli.cwd / "late.py").write_text("def rebalance_experts(*arguments):\n    raise ValueError('no idea')\n")
+    done = cli("evaluate", "programs/eplb/snake.py", "late.py", *TINY)
+    assert done.code == 1
+    assert "balance" in done.out and "[" in done.out
+    assert "late.py\n  rejected at run: exception\n" in done.out and "no idea" in done.out
+    assert "Traceback" not in done.out + done.err
+
+
+def test_the_keys_of_json_are_those_promised(cli: Cli) -> None:
+    (cli.cwd / "bad.py").write_text("def another_name():\n    pass\n")
+    done = cli("evaluate", "programs/eplb/snake.py", "bad.py", "--json", *TINY)
+    assert done.code == 1
+    scored, rejected = done.records
+    assert list(scored) == list(rejected) == KEYS
+    assert (scored["program"], scored["task"], scored["device"]) == ("programs/eplb/snake.py", "eplb", "cpu")
+    assert scored["verdict"] == "scored" and scored["stage"] is scored["reason"] is scored["detail"] is None
+    assert list(scored["quality"]) == ["name", "value", "ceiling"]
+    assert scored["quality"]["name"] == "balance_next" and scored["quality"]["value"] == scored["balance"]
+    assert scored["speedup"]["low"] <= scored["speedup"]["median"] <= scored["speedup"]["high"]
+    [case] = scored["cases"]
+    assert case["balance"] == scored["balance"] < case["ceiling"]
+    assert len(case["samples"]["candidate_us"]) == len(case["samples"]["reference_us"]) == case["pairs"] >= 3
+    assert rejected["verdict"] == "rejected" and (rejected["stage"], rejected["reason"]) == ("screen", "entry_point")
+    assert all(rejected[key] is None for key in NULL_WHERE_REJECTED) and rejected["cases"] == []
+    assert rejected["environment"]["device"] == "cpu"
+
+
+def test_line_ends_of_another_system_do_not_matter(cli: Cli) -> None:
+    text = (cli.cwd / "solver.py").read_text()
+    (cli.cwd / "crlf.py").write_bytes(text.replace("\n", "\r\n").encode())
+    done = cli("evaluate", "solver.py", "crlf.py", "--json", *TINY)
+    assert done.code == 0, done.err
+    one, other = done.records
+    assert one["balance"] == other["balance"]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [("", "entry_point"), ("def rebalance_experts(:\n", "syntax"), ("import socket\n", "import"), ("\x00", "")],
+    ids=["empty", "syntax", "import", "nul"],
+)
+def test_a_program_that_cannot_be_one_is_rejected_with_code_1(cli: Cli, source: str, reason: str) -> None:
+    (cli.cwd / "p.py").write_text(source)
+    done = cli("evaluate", "p.py", "--json", *TINY)
+    assert done.code == 1
+    [record] = done.records
+    assert record["stage"] == "screen" and record["detail"]
+    assert reason in record["reason"]
+
+
+def test_the_ladder_tells_programs_apart(cli: Cli) -> None:
+    done = cli("evaluate", "--ladder", *TINY)
+    assert done.code == 0, done.err
+    [row] = [line.split() for line in done.out.splitlines() if line.startswith("4x16")]
+    assert sorted(row[1:5]) == row[1:5] and len(set(row[1:5])) == 4 and row[5] == "yes"
+    assert "every case tells every rung apart" in done.out
+    record = json.loads(cli("evaluate", "--ladder", "--json", *TINY).out)
+    assert list(record["rungs"]) == ["random_placement", "snake", "greedy", "lpt_swap"]
+    assert list(record["told_apart"].values()) == [True]
+
+
+def test_details_show_every_metric(cli: Cli) -> None:
+    done = cli("evaluate", "solver.py", "--details", *TINY)
+    assert done.code == 0
+    for metric in ("worst_layer_balance", "moved_share", "with the first plan kept:"):
+        assert f"\n{metric}" in done.out
+
+
+def test_traces_replace_generated_loads(cli: Cli) -> None:
+    loads = np.random.default_rng(0).lognormal(size=(3, 4, 16)) * 100
+    np.save(cli.cwd / "loads.npy", loads)
+    (cli.cwd / "loads.json").write_text(json.dumps({"logical_count": loads.astype(int).tolist()}))
+    for name, expected in (("loads.npy", 0.0), ("loads.json", 0.02)):
+        done = cli("evaluate", "solver.py", "--trace", name, "--json", *TINY)
+        assert done.code == 0, done.err
+        balance = done.records[0]["balance"]
+        reference = balance if not expected else reference  # noqa: F821 (of the turn before)
+        assert abs(balance - reference) <= expected
+    (cli.cwd / "one.json").write_text(json.dumps({"logical_count": loads[0].astype(int).tolist()}))
+    one = cli("evaluate", "solver.py", "--trace", "one.json", "--json", *TINY)
+    assert one.records[0]["quality"]["name"] == "balance_same"
+    zeros = loads.copy()
+    zeros[:, 2] = 0
+    np.save(cli.cwd / "zeros.npy", zeros)
+    noted = cli("evaluate", "solver.py", "--trace", "zeros.npy", *TINY)
+    assert noted.code == 0 and noted.err.startswith("note: ")
+
+
+def test_a_program_is_timed_against_the_reference_asked_for(cli: Cli) -> None:
+    done = cli("evaluate", "solver.py", "--reference", "solver.py", *TINY)
+    assert done.code == 0 and "speed-up is over solver.py" in done.out
+
+
+def test_the_short_form_has_a_reference_of_its_own(cli: Cli) -> None:
+    text = (cli.cwd / "solver.py").read_text()
+    (cli.cwd / "short.py").write_text(text.replace("    return plan, slots", "    return plan  # slots"))
+    done = cli("evaluate", "short.py", "solver.py", "--form", "phy2log", "--json", *TINY)
+    assert done.code == 1, done.err
+    short, triple = done.records
+    assert short["verdict"] == "scored" and "phy2log" in short["environment"]["reference"]
+    assert triple["verdict"] == "rejected"
+
+
+def test_replay_prints_the_patched_program(cli: Cli) -> None:
+    done = cli("replay", "hasty.patch", "--onto", "solver.py")
+    assert done.code == 0
+    assert "PAUSE_S = 0.0\n" in done.out and done.err == "hasty.patch: hasty: 1 block applied (exact)\n"
+    assert cli("replay", "-", "--onto", "solver.py", stdin=PATCHES["hasty.patch"]).out == done.out
+
+
+def test_patches_apply_in_order_each_to_what_the_last_one_left(cli: Cli) -> None:
+    (cli.cwd / "first.patch").write_text(patch("first", "", "PAUSE_S = 0.01\n", "PAUSE_S = 0.02\n"))
+    (cli.cwd / "second.patch").write_text(patch("second", "", "PAUSE_S = 0.02\n", "PAUSE_S = 0.03\n"))
+    done = cli("replay", "first.patch", "second.patch", "--onto", "solver.py", "-o", "child.py")
+    assert done.code == 0 and done.out == "wrote child.py\n"
+    assert "PAUSE_S = 0.03\n" in (cli.cwd / "child.py").read_text()
+    assert "second.patch: refused (no_match)" in cli.refused("replay", "second.patch", "--onto", "solver.py")
+
+
+def test_replay_keeps_bytes(cli: Cli) -> None:
+    source = (cli.cwd / "solver.py").read_bytes().replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+    (cli.cwd / "crlf.py").write_bytes(source)
+    assert cli("replay", "hasty.patch", "--onto", "crlf.py", "-o", "child.py").code == 0
+    child = (cli.cwd / "child.py").read_bytes()
+    assert child.count(b"\n") == child.count(b"\r\n") and not child.endswith(b"\n")
+
+
+def test_a_refused_patch_says_what_the_model_is_told(cli: Cli) -> None:
+    (cli.cwd / "bad.patch").write_text(patch("bad", "", "PAUSE_S = 0.7\n", "PAUSE_S = 0.8\n"))
+    error = cli.refused("replay", "bad.patch", "--onto", "solver.py", "-o", "child.py")
+    assert error.startswith("error: bad.patch: refused (no_match)\nBlock 1")
+    assert "PAUSE_S = 0.01" in error, "the nearest lines are shown"
+    assert not (cli.cwd / "child.py").exists()
+    done = cli("replay", "bad.patch", "--onto", "solver.py", "--json")
+    assert done.code == 1 and done.records[0]["applied"] is False and done.records[0]["reason"] == "no_match"
+
+
+def test_replay_judges_before_and_after(cli: Cli) -> None:
+    done = cli("replay", "careful.patch", "--onto", "solver.py", "-o", "child.py", "--evaluate", *TINY)
+    assert done.code == 0, done.err
+    assert "The change, after against before" in done.out
+    [row] = [line.split() for line in done.out.split("The change")[1].splitlines() if line.startswith("4x16")]
+    assert row[1].startswith("+"), "better balance"
+    assert float(row[3].removesuffix("x")) > 1, "more time"
+    records = cli(
+        "replay", "careful.patch", "--onto", "solver.py", "--evaluate", "--json", "--case", SIZES, "--budget", "0.05"
+    ).records
+    assert [record.get("program") for record in records] == [None, "solver.py", "solver.py patched"]
+    rejected = cli("replay", "broken.patch", "--onto", "solver.py", "--evaluate", *TINY)
+    assert rejected.code == 1 and "rejected at validate: missing_expert" in rejected.out
+
+
+@pytest.mark.slow
+def test_the_real_patch_applies_to_its_real_parent(cli: Cli, shared: Path) -> None:
+    seed = shared / "seeds" / "all_pairs_refinement.txt"
+    if not seed.exists():
+        pytest.skip("the document's patch is not in the shared folder")
+    done = cli("replay", seed, "--onto", "programs/eplb/topk_swap.py", "-o", "child.py", "--evaluate", *TINY)
+    assert done.code == 0, done.err
+    assert "2 blocks applied (exact, exact)" in done.err

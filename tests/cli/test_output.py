@@ -1,0 +1,141 @@
+"""How the command looks: help, widths, colours, and what it does where its output goes elsewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Searched
+from tests.cli.runs import SIZES, Cli, command, environment, on_terminal, without_escapes
+
+VERBS = ("search", "evaluate", "replay", "verify", "log", "show", "best", "doctor")
+
+
+def shell(cli: Cli, text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", text.replace("packsmith", f"'{command()}'")],
+        cwd=cli.cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_version_and_help(cli: Cli) -> None:
+    assert cli("--version").out == f"packsmith {metadata.version('packsmith')}\n"
+    done = cli("-h")
+    assert done.code == 0 and done.out == cli("--help").out
+    for verb in VERBS:
+        [line] = [line for line in done.out.splitlines() if line.startswith(f"  {verb} ")]
+        assert line.endswith("."), "a whole sentence, not one that is cut"
+    assert "packsmith search configs/quickstart.yaml" in done.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_fits_80_columns_and_examples_stand_on_lines_of_their_own(cli: Cli, verb: str) -> None:
+    done = cli(verb, "-h", env=environment(COLUMNS="80"))
+    assert done.code == 0 and done.out.startswith(f"Usage: packsmith {verb} ")
+    assert max(map(len, done.out.splitlines())) <= 80
+    if verb in ("search", "evaluate", "replay"):
+        examples = done.out.split("Examples:\n")[1].split("\n\n")[0].splitlines()
+        assert len(examples) >= 2 and all(line.startswith(f"  packsmith {verb} ") for line in examples)
+
+
+@pytest.mark.slow
+def test_everything_fits_a_terminal_of_80_columns(searched: Searched) -> None:
+    for arguments in (
+        ["log", "run"],
+        ["search", "tiny.yaml", "--run", "run"],
+        ["best", "run", "-o", "copy.py"],
+        ["verify", "run"],
+        ["doctor"],
+        ["evaluate", "solver.py", "--details", "--ladder", "--case", SIZES, "--budget", "0.05"],
+    ):
+        code, text = on_terminal(searched.workshop, 80, *arguments)
+        assert code == 0, text
+        lines = [line.rstrip() for line in without_escapes(text).replace("\r", "\n").split("\n")]
+        assert max(map(len, lines)) <= 80, max(lines, key=len)
+        for cut in ("…]", "[…", "…x"):
+            assert cut not in text, "no figure is cut"
+
+
+def test_a_pipe_gets_no_escapes_and_whole_lines(searched: Searched) -> None:
+    cli = Cli(cwd=searched.workshop)
+    assert "\x1b" not in searched.done.out + searched.done.err
+    for arguments in (["log", "run"], ["show", "run", "2"], ["doctor"]):
+        done = cli(*arguments)
+        assert done.code == 0 and "\x1b" not in done.out + done.err
+    rows = cli("log", "run").out.splitlines()
+    assert len(rows) == 9, "a row is never wrapped"
+    assert not any(line != line.rstrip() for line in rows)
+
+
+def test_colours_are_for_terminals_that_want_them(searched: Searched) -> None:
+    coloured = on_terminal(searched.workshop, 100, "log", "run")[1]
+    assert "\x1b[32m" in coloured or "\x1b[31m" in coloured
+    plain = Cli(cwd=searched.workshop)("log", "run", env=environment(NO_COLOR="1")).out
+    assert "\x1b" not in plain
+
+
+def test_a_reader_that_goes_away_is_no_error(searched: Searched) -> None:
+    for verb in ("log run", "log run --json", "show run 3", "best run", "-h"):
+        done = shell(Cli(cwd=searched.workshop), f"packsmith {verb} | head -c 1")
+        assert done.returncode == 0 and "rror" not in done.stderr and "Exception" not in done.stderr, done.stderr
+
+
+def test_output_that_cannot_be_written_is_an_error(searched: Searched) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    for verb in ("log run", "best run", "log run --json"):
+        done = shell(Cli(cwd=searched.workshop), f"packsmith {verb} > /dev/full")
+        assert done.returncode == 1 and "error: No space left on device" in done.stderr
+        assert "Exception" not in done.stderr
+
+
+def test_closed_streams(searched: Searched) -> None:
+    cli = Cli(cwd=searched.workshop)
+    assert shell(cli, "packsmith log run >&-").returncode == 0
+    assert shell(cli, "packsmith log run 2>&-").returncode == 0
+    assert shell(cli, "packsmith verify run <&-").returncode == 0
+
+
+def test_a_poor_environment(searched: Searched) -> None:
+    """No home, the C locale, no UTF-8: what the terminal lacks is replaced, a program's bytes are not."""
+    (searched.workshop / "umlaut.py").write_text("# größer\n" + (searched.workshop / "solver.py").read_text())
+    cli = Cli(cwd=searched.workshop)
+    poor = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for arguments in (["log", "run"], ["show", "run", "3"], ["verify", "run"], ["best", "run", "-o", "b.py"]):
+        done = cli(*arguments, env=poor)
+        assert done.code == 0, done.err
+        assert done.out.isascii()
+    assert "# größer\n" in cli("replay", "hasty.patch", "--onto", "umlaut.py", env=poor).out
+
+
+def test_a_program_of_our_own_fault_leaves_a_log(cli: Cli, tmp_path: Path) -> None:
+    """The boundary itself: an exception that nothing foresaw is exit code 3, with its traceback in a file."""
+    code = (
+        "import sys\nfrom harness import cli\n"
+        "def build():\n    raise RuntimeError('unforeseen')\n"
+        "cli.build = build\nsys.exit(cli.run(['log', 'run']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(TMPDIR=str(tmp_path)), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3 and "Traceback" not in done.stderr
+    log = Path(done.stderr.strip().rpartition(" ")[2])
+    assert log.parent == tmp_path and "RuntimeError: unforeseen" in log.read_text()
+
+
+def test_doctor_says_what_this_machine_gives(cli: Cli) -> None:
+    done = cli("doctor")
+    assert done.code == 0
+    for word in ("python", "torch", "git", "cpu", "cuda", "sandbox", "in force", "L0", "L1", "L2", "L3"):
+        assert word in done.out
+    [facts] = cli("doctor", "--json").records
+    assert facts["level"] in facts["sandbox"] and facts["cpu"]

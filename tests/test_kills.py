@@ -1,0 +1,17 @@
+"""`kill -9` at any instant loses nothing that was reported: a few rounds of the benchmark of the same name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.kills import kill
+
+
+@pytest.mark.slow
+def test_kills_at_random_instants_lose_nothing(tmp_path: Path) -> None:
+    tally = kill(tmp_path, kills=8, seed=1)
+    assert tally.kills == 8 and tally.verified
+    assert tally.failures == tally.survivors == tally.lost == tally.unclean == []
+    assert tally.attempts >= tally.printed
