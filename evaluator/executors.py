@@ -92,6 +92,7 @@ class LocalExecutor:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
+                start_new_session=True,  # what kills the judge's group must leave the one that cleans up
                 pass_fds=(theirs.fileno(),),
                 cwd="/",
             )

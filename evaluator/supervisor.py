@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -114,11 +115,19 @@ def kill_all_but(zygote: int) -> list[int]:
         time.sleep(0.0005)
 
 
+def _first_word(zygote: socket.socket, judge: socket.socket) -> bytes | None:
+    """What the zygote says when it is ready, which takes its import of torch; None if the judge goes away before."""
+    poll = select.poll()
+    poll.register(zygote, select.POLLIN)
+    poll.register(judge, select.POLLIN)
+    ready = {descriptor for descriptor, _ in poll.poll()}
+    return zygote.recv(1 << 16) if zygote.fileno() in ready else None
+
+
 def main(control_fd: int, scratch: str, wanted: str) -> None:
     """Pass fork requests on to the zygote; on `end` kill and report; on hang-up kill, remove the folder in which
     `scratch` lies (the judge may be beyond doing so), and leave.
     """
-    os.setsid()
     sandbox.become_subreaper()
     judge = socket.socket(fileno=control_fd)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -132,7 +141,10 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
     )
     theirs.close()
     try:
-        judge.send(ours.recv(1 << 16) or json.dumps({"error": "the helper process with torch did not start"}).encode())
+        started = _first_word(ours, judge)
+        if started is None:
+            return
+        judge.send(started or json.dumps({"error": "the helper process with torch did not start"}).encode())
         while True:
             message, fds, _, _ = socket.recv_fds(judge, 1 << 16, 2)
             if not message:
@@ -146,9 +158,9 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
                 os.close(fd)
             reply = ours.recv(1 << 16)
             if not reply:
-                return
+                break
             judge.send(json.dumps({**json.loads(reply), "alive": alive}).encode())
     finally:
         process.kill()
         kill_all_but(-1)
-    remove_tree(Path(scratch).parent)
+        remove_tree(Path(scratch).parent)
