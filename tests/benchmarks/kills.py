@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from evaluator.environment import cores, cpu_name
 from tests.cli.runs import Cli, command, environment, git, write_workshop
 
-LONGEST_S = 4.0
+LONGEST_S = 3.0
 """A search killed this late has printed some attempts; one killed at once has not even begun."""
 GRACE_S = 2.0
 ENDLESS = ["search", "tiny.yaml", "--run", "run", "--json", "-s", "budget.attempts=100000", "-s", "search.rule=random"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.runs import Cli, Done, write_workshop
+from tests.cli.runs import Cli, Done, git, write_workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,30 @@ class Searched:
     run: Path
     workshop: Path
     done: Done
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The record of the best attempt, as git's ref names it."""
+        commit = git(self.run, "rev-parse", "refs/heads/best").strip()
+        [record] = [record for record in self.records if record["id"] == commit]
+        return record
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The records of all attempts."""
+        return Cli(cwd=self.workshop)("log", self.run, "--json").records
+
+    def number(self, name: str) -> int:
+        """The first attempt whose name begins so."""
+        return next(int(record["number"]) for record in self.records if record["name"].startswith(name))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder for temporary files that no other packsmith uses: its measurements would make ours wait."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        yield
 
 
 @pytest.fixture

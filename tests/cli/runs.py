@@ -1,8 +1,9 @@
 """A small search whose outcome does not hang on the machine's mood, and the command as a user runs it.
 
-The toy solver's run time is set by pauses and its balance by how many replicas go to heavy experts: a program, a
-careful child and a hasty child all stand on the front. Neither patch applies to the other's child (each makes the
-other's SEARCH text ambiguous), so that only a crossover can bring the two together.
+The solver is the shipped `vectorised_greedy.py` with four knobs: pauses set its run time, and its balance follows from
+how many spare replicas go to the busiest experts. So a program, a careful child and a hasty child all stand on the
+front. Neither patch applies to the other's child (each makes the other's SEARCH text ambiguous), so that only a
+crossover can bring the two together.
 """
 
 from __future__ import annotations
@@ -21,54 +22,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluator import shipped
+
 SIZES = "layers=4,experts=16,replicas=24,groups=1,nodes=1,gpus=8"
 
-SOLVER = '''"""A placement whose balance and run time are set by four constants."""
-
-# EVOLVE-BLOCK-START
-import time
-
-import torch
-
-PAUSE_S = 0.01
-WASTED = 0
-
-
-def plan_layer(load, slots, gpus, well):
-    """So many spare replicas go where a replica's load is largest, the rest to the lightest expert."""
-    share, chosen = load.tolist(), list(range(load.shape[0]))
-    for spare in range(slots - len(chosen)):
-        at = (max if spare < well else min)(range(load.shape[0]), key=share.__getitem__)
-        chosen.append(at)
-        share[at] = load[at].item() / chosen.count(at)
-    share = [share[expert] for expert in chosen]
-    order = sorted(range(slots), key=lambda slot: -share[slot])
-    rows = [order[at : at + gpus] for at in range(0, slots, gpus)]
-    dealt = [row if turn % 2 == 0 else row[::-1] for turn, row in enumerate(rows)]
-    return [chosen[dealt[turn][gpu]] for gpu in range(gpus) for turn in range(len(rows))]
+KNOBS = {
+    "import torch\n": "import time\n\nimport torch\n\nPAUSE_S = 0.008\nWASTED = 0\n",
+    "        busiest = replica_load.argmax(axis=1)\n": (
+        "        well = replica - num_experts < PLACED_WELL - WASTED\n"
+        "        busiest = replica_load.argmax(axis=1) if well else replica_load.argmin(axis=1)\n"
+    ),
+    "    return phy2log, log2phy": "    time.sleep(PAUSE_S + EXTRA_S)\n    return phy2log, log2phy",
+    "# EVOLVE-BLOCK-END": "PLACED_WELL = 4\nEXTRA_S = 0.0\n# EVOLVE-BLOCK-END",
+}
 
 
-def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
-    layers, experts = weight.shape
-    well = PLACED_WELL - WASTED
-    plan = torch.tensor([plan_layer(load, num_replicas, num_gpus, well) for load in weight])
-    time.sleep(PAUSE_S + EXTRA_S)
-    count = torch.zeros(layers, experts, dtype=torch.int64)
-    slots = torch.full((layers, experts, num_replicas), -1)
-    for layer in range(layers):
-        for slot in range(num_replicas):
-            expert = int(plan[layer, slot])
-            slots[layer, expert, count[layer, expert]] = slot
-            count[layer, expert] += 1
-    return plan, slots[:, :, : int(count.max())], count
+def solver() -> str:
+    """The source of the solver."""
+    source = shipped("programs/eplb/vectorised_greedy.py").read_text()
+    for place, knob in KNOBS.items():
+        assert source.count(place) == 1, place
+        source = source.replace(place, knob)
+    return source
 
 
-PLACED_WELL = 4
-EXTRA_S = 0.0
-# EVOLVE-BLOCK-END
-'''
-
-HASTY_LINES = "PAUSE_S = 0.01\nWASTED = 0\n"
+HASTY_LINES = "PAUSE_S = 0.008\nWASTED = 0\n"
 CAREFUL_LINES = "PLACED_WELL = 4\nEXTRA_S = 0.0\n"
 
 
@@ -85,7 +63,7 @@ PATCHES = {
         "careful",
         "All spare replicas to the heaviest experts, taking longer.",
         CAREFUL_LINES,
-        f'PLACED_WELL = 8\nEXTRA_S = 0.012\nBEFORE = """\n{HASTY_LINES}"""\n',
+        f'PLACED_WELL = 8\nEXTRA_S = 0.01\nBEFORE = """\n{HASTY_LINES}"""\n',
     ),
     "hasty.patch": patch(
         "hasty",
@@ -94,7 +72,7 @@ PATCHES = {
         f'PAUSE_S = 0.0\nWASTED = 2\nAFTER = """\n{CAREFUL_LINES}"""\n',
     ),
     "broken.patch": patch(
-        "broken", "Forgets an expert.", "    time.sleep(PAUSE_S + EXTRA_S)\n", "    plan[plan == 3] = 2\n"
+        "broken", "Forgets an expert.", "    time.sleep(PAUSE_S + EXTRA_S)\n", "    phy2log[phy2log == 0] = 1\n"
     ),
 }
 
@@ -108,7 +86,7 @@ seed: 5
 proposer: {{kind: catalogue, patches: [careful.patch, hasty.patch, broken.patch]}}
 budget: {{attempts: 7}}
 objective: {{kind: pareto, epsilon: 0.9}}
-judge: {{reference: solver.py, timing: {{budget_s: 0.05, min_pairs: 9}}}}
+judge: {{reference: solver.py, timing: {{budget_s: 0.05, min_pairs: 7}}}}
 """
 
 
@@ -116,7 +94,7 @@ def write_workshop(folder: Path) -> Path:
     """The files of the small search in a folder, which is returned."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tiny.yaml").write_text(CONFIG)
-    (folder / "solver.py").write_text(SOLVER)
+    (folder / "solver.py").write_text(solver())
     for name, text in PATCHES.items():
         (folder / name).write_text(text)
     return folder

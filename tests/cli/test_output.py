@@ -68,7 +68,7 @@ def test_everything_fits_a_terminal_of_80_columns(searched: Searched) -> None:
 def test_a_pipe_gets_no_escapes_and_whole_lines(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     assert "\x1b" not in searched.done.out + searched.done.err
-    for arguments in (["log", "run"], ["show", "run", "2"], ["doctor"]):
+    for arguments in (["log", "run"], ["show", "run", "2"]):
         done = cli(*arguments)
         assert done.code == 0 and "\x1b" not in done.out + done.err
     rows = cli("log", "run").out.splitlines()
@@ -133,9 +133,6 @@ def test_a_program_of_our_own_fault_leaves_a_log(cli: Cli, tmp_path: Path) -> No
 
 
 def test_doctor_says_what_this_machine_gives(cli: Cli) -> None:
-    done = cli("doctor")
-    assert done.code == 0
-    for word in ("python", "torch", "git", "cpu", "cuda", "sandbox", "in force", "L0", "L1", "L2", "L3"):
-        assert word in done.out
     [facts] = cli("doctor", "--json").records
-    assert facts["level"] in facts["sandbox"] and facts["cpu"]
+    assert {"python", "torch", "git", "cpu", "cuda"} <= facts.keys()
+    assert list(facts["sandbox"]) == ["L0", "L1", "L2", "L3"] and facts["level"] in facts["sandbox"]

@@ -33,11 +33,12 @@ def test_a_search_shows_its_attempts_its_front_and_its_best(searched: Searched) 
     out = searched.done.out
     rows = [line.split()[0] for line in out.splitlines() if line[:4].strip().isdigit()]
     assert rows[:8] == [str(number) for number in range(8)]
-    assert "Front: " in out and "Best (hasty) against seed (solver.py)" in out
-    assert f"best program:  run{os.sep}best.py  (attempt 2, hasty)" in out
+    best = searched.best
+    assert "Front: " in out and f"Best ({best['name']}) against seed (solver.py)" in out
+    assert f"best program:  run/best.py  (attempt {best['number']}, {best['name']})" in out
     assert "search ended: all 7 attempts are made" in searched.done.err
-    best = (searched.run / "best.py").read_text()
-    assert best == Cli(cwd=searched.workshop)("best", "run").out and "PAUSE_S = 0.0\n" in best
+    source = (searched.run / "best.py").read_text()
+    assert source == Cli(cwd=searched.workshop)("best", "run").out and "PAUSE_S = 0.0\n" in source
 
 
 def test_git_shows_the_lineage(searched: Searched, tmp_path: Path) -> None:
@@ -60,11 +61,13 @@ def test_git_shows_the_lineage(searched: Searched, tmp_path: Path) -> None:
 
 
 def test_json_gives_a_record_an_attempt_and_the_best_last(searched: Searched, own_run: Path) -> None:
-    done = Cli(cwd=searched.workshop)("search", "tiny.yaml", "--run", own_run, "-s", "budget.attempts=8", "--json")
+    cli = Cli(cwd=searched.workshop)
+    done = cli("search", "tiny.yaml", "--run", own_run, "-s", "budget.attempts=8", "--json")
     assert done.code == 0 and done.err == ""
     attempt, last = done.records
     assert attempt["number"] == 8 and len(attempt["parents"][0]) == 40
-    assert last["best"] == 2 and Path(last["path"]).read_text() == (searched.run / "best.py").read_text()
+    assert last["id"] == git(own_run, "rev-parse", "refs/heads/best").strip()
+    assert Path(last["path"]).read_text() == cli("best", own_run).out
     assert last["against_seed"]["speedup"]["low"] > 1
 
 
@@ -140,13 +143,11 @@ def test_ctrl_c_while_the_judge_starts(cli: Cli) -> None:
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=30)
         assert process.returncode == 130 and err.splitlines()[-1].startswith("interrupted"), err
-    assert cli("search", "tiny.yaml", "--run", "run", "-s", "budget.attempts=1").code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_request_to_end_is_taken_like_ctrl_c(cli: Cli, number: int) -> None:
-    code, out, err = interrupt(cli, number)
-    assert code == 128 + number and err.splitlines()[-1].startswith("interrupted: everything so far ")
+def test_a_request_to_end_is_taken_like_ctrl_c(cli: Cli) -> None:
+    code, out, err = interrupt(cli, signal.SIGTERM)
+    assert code == 143 and err.splitlines()[-1].startswith("interrupted: everything so far ")
     rows = [line for line in out.splitlines() if line[:4].strip().isdigit()]
     assert len(log(cli, cli.cwd / "run")) >= len(rows) >= 2
 
