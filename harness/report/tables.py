@@ -15,15 +15,20 @@ from rich.text import Text
 from evaluator import CaseQuality, Environment, Interval, Rejected, Scored, Task, Verdict
 
 
+def _digits(value: float) -> int:
+    """Decimals that show three figures of a speed-up, or two of a small one."""
+    return next((digits for digits, least in enumerate((100, 10, 1, 0.01)) if value >= least), 4)
+
+
 def ratio(value: float) -> str:
-    """A speed-up with three figures: 0.0213x, 1.02x, 61.4x."""
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3 if value >= 0.1 else 4
-    return f"{value:.{digits}f}x"
+    """A speed-up: 0.021x, 1.02x, 61.4x."""
+    return f"{value:.{_digits(value)}f}x"
 
 
 def ratio_interval(interval: Interval) -> str:
-    """A speed-up with its 95 % interval."""
-    return f"{ratio(interval.median)} [{ratio(interval.low)[:-1]}, {ratio(interval.high)[:-1]}]"
+    """A speed-up with its 95 % interval, to the same decimals."""
+    digits = _digits(interval.median)
+    return f"{ratio(interval.median)} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
 def milliseconds(value: float) -> str:
@@ -66,19 +71,25 @@ def balances(quality: float, metrics: Mapping[str, float], ceiling: float | None
     return (*(f"{value:.4f}" for value in shown), "" if same is None else f"{same:.4f}")
 
 
+def _with_gap(quality: float, ceiling: float, metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """The cells of `balances` with the gap to the ceiling, in points, between."""
+    shown, top, same = balances(quality, metrics, ceiling)
+    return shown, top, f"{100 * (ceiling - quality):.2f}", same
+
+
 def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableType:
     """One scored program: a row for each case, and one for all."""
     score = verdict.score
     table = plain_table()
     table.add_column("case", no_wrap=True)
-    figures(table, task.quality_key, "ceiling", "same\nwindow", "ms", "speed-up")
+    figures(table, task.quality_key, "ceiling", "gap,\npoints", "same\nwindow", "ms", "speed-up")
     for case in score.cases:
         quality = case.quality
-        cells = balances(quality.quality, quality.metrics, quality.ceiling)
+        cells = _with_gap(quality.quality, quality.ceiling, quality.metrics)
         table.add_row(quality.case, *cells, milliseconds(case.runtime_ms), ratio_interval(case.speedup))
     if len(score.cases) > 1:
         table.add_section()
-        cells = balances(score.quality.value, score.metrics, score.quality.ceiling)
+        cells = _with_gap(score.quality.value, score.quality.ceiling, score.metrics)
         table.add_row("all", *cells, milliseconds(score.runtime_ms), ratio_interval(score.speedup), style="bold")
     return titled(program, table)
 
@@ -90,6 +101,8 @@ def rejected_text(verdict: Rejected, *, program: str) -> Text:
     text.append(f"  rejected at {verdict.stage}: {verdict.reason}\n", style="red")
     for line in verdict.detail.splitlines():
         text.append(f"  {line}\n")
+    if verdict.reason == "timeout" and verdict.stage in ("run", "measure"):
+        text.append("  a longer limit: --timeout SECONDS, or judge.timeout_s in a config\n", style="dim")
     return text
 
 
