@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import resource
 import signal
 import sys
@@ -29,6 +30,9 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 0x4000, 0x400
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 38, 36
 _NOBODY = 65534
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
+_PID_MAX_OF_NAMESPACE = (6, 14)
+"""The kernel from which on the largest process id is a matter of the pid namespace."""
+_MAX_PROCESSES = 512
 _RESERVED_BYTES = 1 << 30
 """Addresses that allocators and thread stacks reserve without using them."""
 
@@ -108,6 +112,16 @@ def private_mounts(scratch: str, limits: Limits) -> None:
     _check(libc.mount(b"tmpfs", scratch.encode(), b"tmpfs", _MS_NOSUID | _MS_NODEV, options), "scratch folder")
     # A container that masks parts of /proc forbids a new one; Landlock still hides the old one then.
     libc.mount(b"proc", b"/proc", b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
+
+
+def few_processes() -> None:
+    """In a fresh pid namespace: no more processes and threads than any honest program has, so that the machine's
+    are not used up.
+    """
+    release = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+    if release >= _PID_MAX_OF_NAMESPACE:  # before, root would change the whole machine's limit here
+        with contextlib.suppress(OSError):
+            Path("/proc/sys/kernel/pid_max").write_text(str(_MAX_PROCESSES))
 
 
 def drop_capabilities() -> None:
@@ -196,6 +210,7 @@ def confine(level: SandboxLevel, scratch: str, limits: Limits, readable: tuple[s
     """Confine the calling process for good (for L2: the child of `fork_into_namespaces`). Raises OSError."""
     die_with_parent()
     if level == "L2":
+        few_processes()
         private_mounts(scratch, limits)
     os.chdir(scratch)
     limit_resources(limits)

@@ -24,9 +24,15 @@ KILL_PATIENCE_S = 5.0
 
 
 def command(module: str, *arguments: object) -> list[str]:
-    """The command line that runs `module.main(*arguments)` of this package in a fresh, isolated interpreter."""
-    root = Path(__file__).resolve().parent.parent
-    code = f"import sys; sys.path.insert(0, {str(root)!r}); from {module} import main; main(*{arguments!r})"
+    """The command line that runs `module.main(*arguments)` of this package in a fresh, isolated interpreter.
+
+    The package is put in place without its public face, which would bring tasks and their loads into the process.
+    """
+    code = (
+        "import sys, types; package = sys.modules['evaluator'] = types.ModuleType('evaluator'); "
+        f"package.__path__ = [{str(Path(__file__).resolve().parent)!r}]; "
+        f"from {module} import main; main(*{arguments!r})"
+    )
     return [sys.executable, "-I", "-c", code]
 
 

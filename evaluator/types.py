@@ -34,6 +34,10 @@ class WorkloadError(EvaluatorError):
     """A trace, a case or a task option that cannot be used: says what was expected and found, and where."""
 
 
+class OtherFailed(EvaluatorError):
+    """The program that is measured against failed, not the one that is judged."""
+
+
 class InvalidAnswer(Exception):
     """The candidate's answer breaks the task's contract. `reason` is a short slug, `detail` a sentence."""
 
@@ -79,6 +83,15 @@ class Call:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offered", _frozen(self.offered))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardCase:
+    """A small call that a solver only has to answer validly. `why`: what is hard about it, for people and models."""
+
+    case: Case
+    call: Call
+    why: str
 
 
 Answer = tuple[Array, ...]
@@ -130,10 +143,14 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """Raw call times of one case in microseconds: entry i of each is pair i, taken on identical inputs."""
+    """Raw call times of one case in microseconds: entry i of each is pair i, taken on identical inputs.
+
+    `rounds` are the numbers of pairs taken in one pair of processes, in order; () is a single round.
+    """
 
     candidate_us: tuple[int, ...]
     reference_us: tuple[int, ...]
+    rounds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.candidate_us) != len(self.reference_us) or not self.candidate_us:
@@ -143,6 +160,8 @@ class Samples:
             )
         if min(self.candidate_us + self.reference_us) < 1:
             raise ValueError("expected every time to be at least 1 microsecond")
+        if self.rounds and (min(self.rounds) < 1 or sum(self.rounds) != len(self.candidate_us)):
+            raise ValueError(f"expected rounds that sum to {len(self.candidate_us)} pairs, found {self.rounds}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +245,23 @@ class Rejected:
 Verdict = Scored | Rejected
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duel:
+    """One program measured against another, head to head, in rounds of fresh processes on fresh inputs.
+
+    `speedup` is the other's time / the program's time, above 1 = the program is faster, with its 95 % interval for
+    reading. `comparison` is taken from `certain`, the interval at `level`, which holds however often it was looked at.
+    `samples` has an entry a case, the other program as the reference.
+    """
+
+    comparison: Comparison
+    level: float
+    speedup: Interval
+    certain: Interval
+    samples: tuple[Samples, ...]
+    environment: Environment
+
+
 class Task(Protocol):
     """A packing problem as the judge sees it: pure functions from values to values, numpy only.
 
@@ -253,7 +289,9 @@ class Task(Protocol):
 
     @property
     def tolerance(self) -> float:
-        """How far below the quality pass the mean `step_quality` of timed answers may lie."""
+        """How far below the quality pass the mean `step_quality` of timed answers may lie; `pass_quality` a quarter of
+        it.
+        """
         ...
 
     @property
@@ -263,6 +301,10 @@ class Task(Protocol):
 
     def cases(self, seed: int) -> tuple[Case, ...]:
         """The run's cases under a seed. Raises WorkloadError."""
+        ...
+
+    def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
+        """Small calls that trip solvers up, judged for validity only. Together they take milliseconds."""
         ...
 
     def identity(self) -> Mapping[str, Any]:
@@ -293,6 +335,10 @@ class Task(Protocol):
 
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:
         """The quality of one plan, comparable between a quality step and its variations."""
+        ...
+
+    def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
+        """What the plan of a step adds to the score of the pass (for EPLB: its balance on the window to come)."""
         ...
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:

@@ -16,6 +16,7 @@ import traceback
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -132,23 +133,44 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error)[:2000]}\n{where}".strip()
 
 
+def _guarded(action: Callable[[], None]) -> BaseException | None:
+    """The one place where a candidate's error of any kind becomes a value (SystemExit and KeyboardInterrupt too)."""
+    try:
+        action()
+    except BaseException as error:
+        return error
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Desk:
+    """What the judge and this process share, and the program once it is loaded."""
+
+    request: memoryview
+    answer: memoryview
+    device: str
+    program: Program | None = None
+
+    def obey(self, order: bytes) -> None:
+        if order == LOAD:
+            header, _ = wire.unpack_request(self.request)
+            self.program = load(header["source"], header["entry_point"], header["offered"])
+        elif order == CALL and self.program is not None:
+            call(self.program, self.request, self.answer, self.device)
+
+    def excuse(self, error: BaseException) -> bytes:
+        """Write an error down; whether it is the program's or its answer's."""
+        if _guarded(lambda: wire.write_error(self.answer, explain(error))) is not None:
+            wire.write_error(self.answer, "an error that fails when it is to be shown")
+        return REFUSED if isinstance(error, BadAnswer) else FAILED
+
+
 def serve(channel: socket, memory_fd: int, request_bytes: int, device: str) -> None:
     """Answer until the judge hangs up. One byte each way: the request is in memory before it, the answer before the
     reply.
     """
-    memory = mmap.mmap(memory_fd, 0)
-    request, answer = memoryview(memory)[:request_bytes], memoryview(memory)[request_bytes:]
-    program: Program | None = None
+    memory = memoryview(mmap.mmap(memory_fd, 0))
+    desk = _Desk(request=memory[:request_bytes], answer=memory[request_bytes:], device=device)
     while order := channel.recv(1):
-        reply = DONE
-        # The one place where a candidate's error of any kind becomes a value (SystemExit and KeyboardInterrupt too).
-        try:
-            if order == LOAD:
-                header, _ = wire.unpack_request(request)
-                program = load(header["source"], header["entry_point"], header["offered"])
-            elif order == CALL and program is not None:
-                call(program, request, answer, device)
-        except BaseException as error:
-            reply = REFUSED if isinstance(error, BadAnswer) else FAILED
-            wire.write_error(answer, explain(error))
-        channel.sendall(reply)
+        error = _guarded(partial(desk.obey, order))
+        channel.sendall(DONE if error is None else desk.excuse(error))

@@ -92,6 +92,18 @@ class TaskContract:
                 array[...] = 0
             np.testing.assert_array_equal(plan, before)
 
+    def test_hard_cases_say_what_is_hard_and_can_be_answered(self, task: Task) -> None:
+        hard_cases, again = task.hard_cases(3), self.make().hard_cases(3)
+        assert len({hard.why for hard in hard_cases}) == len(hard_cases) == len(again) > 0
+        for hard, same in zip(hard_cases, again, strict=True):
+            assert len(hard.why) > 5
+            for array, other in zip(arrays(hard.call), arrays(same.call), strict=True):
+                np.testing.assert_array_equal(array, other)
+            assert sum(array.nbytes for array in arrays(hard.call)) <= task.call_bytes(hard.case)
+            answer = self.answer(task, hard.case, hard.call)
+            assert sum(array.nbytes for array in answer) <= task.answer_bytes(hard.case) <= 1 << 20
+            task.read(hard.case, answer)
+
     def test_a_pass_scores_at_most_its_ceiling_and_repeats(self, task: Task) -> None:
         for case in task.cases(3):
             plans = self.run_pass(task, case)
@@ -129,6 +141,7 @@ class TaskContract:
             plan = variation.restore(task.read(case, self.answer(task, case, variation.call)))
             expected = task.step_quality(case, step, plans[step])
             assert abs(task.step_quality(case, step, plan) - expected) <= task.tolerance
+            assert 0 <= task.pass_quality(case, step, plan) <= 1.0 + 1e-9
 
     def test_the_judge_never_imports_torch(self) -> None:
         code = f"import sys, {type(self.make()).__module__}; sys.exit('torch' in sys.modules)"

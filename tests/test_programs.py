@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from evaluator.screen import screen
+from evaluator.tasks.eplb import Eplb
 from evaluator.tasks.eplb_answers import read_answer
 from evaluator.tasks.eplb_cases import STANDARD_CASES
 from evaluator.workloads import LoadModel, generate_loads
@@ -310,6 +311,28 @@ def test_a_patch_applies_exactly_and_gives_a_valid_program(patch: str, tmp_path:
         sizes = _sizes(numbers)
         for weight in _hard_weights(sizes["layers"], sizes["experts"]):
             _plan(solver, weight, sizes)
+
+
+@pytest.mark.parametrize(
+    ("program", "patches"),
+    [
+        *((program, ()) for program in PROGRAMS),
+        *((program, (*below, patch)) for patch, (program, below) in BASES.items()),
+        ("greedy", IMPROVED),
+    ],
+)
+def test_everything_shipped_passes_the_judges_hard_cases(
+    program: str, patches: tuple[str, ...], tmp_path: Path
+) -> None:
+    task = Eplb()
+    solver = _solver_of(_patched(program, *patches), tmp_path)
+    declared = inspect.signature(solver).parameters
+    for hard in task.hard_cases(0):
+        weight, *sizes = (torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in hard.call.args)
+        history = torch.from_numpy(hard.call.offered["history"].copy())
+        offered = {"history": history, "old_phy2log": None}
+        answer = solver(weight, *sizes, **{name: value for name, value in offered.items() if name in declared})
+        task.read(hard.case, tuple(part.numpy() for part in answer))
 
 
 @pytest.mark.parametrize("patch", BASES)

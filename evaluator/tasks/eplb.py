@@ -2,7 +2,8 @@
 
 Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
 is run or timed. Validation is in `eplb_answers`, relabelling in `eplb_relabel`, figures in `eplb_metrics`, ceilings
-in `eplb_bounds`, generated loads in `evaluator.workloads`, recorded ones in `evaluator.traces`.
+in `eplb_bounds`, hard cases in `eplb_hard`, generated loads in `evaluator.workloads`, recorded ones in
+`evaluator.traces`.
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
@@ -26,10 +27,11 @@ from evaluator.tasks import eplb_answers, eplb_metrics
 from evaluator.tasks.eplb_answers import FORMS, Form
 from evaluator.tasks.eplb_bounds import largest_load_bound
 from evaluator.tasks.eplb_cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
+from evaluator.tasks.eplb_hard import hard_cases
 from evaluator.tasks.eplb_relabel import Relabelling
 from evaluator.tasks.options import check_keys, choice, items, number, whole_number
 from evaluator.traces import Trace, read_traces
-from evaluator.types import Answer, Array, Call, Case, CaseQuality, Plan, Variation, WorkloadError
+from evaluator.types import Answer, Array, Call, Case, CaseQuality, HardCase, Plan, Variation, WorkloadError
 from evaluator.workloads import LoadModel, generate_loads
 
 MAX_ANSWER_BYTES = 2**30
@@ -162,6 +164,9 @@ class Eplb:
             regime_changes=self.regime_changes,
         )
 
+    def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
+        return hard_cases(seed)
+
     def identity(self) -> Mapping[str, Any]:
         """Name, version, form, cases, and where the loads come from: a trace by the digest of its windows."""
         loads: dict[str, Any] = {
@@ -214,6 +219,10 @@ class Eplb:
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:
         """The plan's balance on the very window it was made from."""
         return eplb_metrics.balance(plan, case.data[step], case.sizes["gpus"])
+
+    def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
+        """The plan's balance on the window after the one it was made from (on the same, where there is one only)."""
+        return eplb_metrics.balance(plan, case.data[step - self.steps(case)], case.sizes["gpus"])
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
         """The quality and ceiling of a pass, with the metrics of `eplb_metrics`, and those of its first plan kept."""

@@ -4,7 +4,10 @@ Owns: which relabellings leave the problem what it is. Does not know: calls, sco
 
 Layers are permuted; in each layer the blocks of the placement rule (groups, or all experts where placement is
 global) are permuted, and the ids within each block; loads are scaled by one power of two, which float32 holds
-exactly. Slots keep their places.
+exactly, and each expert's by a factor of its own next to 1, the same in all windows. Slots keep their places.
+
+Without those factors the sorted loads of a window would be the same under all names, and a program could keep a plan
+for them. They change no balance by more than about JITTER.
 
 Shapes: T windows, L layers, E experts, R replicas.
 """
@@ -20,14 +23,19 @@ from numpy.typing import NDArray
 from evaluator.tasks.eplb_metrics import Ints
 
 MAX_EXPONENT = 8
+JITTER = 2.0**-10
+"""The most by which an expert's load is changed, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relabelling:
-    """Row i of a relabelled array is layer `layer_L[i]`; id j there is expert `expert_LE[i, j]` of that layer."""
+    """Row i of a relabelled array is layer `layer_L[i]`; id j there is expert `expert_LE[i, j]` of that layer, whose
+    loads are multiplied by `factor_LE[i, j]` and by 2 ** `exponent`.
+    """
 
     layer_L: Ints
     expert_LE: Ints
+    factor_LE: NDArray[np.float32]
     exponent: int
 
     @classmethod
@@ -38,14 +46,16 @@ class Relabelling:
         return cls(
             layer_L=rng.permutation(layers),
             expert_LE=(first_LB[:, :, None] + within_LBI).reshape(layers, experts),
+            factor_LE=rng.uniform(1 - JITTER, 1 + JITTER, (layers, experts)).astype(np.float32),
             exponent=int(rng.integers(-MAX_EXPONENT, MAX_EXPONENT + 1)),
         )
 
     def loads(self, loads: NDArray[Any]) -> NDArray[Any]:
-        """Loads `[L, E]` or `[T, L, E]` under the new names and scale, in the dtype given."""
+        """Loads `[L, E]` or `[T, L, E]` under the new names and scale, in the dtype (of floats) given."""
         moved = loads[..., self.layer_L, :]
         ids = np.broadcast_to(self.expert_LE, moved.shape)
-        scaled: NDArray[Any] = np.ldexp(np.take_along_axis(moved, ids, axis=-1), self.exponent)
+        jittered = np.take_along_axis(moved, ids, axis=-1) * self.factor_LE.astype(loads.dtype)
+        scaled: NDArray[Any] = np.ldexp(jittered, self.exponent)
         return scaled
 
     def plan(self, phy2log_LR: Ints) -> Ints:

@@ -1,11 +1,11 @@
-"""Helpers for tests that run programs in real confined processes."""
+"""Helpers for tests that run programs in real confined processes, hostile ones among them."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,17 @@ WEIGHT = np.random.default_rng(5).random((5, 6), dtype=np.float32)
 HONEST = "import torch\n\n\ndef solve(weight, count):\n    return torch.argsort(weight, dim=1)\n"
 EXPECTED = np.argsort(WEIGHT, axis=1)
 PATIENT_S = 60.0
+CHEATS = Path(__file__).resolve().parents[1] / "data" / "cheats"
+
+
+def cheat(path: Path, places: Mapping[str, str]) -> tuple[set[str], str]:
+    """What may come of a hostile program, by its first line, and its source with `@NAME@` replaced by values."""
+    first, _, rest = path.read_text().partition("\n")
+    assert first.startswith("# expects: "), f"{path} does not begin with `# expects: `"
+    source = f"{first}\n{(CHEATS / 'tools' / 'common.py').read_text()}\n\n{rest}"
+    for name, value in places.items():
+        source = source.replace(f"@{name}@", value)
+    return set(first.removeprefix("# expects: ").split()[0].split("|")), source
 
 
 @contextmanager
@@ -50,8 +61,8 @@ def verdict_on(executor: LocalExecutor, source: str, *, timeout_s: float = PATIE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traces:
-    """What evaluations may leave behind: processes, System V memory, files in the executor's folder or where all may
-    write.
+    """What evaluations may leave behind: processes, memory and queues of System V or POSIX, files in the executor's
+    folder or where all may write.
     """
 
     processes: frozenset[int]
@@ -60,11 +71,28 @@ class Traces:
     @staticmethod
     def now(folder: Path) -> Traces:
         """`folder` is the temporary folder that the executor was started under."""
-        segments = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+        segments = [
+            f"{kind} {line}"
+            for kind in ("shm", "sem", "msg")
+            for line in Path("/proc/sysvipc", kind).read_text().splitlines()[1:]
+        ]
         found = [folder, *folder.rglob("*")]
-        for common in ("/tmp", "/var/tmp", "/dev/shm", "/etc", sys.prefix):
+        for common in ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/etc", sys.prefix, sys.base_prefix):
             found += Path(common).glob("cheat*")
-        return Traces(processes=frozenset(descendants(os.getpid())), files=frozenset([*map(str, found), *segments]))
+        processes = {*descendants(os.getpid()), *_born_under(folder)}
+        return Traces(processes=frozenset(processes), files=frozenset([*map(str, found), *segments]))
+
+
+def _born_under(folder: Path) -> set[int]:
+    """Processes whose environment names the folder: those of its executors, whoever has adopted them."""
+    name, found = os.fsencode(folder), set()
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and name in (entry / "environ").read_bytes():
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found
 
 
 def alive(pids: set[int]) -> set[int]:

@@ -12,7 +12,7 @@ import pytest
 
 from evaluator.tasks import TASKS
 from evaluator.tasks.eplb import Eplb
-from evaluator.tasks.eplb_cases import STANDARD_CASES, EplbCase
+from evaluator.tasks.eplb_cases import STANDARD_CASES, EplbCase, is_hierarchical
 from evaluator.tasks.eplb_metrics import balance
 from evaluator.types import Answer, Call, Case, Task, WorkloadError
 from tests.contracts import TaskContract
@@ -31,9 +31,22 @@ class TestTriple(TaskContract):
         return Eplb(sizes=(FLAT, ODD), windows=4)
 
     def plan(self, case: Case, call: Call) -> np.ndarray:
-        weight_LE = call.args[0]
+        """Greedy on each node, to which groups go in falling order of load, back and forth."""
+        weight_LE, sizes = call.args[0], case.sizes
         assert isinstance(weight_LE, np.ndarray)
-        return np.array([greedy_plan(row, case.sizes["replicas"], case.sizes["gpus"]) for row in weight_LE])
+        nodes = sizes["nodes"] if is_hierarchical(sizes) else 1
+        groups = sizes["groups"] if nodes > 1 else 1
+        size, turn = sizes["experts"] // groups, np.arange(groups)
+        node_of_turn = np.where(turn // nodes % 2, nodes - 1 - turn % nodes, turn % nodes)
+        layers = []
+        for row in weight_LE:
+            order = np.argsort(-row.reshape(-1, size).sum(axis=1))
+            planned = []
+            for node in range(nodes):
+                ids = (order[node_of_turn == node][:, None] * size + np.arange(size)).ravel()
+                planned.append(ids[greedy_plan(row[ids], sizes["replicas"] // nodes, sizes["gpus"] // nodes)])
+            layers.append(np.concatenate(planned))
+        return np.array(layers)
 
     def answer(self, task: Task, case: Case, call: Call) -> Answer:
         return triple(self.plan(case, call), case.sizes["experts"])
@@ -53,24 +66,34 @@ class TestSingleWindow(TestTriple):
 
 
 class TestHierarchy(TestTriple):
-    """Groups go to the nodes in falling order of load, back and forth."""
-
     def make(self) -> Task:
         return Eplb(sizes=(SMALL,), windows=3)
 
-    def plan(self, case: Case, call: Call) -> np.ndarray:
-        weight_LE = call.args[0]
-        assert isinstance(weight_LE, np.ndarray)
-        size, half = case.sizes["experts"] // case.sizes["groups"], case.sizes["replicas"] // 2
-        layers = []
-        for row in weight_LE:
-            order = np.argsort(-row.reshape(-1, size).sum(axis=1))
-            nodes = []
-            for groups in (order[[0, 3]], order[[1, 2]]):
-                ids = (groups[:, None] * size + np.arange(size)).ravel()
-                nodes.append(ids[greedy_plan(row[ids], half, case.sizes["gpus"] // 2)])
-            layers.append(np.concatenate(nodes))
-        return np.array(layers)
+
+def test_hard_cases_hold_what_they_say() -> None:
+    """Each kind of trouble once: no load, one loaded expert, ties, huge and tiny, whole numbers, odd sizes."""
+    hard = Eplb(sizes=(FLAT,)).hard_cases(0)
+    weights = [call.args[0] for call in (one.call for one in hard)]
+    assert {weight.dtype for weight in weights if isinstance(weight, np.ndarray)} == {np.dtype("f4"), np.dtype("i8")}
+    sizes = [one.case.sizes for one in hard]
+    for trait in (
+        [not weight.any() for weight in weights],
+        [weight.any() and not weight.any(axis=1).all() for weight in weights],
+        [(np.count_nonzero(weight, axis=1) == 1).all() for weight in weights],
+        [weight.any() and (weight == weight[0, 0]).all() for weight in weights],
+        [weight.dtype == np.float32 and weight.max() == np.float32(1e30) for weight in weights],
+        [0 < weight.max() < 1.1e-30 and weight.min() > np.finfo(np.float32).tiny for weight in weights],
+        [weight.min() > 2**40 for weight in weights],
+        [size["layers"] == 1 for size in sizes],
+        [size["experts"] == 13 and size["gpus"] == 7 for size in sizes],
+        [size["replicas"] == size["experts"] for size in sizes],
+        [size["gpus"] == 1 for size in sizes],
+        [size["gpus"] == size["replicas"] for size in sizes],
+        [size["groups"] % size["nodes"] != 0 for size in sizes],
+        [is_hierarchical(size) for size in sizes],
+    ):
+        assert any(trait)
+    assert all(np.isfinite(np.asarray(weight, dtype=np.float64)).all() for weight in weights)
 
 
 def test_the_defaults_are_the_six_standard_cases_at_full_size() -> None:

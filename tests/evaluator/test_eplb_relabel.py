@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from evaluator.tasks.eplb import Eplb
 from evaluator.tasks.eplb_cases import EplbCase, placement_blocks
 from evaluator.tasks.eplb_metrics import balance
+from evaluator.tasks.eplb_relabel import JITTER, Relabelling
 from tests.evaluator.eplb_plans import random_plan, triple
 
 seeds = st.integers(0, 2**32 - 1)
@@ -43,7 +44,7 @@ def test_a_plan_is_as_good_under_its_new_names(size: EplbCase, seed: int) -> Non
         task.read(case, triple(restored, size.experts))
         weight = np.asarray(variation.call.args[0], dtype=np.float64)
         varied_score = balance(plan, weight, size.gpus)
-        assert task.step_quality(case, step, restored) == pytest.approx(varied_score, rel=1e-12)
+        assert task.step_quality(case, step, restored) == pytest.approx(varied_score, rel=3 * JITTER)
 
 
 @given(cases, seeds)
@@ -57,32 +58,47 @@ def test_history_and_the_old_plan_take_the_same_names(size: EplbCase, seed: int)
     np.testing.assert_array_equal(variation.restore(old), plans[0])
     for window in range(2):
         expected = balance(plans[0], case.data[window], size.gpus)
-        assert balance(old, history[window].astype(np.float64), size.gpus) == pytest.approx(expected, rel=1e-12)
+        assert balance(old, history[window].astype(np.float64), size.gpus) == pytest.approx(expected, rel=3 * JITTER)
 
 
 @given(cases, seeds)
-def test_loads_are_the_same_numbers_times_one_power_of_two(size: EplbCase, seed: int) -> None:
-    task, case, plans, rng = setting(size, seed)
-    weight = np.asarray(task.vary(case, 0, plans, rng).call.args[0])
-    scale = weight.astype(np.float64).sum() / case.data[0].sum()
-    assert np.frexp(scale)[0] == 0.5
+def test_loads_are_the_same_numbers_times_one_power_of_two_and_nearly_one(size: EplbCase, seed: int) -> None:
+    task, case, plans, _ = setting(size, seed)
+    call = task.vary(case, 1, plans, np.random.default_rng(seed)).call
     blocks = placement_blocks(case.sizes)
+    names = Relabelling.draw(size.layers, size.experts, blocks, np.random.default_rng(seed))
+    history = np.asarray(call.offered["history"], dtype=np.float64)
+    original = case.data[:2][:, names.layer_L[:, None], names.expert_LE]
+    factors = history / original / 2.0**names.exponent
+    assert np.abs(factors - 1).max() <= JITTER * 1.001
+    np.testing.assert_allclose(factors[0], factors[1], rtol=1e-6)
+    assert sorted(names.layer_L.tolist()) == list(range(size.layers))
+    assert (np.sort(names.expert_LE, axis=1) == np.arange(size.experts)).all()
+    block_LBI = (names.expert_LE // (size.experts // blocks)).reshape(size.layers, blocks, -1)
+    assert (block_LBI == block_LBI[:, :, :1]).all()
 
-    def sorted_blocks(load_LE: np.ndarray) -> list[Any]:
-        return sorted(sorted(sorted(block) for block in row.reshape(blocks, -1).tolist()) for row in load_LE)
 
-    assert sorted_blocks(weight.astype(np.float64)) == sorted_blocks(case.data[0] * scale)
+def test_sorted_loads_never_come_again() -> None:
+    """What a program could recognise a window by, whatever the names, is fresh on every call."""
+    task, case, plans, rng = setting(EplbCase(layers=3, experts=8, replicas=12, groups=4, nodes=2, gpus=4), 0)
+    seen = set()
+    for _ in range(50):
+        weight = np.asarray(task.vary(case, 0, plans, rng).call.args[0], dtype=np.float64)
+        seen.update((np.sort(row) / row.sum()).tobytes() for row in weight)
+    assert len(seen) == 150
 
 
 def test_variations_move_layers_groups_and_ids() -> None:
     """Over many draws every layer, group and id is seen in every place, and so is every scale."""
     task, case, plans, rng = setting(EplbCase(layers=3, experts=8, replicas=12, groups=4, nodes=2, gpus=4), 0)
+    values = np.sort(case.data[0], axis=None)
+    assert (np.diff(values) / values[1:]).min() > 2 * JITTER
     places, scales = set(), set()
     for _ in range(300):
         weight = np.asarray(task.vary(case, 0, plans, rng).call.args[0], dtype=np.float64)
-        scale = weight.sum() / case.data[0].sum()
-        scales.add(scale)
-        places.update((layer, expert, weight[layer, expert] / scale) for layer in range(3) for expert in range(8))
-    assert len(np.unique(case.data[0])) == 24
+        exponent = round(np.log2(weight.sum() / case.data[0].sum()))
+        scales.add(exponent)
+        nearest = np.abs(np.log(weight / 2.0**exponent)[:, :, None] - np.log(values)).argmin(axis=2)
+        places.update((layer, expert, nearest[layer, expert]) for layer in range(3) for expert in range(8))
     assert len(places) == 24 * 24
-    assert scales == {2.0**exponent for exponent in range(-8, 9)}
+    assert scales == set(range(-8, 9))

@@ -77,6 +77,33 @@ def test_scratch_folder_is_home_and_current(executor: LocalExecutor) -> None:
     assert not Path(here).exists()  # gone with its evaluation
 
 
+def test_nothing_of_the_judge_but_the_workers_own_loop_is_in_the_process(executor: LocalExecutor) -> None:
+    """No task, no generator of loads: what a program could ask for the windows to come."""
+    names = _said(executor, "' '.join(n for n in __import__('sys').modules if n.startswith('evaluator.'))").split()
+    assert {name.removeprefix("evaluator.") for name in names} <= {
+        *("zygote", "sandbox", "seccomp", "settings", "worker", "wire", "types")
+    }
+
+
+def test_threads_are_bounded_where_the_kernel_counts_them_by_namespace(executor: LocalExecutor) -> None:
+    version = tuple(int(number) for number in os.uname().release.split(".")[:2])
+    if executor.ready.level != "L2" or version < (6, 14):
+        pytest.skip("nothing bounds them here but the machine")
+    machine = Path("/proc/sys/kernel/pid_max").read_text()
+    said = _said(executor, "open('/proc/sys/kernel/pid_max').read()")
+    assert not said.isdigit()  # not theirs to see
+    source = (
+        "import threading, time\n"
+        "def solve(weight, count):\n"
+        "    threading.stack_size(1 << 15)\n"
+        "    for number in range(2000):\n"
+        "        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    )
+    verdict = verdict_on(executor, source)
+    assert isinstance(verdict, Rejected) and "can't start new thread" in verdict.detail
+    assert Path("/proc/sys/kernel/pid_max").read_text() == machine
+
+
 def test_levels_are_described_and_ordered() -> None:
     assert set(PROMISES) == set(LEVELS)
     assert list(LEVELS) == sorted(LEVELS)
@@ -192,6 +219,7 @@ def test_helpers_run_isolated_from_the_users_python() -> None:
     words = command("evaluator.zygote", 7, "/a'b", "")
     assert words[:3] == [sys.executable, "-I", "-c"]
     assert "main(*(7, \"/a'b\", ''))" in words[3]
+    assert "package.__path__" in words[3] and "sys.path" not in words[3]
 
 
 @pytest.mark.parametrize("level", ["L2", "L1"])

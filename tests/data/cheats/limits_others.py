@@ -5,14 +5,6 @@ import resource
 import torch
 
 
-def must_fail(what, action):
-    try:
-        action()
-    except OSError:
-        return
-    raise RuntimeError(f"BREACH: {what}")
-
-
 def solve(weight, count):
     for pid in {int("@JUDGE@"), os.getppid() or 1}:
         must_fail("limit", lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE))

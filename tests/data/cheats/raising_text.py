@@ -1,4 +1,4 @@
-# expects: run/exited raises an error that cannot be shown
+# expects: run/exception raises an error that cannot be shown
 class Shy(Exception):
     def __str__(self):
         raise self

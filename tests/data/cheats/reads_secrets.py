@@ -4,14 +4,6 @@ import os
 import torch
 
 
-def must_fail(what, action):
-    try:
-        action()
-    except OSError:
-        return
-    raise RuntimeError(f"BREACH: {what}")
-
-
 def solve(weight, count):
     for path in ("/root", "/home", "/etc", "/tmp", "/dev/shm", "/proc", "@ROOT@"):
         must_fail(f"listed {path}", lambda: os.listdir(path))

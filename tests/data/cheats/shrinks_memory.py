@@ -5,14 +5,6 @@ import os
 import torch
 
 
-def must_fail(what, action):
-    try:
-        action()
-    except OSError:
-        return
-    raise RuntimeError(f"BREACH: {what}")
-
-
 def solve(weight, count):
     mine = [n for n in os.listdir("/proc/self/fd") if "memfd" in link(n)]
     if not mine:

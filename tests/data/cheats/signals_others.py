@@ -4,14 +4,6 @@ import os
 import torch
 
 
-def must_fail(what, action):
-    try:
-        action()
-    except OSError:
-        return
-    raise RuntimeError(f"BREACH: {what}")
-
-
 def solve(weight, count):
     own = os.getpid()
     for pid in {int("@JUDGE@"), os.getppid(), 0, -1, -own, own + 1, 1} - {own}:

@@ -4,14 +4,6 @@ import socket
 import torch
 
 
-def must_fail(what, action):
-    try:
-        action()
-    except OSError:
-        return
-    raise RuntimeError(f"BREACH: {what}")
-
-
 def solve(weight, count):
     for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_NETLINK, socket.AF_PACKET):
         must_fail(f"socket {family}", lambda: socket.socket(family))

@@ -1,0 +1,56 @@
+"""Small EPLB calls that trip solvers up, answered once for validity before anything is scored or timed.
+
+Owns: what is hard about each, its sizes and its loads. Does not know: how valid answers are told, or who runs them.
+
+Shapes: L layers, E experts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from evaluator.tasks.eplb_cases import EplbCase
+from evaluator.types import Array, Call, Case, HardCase
+
+HUGE, TINY = 1e30, 1e-30
+"""Both far within float32, sums of loads too; products of two loads are not."""
+
+_NODES = EplbCase(layers=2, experts=8, replicas=12, groups=4, nodes=2, gpus=4)
+_FLAT = EplbCase(layers=2, experts=8, replicas=12, groups=1, nodes=1, gpus=4)
+_TABLE: tuple[tuple[str, EplbCase, Callable[[Array], Array]], ...] = (
+    ("no load at all, every weight is zero", _NODES, lambda load: load * 0),
+    ("a layer without any load beside one with load", _NODES, lambda load: load * np.arange(2)[:, None]),
+    ("one expert has all the load, the others none", _FLAT, lambda load: load * (np.arange(8) == 3)),
+    ("all loads are equal", _NODES, lambda load: load * 0 + 7),
+    ("huge loads, the largest 1e30", _FLAT, lambda load: load / load.max() * np.float32(HUGE)),
+    ("tiny loads, the largest 1e-30", _FLAT, lambda load: load / load.max() * np.float32(TINY)),
+    ("loads of dtype int64, beyond 2**40", _NODES, lambda load: load.astype(np.int64) + 2**40),
+    ("a single layer", EplbCase(layers=1, experts=8, replicas=12, groups=1, nodes=1, gpus=4), np.copy),
+    ("sizes that share no factor", EplbCase(layers=3, experts=13, replicas=35, groups=1, nodes=1, gpus=7), np.copy),
+    ("as many slots as experts", EplbCase(layers=2, experts=8, replicas=8, groups=4, nodes=2, gpus=4), np.copy),
+    ("a single GPU", EplbCase(layers=2, experts=6, replicas=7, groups=1, nodes=1, gpus=1), np.copy),
+    ("one slot a GPU", EplbCase(layers=2, experts=8, replicas=12, groups=1, nodes=1, gpus=12), np.copy),
+    (
+        "groups that do not divide among the nodes, so that placement is global",
+        EplbCase(layers=2, experts=12, replicas=16, groups=3, nodes=2, gpus=4),
+        np.copy,
+    ),
+)
+
+
+def hard_cases(seed: int) -> tuple[HardCase, ...]:
+    """The cases in the order in which they are asked: float32 loads, but where they are said to be int64."""
+    rng = np.random.default_rng([seed, len(_TABLE)])
+    return tuple(_hard(sizes, loads, why, rng) for why, sizes, loads in _TABLE)
+
+
+def _hard(sizes: EplbCase, loads: Callable[[Array], Array], why: str, rng: np.random.Generator) -> HardCase:
+    counts_LE = np.rint(np.exp(rng.normal(8, 1, (sizes.layers, sizes.experts)))).astype(np.float32)
+    load_LE = loads(counts_LE)
+    load_LE = load_LE if load_LE.dtype == np.int64 else load_LE.astype(np.float32)
+    case = Case(name=sizes.name, sizes=sizes.sizes, data=load_LE[None])
+    numbers = (sizes.replicas, sizes.groups, sizes.nodes, sizes.gpus)
+    call = Call(args=(load_LE, *numbers), offered={"old_phy2log": None, "history": case.data})
+    return HardCase(case=case, call=call, why=why)

@@ -1,0 +1,6 @@
+# expects: screen/import imports the judge
+from evaluator.workloads import generate_loads
+
+
+def rebalance_experts(weight, *sizes):
+    return generate_loads(weight)

@@ -1,0 +1,189 @@
+"""Hostile EPLB programs before the whole judge: each ends as its first line says, and the judge goes on as before."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluator import Judge, JudgeSettings, Rejected, Scored, Task, TimingSettings, Verdict
+from evaluator.tasks import TASKS
+from tests.evaluator.confined import CHEATS, Traces, cheat
+
+HOSTILE = sorted((CHEATS / "eplb").glob("*.py"))
+SECRET = "sk-a-key-that-nobody-may-see"
+CASE = {"layers": 4, "experts": 16, "replicas": 24, "groups": 4, "nodes": 2, "gpus": 8}
+DRIFT = 0.3
+"""So much that it pays to know the windows to come."""
+AT_ONCE = 8
+SETTINGS = JudgeSettings(timeout_s=1.5, load_timeout_s=2, timing=TimingSettings(budget_s=0.1))
+PATIENT = replace(SETTINGS, timeout_s=5, load_timeout_s=8)
+"""The default confinement; only time is shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all fixtures are judged with: the task, the honest program, and what stands in for their placeholders."""
+
+    task: Task
+    honest: str
+    places: Mapping[str, str]
+    temporary: Path
+    precious: Path
+
+    def judge(self, settings: JudgeSettings = SETTINGS) -> Judge:
+        return Judge(self.task, reference=self.honest, device="cpu", settings=settings)
+
+
+@pytest.fixture(scope="module")
+def ground(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    honest = (root / "programs/eplb/greedy.py").read_text()
+    task = TASKS["eplb"]({"cases": [CASE], "drift": DRIFT})
+    precious = tmp_path_factory.mktemp("precious")
+    for name in ("HEAD", ".netrc"):
+        (precious / name).write_text("precious")
+    temporary = tmp_path_factory.mktemp("temporary")
+    places = {
+        "ROOT": str(root),
+        "JUDGE": str(os.getpid()),
+        "SECRET": SECRET,
+        "HOME": str(precious),
+        "ARCHIVE": str(precious),
+        "FILLER": "x" * SETTINGS.source_bytes,
+        "PARENTHESES": "(" * 10**5 + ")" * 10**5,
+        "ATTRIBUTES": ".a" * 10**5,
+        "TABLE": repr(known_answers(task, honest, ahead=0)),
+        "COMING": repr(known_answers(task, honest, ahead=1)),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(temporary))
+        patch.setenv("OPENAI_API_KEY", SECRET)
+        patch.setenv("HOME", str(precious))
+        yield Ground(task, honest, places, temporary, precious)
+
+
+def known_answers(task: Task, honest: str, ahead: int) -> dict[str, Any]:
+    """Good answers for the loads of the judge's seed, or of the window after: what a program can carry with it that
+    knows the seed.
+    """
+    import torch
+
+    module: dict[str, Any] = {}
+    exec(honest, module)
+    (case,) = task.cases(0)
+    table = {}
+    for step in range(task.steps(case)):
+        weight, *sizes = task.call(case, step, tuple(case.data[:step])).args
+        assert isinstance(weight, np.ndarray)
+        answer = module["rebalance_experts"](torch.from_numpy(case.data[step + ahead].copy()), *sizes)
+        table[weight.tobytes().hex()] = tuple(part.tolist() for part in answer)
+    return table
+
+
+def program(path: Path, ground: Ground) -> tuple[set[str], str]:
+    """What may come of a fixture, and its source, in which `honest` is the honest program."""
+    expected, source = cheat(path, ground.places)
+    first, _, rest = source.partition("\n")
+    honest = ground.honest.replace("def rebalance_experts(", "def honest(")
+    return expected, f"{first}\n{honest}\n\n{rest}"
+
+
+def outcome(verdict: Verdict, honest: Scored) -> str:
+    """The verdict in the words of a fixture's first line."""
+    if isinstance(verdict, Rejected):
+        return f"{verdict.stage}/{verdict.reason}"
+    found, expected = verdict.score.quality.value, honest.score.quality.value
+    if math.isclose(found, expected, rel_tol=1e-12):
+        return "scored"
+    return "scored/lower" if found < expected else "scored/higher"
+
+
+def check_text(verdict: Verdict) -> None:
+    if isinstance(verdict, Rejected):
+        assert "BREACH" not in verdict.detail, verdict.detail
+        assert verdict.detail.replace("\n", "").isprintable()
+        assert len(verdict.detail) < 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    judge: Judge
+    honest: Scored
+    ground: Ground
+
+
+@pytest.fixture(scope="module")
+def bench(ground: Ground) -> Iterator[Bench]:
+    with ground.judge() as judge:
+        honest = judge.evaluate(ground.honest)
+        assert isinstance(honest, Scored)
+        yield Bench(judge, honest, ground)
+
+
+def test_there_are_enough_of_every_kind() -> None:
+    """Many at each stage: a fixture that slips to another stage shows here, and the list does not shrink."""
+    stages = [path.read_text().removeprefix("# expects: ").split()[0].partition("/")[0] for path in HOSTILE]
+    assert len(HOSTILE) >= 90
+    for stage, least in {"screen": 5, "load": 7, "run": 15, "validate": 25, "measure": 6, "scored": 25}.items():
+        assert stages.count(stage) >= least, stage
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
+def test_hostile_program_ends_as_it_says_and_leaves_nothing(bench: Bench, path: Path) -> None:
+    expected, source = program(path, bench.ground)
+    before = Traces.now(bench.ground.temporary)
+    verdict = bench.judge.evaluate(source)
+    check_text(verdict)
+    assert outcome(verdict, bench.honest) in expected, verdict
+    assert Traces.now(bench.ground.temporary) == before
+    assert {file.read_text() for file in bench.ground.precious.iterdir()} == {"precious"}
+
+
+@pytest.mark.slow
+def test_honest_program_is_judged_as_before_them_all(bench: Bench) -> None:
+    """Runs after the hostile ones, with the same judge."""
+    again = bench.judge.evaluate(bench.ground.honest)
+    assert isinstance(again, Scored)
+    assert again.score.quality == bench.honest.score.quality
+    assert [case.quality for case in again.score.cases] == [case.quality for case in bench.honest.score.cases]
+
+
+@pytest.mark.slow
+def test_hostile_programs_eight_at_a_time(ground: Ground) -> None:
+    """A judge to a thread, all over one list: same verdicts, the honest program between them unmoved, nothing left."""
+    with ground.judge() as judge:
+        honest = judge.evaluate(ground.honest)
+    assert isinstance(honest, Scored)
+    before = Traces.now(ground.temporary)
+    todo, lock = list(HOSTILE), threading.Lock()
+
+    def work(_: int) -> list[str]:
+        wrong = []
+        with ground.judge(PATIENT) as judge:
+            while True:
+                with lock:
+                    path = todo.pop() if todo else None
+                if path is None:
+                    break
+                expected, source = program(path, ground)
+                verdict = judge.evaluate(source)
+                check_text(verdict)
+                found = outcome(verdict, honest)
+                wrong += [f"{path.stem}: {found}, {verdict}"] if found not in expected else []
+            again = judge.evaluate(ground.honest)
+        return [*wrong, *([f"honest: {again}"] if outcome(again, honest) != "scored" else [])]
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        wrong = [line for lines in pool.map(work, range(AT_ONCE)) for line in lines]
+    assert not wrong, "\n".join(wrong)
+    assert Traces.now(ground.temporary) == before
