@@ -7,7 +7,7 @@ from evaluator.environment import cores, cpu_name, cuda_devices, hardware, noise
 from evaluator.evaluate import Judge, Progress, evaluate
 from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.sandbox import PROMISES
-from evaluator.settings import LEVELS, JudgeSettings, TimingSettings
+from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import DEFAULT_REFERENCE, shipped
 from evaluator.tasks import TASKS
 from evaluator.types import (
@@ -15,9 +15,11 @@ from evaluator.types import (
     CaseQuality,
     CaseScore,
     Comparison,
+    Duel,
     Environment,
     EvaluatorError,
     Interval,
+    OtherFailed,
     Quality,
     Rejected,
     Samples,
@@ -37,12 +39,15 @@ __all__ = [
     "CaseQuality",
     "CaseScore",
     "Comparison",
+    "Duel",
     "Environment",
     "EvaluatorError",
     "Interval",
     "Judge",
     "JudgeSettings",
+    "Lane",
     "LocalExecutor",
+    "OtherFailed",
     "Progress",
     "Quality",
     "Rejected",

@@ -9,42 +9,40 @@ program that is timed is the program that is scored.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from statistics import fmean, median
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from statistics import fmean
 from typing import Self
 
-import numpy as np
-
-from evaluator import environment, stats, timing
+from evaluator import environment, lanes, stats
 from evaluator.executors import EXECUTORS, Ready
+from evaluator.measure import Contest, Plans, read_answer
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
 from evaluator.types import (
-    Answer,
-    Call,
-    Case,
     CaseQuality,
     CaseScore,
+    Duel,
     Environment,
     EvaluatorError,
-    InvalidAnswer,
-    Plan,
+    HardCase,
+    OtherFailed,
     Quality,
     Rejected,
+    Samples,
     Score,
     Scored,
     Task,
     Verdict,
 )
-from evaluator.workers import Stopped, Worker, stop
+from evaluator.workers import Stopped, Worker
 
-PINGS = 20
-_Plans = tuple[Plan, ...]
+ROUNDS, DUEL_ROUNDS = 5, 20
+"""Rounds of fresh processes that the time of a measurement, and of a comparison, is divided among."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +87,10 @@ class Judge:
         self.seed = seed
         self.device = environment.resolve_device(device)
         self.cases = task.cases(seed)
+        self._lanes = lanes.usable(self.settings.lanes, self.device, asked=device)
+        self._cpus = self._spare = lanes.spare(self._lanes)
         self._reference, self._reference_name = reference, reference_name
+        self._passed: tuple[str, dict[str, Plans]] = ("", {})
         self._executor = EXECUTORS[executor](self.settings)
         self._quiet: Report = lambda progress: None
 
@@ -110,10 +111,15 @@ class Judge:
         return environment.hardware(self.device)
 
     @cached_property
+    def _hard_cases(self) -> tuple[HardCase, ...]:
+        return self.task.hard_cases(self.seed)
+
+    @cached_property
     def _sizes(self) -> tuple[int, int]:
         """Bytes of the largest request and the largest valid answer of this task."""
-        answer = max(self.task.answer_bytes(case) for case in self.cases)
-        call = max(self.task.call_bytes(case) for case in self.cases)
+        cases = (*self.cases, *(hard.case for hard in self._hard_cases))
+        answer = max(self.task.answer_bytes(case) for case in cases)
+        call = max(self.task.call_bytes(case) for case in cases)
         # JSON may write one byte of source as six.
         return max(call + (1 << 16), 6 * self.settings.source_bytes + (1 << 16)), answer
 
@@ -124,7 +130,7 @@ class Judge:
 
     def _open(self) -> Worker:
         request, answer = self._sizes
-        return self._executor.open(request_bytes=request, answer_bytes=answer, device=self.device)
+        return self._executor.open(request_bytes=request, answer_bytes=answer, device=self.device, cpus=self._cpus)
 
     def evaluate(self, source: str, *, progress: Report | None = None) -> Verdict:
         """Judge a program's source: `Scored`, or `Rejected` with the stage, the reason and what to do about it."""
@@ -134,8 +140,10 @@ class Judge:
         report = progress or self._quiet
         try:
             worker = self._load(source)
+            self._ask_hard_cases(worker)
             passes = self._quality_pass(worker, report)
-            return self._measure(worker, passes, report)
+            self._passed = (source, passes)
+            return self._measure(source, worker, passes, report)
         except Stopped as stopped:
             return stopped.verdict
         finally:
@@ -147,7 +155,9 @@ class Judge:
         if refused is not None:
             return refused
         try:
-            passes = self._quality_pass(self._load(source), progress or self._quiet)
+            worker = self._load(source)
+            self._ask_hard_cases(worker)
+            passes = self._quality_pass(worker, progress or self._quiet)
             return tuple(self.task.score(case, passes[case.name]) for case in self.cases)
         except Stopped as stopped:
             return stopped.verdict
@@ -159,65 +169,147 @@ class Judge:
         worker.load(source, self.task.entry_point, self._offered)
         return worker
 
-    def _read(self, case: Case, answer: Answer, what: str) -> Plan:
-        try:
-            return self.task.read(case, answer)
-        except InvalidAnswer as invalid:
-            raise stop("validate", invalid.reason, f"{what}: {invalid.detail}") from None
+    def _ask_hard_cases(self, worker: Worker) -> None:
+        """Small calls that trip solvers up, whose answers only have to be valid. Raises Stopped."""
+        for index, hard in enumerate(self._hard_cases):
+            what = f"hard case {hard.case.name} ({hard.why})"
+            answer, _ = worker.call(hard.call, _call_seed(self.seed, "hard", index), what=what)
+            read_answer(self.task, hard.case, answer, what)
 
-    def _quality_pass(self, worker: Worker, report: Report) -> dict[str, _Plans]:
+    def _quality_pass(self, worker: Worker, report: Report) -> dict[str, Plans]:
         """Plans of every step of every case, on the inputs as they are and in their order."""
-        passes: dict[str, _Plans] = {}
+        passes: dict[str, Plans] = {}
         for done, case in enumerate(self.cases):
             report(Progress(stage="run", case=case.name, done=done, total=len(self.cases)))
-            plans: _Plans = ()
+            plans: Plans = ()
             for step in range(self.task.steps(case)):
                 what = f"case {case.name}, window {step + 1} of {self.task.steps(case)}"
                 call = self.task.call(case, step, plans)
                 answer, _ = worker.call(call, _call_seed(self.seed, case.name, step), what=what)
-                plans += (self._read(case, answer, what),)
+                plans += (read_answer(self.task, case, answer, what),)
             passes[case.name] = plans
         return passes
 
-    def _load_reference(self) -> Worker:
-        try:
-            return self._load(self._reference)
-        except Stopped as stopped:
-            raise self._reference_failed(stopped) from None
-
-    def _reference_failed(self, stopped: Stopped) -> EvaluatorError:
-        verdict = stopped.verdict
-        return EvaluatorError(
-            f"the reference {self._reference_name} failed at {verdict.stage} ({verdict.reason}): {verdict.detail}; "
-            f"choose another reference program"
-        )
-
-    def _measure(self, worker: Worker, passes: dict[str, _Plans], report: Report) -> Verdict:
-        qualities = [self.task.score(case, passes[case.name]) for case in self.cases]
-        scores: list[CaseScore] = []
-        total = len(self.cases)
+    @contextlib.contextmanager
+    def _lane(self, report: Report) -> Iterator[None]:
+        """Hold a timing lane; processes that are started meanwhile are pinned to its cores."""
 
         def waiting() -> None:
-            report(Progress(stage="waiting for another measurement on this device", case="", done=0, total=total))
+            stage = "waiting for another measurement on this device"
+            report(Progress(stage=stage, case="", done=0, total=len(self.cases)))
 
-        with timing.lane(self.device, waiting):
-            reference = self._load_reference()
-            empty_us = int(median(reference.ping() for _ in range(PINGS)) / 1000)
-            for done, (case, quality) in enumerate(zip(self.cases, qualities, strict=True)):
-                report(Progress(stage="measure", case=case.name, done=done, total=total))
-                timed = _TimedCase(self, case, passes[case.name], worker, reference)
-                samples = timing.measure(timed.pair, self.settings.timing)
-                timed.check_quality()
-                scores.append(
-                    CaseScore(
-                        quality=quality,
-                        runtime_ms=stats.runtime_ms(samples.candidate_us),
-                        reference_ms=stats.runtime_ms(samples.reference_us),
-                        speedup=stats.speedup(samples),
-                        samples=samples,
-                    )
+        with lanes.hold(self._lanes, waiting) as lane:
+            self._cpus = lane.cpus
+            try:
+                yield
+            finally:
+                self._cpus = self._spare
+
+    def _contest(
+        self, source: str, other: str, name: str, passes: dict[str, Plans], report: Callable[[int], None]
+    ) -> Contest:
+        return Contest(
+            self.task,
+            self.cases,
+            passes,
+            open_candidate=partial(self._load, source),
+            open_other=partial(self._load, other),
+            end=self._executor.end,
+            other_name=name,
+            report=report,
+        )
+
+    def _measure(self, source: str, worker: Worker, passes: dict[str, Plans], report: Report) -> Verdict:
+        qualities = [self.task.score(case, passes[case.name]) for case in self.cases]
+        settings = self.settings.timing
+        contest = self._contest(
+            source, self._reference, f"the reference {self._reference_name}", passes, self._steps("measure", report)
+        )
+        with self._lane(report):
+            pinned = bool(self._cpus)
+            if pinned:
+                self._executor.end()
+            try:
+                samples = contest.measure(
+                    settings,
+                    budget_s=settings.budget_s * len(self.cases),
+                    rounds=ROUNDS,
+                    enough=partial(stats.narrow_enough, half_width=settings.half_width),
+                    loaded=None if pinned else worker,
                 )
-        return Scored(score=self._score(scores), environment=self.environment(empty_us))
+            except OtherFailed as error:
+                raise EvaluatorError(f"{error}; choose another reference program") from None
+        scores = [
+            CaseScore(
+                quality=quality,
+                runtime_ms=stats.runtime_ms(case.candidate_us),
+                reference_ms=stats.runtime_ms(case.reference_us),
+                speedup=stats.speedup(case),
+                samples=case,
+            )
+            for quality, case in zip(qualities, samples, strict=True)
+        ]
+        return Scored(score=self._score(scores), environment=self._environment_of(contest))
+
+    def _steps(self, stage: str, report: Report) -> Callable[[int], None]:
+        def step(at: int) -> None:
+            report(Progress(stage=stage, case=self.cases[at].name, done=at, total=len(self.cases)))
+
+        return step
+
+    def compare(
+        self,
+        source: str,
+        other: str,
+        *,
+        level: float = stats.DECISION_LEVEL,
+        other_name: str = "the other program",
+        progress: Report | None = None,
+    ) -> Duel | Rejected:
+        """Measure a program against another, head to head, on fresh inputs and in fresh processes, at most `duel_s`.
+
+        `better` = faster, with a probability of error of at most 1 - level. Rejected where the program itself fails or
+        answers worse than before; raises OtherFailed where the other one fails, and fails again.
+        """
+        refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
+        if refused is not None:
+            return refused
+        report = progress or self._quiet
+        try:
+            if self._passed[0] != source:
+                self._passed = (source, self._quality_pass(self._load(source), report))
+                self._executor.end()
+            try:
+                return self._duel(source, other, other_name, level, report)
+            except OtherFailed:
+                self._executor.end()
+                return self._duel(source, other, other_name, level, report)
+        except Stopped as stopped:
+            return stopped.verdict
+        finally:
+            self._executor.end()
+
+    def _duel(self, source: str, other: str, name: str, level: float, report: Report) -> Duel:
+        settings = self.settings.timing
+        contest = self._contest(source, other, name, self._passed[1], self._steps("duel", report))
+
+        def enough(samples: Sequence[Samples]) -> bool:
+            return stats.settled(samples, level, settings.half_width)
+
+        with self._lane(report):
+            samples = contest.measure(settings, budget_s=settings.duel_s, rounds=DUEL_ROUNDS, enough=enough)
+        return Duel(
+            comparison=stats.compare(samples, level),
+            level=level,
+            speedup=stats.combined_speedup(samples),
+            certain=stats.certain_speedup(samples, level),
+            samples=samples,
+            environment=self._environment_of(contest),
+        )
+
+    def _environment_of(self, contest: Contest) -> Environment:
+        found = self.environment(contest.empty_call_us)
+        return replace(found, warnings=(*found.warnings, *contest.warnings))
 
     def _score(self, scores: list[CaseScore]) -> Score:
         metrics = {name: fmean(score.quality.metrics[name] for score in scores) for name in self.task.headline_metrics}
@@ -249,56 +341,6 @@ class Judge:
             empty_call_us=empty_call_us,
             warnings=environment.noise_warnings(),
         )
-
-
-class _TimedCase:
-    """Timed pairs of calls on one case: fresh inputs for each pair, every answer of the candidate validated."""
-
-    def __init__(self, judge: Judge, case: Case, plans: _Plans, candidate: Worker, reference: Worker) -> None:
-        self._judge, self._case, self._plans = judge, case, plans
-        self._candidate, self._reference = candidate, reference
-        self._rng = np.random.default_rng(secrets.randbits(128))
-        self._shortfalls: list[float] = []
-        self._reference_checked = False
-
-    def pair(self, reference_first: bool) -> tuple[int, int]:
-        """Nanoseconds of the candidate's and of the reference's call on the same inputs. Raises Stopped."""
-        task, case = self._judge.task, self._case
-        step = int(self._rng.integers(task.steps(case)))
-        variation = task.vary(case, step, self._plans, self._rng)
-        seed = int(self._rng.integers(2**48))
-        what = f"case {case.name}, a timed call"
-        reference_ns = 0
-        if reference_first:
-            reference_ns = self._call_reference(variation.call, seed)
-        answer, candidate_ns = self._candidate.call(variation.call, seed, what=what)
-        if not reference_first:
-            reference_ns = self._call_reference(variation.call, seed)
-        plan = variation.restore(self._judge._read(case, answer, what))
-        expected = task.step_quality(case, step, self._plans[step])
-        self._shortfalls.append(expected - task.step_quality(case, step, plan))
-        return candidate_ns, reference_ns
-
-    def _call_reference(self, call: Call, seed: int) -> int:
-        try:
-            answer, elapsed_ns = self._reference.call(call, seed, what=f"case {self._case.name}")
-            if not self._reference_checked:
-                self._judge._read(self._case, answer, f"case {self._case.name}")
-                self._reference_checked = True
-        except Stopped as stopped:
-            raise self._judge._reference_failed(stopped) from None
-        return elapsed_ns
-
-    def check_quality(self) -> None:
-        """The timed answers must be as good as those that were scored. Raises Stopped."""
-        shortfall, allowed = fmean(self._shortfalls), self._judge.task.tolerance
-        if shortfall > allowed:
-            raise stop(
-                "measure",
-                "quality_disputed",
-                f"case {self._case.name}: the plans of timed calls, made on the same windows under other labels, are "
-                f"worse than the scored ones by {shortfall:.4f} on average, {allowed:g} is allowed",
-            )
 
 
 def evaluate(

@@ -53,7 +53,7 @@ class Executor(Protocol):
     def ready(self) -> Ready: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
-    def open(self, *, request_bytes: int, answer_bytes: int, device: str) -> Worker: ...
+    def open(self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = ()) -> Worker: ...
     def end(self) -> None: ...
 
 
@@ -157,8 +157,8 @@ class LocalExecutor:
             raise EvaluatorError("the judge's helper processes are gone; start the command again") from None
         return self._receive()
 
-    def open(self, *, request_bytes: int, answer_bytes: int, device: str) -> LocalWorker:
-        """Fork a worker. Sizes are those of the largest request and answer it will see."""
+    def open(self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = ()) -> LocalWorker:
+        """Fork a worker, pinned to `cpus` if any. Sizes are those of the largest request and answer it will see."""
         _ = self.ready
         self._count += 1
         scratch = Path(self._folder, f"scratch{self._count}")
@@ -182,7 +182,7 @@ class LocalExecutor:
                 "scratch": str(scratch),
                 "limits": asdict(limits),
                 "threads": self.settings.threads,
-                "cpus": self.settings.cpus,
+                "cpus": cpus,
                 "request_bytes": request_bytes,
                 "device": device,
             }

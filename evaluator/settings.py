@@ -1,4 +1,4 @@
-"""The judge's limits and its timing plan, with their defaults.
+"""The judge's limits, its lanes and its timing plan, with their defaults.
 
 Owns: what each knob means and which values it takes. Does not know: config files.
 """
@@ -14,20 +14,43 @@ LEVELS: tuple[SandboxLevel, ...] = get_args(SandboxLevel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingSettings:
-    """How long a case is measured: pairs are added until the interval is narrow, or the pairs or the time run out."""
+    """How long a case is measured: rounds of pairs, each in fresh processes, until the interval is narrow or the time
+    is spent.
+    """
 
     budget_s: float = 2.0
+    """Seconds a case, the start of its processes included."""
     warmups: int = 1
+    """Calls of each program before the first pair of a round; left out where one takes a good part of a later round."""
     min_pairs: int = 3
-    max_pairs: int = 100
+    """So many pairs a case are taken whatever the time."""
+    max_pairs: int = 10_000
+    round_pairs: int = 10
+    """The most pairs a case in one pair of processes: more of them do not make up for how processes differ."""
     half_width: float = 0.02
-    """Enough when the 95 % interval of the case's speedup is within this share of its median."""
+    """Enough when the 95 % interval of the program's speedup is within this share of its median."""
+    duel_s: float = 10.0
+    """Seconds that a comparison of two programs, head to head, takes at most."""
 
     def __post_init__(self) -> None:
-        if self.budget_s <= 0 or self.warmups < 1 or not 3 <= self.min_pairs <= self.max_pairs or self.half_width <= 0:
+        positive = min(self.budget_s, self.warmups, self.round_pairs, self.half_width, self.duel_s) > 0
+        if not positive or not 3 <= self.min_pairs <= self.max_pairs:
             raise ValueError(
-                f"expected budget_s > 0, warmups >= 1, 3 <= min_pairs <= max_pairs and half_width > 0, found {self}"
+                f"expected budget_s, warmups, round_pairs, half_width and duel_s > 0 and 3 <= min_pairs <= max_pairs, "
+                f"found {self}"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A place to measure: a device ("" is the run's), and the cores its programs are pinned to; () pins nothing."""
+
+    device: str = ""
+    cpus: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.cpus)) != len(self.cpus) or min(self.cpus, default=0) < 0:
+            raise ValueError(f"expected different core numbers from 0, found {self.cpus}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +63,11 @@ class JudgeSettings:
     """Wall-clock limit of loading the program (its imports and module level)."""
     memory_gb: float = 4.0
     threads: int = 1
-    cpus: tuple[int, ...] = ()
-    """Cores the candidate and the reference are pinned to; () leaves the choice to the judge."""
+    lanes: tuple[Lane, ...] = ()
+    """Where to measure: a measurement takes the first free lane of the run's device. () is one lane without pinning."""
     require: SandboxLevel = "L1"
     """The weakest confinement under which a run is allowed: below it the judge refuses to start."""
-    source_bytes: int = 1_000_000
+    source_bytes: int = 256_000
     scratch_mb: int = 64
     timing: TimingSettings = field(default_factory=TimingSettings)
 

@@ -2,10 +2,21 @@
 
 Owns: how an interval is made and what may be called better. Does not know: where samples come from.
 
-A pair is one call of the candidate and one of the reference, side by side on identical inputs, so that whatever slows
-the machine slows both: the median of per-pair ratios holds where medians of separate runs do not. Intervals are
-distribution-free (order statistics of the log ratios, the interval that inverts the sign test); with fewer than six
-pairs, where order statistics reach no 95 %, Student's t on the logs.
+Three things scatter, and each has its unit. From call to call: a *pair* is one call of the candidate and one of the
+reference, side by side on identical inputs, so that whatever slows the machine slows both. By the order of calls (the
+first of a pair runs on colder caches, 5 % were seen): a *block* is two pairs of opposite order, A B B A, whose mean log
+ratio is free of it. From process to process (two processes of one program differ by 1 to 2 %, for as long as they
+live): a *round* is a pair of fresh processes; its value is the median of its blocks, averaged over the cases.
+
+*For reading*: 95 % intervals over rounds, by Student's t for few and by order statistics for many. Fewer than three
+rounds do not show how processes differ, which is then allowed for.
+
+*For deciding*: an interval that may be looked at after every round. A count s of n rounds in the candidate's favour is
+refuted as even when its binomial probability is at most (1 - level) / (n + 1): with a fair coin any such count ever
+comes up with a probability of at most 1 - level (Ville's inequality for the uniform mixture over biased coins, Robbins
+1970). The measurement tosses a coin for who goes first in a round, so that for equal programs the favour of a round is
+such a coin whatever the noise of the machine is like. Where the rounds are too few for that, a decision takes agreement
+far beyond their scatter (Student's t with 2 degrees of freedom), and a factor beyond `UNMODELLED`.
 """
 
 from __future__ import annotations
@@ -16,96 +27,162 @@ from statistics import NormalDist, fmean, median, stdev
 
 from evaluator.types import Comparison, Interval, Samples
 
+READING_LEVEL = 0.95
 DECISION_LEVEL = 0.999
-"""Confidence that a comparison takes: with 95 % and 20 pairs one A/A run in twenty would be called."""
+"""Confidence that a comparison takes by default."""
+ENOUGH_ROUNDS = 5
+"""Fewer rounds that happen to agree do not end a measurement."""
+PROCESS_SPREAD = 0.03
+"""Half-width allowed for differences between processes (1.96 times the 1.5 % measured) where they do not show."""
+UNMODELLED = 0.223
+"""ln 1.25: what a decision on a few rounds must clear besides their scatter; no noise was seen to do so."""
 
-_T_975 = {2: 4.303, 3: 3.182, 4: 2.776}
-_T_9995 = {2: 31.60, 3: 12.92, 4: 8.61}
-_SMALL = {0.95: _T_975, 0.999: _T_9995}
+_T_975 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
-def log_ratios(samples: Samples) -> list[float]:
-    """ln(reference time / candidate time) of each pair: above 0 the candidate is faster."""
-    return [math.log(r / c) for c, r in zip(samples.candidate_us, samples.reference_us, strict=True)]
+def _blocks(log_ratios: Sequence[float]) -> list[float]:
+    """Mean log ratios of the pairs two by two; a single pair left over is dropped unless it is all there is."""
+    pairs = list(zip(log_ratios[::2], log_ratios[1::2], strict=False))
+    return [(one + other) / 2 for one, other in pairs] or list(log_ratios)
 
 
-def _rank(n: int, level: float) -> int | None:
-    """The largest k for which [k-th smallest, k-th largest] of n covers the median with at least `level`; None if
-    none does.
-    """
-    tail, term, best = 0.0, 0.5**n, None
-    for k in range(1, n // 2 + 1):
-        tail += term
+def _rounds(samples: Samples) -> list[list[float]]:
+    """The blocks of each round: ln(reference time / candidate time), above 0 the candidate is faster."""
+    ratios = [math.log(r / c) for c, r in zip(samples.candidate_us, samples.reference_us, strict=True)]
+    found, begin = [], 0
+    for count in samples.rounds or (len(ratios),):
+        found.append(_blocks(ratios[begin : begin + count]))
+        begin += count
+    return found
+
+
+def round_values(per_case: Sequence[Samples]) -> list[float]:
+    """The value of each round: the median of its blocks, averaged over the cases. All cases have the same rounds."""
+    medians = [[median(blocks) for blocks in _rounds(samples)] for samples in per_case]
+    return [fmean(values) for values in zip(*medians, strict=True)]
+
+
+def _log_chance(n: int, k: int) -> float:
+    """ln of the probability of k heads in n tosses of a fair coin."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2)
+
+
+def _fixed_rank(n: int, level: float) -> int:
+    """The largest k for which [k-th smallest, k-th largest] of n covers the median with `level`; 0 if none does."""
+    if n > 500:
+        z = NormalDist().inv_cdf((1 + level) / 2)
+        return max(1, math.floor((n - z * math.sqrt(n)) / 2))
+    tail, k = 0.0, 0
+    while k < n // 2:
+        tail += math.exp(_log_chance(n, k))
         if 1 - 2 * tail < level:
-            return best
-        best = k
-        term *= (n - k + 1) / k
-    return best
+            break
+        k += 1
+    return k
 
 
-def _normal_rank(n: int, level: float) -> int:
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    return max(1, math.floor((n - z * math.sqrt(n)) / 2))
+def _sequential_rank(n: int, level: float) -> int:
+    """The same for an interval that holds after every count at once; 0 if there is none yet."""
+    refuted = math.log(1 - level) - math.log(n + 1)
+    k = 0
+    while k < n // 2 and _log_chance(n, k) <= refuted:
+        k += 1
+    return k
 
 
-def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:
-    """Median, low and high of the median's interval at `level`.
+def _order_statistics(values: Sequence[float], rank: int) -> tuple[float, float, float]:
+    ordered = sorted(values)
+    return median(ordered), ordered[rank - 1], ordered[len(ordered) - rank]
 
-    Order statistics where they reach the level, else Student's t for 3 to 5 values; where neither can, the sample's
-    range widened by its own width.
+
+def _students_t(values: Sequence[float], quantile: float, margin: float = 0.0) -> tuple[float, float, float]:
+    half = quantile * stdev(values) / math.sqrt(len(values)) + margin
+    centre, middle = fmean(values), median(values)
+    return middle, min(centre - half, middle), max(centre + half, middle)
+
+
+def _reading(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, low and high at 95 % of independent values; for one or two, their range and as much again."""
+    if len(values) - 1 in _T_975:
+        return _students_t(values, _T_975[len(values) - 1])
+    rank = _fixed_rank(len(values), READING_LEVEL)
+    if rank:
+        return _order_statistics(values, rank)
+    width = max(values) - min(values)
+    return median(values), min(values) - width, max(values) + width
+
+
+def _certain(values: Sequence[float], level: float) -> tuple[float, float, float]:
+    """Median, low and high of the rounds' values at `level`, for looking at after every round."""
+    rank = _sequential_rank(len(values), level)
+    if rank:
+        return _order_statistics(values, rank)
+    if len(values) < 3:
+        return median(values), -math.inf, math.inf
+    p = (1 + level) / 2
+    return _students_t(values, (2 * p - 1) / math.sqrt(2 * p * (1 - p)), UNMODELLED)
+
+
+def _interval(logs: tuple[float, float, float]) -> Interval:
+    # Beyond e^30 either way there is nothing to tell; records hold finite numbers only.
+    middle, low, high = (math.exp(min(30.0, max(-30.0, value))) for value in logs)
+    return Interval(median=middle, low=low, high=high)
+
+
+def combined_speedup(per_case: Sequence[Samples]) -> Interval:
+    """Geometric mean of the cases' speedups (reference time / candidate time), with its 95 % interval for reading.
+
+    All cases have the same number of rounds.
     """
-    ordered, n = sorted(values), len(values)
-    middle = median(ordered)
-    rank = _normal_rank(n, level) if n > 500 else _rank(n, level)
-    if rank is not None:
-        return middle, ordered[rank - 1], ordered[n - rank]
-    if n - 1 in _SMALL.get(level, {}):
-        half = _SMALL[level][n - 1] * stdev(ordered) / math.sqrt(n)
-        centre = fmean(ordered)
-        return middle, min(centre - half, ordered[0]), max(centre + half, ordered[-1])
-    width = ordered[-1] - ordered[0]
-    return middle, ordered[0] - width, ordered[-1] + width
-
-
-def speedup(samples: Samples, level: float = 0.95) -> Interval:
-    """Reference time / candidate time of one case, with its interval."""
-    middle, low, high = median_interval(log_ratios(samples), level)
-    return Interval(median=math.exp(middle), low=math.exp(low), high=math.exp(high))
-
-
-def combined_speedup(per_case: Sequence[Samples], level: float = 0.95) -> Interval:
-    """Geometric mean of the cases' speedups. Half-widths add in squares, since cases are measured apart."""
-    parts = [median_interval(log_ratios(samples), level) for samples in per_case]
+    values = round_values(per_case)
+    if len(values) >= 3:
+        return _interval(_reading(values))
+    parts = [_reading([block for blocks in _rounds(samples) for block in blocks]) for samples in per_case]
     centre = fmean(middle for middle, _, _ in parts)
-    below = math.sqrt(sum((middle - low) ** 2 for middle, low, _ in parts)) / len(parts)
-    above = math.sqrt(sum((high - middle) ** 2 for middle, _, high in parts)) / len(parts)
-    return Interval(median=math.exp(centre), low=math.exp(centre - below), high=math.exp(centre + above))
+    below = math.hypot(PROCESS_SPREAD, *((middle - low) / len(parts) for middle, low, _ in parts))
+    above = math.hypot(PROCESS_SPREAD, *((high - middle) / len(parts) for middle, _, high in parts))
+    return _interval((centre, centre - below, centre + above))
 
 
-def _decidable(values: Sequence[float], level: float) -> bool:
-    """Whether the spread can be judged: a few equal ratios show how coarse the clock is, not how sure the figure is."""
-    return _rank(len(values), level) is not None or (len(values) >= 3 and min(values) < max(values))
+def speedup(samples: Samples) -> Interval:
+    """Reference time / candidate time of one case, with its 95 % interval for reading."""
+    return combined_speedup([samples])
+
+
+def certain_speedup(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> Interval:
+    """The geometric mean of the speedups with an interval that holds at `level` after every round at once."""
+    return _interval(_certain(round_values(per_case), level))
 
 
 def compare(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> Comparison:
     """Whether the candidate is faster than the reference it was paired with: `undecided` unless the interval at
     `level` excludes 1.
     """
-    if not all(_decidable(log_ratios(samples), level) for samples in per_case):
-        return "undecided"
-    interval = combined_speedup(per_case, level)
+    interval = certain_speedup(per_case, level)
     if interval.low > 1:
         return "better"
     return "worse" if interval.high < 1 else "undecided"
 
 
-def narrow_enough(samples: Samples, half_width: float) -> bool:
-    """Whether the 95 % interval lies within `half_width` (a share) of its median, by order statistics."""
-    ratios = log_ratios(samples)
-    if _rank(len(ratios), 0.95) is None:
-        return False
-    _, low, high = median_interval(ratios)
-    return (high - low) / 2 <= half_width
+def _half_width(interval: Interval) -> float:
+    return math.log(interval.high / interval.low) / 2
+
+
+def narrow_enough(per_case: Sequence[Samples], half_width: float) -> bool:
+    """Whether the interval for reading rests on enough rounds and lies within `half_width` (a share) of its median."""
+    enough = len(per_case[0].rounds) >= ENOUGH_ROUNDS
+    return enough and _half_width(combined_speedup(per_case)) <= half_width
+
+
+def settled(per_case: Sequence[Samples], level: float, half_width: float) -> bool:
+    """Whether a comparison is decided, or most likely about less than `half_width`: the interval for reading, of enough
+    rounds, lies as close to 1. (To give up early makes no error more likely.)
+    """
+    if compare(per_case, level) != "undecided":
+        return True
+    reading = combined_speedup(per_case)
+    close = max(math.log(reading.high), -math.log(reading.low)) <= half_width
+    return close and len(per_case[0].rounds) >= ENOUGH_ROUNDS
 
 
 def runtime_ms(times_us: Sequence[int]) -> float:

@@ -15,11 +15,11 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from evaluator.types import Rejected, Scored, Verdict
-from harness.types import Attempt, Entry, Kind, Proposal, Tier
+from harness.types import Attempt, Confirmation, Entry, Kind, Proposal, Tier
 
 _VERDICTS: Mapping[str, type[Scored] | type[Rejected]] = {"scored": Scored, "rejected": Rejected}
 
@@ -50,6 +50,7 @@ class Record:
     """The git blob of the `config.yaml` it was made under."""
     ticket: str = ""
     """The tree of the held proposal it came from; "" where none was held."""
+    confirmations: tuple[Confirmation, ...] = ()
 
 
 def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Record:
@@ -72,6 +73,7 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
         seconds=attempt.seconds,
         config=config,
         ticket=ticket,
+        confirmations=attempt.confirmations,
     )
 
 
@@ -133,6 +135,8 @@ def _dump(hint: Any, value: Any, where: str) -> Any:
     if hint == Verdict:
         name = "scored" if isinstance(value, Scored) else "rejected"
         return {name: _dump(_VERDICTS[name], value, f"{where}.{name}")}
+    if isinstance(hint, UnionType):
+        return None if value is None else _dump(_optional(hint), value, where)
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
         return {name: _dump(one, getattr(value, name), f"{where}.{name}") for name, one in _hints(hint).items()}
@@ -152,8 +156,10 @@ def _dump(hint: Any, value: Any, where: str) -> Any:
 
 
 def _load(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, UnionType):
+    if hint == Verdict:
         return _load_verdict(value, where)
+    if isinstance(hint, UnionType):
+        return None if value is None else _load(_optional(hint), value, where)
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
         return _load_dataclass(hint, value, where)
@@ -173,6 +179,12 @@ def _load(hint: Any, value: Any, where: str) -> Any:
     if hint is float and not math.isfinite(found):
         raise RecordError(f"{where}: expected a finite number, found {found}")
     return found
+
+
+def _optional(hint: UnionType) -> Any:
+    """The type of what may also be None."""
+    (kind,) = (one for one in get_args(hint) if one is not NoneType)
+    return kind
 
 
 def _load_verdict(value: Any, where: str) -> Verdict:

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from evaluator.evaluate import Progress as Judging
-from evaluator.types import Environment, Rejected, Verdict
+from evaluator.types import Duel, Environment, OtherFailed, Rejected, Verdict
 from harness import patch
 from harness.archive import Archive
 from harness.budget import Budget, Spent
 from harness.patch import PatchError
-from harness.proposers.base import Proposer, View
-from harness.select import Objective, Selector, Standing, standing
-from harness.types import Attempt, Candidate, Entry, HarnessError, Proposal
+from harness.proposers.base import Proposer, View, program_id
+from harness.select import Objective, Selector, Standing, confirmation_level, standing
+from harness.types import Attempt, Candidate, Confirmation, Entry, HarnessError, Proposal
 
 PARENTS = 4
 """How many parents the rule is asked for: one to change, the others to choose from or to learn from."""
@@ -34,6 +34,18 @@ class Judge(Protocol):
     """What the loop needs of a judge."""
 
     def evaluate(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Verdict: ...
+
+    def compare(
+        self,
+        source: str,
+        other: str,
+        *,
+        level: float,
+        other_name: str = "the other program",
+        progress: Callable[[Judging], None] | None = None,
+    ) -> Duel | Rejected:
+        """Head to head on fresh inputs in fresh processes; Rejected for the program's own fault. Raises OtherFailed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +104,7 @@ class _Search:
         """Judge a proposal and archive it; durable when this returns."""
         begun = self.clock()
         candidate: Candidate | None = None
+        confirmations: tuple[Confirmation, ...] = ()
         verdict: Verdict
         try:
             if proposal.kind == "seed":
@@ -99,7 +112,7 @@ class _Search:
             else:
                 source = self.archive.source(proposal.parents[0])
                 candidate = patch.apply_reply(proposal.reply, source, allow_rewrite=proposal.kind == "rewrite")
-            verdict = self._judged(number, candidate)
+            verdict, confirmations = self._judged(number, candidate)
         except PatchError as refusal:
             verdict = Rejected(stage="patch", reason=refusal.reason, detail=refusal.detail)
         return self._archived(
@@ -109,10 +122,13 @@ class _Search:
                 candidate=candidate,
                 verdict=verdict,
                 seconds=max(0.0, self.clock() - begun),
+                confirmations=confirmations,
             )
         )
 
-    def _judged(self, number: int, candidate: Candidate) -> Verdict:
+    def _judged(self, number: int, candidate: Candidate) -> tuple[Verdict, tuple[Confirmation, ...]]:
+        """The verdict, and where the program claims the champion's place over its speed, how the two compare."""
+
         def judging(step: Judging) -> None:
             self.report(Progress(phase="judging", number=number, name=candidate.name, judging=step))
 
@@ -126,7 +142,26 @@ class _Search:
                     f"expected to go on where this run began ({mine.device}, {mine.hardware}), found {now.device}, "
                     f"{now.hardware}: scores of different hardware are not compared; start a new run with --run DIR"
                 )
-        return verdict
+        if isinstance(verdict, Rejected) or self.standing.claim(program_id(candidate.source), verdict) != "speed":
+            return verdict, ()
+        confirmation = self._confirm(candidate, judging)
+        return (confirmation, ()) if isinstance(confirmation, Rejected) else (verdict, (confirmation,))
+
+    def _confirm(self, candidate: Candidate, judging: Callable[[Judging], None]) -> Confirmation | Rejected:
+        champion = self.standing.champion
+        assert champion is not None
+        so_far = sum(len(entry.confirmations) for entry in self.archive.entries)
+        try:
+            duel = self.judge.compare(
+                candidate.source,
+                self.archive.source(champion.id),
+                level=confirmation_level(so_far + 1),
+                other_name=f"the champion, attempt {champion.number}",
+                progress=judging,
+            )
+        except OtherFailed as error:
+            return Confirmation(against=champion.id, failure=str(error))
+        return duel if isinstance(duel, Rejected) else Confirmation(against=champion.id, duel=duel)
 
     def _archived(self, attempt: Attempt) -> Entry:
         entry = self.archive.append(attempt)

@@ -7,9 +7,23 @@ Quality is `score.quality.value`, speed is `score.speedup`, the ratio against th
 Absolute run times are never compared, since entries come from different sessions.
 
 A speed is a measurement. An entry is *clearly faster* than another when its whole 95 % interval lies above the
-other's; an entry of the same quality that is not clearly faster changes nothing, so that one lucky run does not
-become the best. Standings are folded over the entries in the order of their numbers: the earlier of two equal
-programs stays.
+other's; an entry of the same quality that is not clearly faster changes nothing. Among hundreds of equal programs some
+are clearly faster by luck, so this is only a claim: the title of champion changes hands over a speed when a
+*confirmation* that was archived with the entry, measured head to head against that champion, bears the claim out.
+Each confirmation of a run takes a stricter level than the one before, so that all of them together err with a chance of
+at most `RUN_ERROR`. Quality repeats to the last digit and needs no confirmation.
+
+What is claimed, by objective:
+- Pareto and QualityLimit: clearly faster is a claim of speed. Better quality at a median speed that is no lower is one
+  of quality.
+- RuntimeLimit: a program that meets the limit against a champion that does not claims speed. Between two that meet it
+  quality decides; at equal quality clearly faster is a claim of speed. Between two that do not: as Pareto.
+- Weighted: a gain with better quality and no lower median speed claims quality. Any other gain is a trade that rests on
+  the speeds: it is borne out where the formula gains even with the low end of the confirmation's certain interval.
+
+An entry whose claim of speed was not borne out is not taken for faster anywhere: without better quality than the
+champion it does not join the front. Standings are folded over the entries in the order of their numbers, from what is
+archived alone: the earlier of two equal programs stays.
 """
 
 from __future__ import annotations
@@ -19,12 +33,18 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Literal
 
-from evaluator.types import Score
-from harness.types import Entry
+from evaluator.types import Score, Scored
+from harness.types import Confirmation, Entry
 
 EQUAL_QUALITY = 1e-9
 """Qualities this close are the same: sums taken in another order differ by less."""
+RUN_ERROR = 0.05
+"""The chance that any confirmation of a run, however long, takes an equal program for a faster one."""
+
+Claim = Literal["none", "quality", "speed"]
+"""Whether an entry is to take the champion's place, and what that rests on."""
 
 
 def _check(holds: bool, expected: str, found: object) -> None:
@@ -107,51 +127,87 @@ def speed(entry: Entry) -> float:
 
 def clearly_faster(one: Entry, other: Entry) -> bool:
     """Whether the 95 % interval of `one`'s speed lies wholly above `other`'s."""
-    return _score(one).speedup.low > _score(other).speedup.high
+    return _clearly_faster(_score(one), _score(other))
 
 
-def _better_quality(one: Entry, other: Entry) -> bool:
-    return quality(one) > quality(other) + EQUAL_QUALITY
+def _clearly_faster(one: Score, other: Score) -> bool:
+    return one.speedup.low > other.speedup.high
+
+
+def _better_quality(one: Score, other: Score) -> bool:
+    return one.quality.value > other.quality.value + EQUAL_QUALITY
 
 
 def improves(child: Entry, parent: Entry) -> bool:
     """Whether a scored entry is better than another in anything: quality, or clearly in speed."""
-    return _better_quality(child, parent) or clearly_faster(child, parent)
+    return _better_quality(_score(child), _score(parent)) or clearly_faster(child, parent)
 
 
-def _faster(one: Entry, other: Entry) -> bool:
-    """Faster, or a tie in speed that quality decides without giving speed away."""
-    return clearly_faster(one, other) or (speed(one) > speed(other) and _better_quality(one, other))
+def _claim_to_be_faster(one: Score, other: Score) -> Claim:
+    """Better quality without giving speed away, or clearly faster."""
+    if one.speedup.median >= other.speedup.median and _better_quality(one, other):
+        return "quality"
+    return "speed" if _clearly_faster(one, other) else "none"
 
 
 def meets_limit(entry: Entry, seed: Entry, objective: RuntimeLimit) -> bool:
     """Whether an entry is fast enough: the low end of its interval against the seed program's median."""
-    return _score(entry).speedup.low >= objective.min_speedup_over_seed * speed(seed)
+    return _meets_limit(_score(entry), _score(seed), objective)
+
+
+def _meets_limit(score: Score, seed: Score, objective: RuntimeLimit) -> bool:
+    return score.speedup.low >= objective.min_speedup_over_seed * seed.speedup.median
 
 
 def worth(entry: Entry, objective: Weighted) -> float:
     """The value of a weighted objective's formula, higher is better."""
-    return objective.quality_weight * quality(entry) + objective.speed_weight * math.log(speed(entry))
+    return _worth(_score(entry), objective)
 
 
-def prefers(objective: Objective, challenger: Entry, champion: Entry, seed: Entry) -> bool:
-    """Whether a later entry takes the place of the champion. Both are above the floor."""
+def _worth(score: Score, objective: Weighted) -> float:
+    return objective.quality_weight * score.quality.value + objective.speed_weight * math.log(score.speedup.median)
+
+
+def claim(objective: Objective, challenger: Score, champion: Score, seed: Score) -> Claim:
+    """Whether by its score a later program is to take the champion's place. Both are above the floor."""
+    better = _better_quality(challenger, champion)
+    equal = not better and not _better_quality(champion, challenger)
     match objective:
         case Pareto() | QualityLimit():
-            return _faster(challenger, champion)
+            return _claim_to_be_faster(challenger, champion)
         case RuntimeLimit():
-            fits, fitted = meets_limit(challenger, seed, objective), meets_limit(champion, seed, objective)
+            fits, fitted = (_meets_limit(score, seed, objective) for score in (challenger, champion))
             if fits != fitted:
-                return fits
+                return "speed" if fits else "none"
             if not fits:
-                return _faster(challenger, champion)
-            if abs(quality(challenger) - quality(champion)) <= EQUAL_QUALITY:
-                return clearly_faster(challenger, champion)
-            return quality(challenger) > quality(champion)
+                return _claim_to_be_faster(challenger, champion)
+            if equal:
+                return "speed" if _clearly_faster(challenger, champion) else "none"
+            return "quality" if better else "none"
         case Weighted():
-            differs = abs(quality(challenger) - quality(champion)) > EQUAL_QUALITY
-            gains = worth(challenger, objective) > worth(champion, objective)
-            return gains and (differs or clearly_faster(challenger, champion))
+            gains = _worth(challenger, objective) > _worth(champion, objective)
+            if not gains or (equal and not _clearly_faster(challenger, champion)):
+                return "none"
+            return "quality" if better and challenger.speedup.median >= champion.speedup.median else "speed"
+
+
+def bears_out(objective: Objective, challenger: Score, champion: Score, confirmation: Confirmation) -> bool:
+    """Whether a confirmation against this champion bears a claim of speed out.
+
+    A champion that failed when it was run again has lost.
+    """
+    duel = confirmation.duel
+    if duel is None:
+        return True
+    if isinstance(objective, Weighted):
+        gained = objective.quality_weight * (challenger.quality.value - champion.quality.value)
+        return gained + objective.speed_weight * math.log(duel.certain.low) > 0
+    return duel.comparison == "better"
+
+
+def confirmation_level(number: int) -> float:
+    """The level of a run's confirmation number 1, 2, ...: 1/2, 1/6, 1/12, ... of `RUN_ERROR`, which is their sum."""
+    return 1 - RUN_ERROR / (number * (number + 1))
 
 
 def _covers(member: Entry, entry: Entry) -> bool:
@@ -200,6 +256,20 @@ class Standing:
     def floor(self) -> float:
         return -math.inf if self.seed is None else quality(self.seed) - self.objective.epsilon
 
+    def claim(self, program_id: str, scored: Scored) -> Claim:
+        """What a program would claim with this score if it were archived now."""
+        if self.seed is None or self.champion is None or program_id in self.programs:
+            return "none"
+        if scored.score.quality.value < self.floor - EQUAL_QUALITY:
+            return "none"
+        return claim(self.objective, scored.score, _score(self.champion), _score(self.seed))
+
+    def _borne_out(self, entry: Entry) -> bool:
+        assert self.champion is not None
+        mine, theirs = _score(entry), _score(self.champion)
+        found = (one for one in entry.confirmations if one.against == self.champion.id)
+        return any(bears_out(self.objective, mine, theirs, one) for one in found)
+
     def add(self, entry: Entry) -> Standing:
         """The standing after one more entry, which must have a higher number than all before it."""
         if entry.scored is None:
@@ -211,10 +281,13 @@ class Standing:
             return self
         if entry.program_id in self.programs:
             return self
+        claimed = self.claim(entry.program_id, entry.scored)
+        wins = claimed == "quality" or (claimed == "speed" and self._borne_out(entry))
+        joins = wins or claimed == "none" or _better_quality(_score(entry), _score(self.champion))
         return replace(
             self,
-            champion=entry if prefers(self.objective, entry, self.champion, self.seed) else self.champion,
-            pareto=_join(self.pareto, entry),
+            champion=entry if wins else self.champion,
+            pareto=_join(self.pareto, entry) if joins else self.pareto,
             valid=(*self.valid, entry),
             programs=self.programs | {entry.program_id},
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from evaluator.types import Scored, Verdict
+from evaluator.types import Duel, Scored, Verdict
 
 Tier = Literal["exact", "blanks", "indent"]
 """How a SEARCH matched: exactly; trailing blanks and line ends ignored; under one uniform indentation shift."""
@@ -82,6 +82,22 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """A program measured head to head against the champion of the moment, the entry `against`, which it is to replace.
+
+    `duel` is None where the champion failed when it was run again, and again; `failure` says how.
+    """
+
+    against: str
+    duel: Duel | None = None
+    failure: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.duel is None) != bool(self.failure):
+            raise ValueError("expected either a duel or a failure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One turn of the loop. `candidate` is None where the reply gave no program: then it is rejected at `patch`."""
 
@@ -90,6 +106,7 @@ class Attempt:
     candidate: Candidate | None
     verdict: Verdict
     seconds: float = 0.0
+    confirmations: tuple[Confirmation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +132,7 @@ class Entry:
     seconds: float
     when_s: int
     """Unix time of the commit."""
+    confirmations: tuple[Confirmation, ...] = ()
 
     @property
     def scored(self) -> Scored | None:

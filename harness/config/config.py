@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evaluator.settings import JudgeSettings, TimingSettings
-from evaluator.shipped import DEFAULT_REFERENCE, shipped
+from evaluator.settings import JudgeSettings, Lane, TimingSettings
+from evaluator.shipped import DEFAULT_REFERENCE, PHY2LOG_REFERENCE, shipped
 from evaluator.tasks import TASKS
 from evaluator.types import EvaluatorError, Task
 from harness.budget import Budget
@@ -76,7 +76,7 @@ class Config:
             load_timeout_s=section.load_timeout_s,
             memory_gb=section.memory_gb,
             threads=section.threads,
-            cpus=section.lanes[0].cpus if section.lanes else (),
+            lanes=tuple(Lane(device=lane.device or "", cpus=lane.cpus) for lane in section.lanes),
             require=section.sandbox.require,
             timing=TimingSettings(**section.timing.model_dump()),
         )
@@ -272,13 +272,14 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(
             f"{name}: judge.reference: expected a program to time {settings.task.name} against, found nothing"
         )
+    default = PHY2LOG_REFERENCE if settings.task.options.get("form") == "phy2log" else DEFAULT_REFERENCE
     traces = tuple(found(trace, "task", "traces", at) for at, trace in enumerate(settings.task.traces))
     return Config(
         name=name,
         settings=settings,
         task=_task(settings, traces, document),
         program=found(settings.program, "program"),
-        reference=found(settings.judge.reference or DEFAULT_REFERENCE, "judge", "reference"),
+        reference=found(settings.judge.reference or default, "judge", "reference"),
         patches=_patches(settings, folder, document),
         traces=traces,
     )

@@ -162,8 +162,15 @@ ObjectiveSection = Annotated[ParetoSection | ConstrainedSection | WeightedSectio
 class LaneSection(Section):
     """A place to measure: a device, and the cores its programs are pinned to."""
 
-    device: str | None = None
-    cpus: tuple[int, ...] = ()
+    device: str | None = Field(default=None, pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+    @field_validator("cpus")
+    @classmethod
+    def _different(cls, cpus: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(cpus)) != len(cpus):
+            raise ValueError(f"different core numbers|{list(cpus)}")
+        return cpus
 
 
 class SandboxSection(Section):
@@ -179,7 +186,9 @@ class TimingSection(Section):
     warmups: int = Field(default=_TIMING.warmups, ge=1)
     min_pairs: int = Field(default=_TIMING.min_pairs, ge=3)
     max_pairs: int = Field(default=_TIMING.max_pairs, ge=3)
+    round_pairs: int = Field(default=_TIMING.round_pairs, ge=1)
     half_width: float = Field(default=_TIMING.half_width, gt=0)
+    duel_s: float = Field(default=_TIMING.duel_s, gt=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> TimingSection:
@@ -239,10 +248,6 @@ def unsupported(settings: Settings, proposers: tuple[str, ...]) -> list[tuple[tu
     )
     if settings.search.in_flight > 1:
         found.append((("search", "in_flight"), "use 1"))
-    if len(settings.judge.lanes) > 1:
-        found.append((("judge", "lanes"), "give one lane, or none"))
-    if settings.judge.lanes and settings.judge.lanes[0].device not in (None, settings.device):
-        found.append((("judge", "lanes", 0, "device"), f"use {settings.device}, the config's `device`"))
     if settings.executor.kind != "local":
         found.append((("executor", "kind"), "use local"))
     if settings.executor.workers not in (None, 1):

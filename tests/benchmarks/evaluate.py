@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from evaluator import TASKS, Judge, JudgeSettings, LocalExecutor, Scored, TimingSettings, cores
-from evaluator.settings import SandboxLevel
+from evaluator.settings import Lane, SandboxLevel
 from evaluator.types import Task
 from tests.benchmarks.machine import describe
 
@@ -32,10 +32,15 @@ TRIVIAL = """
 import torch
 
 
-def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
+def rebalance_experts(weight, replicas, groups, nodes, gpus):
     layers, experts = weight.shape
-    phy2log = torch.arange(num_replicas).remainder(experts).repeat(layers, 1)
-    return phy2log, phy2log.argsort(dim=1).unsqueeze(-1), torch.ones(layers, experts, dtype=torch.int64)
+    nodes = nodes if groups % nodes == 0 else 1
+    own, slots = experts // nodes, replicas // nodes
+    node = torch.arange(nodes)[:, None]
+    phy2log = (node * own + torch.arange(slots) % own).reshape(1, -1).repeat(layers, 1)
+    slot = torch.arange(own)[:, None] + own * torch.arange(-(-slots // own))
+    log2phy = torch.where(slot < slots, slot + slots * node[:, :, None], -1).reshape(experts, -1)
+    return phy2log, log2phy.repeat(layers, 1, 1), (log2phy >= 0).sum(dim=1).repeat(layers, 1)
 """
 FRESH = "import torch; exec({source!r}); rebalance_experts(torch.rand(2, 8), 8, 1, 1, 4)"
 
@@ -58,7 +63,7 @@ def _lane(
     """One lane in a process of its own: judge the trivial solver again and again for some seconds."""
     task = TASKS["eplb"]({"cases": [TINY]})
     timing = TimingSettings(budget_s=60, min_pairs=20, max_pairs=20)
-    settings = JudgeSettings(cpus=(core,), timing=timing)
+    settings = JudgeSettings(lanes=(Lane(cpus=(core,)),), timing=timing)
 
     def repeat(judge_one: Callable[[], None]) -> None:
         judge_one()

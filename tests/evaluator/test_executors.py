@@ -16,9 +16,19 @@ from evaluator.executors import LocalExecutor
 from evaluator.settings import JudgeSettings, SandboxLevel
 from evaluator.types import Call, EvaluatorError, Rejected
 from evaluator.workers import Stopped
-from tests.evaluator.confined import ENTRY, EXPECTED, HONEST, WEIGHT, Traces, answer_of, verdict_on, worker
+from tests.evaluator.confined import (
+    CHEATS,
+    ENTRY,
+    EXPECTED,
+    HONEST,
+    WEIGHT,
+    Traces,
+    answer_of,
+    cheat,
+    verdict_on,
+    worker,
+)
 
-CHEATS = sorted((Path(__file__).resolve().parents[1] / "data" / "cheats").glob("*.py"))
 SECRET = "sk-a-key-that-nobody-may-see"
 SETTINGS = JudgeSettings(memory_gb=0.5, scratch_mb=16)
 
@@ -99,23 +109,11 @@ def test_error_text_names_the_programs_own_line(executor: LocalExecutor) -> None
     assert "worker.py" not in verdict.detail
 
 
-def _announced(path: Path) -> str:
-    first = path.read_text().splitlines()[0]
-    assert first.startswith("# expects: "), f"{path} does not begin with `# expects: `"
-    return first.removeprefix("# expects: ").split()[0]
-
-
-@pytest.mark.parametrize("cheat", CHEATS, ids=lambda path: path.stem)
-def test_cheat_gets_its_verdict_and_leaves_nothing(bench: Bench, cheat: Path, root: Path) -> None:
-    expected = _announced(cheat)
-    source = cheat.read_text()
-    for name, value in {
-        "@VICTIM@": str(bench.victim),
-        "@ROOT@": str(root),
-        "@JUDGE@": str(os.getpid()),
-        "@SECRET@": SECRET,
-    }.items():
-        source = source.replace(name, value)
+@pytest.mark.parametrize("path", sorted(CHEATS.glob("*.py")), ids=lambda path: path.stem)
+def test_cheat_gets_its_verdict_and_leaves_nothing(bench: Bench, path: Path, root: Path) -> None:
+    places = {"VICTIM": str(bench.victim), "ROOT": str(root), "JUDGE": str(os.getpid()), "SECRET": SECRET}
+    expectations, source = cheat(path, places)
+    (expected,) = expectations
     before, modes = Traces.now(bench.temporary), bench.victim.stat()
     timeout_s = 0.5 if expected == "run/timeout" else 60.0
     begin = time.monotonic()

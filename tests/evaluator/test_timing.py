@@ -1,165 +1,180 @@
-"""The order of timed calls, when they stop, and the lock that keeps two measurements apart."""
+"""The order of timed calls, how rounds share the time, when measuring stops, and what a noisy machine is said to be."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 
 from evaluator import stats
 from evaluator.settings import TimingSettings
-from evaluator.timing import lane, measure
-from evaluator.types import EvaluatorError
-
-LONG = TimingSettings(budget_s=60.0)
+from evaluator.timing import DISTURBED, NoiseProbe, TimedPair, measure
+from evaluator.types import Samples
 
 
 class Script:
-    """A pair function that plays given nanoseconds and records the order it was asked for."""
+    """Programs of given call times on a clock of their own. `log` holds a line a round: a letter a call, R or C."""
 
-    def __init__(self, times: Callable[[int], tuple[int, int]], pause_s: float = 0.0) -> None:
-        self.times, self.pause_s = times, pause_s
-        self.reference_first: list[bool] = []
+    def __init__(
+        self,
+        call: Callable[[int], tuple[float, float]] = lambda _: (0.002, 0.002),
+        cases: int = 1,
+        start_s: float = 0.05,
+    ) -> None:
+        """`call`: seconds of the candidate's and of the reference's call, by the number of pairs taken before."""
+        self.call, self.cases, self.start_s = call, cases, start_s
+        self.now_s, self.pairs = 0.0, 0
+        self.first: list[str] = []
+        self.log: list[list[str]] = []
 
-    def __call__(self, reference_first: bool) -> tuple[int, int]:
-        self.reference_first.append(reference_first)
-        time.sleep(self.pause_s)
-        return self.times(len(self.reference_first) - 1)
+    def clock(self) -> float:
+        return self.now_s
+
+    def begin(self, reference_first: bool) -> Sequence[TimedPair]:
+        self.now_s += self.start_s
+        self.first.append("R" if reference_first else "C")
+        self.log.append([""] * self.cases)
+        return [partial(self._pair, at) for at in range(self.cases)]
+
+    def _pair(self, at: int, reference_first: bool) -> tuple[int, int]:
+        candidate, reference = self.call(self.pairs)
+        self.pairs += 1
+        self.now_s += candidate + reference
+        self.log[-1][at] += "RC" if reference_first else "CR"
+        return round(candidate * 1e9), round(reference * 1e9)
+
+    def measure(
+        self,
+        settings: TimingSettings,
+        *,
+        rounds: int = 5,
+        enough: Callable[[Sequence[Samples]], bool] = lambda _: False,
+        seed: int = 0,
+    ) -> tuple[Samples, ...]:
+        return measure(
+            self.begin,
+            settings,
+            budget_s=settings.budget_s * self.cases,
+            rounds=rounds,
+            enough=enough,
+            rng=np.random.default_rng(seed),
+            clock=self.clock,
+        )
 
 
-def quiet(_: int) -> tuple[int, int]:
-    return 1_000_000, 2_000_000
+def test_calls_go_a_b_b_a_after_a_warm_up_and_a_coin_says_who_is_a() -> None:
+    script = Script()
+    script.measure(TimingSettings(budget_s=5, warmups=2, round_pairs=4, max_pairs=80))
+    other = {"R": "C", "C": "R"}
+    for first, (calls,) in zip(script.first, script.log, strict=True):
+        a, b = first, other[first]
+        assert calls == 2 * (a + b) + 2 * (a + b + b + a)
+    assert {"R", "C"} == set(script.first)
 
 
-def wild(count: int) -> tuple[int, int]:
-    return 1_000_000, 1_000_000 * (1 + count % 7)
+def test_coin_falls_otherwise_under_another_random_state() -> None:
+    firsts = []
+    for seed in (1, 2):
+        script = Script()
+        script.measure(TimingSettings(budget_s=3), seed=seed)
+        firsts.append(script.first)
+    assert firsts[0] != firsts[1]
 
 
-def test_calls_go_reference_candidate_candidate_reference() -> None:
-    script = Script(quiet)
-    measure(script, TimingSettings(budget_s=60.0, warmups=2))
-    order = "".join("RC" if first else "CR" for first in script.reference_first[2:])
-    assert order == "RCCRRCCRRCCR"  # A B B A; six pairs, the fewest for order statistics
-
-
-def test_warmups_are_not_samples() -> None:
-    script = Script(lambda count: (9_000_000, 9_000_000) if count < 3 else (1_000_000, 2_000_000))
-    samples = measure(script, TimingSettings(budget_s=60.0, warmups=3))
+def test_warm_ups_are_not_samples() -> None:
+    script = Script(lambda number: (0.9, 0.9) if number == 0 else (0.001, 0.002))
+    (samples,) = script.measure(TimingSettings(budget_s=2.0, max_pairs=10))
     assert set(samples.candidate_us) == {1000} and set(samples.reference_us) == {2000}
 
 
-def test_stops_as_soon_as_the_interval_is_narrow() -> None:
-    assert len(measure(Script(quiet), LONG).candidate_us) == 6
+def test_slow_programs_are_warmed_up_once_and_take_a_pair_a_round() -> None:
+    script = Script(lambda _: (1.0, 1.0))
+    (samples,) = script.measure(TimingSettings(budget_s=0.8))
+    assert samples.rounds == (1, 1, 1)
+    assert [len(calls) // 2 for (calls,) in script.log] == [2, 1, 1]
+
+
+def test_rounds_hold_whole_blocks_and_no_more_pairs_than_a_round_may() -> None:
+    script = Script(lambda number: (0.01 + number % 7 / 100, 0.02))
+    (samples,) = script.measure(TimingSettings(budget_s=2.0, round_pairs=6))
+    assert all(count <= 6 and count % 2 == 0 for count in samples.rounds)
+    assert sum(samples.rounds) == len(samples.candidate_us)
+
+
+def test_time_is_shared_by_several_rounds_and_all_cases() -> None:
+    script = Script(lambda _: (0.02, 0.02), cases=2)
+    samples = script.measure(TimingSettings(budget_s=2.0, round_pairs=1000))
+    assert [len(case.rounds) for case in samples] == [len(script.log)] * 2
+    assert len(script.log) >= 4
+    assert 4.0 <= script.now_s < 6.0
+
+
+def test_start_of_processes_counts_as_time_spent() -> None:
+    script = Script(start_s=3.0)
+    (samples,) = script.measure(TimingSettings(budget_s=2.0))
+    assert len(samples.rounds) == 1
+
+
+def test_stops_as_soon_as_there_is_enough() -> None:
+    (samples,) = Script().measure(TimingSettings(budget_s=60), enough=lambda so_far: len(so_far[0].rounds) == 7)
+    assert len(samples.rounds) == 7
 
 
 def test_stops_at_the_most_pairs() -> None:
-    assert len(measure(Script(wild), TimingSettings(budget_s=60.0, max_pairs=17)).candidate_us) == 17
+    (samples,) = Script().measure(TimingSettings(budget_s=60, max_pairs=27))
+    assert samples.rounds == (10, 10, 7)
 
 
-def test_stops_at_the_budget_but_not_before_the_least_pairs() -> None:
-    begin = time.monotonic()
-    samples = measure(Script(wild, pause_s=0.02), TimingSettings(budget_s=0.1))
-    assert 3 <= len(samples.candidate_us) <= 6
-    assert time.monotonic() - begin < 2.0
-    assert len(measure(Script(wild, pause_s=0.01), TimingSettings(budget_s=1e-9)).candidate_us) == 3
-
-
-def test_least_pairs_hold_even_when_narrow() -> None:
-    assert len(measure(Script(quiet), TimingSettings(budget_s=60.0, min_pairs=9)).candidate_us) == 9
+def test_least_pairs_hold_whatever_the_time_and_however_clear() -> None:
+    for settings in (TimingSettings(budget_s=1e-9), TimingSettings(budget_s=60, max_pairs=3)):
+        (samples,) = Script().measure(settings, enough=lambda _: True)
+        assert len(samples.candidate_us) >= 3
+    (samples,) = Script().measure(TimingSettings(budget_s=1e-9, min_pairs=9))
+    assert len(samples.candidate_us) >= 9
 
 
 def test_pairs_stay_pairs_and_times_whole_microseconds() -> None:
-    samples = measure(Script(lambda count: (999, 1_500_999 + count * 10**9)), TimingSettings(budget_s=60, max_pairs=4))
+    script = Script(lambda number: (999e-9, 0.0015009 + number))
+    (samples,) = script.measure(TimingSettings(budget_s=1e-9, min_pairs=4))
     assert samples.candidate_us == (1, 1, 1, 1)  # below a microsecond is not zero
-    assert samples.reference_us == tuple(1500 + (count + 1) * 10**6 for count in range(4))
+    assert samples.reference_us[0] == 1001500 and np.all(np.diff(samples.reference_us) == 10**6)
 
 
-def test_candidates_fault_goes_through() -> None:
-    def fails(_: bool) -> tuple[int, int]:
+def test_what_a_call_raises_goes_through() -> None:
+    def fails(_: int) -> tuple[float, float]:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        measure(fails, LONG)
+        Script(fails).measure(TimingSettings())
 
 
-def test_stopping_early_does_not_make_a_program_faster_than_itself() -> None:
-    """Looking at the interval after every pair must not raise the share of false calls at the decision's level."""
+def test_stopping_at_will_does_not_make_a_program_faster_than_itself() -> None:
+    """With the clock, the coin and the stopping as they are: at most one call in a thousand, of 150."""
     rng, called = np.random.default_rng(8), 0
-    for _ in range(400):
 
-        def noisy(_: int) -> tuple[int, int]:
-            common = 1.9e6 * np.exp(0.4 * rng.standard_normal())
-            return tuple(int(common * np.exp(0.02 * rng.standard_t(2))) for _ in range(2))  # type: ignore[return-value]
+    def noisy(_: int) -> tuple[float, float]:
+        common = 0.0019 * np.exp(0.4 * rng.standard_normal())
+        one, other = common * np.exp(0.02 * rng.standard_t(2, 2))
+        return float(one), float(other)
 
-        samples = measure(Script(noisy), LONG)
-        called += stats.compare([samples]) != "undecided"
-    assert called <= 3
+    def settled(so_far: Sequence[Samples]) -> bool:
+        return stats.settled(so_far, stats.DECISION_LEVEL, 0.01)
 
-
-HOLD = (
-    "import sys, time; sys.path.insert(0, sys.argv[1]); import tempfile; tempfile.tempdir = sys.argv[2]\n"
-    "from evaluator.timing import lane\n"
-    "with lane('cuda:0'):\n"
-    "    print('held', flush=True)\n"
-    "    time.sleep(600)\n"
-)
+    for seed in range(150):
+        samples = Script(noisy).measure(TimingSettings(budget_s=10), rounds=20, enough=settled, seed=seed)
+        called += stats.compare(samples) != "undecided"
+    assert called <= 2
 
 
-@pytest.mark.slow
-def test_lane_excludes_another_process_until_it_is_killed(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(root), str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    try:
-        assert holder.stdout.readline() == "held\n"
-        waited: list[float] = []
-
-        def waiting() -> None:
-            waited.append(time.monotonic())
-            holder.kill()
-
-        with lane("cpu"):  # another device is another lane
-            assert not waited
-        with lane("cuda:0", waiting):
-            assert len(waited) == 1
-            assert holder.wait(10) == -9
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-
-
-def test_lane_is_free_again_after_use_and_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-    def never() -> None:
-        raise AssertionError("the lane is held")
-
-    with pytest.raises(ZeroDivisionError), lane("cpu", never):
-        raise ZeroDivisionError
-    for _ in range(2):
-        with lane("cpu", never):
-            pass
-    assert [path.name for path in tmp_path.iterdir()] == ["packsmith-lane-cpu.lock"]
-
-
-def test_lane_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (tmp_path / "packsmith-lane-cpu.lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(EvaluatorError, match="timing lock"), lane("cpu"):
-        pass
-    assert not (tmp_path / "elsewhere").exists()
-
-
-def test_lane_says_where_it_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with pytest.raises(EvaluatorError, match=r"missing/packsmith-lane-cpu.lock.*is its folder writable"), lane("cpu"):
-        pass
+def test_probe_says_nothing_of_a_steady_machine_and_the_figure_of_a_disturbed_one() -> None:
+    probe = NoiseProbe()
+    assert (probe.excess, probe.warnings()) == (0.0, ())
+    probe.look()
+    assert probe.excess >= 0
+    steady, disturbed = NoiseProbe(), NoiseProbe()
+    steady._loops_ns, disturbed._loops_ns = [100, 110, 120], [100, 100, 400]
+    assert steady.excess == pytest.approx(0.1) and steady.warnings() == ()
+    assert disturbed.excess == 1.0 > DISTURBED
+    assert "100% longer" in disturbed.warnings()[0]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from evaluator import Progress, Rejected, Scored, Verdict
 from evaluator.types import (
     CaseQuality,
     CaseScore,
+    Duel,
     Environment,
     Interval,
     Quality,
@@ -16,7 +18,8 @@ from evaluator.types import (
     Score,
 )
 from harness.proposers.base import program_id
-from harness.types import Entry, Kind
+from harness.select import Objective, speed, standing
+from harness.types import Confirmation, Entry, Kind
 
 ENVIRONMENT = Environment(
     device="cpu",
@@ -95,6 +98,32 @@ def entry(
     )
 
 
+def duel(ratio: float, noise: float = 0.0, level: float = 0.975) -> Duel:
+    """A duel won by a ratio of `ratio`, its certain interval `noise` to either side."""
+    certain = Interval(median=ratio, low=ratio * (1 - noise), high=ratio * (1 + noise))
+    return Duel(
+        comparison="better" if certain.low > 1 else "worse" if certain.high < 1 else "undecided",
+        level=level,
+        speedup=certain,
+        certain=certain,
+        samples=(Samples(candidate_us=(1000, 1000), reference_us=(1000, 1001), rounds=(1, 1)),),
+        environment=ENVIRONMENT,
+    )
+
+
+def confirmed(entries: Iterable[Entry], objective: Objective, noise: float = 0.0) -> list[Entry]:
+    """The entries, those that claim the champion's place over their speed with a duel that goes as the scores say."""
+    where, found = standing([], objective), []
+    for one in entries:
+        if one.scored is not None and where.claim(one.program_id, one.scored) == "speed":
+            assert where.champion is not None
+            ratio = speed(one) / speed(where.champion)
+            one = replace(one, confirmations=(Confirmation(against=where.champion.id, duel=duel(ratio, noise)),))
+        where = where.add(one)
+        found.append(one)
+    return found
+
+
 REJECTED = Rejected(stage="run", reason="exception", detail="it raised")
 
 
@@ -106,11 +135,30 @@ class KnobJudge:
 
     def __init__(self) -> None:
         self.sources: list[str] = []
+        self.levels: list[float] = []
+
+    def compare(
+        self,
+        source: str,
+        other: str,
+        *,
+        level: float,
+        other_name: str = "",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Duel | Rejected:
+        """Which program is faster, by the same numbers as in `evaluate`."""
+        self.levels.append(level)
+        mine, theirs = self._verdict(source), self._verdict(other)
+        assert isinstance(mine, Scored) and isinstance(theirs, Scored)
+        return duel(mine.score.speedup.median / theirs.score.speedup.median, level=level)
 
     def evaluate(self, source: str, *, progress: Callable[[Progress], None] | None = None) -> Verdict:
         self.sources.append(source)
         if progress is not None:
             progress(Progress(stage="run", case="toy", done=0, total=1))
+        return self._verdict(source)
+
+    def _verdict(self, source: str) -> Verdict:
         rounds = float(re.findall(r"^ROUNDS = (\S+)", source, re.MULTILINE)[0])
         slack = float(re.findall(r"^SLACK = (\S+)", source, re.MULTILINE)[0])
         depth = float(re.findall(r"depth=(\d+)", source)[0])

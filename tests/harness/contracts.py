@@ -11,7 +11,7 @@ import random
 from harness import patch
 from harness.proposers import Proposer, View
 from harness.select import Pareto, Selector, Standing, standing
-from tests.harness.builders import REJECTED, entry, scored
+from tests.harness.builders import REJECTED, confirmed, entry, scored
 
 
 class ProposerContract:
@@ -68,7 +68,7 @@ class SelectorContract:
             entry(5, scored(0.95, 0.5)),
             entry(6, scored(0.82, 1.2)),
         ]
-        return standing(entries, Pareto())
+        return standing(confirmed(entries, Pareto()), Pareto())
 
     def test_picks_different_programs_above_the_floor(self) -> None:
         where = self.standing()

@@ -13,7 +13,7 @@ from harness.proposers.constants import constants, replacements, variants
 from harness.proposers.crossover import common_ancestor, merged
 from harness.select import Pareto, standing
 from harness.types import Entry, Kind, Proposal
-from tests.harness.builders import PROGRAM, entry, scored
+from tests.harness.builders import PROGRAM, confirmed, entry, scored
 from tests.harness.contracts import ProposerContract
 
 FASTER = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 3")
@@ -36,7 +36,7 @@ class Programs:
     ) -> Entry:
         number = len(self.entries)
         added = entry(number, scored(quality, speed), source=source, parents=parents, kind=kind)
-        self.entries.append(added)
+        self.entries = confirmed([*self.entries, added], Pareto())
         self.sources[added.id] = source
         return added
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator import DEFAULT_REFERENCE, shipped
-from evaluator.settings import JudgeSettings
+from evaluator.settings import JudgeSettings, Lane
 from harness.budget import Budget
 from harness.config import Config, ConfigError, difference, load
 from harness.config.document import key_path
@@ -100,8 +100,14 @@ class TestValues:
             MINIMAL + "judge: {timeout_s: 3, threads: 2, lanes: [{cpus: [1, 3]}], sandbox: {require: L2}, "
             "timing: {max_pairs: 9}}\n",
         ).judge
-        assert (judge.timeout_s, judge.threads, judge.cpus, judge.require) == (3.0, 2, (1, 3), "L2")
+        assert (judge.timeout_s, judge.threads, judge.require) == (3.0, 2, "L2")
+        assert judge.lanes == (Lane(cpus=(1, 3)),)
         assert judge.timing.max_pairs == 9
+
+    def test_lanes(self, tmp_path: Path) -> None:
+        text = MINIMAL + "judge: {lanes: [{device: 'cuda:1', cpus: [0, 2]}, {cpus: [1]}, {device: cpu}]}\n"
+        lanes = (Lane(device="cuda:1", cpus=(0, 2)), Lane(cpus=(1,)), Lane(device="cpu"))
+        assert loaded(tmp_path, text).judge.lanes == lanes
 
     def test_deadline_is_a_date(self, tmp_path: Path) -> None:
         text = MINIMAL.replace("attempts: 3", "deadline: 2030-01-31 18:00:00+00:00")
@@ -231,6 +237,7 @@ class TestRefusals:
             ("judge: {timeout_s: soon}", "judge.timeout_s: expected a number, found 'soon' (text)"),
             ("judge: 3", "judge: expected a mapping, found 3 (number)"),
             ("judge:", "judge: expected a mapping, found nothing"),
+            ("judge: {lanes: [{cpus: [1, 1]}]}", "judge.lanes[0].cpus: expected different core numbers, found [1, 1]"),
             ("judge: {lanes: 2}", "judge.lanes: expected a list, found 2 (number)"),
             ("judge: {sandbox: {require: L9}}", "judge.sandbox.require: expected one of 'L0', 'L1', 'L2' or 'L3'"),
             (
@@ -312,8 +319,6 @@ class TestRefusals:
             "search: {in_flight: 2}",
             "executor: {kind: ray}",
             "executor: {workers: 4}",
-            "judge: {lanes: [{cpus: [0]}, {cpus: [1]}]}",
-            "judge: {lanes: [{device: 'cuda:1'}]}",
         ],
     )
     def test_what_cannot_be_done_yet_is_not_accepted(self, tmp_path: Path, extra: str) -> None:
@@ -338,11 +343,15 @@ class TestOverrides:
         config = loaded(
             tmp_path, MINIMAL, "seed=7", "device=cpu", "judge.timing.budget_s=0.5", "judge.lanes=[{cpus: [1]}]"
         )
-        assert (config.seed, config.device, config.judge.timing.budget_s, config.judge.cpus) == (7, "cpu", 0.5, (1,))
+        assert (config.seed, config.device, config.judge.timing.budget_s, config.judge.lanes) == (
+            *(7, "cpu", 0.5),
+            (Lane(cpus=(1,)),),
+        )
 
     def test_into_a_list(self, tmp_path: Path) -> None:
         text = MINIMAL + "judge: {lanes: [{cpus: [0]}]}\n"
-        assert loaded(tmp_path, text, "judge.lanes[0].cpus[0]=3", "judge.lanes[0].cpus[1]=4").judge.cpus == (3, 4)
+        judge = loaded(tmp_path, text, "judge.lanes[0].cpus[0]=3", "judge.lanes[0].cpus[1]=4").judge
+        assert judge.lanes == (Lane(cpus=(3, 4)),)
 
     def test_later_ones_win(self, tmp_path: Path) -> None:
         assert loaded(tmp_path, MINIMAL, "seed=7", "seed=8").seed == 8
@@ -454,3 +463,11 @@ class TestDifference:
     def test_scoring_parts_compare_as_whole_configs_do(self, tmp_path: Path) -> None:
         one, two = loaded(tmp_path, MINIMAL), loaded(tmp_path, MINIMAL, "seed=3")
         assert difference(one.scoring(), two.scoring()) == difference(one.resolved(), two.resolved())
+
+
+def test_programs_that_return_plans_alone_are_timed_against_one_that_does(tmp_path: Path) -> None:
+    file = tmp_path / "alone.yaml"
+    text = "task: {name: eplb, form: phy2log}\nprogram: programs/eplb/greedy.py\nbudget: {attempts: 1}\n"
+    file.write_text(text)
+    assert load(file).reference.path.name == "vectorised_greedy_phy2log.py"
+    assert load(file, ["task.form=triple"]).reference.path.name == "vectorised_greedy.py"

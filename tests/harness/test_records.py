@@ -16,6 +16,8 @@ from evaluator.types import (
     STAGES,
     CaseQuality,
     CaseScore,
+    Comparison,
+    Duel,
     Environment,
     Interval,
     Quality,
@@ -37,7 +39,7 @@ from harness.records import (
     verdict_from_json,
     verdict_to_json,
 )
-from harness.types import KINDS, Attempt, Candidate, Proposal
+from harness.types import KINDS, Attempt, Candidate, Confirmation, Proposal
 from tests.harness.builders import REJECTED, scored
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -47,7 +49,9 @@ metrics = st.dictionaries(texts, numbers, max_size=3)
 intervals = st.tuples(numbers, numbers, numbers).map(sorted).map(lambda v: Interval(low=v[0], median=v[1], high=v[2]))
 times = st.integers(1, 2**40)
 samples = st.lists(st.tuples(times, times), min_size=1, max_size=5).map(
-    lambda pairs: Samples(candidate_us=tuple(a for a, _ in pairs), reference_us=tuple(b for _, b in pairs))
+    lambda pairs: Samples(
+        candidate_us=tuple(a for a, _ in pairs), reference_us=tuple(b for _, b in pairs), rounds=(1,) * len(pairs)
+    )
 )
 qualities = st.builds(CaseQuality, case=texts, quality=numbers, ceiling=numbers, metrics=metrics)
 cases = st.builds(
@@ -93,6 +97,19 @@ candidates = st.builds(
     tiers=tiers,
     warnings=st.lists(texts, max_size=2).map(tuple),
 )
+comparisons: st.SearchStrategy[Comparison] = st.sampled_from(["better", "worse", "undecided"])
+duels = st.builds(
+    Duel,
+    comparison=comparisons,
+    level=numbers,
+    speedup=intervals,
+    certain=intervals,
+    samples=st.lists(samples, max_size=2).map(tuple),
+    environment=environments,
+)
+confirmations = st.builds(Confirmation, against=texts, duel=duels) | st.builds(
+    Confirmation, against=texts, failure=st.text("abc", min_size=1)
+)
 attempts = st.builds(
     Attempt,
     number=st.integers(0, 10**7),
@@ -100,6 +117,7 @@ attempts = st.builds(
     candidate=st.one_of(st.none(), candidates),
     verdict=verdicts,
     seconds=numbers,
+    confirmations=st.lists(confirmations, max_size=2).map(tuple),
 )
 
 
@@ -122,6 +140,7 @@ def test_a_record_comes_back_and_becomes_an_entry(attempt: Attempt) -> None:
         attempt.proposal.parents,
         attempt.proposal.usd,
     )
+    assert entry.confirmations == attempt.confirmations
     assert entry.tiers == (attempt.candidate.tiers if attempt.candidate else ())
 
 
@@ -224,3 +243,14 @@ def test_a_field_added_later_with_a_default_is_no_obstacle() -> None:
     data = verdict_to_json(scored(0.5, 2.0))
     del data["scored"]["environment"]["empty_call_us"]
     assert verdict_from_json(data) == scored(0.5, 2.0)
+
+
+def test_a_record_from_before_confirmations_and_rounds_reads() -> None:
+    proposal = Proposal(kind="patch", parents=("a" * 40,), reply="", proposer="test")
+    attempt = Attempt(number=1, proposal=proposal, candidate=None, verdict=scored(0.5, 2.0))
+    record = record_of(attempt, number=1, config="", ticket="")
+    old = json.loads(record_to_bytes(record))
+    del old["confirmations"]
+    for case in old["verdict"]["scored"]["score"]["cases"]:
+        del case["samples"]["rounds"]
+    assert record_from_bytes(json.dumps(old).encode()) == record

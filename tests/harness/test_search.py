@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluator import Duel, OtherFailed, Rejected, Verdict
 from evaluator import Progress as Judging
-from evaluator import Rejected, Verdict
 from harness import patch
 from harness.archive import Archive
 from harness.budget import Budget, Spent
@@ -13,9 +13,9 @@ from harness.git import run_git
 from harness.proposers import PatchText, Proposer, ProposerOptions, View
 from harness.proposers.catalogue import Catalogue
 from harness.search import Judge, Progress, attempt_rng, search
-from harness.select import Pareto, pick_front, standing
+from harness.select import Pareto, confirmation_level, pick_front, standing
 from harness.types import Entry, HarnessError, Proposal
-from tests.harness.builders import PROGRAM, REJECTED, KnobJudge, scored
+from tests.harness.builders import PROGRAM, REJECTED, KnobJudge, duel, scored
 
 SEED = 5
 
@@ -70,6 +70,7 @@ class Stopping:
     def __init__(self, at: int) -> None:
         self.left = at
         self.inner = KnobJudge()
+        self.compare = self.inner.compare
 
     def evaluate(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Verdict:
         if self.left == 0:
@@ -182,8 +183,55 @@ class TestOutcomes:
         elites = run_git("for-each-ref", "--format=%(objectname)", "refs/elites", cwd=tmp_path / "run").stdout
         assert set(elites.decode().split()) == {entry.id for entry in where.front}
 
+    def test_claim_of_speed_is_confirmed_before_it_is_archived(self, straight: Archive) -> None:
+        numbers = {entry.id: entry.number for entry in straight.entries}
+        held = [(entry, one) for entry in straight.entries for one in entry.confirmations]
+        assert held
+        for entry, one in held:
+            assert numbers[one.against] < entry.number
+            assert one.duel is not None and len(entry.confirmations) == 1
+        levels = [one.duel.level for _, one in held if one.duel is not None]
+        assert levels == [confirmation_level(number) for number in range(1, len(held) + 1)]
+
+    def test_program_that_loses_its_duel_does_not_lead(self, tmp_path: Path) -> None:
+        class Lucky(KnobJudge):
+            """Scores make every later program look faster; head to head, none is."""
+
+            def evaluate(self, source: str, *, progress: object = None) -> Verdict:
+                self.sources.append(source)
+                return scored(0.5, 1.0 + len(self.sources) / 10)
+
+            def compare(self, source: str, other: str, *, level: float, **_: object) -> Duel | Rejected:
+                return duel(1.01, noise=0.02, level=level)
+
+        archive = archive_at(tmp_path / "run")
+        list(run(archive, judge=Lucky(), attempts=5))
+        where = standing(archive.entries, Pareto())
+        assert where.champion is not None and where.champion.number == 0
+        assert [len(entry.confirmations) for entry in archive.entries] == [0, 1, 1, 1, 1, 1]
+        assert [member.number for member in where.front] == [0]
+
+    def test_program_that_fails_in_its_duel_is_rejected(self, tmp_path: Path) -> None:
+        class Failing(KnobJudge):
+            def compare(self, source: str, other: str, *, level: float, **_: object) -> Duel | Rejected:
+                return REJECTED
+
+        archive = archive_at(tmp_path / "run")
+        faster = list(run(archive, judge=Failing(), attempts=1))[1]
+        assert faster.verdict == REJECTED and faster.confirmations == ()
+
+    def test_champion_that_fails_again_is_replaced_and_the_failure_told(self, tmp_path: Path) -> None:
+        class ChampionFails(KnobJudge):
+            def compare(self, source: str, other: str, *, level: float, **_: object) -> Duel | Rejected:
+                raise OtherFailed("the champion, attempt 0 failed at run (timeout): too long")
+
+        archive = archive_at(tmp_path / "run")
+        faster = list(run(archive, judge=ChampionFails(), attempts=1))[1]
+        assert [one.failure[:12] for one in faster.confirmations] == ["the champion"]
+        assert Archive.open(tmp_path / "run").entry("best") == faster
+
     def test_another_machine_is_refused_and_the_reply_is_kept(self, tmp_path: Path) -> None:
-        class Elsewhere:
+        class Elsewhere(KnobJudge):
             def evaluate(self, source: str, *, progress: object = None) -> Verdict:
                 return scored(0.9, 1.0, hardware="another processor")
 

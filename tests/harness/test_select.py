@@ -1,12 +1,15 @@
 import math
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluator.types import Score, Scored
 from harness.select import (
+    RUN_ERROR,
     SELECTORS,
     Objective,
     Pareto,
@@ -15,6 +18,8 @@ from harness.select import (
     Standing,
     Weighted,
     best,
+    claim,
+    confirmation_level,
     floor,
     front,
     pick_best,
@@ -24,9 +29,11 @@ from harness.select import (
     speed,
     standing,
 )
-from harness.types import Entry
-from tests.harness.builders import REJECTED, entry, scored
+from harness.types import Confirmation, Entry
+from tests.harness.builders import ENVIRONMENT, REJECTED, confirmed, duel, entry, scored
 from tests.harness.contracts import SelectorContract
+
+PARETO = Pareto()
 
 
 def numbers(entries: tuple[Entry, ...]) -> list[int]:
@@ -108,7 +115,7 @@ class TestBest:
         return [entry(0, scored(0.8, 1.0)), *others]
 
     def number(self, entries: list[Entry], objective: Objective) -> int:
-        champion = best(entries, objective)
+        champion = best(confirmed(entries, objective), objective)
         assert champion is not None
         return champion.number
 
@@ -183,6 +190,86 @@ class TestBest:
             make()
 
 
+class TestConfirmation:
+    """A place taken over speed is taken in a duel with the champion of the moment, or not at all."""
+
+    def standing(self, challenger: Score, *confirmations: Confirmation, objective: Objective = PARETO) -> Standing:
+        verdict = Scored(score=challenger, environment=ENVIRONMENT)
+        later = replace(entry(1, verdict), confirmations=confirmations)
+        return standing([entry(0, scored(0.8, 1.0)), later], objective)
+
+    def champion(self, challenger: Score, *confirmations: Confirmation, objective: Objective = PARETO) -> int:
+        champion = self.standing(challenger, *confirmations, objective=objective).champion
+        assert champion is not None
+        return champion.number
+
+    def test_clearly_faster_alone_takes_no_title_and_joins_no_front(self) -> None:
+        where = self.standing(scored(0.8, 2.0).score)
+        assert where.champion is not None and where.champion.number == 0
+        assert numbers(where.front) == [0] and numbers(where.valid) == [0, 1]
+
+    def test_duel_with_the_champion_decides(self) -> None:
+        for ratio, noise, winner in ((1.5, 0.1, 1), (1.05, 0.1, 0), (0.9, 0.01, 0)):
+            won = Confirmation(against="e0", duel=duel(ratio, noise))
+            assert self.champion(scored(0.8, 2.0).score, won) == winner
+
+    def test_duel_with_another_does_not_count(self) -> None:
+        assert self.champion(scored(0.8, 2.0).score, Confirmation(against="e7", duel=duel(2.0))) == 0
+
+    def test_champion_that_fails_again_has_lost(self) -> None:
+        assert self.champion(scored(0.8, 2.0).score, Confirmation(against="e0", failure="it raised")) == 1
+
+    def test_duel_gives_no_title_to_a_program_that_scores_do_not(self) -> None:
+        assert self.champion(scored(0.8, 1.01).score, Confirmation(against="e0", duel=duel(2.0))) == 0
+        assert self.champion(scored(0.7, 9.0).score, Confirmation(against="e0", duel=duel(9.0))) == 0
+
+    def test_quality_needs_no_duel(self) -> None:
+        assert self.champion(scored(0.9, 1.01).score) == 1
+        limit = RuntimeLimit(min_speedup_over_seed=0.5)
+        assert self.champion(scored(0.9, 0.7).score, objective=limit) == 1
+
+    def test_not_borne_out_but_better_in_quality_joins_the_front(self) -> None:
+        where = self.standing(scored(0.9, 5.0).score, objective=RuntimeLimit(min_speedup_over_seed=4))
+        assert where.champion is not None and where.champion.number == 0
+        assert numbers(where.pareto) == [1]
+
+    def test_weighted_trade_gains_even_at_the_low_end(self) -> None:
+        objective = Weighted(quality_weight=1, speed_weight=1, epsilon=0.1)
+        trade = scored(0.75, 1.08, noise=0.001).score  # gains 0.077 in ln(speed), loses 0.05
+        for low, winner in ((1.06, 1), (1.04, 0)):
+            assert self.champion(trade, Confirmation(against="e0", duel=duel(low)), objective=objective) == winner
+        slower = scored(0.9, 0.95, noise=0.001).score  # gains 0.1, loses 0.051
+        for low, winner in ((0.92, 1), (0.89, 0)):
+            assert self.champion(slower, Confirmation(against="e0", duel=duel(low)), objective=objective) == winner
+
+    def test_claims_by_objective(self) -> None:
+        seed, limit = scored(0.8, 1.0).score, RuntimeLimit(min_speedup_over_seed=2)
+        weighted = Weighted(quality_weight=1, speed_weight=1)
+        rows: list[tuple[Objective, tuple[float, float], tuple[float, float], str]] = [
+            (PARETO, (0.8, 2.0), (0.8, 1.0), "speed"),
+            (PARETO, (0.9, 2.0), (0.8, 1.0), "quality"),
+            (PARETO, (0.7, 2.0), (0.8, 1.0), "speed"),
+            (PARETO, (0.9, 0.99), (0.8, 1.0), "none"),
+            (limit, (0.8, 3.0), (0.9, 1.0), "speed"),
+            (limit, (0.9, 1.0), (0.8, 3.0), "none"),
+            (limit, (0.8, 4.0), (0.8, 3.0), "speed"),
+            (limit, (0.9, 2.5), (0.8, 3.0), "quality"),
+            (limit, (0.7, 9.0), (0.8, 3.0), "none"),
+            (weighted, (0.8, 2.0), (0.8, 1.0), "speed"),
+            (weighted, (0.81, 1.0), (0.8, 1.0), "quality"),
+            (weighted, (0.9, 0.99), (0.8, 1.0), "speed"),
+            (weighted, (0.8, 1.001), (0.8, 1.0), "none"),
+        ]
+        for objective, challenger, champion, expected in rows:
+            found = claim(objective, scored(*challenger).score, scored(*champion).score, seed)
+            assert found == expected, (objective, challenger, champion)
+
+    def test_levels_of_a_run_of_any_length_sum_to_the_error_allowed(self) -> None:
+        errors = [1 - confirmation_level(number) for number in range(1, 100_001)]
+        assert all(error > 0 for error in errors) and errors == sorted(errors, reverse=True)
+        assert 0.0499 < sum(errors) < RUN_ERROR + 1e-9
+
+
 OBJECTIVES = st.sampled_from(
     [
         Pareto(),
@@ -205,7 +292,8 @@ VERDICTS = st.one_of(
 
 @given(OBJECTIVES, st.lists(VERDICTS, max_size=25))
 def test_standing_of_any_search(objective: Objective, verdicts: list[object]) -> None:
-    entries = [entry(0, scored(0.5, 1.0)), *(entry(n, v) for n, v in enumerate(verdicts, 1))]  # type: ignore[arg-type]
+    plain = [entry(0, scored(0.5, 1.0)), *(entry(n, v) for n, v in enumerate(verdicts, 1))]  # type: ignore[arg-type]
+    entries = confirmed(plain, objective)
     where = standing(entries, objective)
     assert where.pareto == front(entries, floor(entries, objective.epsilon))
     assert where.champion is not None
@@ -220,7 +308,8 @@ def test_standing_of_any_search(objective: Objective, verdicts: list[object]) ->
 
 @given(OBJECTIVES, st.lists(VERDICTS, max_size=15), st.integers(0, 15))
 def test_standing_grows_one_by_one(objective: Objective, verdicts: list[object], cut: int) -> None:
-    entries = [entry(0, scored(0.5, 1.0)), *(entry(n, v) for n, v in enumerate(verdicts, 1))]  # type: ignore[arg-type]
+    plain = [entry(0, scored(0.5, 1.0)), *(entry(n, v) for n, v in enumerate(verdicts, 1))]  # type: ignore[arg-type]
+    entries = confirmed(plain, objective)
     where: Standing = standing(entries[:cut], objective)
     for more in entries[cut:]:
         where = where.add(more)

@@ -1,0 +1,153 @@
+"""Timing lanes: at most one timed job a device, and a core, at a time on this machine.
+
+Owns: the advisory locks that every packsmith on the machine respects. Does not know: what is measured.
+
+A lane of a GPU takes the device's lock, a lane with cores takes each core's, and a CPU lane without cores takes those
+of all: lanes that share a core exclude each other. Locks are taken in one order, so that no two wait for each other,
+and the kernel drops them with their process, so that the files left behind by a crash mean nothing.
+
+The files lie where every user and every `TMPDIR` finds the same ones. They are opened for reading alone, which is all a
+lock needs: another user may own the file. They are created readable for all whatever the umask, never through a link,
+and a file that is replaced while we wait for it is not mistaken for the one in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from evaluator.settings import Lane
+from evaluator.types import EvaluatorError
+
+_FOLDERS = ("/tmp", "/dev/shm")
+_MODE = 0o444
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def lock_folder() -> Path:
+    """The first folder that all users may write to; where there is none, this process's own choice."""
+    for name in _FOLDERS:
+        with contextlib.suppress(OSError):
+            if Path(name).stat().st_mode & 0o1777 == 0o1777:
+                return Path(name)
+    return Path(tempfile.gettempdir())
+
+
+def lock_names(lane: Lane, cores: Sequence[int]) -> list[str]:
+    """The locks of a lane, in the order in which they are taken. `cores` are those of a CPU lane that names none."""
+    cpus = lane.cpus or (tuple(cores) if lane.device == "cpu" else ())
+    device = [] if lane.device == "cpu" else [re.sub(r"[^a-z0-9]+", "-", lane.device.lower())]
+    return [f"packsmith-lane-{name}.lock" for name in (*device, *(f"core-{cpu}" for cpu in sorted(cpus)))]
+
+
+def usable(lanes: Sequence[Lane], device: str, *, asked: str) -> tuple[Lane, ...]:
+    """The lanes of a run's device; one without pinning where none are given. A lane may name the device as the run does
+    (`asked`), or not at all. Raises EvaluatorError where none is the device's, or a core is not ours to use.
+    """
+    found = tuple(replace(lane, device=device) for lane in lanes if lane.device in ("", device, asked))
+    if lanes and not found:
+        raise EvaluatorError(
+            f"expected a lane for the device {device} in judge.lanes, found {', '.join(lane.device for lane in lanes)}"
+        )
+    cores = os.sched_getaffinity(0)
+    for lane in found:
+        if missing := sorted(set(lane.cpus) - cores):
+            raise EvaluatorError(
+                f"judge.lanes: expected cores of {sorted(cores)}, which this process may use, found {missing}"
+            )
+    return found or (Lane(device=device),)
+
+
+def spare(lanes: Sequence[Lane]) -> tuple[int, ...]:
+    """Cores for work that is not timed: those of no lane, if lanes have cores of their own and leave any."""
+    taken = {cpu for lane in lanes for cpu in lane.cpus}
+    return tuple(sorted(os.sched_getaffinity(0) - taken)) if taken else ()
+
+
+@contextlib.contextmanager
+def hold(
+    lanes: Sequence[Lane], waiting: Callable[[], None] | None = None, folder: Path | None = None
+) -> Iterator[Lane]:
+    """Hold the first of these lanes that is free; `waiting` is called once if none is.
+
+    Raises EvaluatorError where a lock file cannot be made.
+    """
+    folder = folder or lock_folder()
+    with contextlib.ExitStack() as stack:
+        for lane in lanes:
+            if _take(stack, lane, folder, wait=False):
+                yield lane
+                return
+        if waiting is not None:
+            waiting()
+        lane = lanes[secrets.randbelow(len(lanes))]
+        _take(stack, lane, folder, wait=True)
+        yield lane
+
+
+def _take(stack: contextlib.ExitStack, lane: Lane, folder: Path, *, wait: bool) -> bool:
+    """Take every lock of a lane, or none."""
+    with contextlib.ExitStack() as taken:
+        for name in lock_names(lane, sorted(os.sched_getaffinity(0))):
+            descriptor = _lock(folder / name, wait=wait)
+            if descriptor is None:
+                return False
+            taken.callback(os.close, descriptor)
+        stack.push(taken.pop_all())
+    return True
+
+
+def _lock(path: Path, *, wait: bool) -> int | None:
+    """A descriptor that holds the lock; None where another has it and we do not wait."""
+    while True:
+        try:
+            descriptor = _open(path)
+        except OSError as error:
+            advice = "is its folder writable?"
+            raise EvaluatorError(f"cannot open the timing lock {path}: {error.strerror}; {advice}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _in_place(descriptor, path):
+                return descriptor
+            os.close(descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+
+def _open(path: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return _regular(os.open(path, _FLAGS), path)
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | _FLAGS, _MODE)
+        os.fchmod(descriptor, _MODE)
+        return descriptor
+    return _regular(os.open(path, _FLAGS), path)
+
+
+def _regular(descriptor: int, path: Path) -> int:
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(0, "it is no regular file", str(path))
+
+
+def _in_place(descriptor: int, path: Path) -> bool:
+    """Whether the file that is locked is still the one of that name."""
+    held = os.fstat(descriptor)
+    try:
+        found = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)

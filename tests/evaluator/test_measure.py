@@ -1,0 +1,140 @@
+"""Measuring with real workers: rounds of fresh processes, head-to-head comparisons, lanes, whose fault a failure is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evaluator import (
+    Duel,
+    EvaluatorError,
+    Judge,
+    JudgeSettings,
+    LocalExecutor,
+    OtherFailed,
+    Progress,
+    Rejected,
+    Scored,
+    Task,
+)
+from evaluator.settings import Lane, TimingSettings
+from evaluator.tasks import TASKS
+
+TINY = {"layers": 2, "experts": 8, "replicas": 12, "groups": 1, "nodes": 1, "gpus": 4}
+QUICK = TimingSettings(budget_s=0.2, duel_s=1.0, round_pairs=2)
+
+
+@pytest.fixture(scope="module")
+def greedy(root: Path) -> str:
+    return (root / "programs/eplb/greedy.py").read_text()
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return TASKS["eplb"]({"cases": [TINY]})
+
+
+@pytest.fixture(scope="module")
+def judge(task: Task, greedy: str) -> Iterator[Judge]:
+    with Judge(task, reference=greedy, device="cpu", settings=JudgeSettings(timeout_s=2, timing=QUICK)) as judge:
+        yield judge
+
+
+def workers(judge: Judge) -> list[int]:
+    """The processes of the judge's workers, as it knows them."""
+    executor = judge._executor
+    assert isinstance(executor, LocalExecutor)
+    return [worker._link.pid for worker in executor._workers]
+
+
+def wrapped(greedy: str, before: str) -> str:
+    """The program with statements before each call."""
+    return greedy.replace("def rebalance_experts(", "def solve(") + (
+        f"\n\n_calls = []\n\n\ndef rebalance_experts(*arguments):\n    _calls.append(1)\n    {before}\n"
+        f"    return solve(*arguments)\n"
+    )
+
+
+def test_pairs_are_taken_in_rounds_of_fresh_processes(judge: Judge, greedy: str) -> None:
+    """A program that fails at its sixth timed call lives on for as long as no process lasts so long."""
+    calls = judge.task.steps(judge.cases[0]) + len(judge.task.hard_cases(0)) + 5
+    verdict = judge.evaluate(wrapped(greedy, f"assert len(_calls) <= {calls}"))
+    assert isinstance(verdict, Scored)
+    samples = verdict.score.cases[0].samples
+    assert len(samples.rounds) >= 3 and sum(samples.rounds) == len(samples.candidate_us)
+    assert sum(samples.rounds) > 6
+
+
+def test_slower_program_loses_and_the_faster_one_wins(task: Task, greedy: str) -> None:
+    slow = wrapped(greedy, "[solve(*arguments) for _ in range(9)]")
+    settings = JudgeSettings(
+        timing=TimingSettings(duel_s=60.0, round_pairs=4)
+    )  # ten times as fast is clear in a second
+    with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
+        lost, won = judge.compare(slow, greedy), judge.compare(greedy, slow, level=0.99)
+    assert isinstance(lost, Duel) and isinstance(won, Duel)
+    assert (lost.comparison, won.comparison) == ("worse", "better")
+    assert (lost.level, won.level) == (0.999, 0.99)
+    assert lost.certain.high < 1 < won.certain.low
+    assert won.speedup.low <= won.speedup.median <= won.speedup.high
+    assert len(won.samples) == len(judge.cases) and won.environment.device == "cpu"
+
+
+def test_candidates_fault_in_a_comparison_is_its_verdict(judge: Judge, greedy: str) -> None:
+    assert isinstance(judge.compare("x = 1", greedy), Rejected)
+    late = wrapped(greedy, f"assert len(_calls) <= {judge.task.steps(judge.cases[0])}, 'worn out'")
+    worn = judge.compare(late.replace("_calls = []", "_calls = [1]"), greedy)
+    assert isinstance(worn, Rejected) and "worn out" in worn.detail
+
+
+def test_fault_of_the_other_program_is_told_apart(judge: Judge, greedy: str) -> None:
+    for other, said in (
+        (wrapped(greedy, "raise ValueError('no more')"), r"mine\.py failed at run \(exception\).*no more"),
+        (wrapped(greedy, "return None"), r"mine\.py failed at validate"),
+        ("x = 1", r"mine\.py failed at load \(entry_point\)"),
+    ):
+        with pytest.raises(OtherFailed, match=said):
+            judge.compare(greedy, other, other_name="mine.py")
+    assert isinstance(judge.compare(greedy, greedy), Duel)
+
+
+def test_comparison_validates_and_disputes_as_an_evaluation_does(judge: Judge, greedy: str) -> None:
+    stale = greedy.replace("def rebalance_experts(", "def solve(") + (
+        "\n_plan = []\n\n\ndef rebalance_experts(*arguments):\n"
+        "    if not _plan:\n        _plan.append(solve(*arguments))\n    return _plan[0]\n"
+    )
+    verdict = judge.compare(stale, greedy)
+    assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed"
+
+
+def test_progress_of_a_comparison(judge: Judge, greedy: str) -> None:
+    seen: list[Progress] = []
+    judge.compare(greedy, greedy, progress=seen.append)
+    # Other programs on this machine may be measuring.
+    stages = {(step.stage, step.case) for step in seen if step.stage != "run" and "waiting" not in step.stage}
+    assert stages == {("duel", judge.cases[0].name)}
+
+
+def test_programs_are_pinned_to_the_lane_while_they_are_timed_and_keep_off_it_before(task: Task, greedy: str) -> None:
+    cores = os.sched_getaffinity(0)
+    settings = JudgeSettings(lanes=(Lane(cpus=(max(cores),)),), timing=QUICK)
+    seen: dict[str, set[frozenset[int]]] = {}
+    with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
+
+        def look(step: Progress) -> None:
+            if "waiting" in step.stage:
+                return
+            running = [frozenset(os.sched_getaffinity(pid)) for pid in workers(judge)]
+            seen.setdefault(step.stage, set()).update(running)
+
+        assert isinstance(judge.evaluate(greedy, progress=look), Scored)
+    assert seen["measure"] == {frozenset({max(cores)})}
+    assert seen["run"] == {frozenset(cores - {max(cores)} or cores)}
+
+
+def test_lane_that_is_not_there_is_the_users_fault(task: Task, greedy: str) -> None:
+    with pytest.raises(EvaluatorError, match=r"judge\.lanes"):
+        Judge(task, reference=greedy, device="cpu", settings=JudgeSettings(lanes=(Lane(cpus=(9999,)),)))
