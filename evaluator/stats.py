@@ -3,10 +3,11 @@
 Owns: how an interval is made and what may be called better. Does not know: where samples come from.
 
 Three things scatter, and each has its unit. From call to call: a *pair* is one call of the candidate and one of the
-reference, side by side on identical inputs, so that whatever slows the machine slows both. By the order of calls (the
-first of a pair runs on colder caches, 5 % were seen): a *block* is two pairs of opposite order, A B B A, whose mean log
-ratio is free of it. From process to process (two processes of one program differ by 1 to 2 %, for as long as they
-live): a *round* is a pair of fresh processes; its value is the median of its blocks, averaged over the cases.
+reference, side by side on identical inputs, so that whatever slows the machine slows both. By the order of calls: the
+first of a pair runs on colder caches (5 % were seen), so pairs of either order are taken by turns, A B B A, and weighed
+alike. From process to process: two processes of one program differ by 1 to 2 % for as long as they live. So a *round*
+is taken in a pair of fresh processes; its value is the mean of the medians of its pairs of either order (of five pairs
+two may be disturbed), averaged over the cases.
 
 *For reading*: 95 % intervals over rounds, by Student's t for few and by order statistics for many. Fewer than three
 rounds do not show how processes differ, which is then allowed for.
@@ -40,26 +41,31 @@ UNMODELLED = 0.223
 _T_975 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
-def _blocks(log_ratios: Sequence[float]) -> list[float]:
-    """Mean log ratios of the pairs two by two; a single pair left over is dropped unless it is all there is."""
-    pairs = list(zip(log_ratios[::2], log_ratios[1::2], strict=False))
-    return [(one + other) / 2 for one, other in pairs] or list(log_ratios)
-
-
 def _rounds(samples: Samples) -> list[list[float]]:
-    """The blocks of each round: ln(reference time / candidate time), above 0 the candidate is faster."""
+    """The log ratios of each round's pairs: ln(reference time / candidate time), above 0 the candidate is faster."""
     ratios = [math.log(r / c) for c, r in zip(samples.candidate_us, samples.reference_us, strict=True)]
     found, begin = [], 0
     for count in samples.rounds or (len(ratios),):
-        found.append(_blocks(ratios[begin : begin + count]))
+        found.append(ratios[begin : begin + count])
         begin += count
     return found
 
 
+def _value(pairs: Sequence[float]) -> float:
+    """The pairs stand by turns in either order."""
+    one, other = pairs[::2], pairs[1::2]
+    return (median(one) + median(other)) / 2 if other else median(one)
+
+
 def round_values(per_case: Sequence[Samples]) -> list[float]:
-    """The value of each round: the median of its blocks, averaged over the cases. All cases have the same rounds."""
-    medians = [[median(blocks) for blocks in _rounds(samples)] for samples in per_case]
-    return [fmean(values) for values in zip(*medians, strict=True)]
+    """The value of each round, averaged over the cases, which all have the same rounds."""
+    values = [[_value(pairs) for pairs in _rounds(samples)] for samples in per_case]
+    return [fmean(of_one) for of_one in zip(*values, strict=True)]
+
+
+def _blocks(samples: Samples) -> list[float]:
+    """Mean log ratios of pairs two by two, of opposite order; single pairs where a round has no more."""
+    return [fmean(pairs[at : at + 2]) for pairs in _rounds(samples) for at in range(0, max(1, len(pairs) - 1), 2)]
 
 
 def _log_chance(n: int, k: int) -> float:
@@ -137,7 +143,7 @@ def combined_speedup(per_case: Sequence[Samples]) -> Interval:
     values = round_values(per_case)
     if len(values) >= 3:
         return _interval(_reading(values))
-    parts = [_reading([block for blocks in _rounds(samples) for block in blocks]) for samples in per_case]
+    parts = [_reading(_blocks(samples)) for samples in per_case]
     centre = fmean(middle for middle, _, _ in parts)
     below = math.hypot(PROCESS_SPREAD, *((middle - low) / len(parts) for middle, low, _ in parts))
     above = math.hypot(PROCESS_SPREAD, *((high - middle) / len(parts) for middle, _, high in parts))

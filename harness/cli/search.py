@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,9 @@ from harness.search import Progress
 from harness.search import search as run_search
 from harness.select import SELECTORS, Standing, standing
 from harness.types import Entry
+
+LAST_S = 6.0
+"""Seconds a case, at least, for timing the best program against the seed program: it is what a reader will quote."""
 
 
 def search(
@@ -96,14 +100,16 @@ def _open(folder: Path, settings: Config) -> Archive:
     return archive
 
 
-def _judge(settings: Config, reference: str, name: str) -> Judge:
+def _judge(settings: Config, reference: str, name: str, *, least_budget_s: float = 0.0) -> Judge:
+    limits = settings.judge
+    timing = replace(limits.timing, budget_s=max(limits.timing.budget_s, least_budget_s))
     return Judge(
         settings.task,
         reference=reference,
         reference_name=name,
         device=settings.device,
         seed=settings.seed,
-        settings=settings.judge,
+        settings=replace(limits, timing=timing),
     )
 
 
@@ -182,7 +188,7 @@ def _conclude(
     direct = None
     if champion.program_id != seed.program_id:
         with (
-            _judge(settings, settings.program.text(), settings.program.path.name) as judge,
+            _judge(settings, settings.program.text(), settings.program.path.name, least_budget_s=LAST_S) as judge,
             Waiting(notices) as waiting,
         ):
             direct = judge.evaluate(

@@ -32,8 +32,8 @@ def valued(values: Sequence[float], base_us: int = 10**9) -> Samples:
 # Units: pairs, blocks, rounds
 
 
-def test_value_of_a_round_is_the_median_of_its_blocks() -> None:
-    # The first of each pair takes twice as long; the blocks are 1.0, 1.0 and an outlier.
+def test_value_of_a_round_is_the_mean_of_the_medians_of_either_order() -> None:
+    # The first of each pair takes twice as long, and one pair was disturbed.
     samples = Samples(
         candidate_us=(100, 200, 100, 200, 100, 200), reference_us=(200, 100, 200, 100, 200, 90_000), rounds=(6,)
     )
@@ -52,9 +52,9 @@ def test_rounds_end_where_they_are_said_to() -> None:
     assert stats.round_values([samples]) == [pytest.approx(math.log(ratio)) for ratio in (1, 2, 4)]
 
 
-def test_a_pair_without_a_partner_is_left_out_unless_it_is_alone() -> None:
-    samples = Samples(candidate_us=(100, 100, 100, 100), reference_us=(100, 100, 900, 200), rounds=(3, 1))
-    assert stats.round_values([samples]) == [pytest.approx(0.0), pytest.approx(math.log(2))]
+def test_orders_weigh_alike_where_one_has_more_pairs() -> None:
+    samples = Samples(candidate_us=(100, 100, 100, 100), reference_us=(400, 100, 400, 200), rounds=(3, 1))
+    assert stats.round_values([samples]) == [pytest.approx(math.log(4) / 2), pytest.approx(math.log(2))]
 
 
 def test_value_of_a_round_is_the_mean_over_its_cases() -> None:
@@ -155,7 +155,7 @@ def test_reading_interval_covers_where_measuring_stops_when_it_is_narrow() -> No
 @pytest.mark.parametrize("level", [0.9, 0.99])
 @pytest.mark.parametrize("two_kinds", [False, True])
 def test_certain_interval_covers_at_every_look_at_once(level: float, two_kinds: bool) -> None:
-    rng, runs, missed = np.random.default_rng([round(level * 100), two_kinds]), 300, 0
+    rng, runs, missed = np.random.default_rng([round(level * 100), two_kinds]), 120, 0
     for _ in range(runs):
         whole = rounds_of(rng, 60, pairs=2, speedup=1.3, two_kinds=two_kinds)
         looks = (stats.certain_speedup([samples], level) for samples in growing(whole))
@@ -188,12 +188,12 @@ def test_combined_interval_covers_where_processes_differ_alike_in_all_cases(case
 @pytest.mark.parametrize("two_kinds", [False, True])
 @pytest.mark.parametrize("processes", [0.0, 0.015, 0.06])
 def test_program_against_itself_is_hardly_ever_called(processes: float, two_kinds: bool) -> None:
-    """Looked at after every round, up to 50 rounds: 99.9 % leaves one in a thousand."""
+    """Looked at after every round of 50: 99.9 % leaves one in a thousand."""
     rng, called = np.random.default_rng(3), 0
-    for _ in range(300):
-        whole = rounds_of(rng, 50, pairs=4, processes=processes, two_kinds=two_kinds)
+    for _ in range(100):
+        whole = rounds_of(rng, 50, pairs=2, processes=processes, two_kinds=two_kinds)
         called += any(stats.compare([samples]) != "undecided" for samples in growing(whole))
-    assert called <= 3
+    assert called <= 2
 
 
 @pytest.mark.parametrize("base_us", [3.0, 10.0, 40.0])
