@@ -29,8 +29,10 @@ from statistics import NormalDist, fmean, median, stdev
 from evaluator.types import Comparison, Interval, Samples
 
 READING_LEVEL = 0.95
-DECISION_LEVEL = 0.999
-"""Confidence that a comparison takes by default."""
+DECISION_LEVEL = 0.995
+"""Confidence that a comparison takes by default: of programs compared with themselves at most one in 200 is called,
+however often one looks.
+"""
 ENOUGH_ROUNDS = 5
 """Fewer rounds that happen to agree do not end a measurement."""
 PROCESS_SPREAD = 0.03

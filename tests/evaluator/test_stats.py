@@ -188,7 +188,7 @@ def test_combined_interval_covers_where_processes_differ_alike_in_all_cases(case
 @pytest.mark.parametrize("two_kinds", [False, True])
 @pytest.mark.parametrize("processes", [0.0, 0.015, 0.06])
 def test_program_against_itself_is_hardly_ever_called(processes: float, two_kinds: bool) -> None:
-    """Looked at after every round of 50: 99.9 % leaves one in a thousand."""
+    """Looked at after every round of 50: 99.5 % leaves at most one in two hundred."""
     rng, called = np.random.default_rng(3), 0
     for _ in range(100):
         whole = rounds_of(rng, 50, pairs=2, processes=processes, two_kinds=two_kinds)
@@ -231,7 +231,7 @@ def test_few_rounds_decide_on_what_no_noise_was_seen_to_do() -> None:
 def test_many_equal_rounds_decide() -> None:
     assert stats.compare([uniform(14, 100, 101)]) == "better"
     assert stats.compare([uniform(14, 101, 100)]) == "worse"
-    assert stats.compare([uniform(13, 100, 101)]) == stats.compare([uniform(99, 100, 100)]) == "undecided"
+    assert stats.compare([uniform(11, 100, 101)]) == stats.compare([uniform(99, 100, 100)]) == "undecided"
 
 
 def test_narrow_needs_enough_rounds() -> None:

@@ -151,7 +151,7 @@ def test_what_a_call_raises_goes_through() -> None:
 
 
 def test_stopping_at_will_does_not_make_a_program_faster_than_itself() -> None:
-    """With the clock, the coin and the stopping as they are: at most one call in a thousand, of 150."""
+    """With the clock, the coin and the stopping as they are: at most one in two hundred, of 150."""
     rng, called = np.random.default_rng(8), 0
 
     def noisy(_: int) -> tuple[float, float]:
