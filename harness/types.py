@@ -48,10 +48,70 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a conversation with a model."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a model is to be asked: the whole conversation so far, and what the answer is to be applied to.
+
+    `parents[0]` is the program that every reply of the conversation applies to, repairs included.
+    """
+
+    kind: Kind
+    parents: tuple[str, ...]
+    model: str
+    messages: tuple[Message, ...]
+    max_output_tokens: int | None = None
+    inspirations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.parents or not self.messages:
+            raise ValueError("expected at least one parent and one message")
+
+
+Finish = Literal["stop", "length", "refusal", "empty", "no_reply"]
+"""How a model's answer ended; `no_reply`: the call was paid for, or may have been, and nothing came of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of a call; the cached ones are among those of the input."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One answer of a model, as it came, and what it cost.
+
+    `usd` is what is booked for it, failed tries included; `note` says what is odd about it. `refusal` is the text
+    with which the model was asked to repair it; "" for the last turn of a proposal.
+    """
+
+    text: str
+    model: str
+    finish: Finish = "stop"
+    usage: Usage = Usage()
+    usd: float = 0.0
+    seconds: float = 0.0
+    tries: int = 1
+    note: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What a proposer hands to the loop: a reply, and the entries (commit ids) it was made from.
 
-    `parents[0]` is the program the reply applies to; a crossover has two parents.
+    `parents[0]` is the program the reply applies to; a crossover has two parents. `turns` are those of the
+    conversation with a model, oldest first; `reply` is then the text of the last one, `usd` and `tokens` their sums.
     """
 
     kind: Kind
@@ -62,6 +122,7 @@ class Proposal:
     model: str = ""
     usd: float = 0.0
     tokens: int = 0
+    turns: tuple[Turn, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
