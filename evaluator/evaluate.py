@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import platform
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -65,7 +66,8 @@ def _call_seed(seed: int, *parts: object) -> int:
 
 
 class Judge:
-    """Judges programs on one task, against one reference, on one device. A context manager; not for several threads.
+    """Judges programs on one task, against one reference, on one device. A context manager; not for several threads,
+    but for `stop`.
 
     Raises EvaluatorError where the machine, the workload or the reference is at fault, never for the candidate's
     faults.
@@ -93,6 +95,7 @@ class Judge:
         self._passed: tuple[str, dict[str, Plans]] = ("", {})
         self._executor = EXECUTORS[executor](self.settings)
         self._quiet: Report = lambda progress: None
+        self._aborted = threading.Event()
 
     def __enter__(self) -> Self:
         self._executor.__enter__()
@@ -100,6 +103,20 @@ class Judge:
 
     def __exit__(self, *error: object) -> None:
         self._executor.__exit__(*error)
+
+    def stop(self) -> None:
+        """Have what this judge is doing in another thread end at once, with an EvaluatorError or a verdict that is to
+        be thrown away. It can be used again.
+        """
+        self._aborted.set()
+        self._executor.abort()
+
+    def _begin(self) -> None:
+        """Start the helper processes again where they were stopped."""
+        if self._aborted.is_set():
+            self._aborted.clear()
+            self._executor.__exit__()
+            self._executor.__enter__()
 
     @property
     def ready(self) -> Ready:
@@ -138,6 +155,7 @@ class Judge:
         if refused is not None:
             return refused
         report = progress or self._quiet
+        self._begin()
         try:
             worker = self._load(source)
             self._ask_hard_cases(worker)
@@ -249,7 +267,7 @@ class Judge:
             )
             for quality, case in zip(qualities, samples, strict=True)
         ]
-        return Scored(score=self._score(scores), environment=self._environment_of(contest))
+        return Scored(score=self._score(scores, samples), environment=self._environment_of(contest))
 
     def _steps(self, stage: str, report: Report) -> Callable[[int], None]:
         def step(at: int) -> None:
@@ -275,6 +293,7 @@ class Judge:
         if refused is not None:
             return refused
         report = progress or self._quiet
+        self._begin()
         try:
             if self._passed[0] != source:
                 self._passed = (source, self._quality_pass(self._load(source), report))
@@ -311,7 +330,7 @@ class Judge:
         found = self.environment(contest.empty_call_us)
         return replace(found, warnings=(*found.warnings, *contest.warnings))
 
-    def _score(self, scores: list[CaseScore]) -> Score:
+    def _score(self, scores: list[CaseScore], samples: Sequence[Samples]) -> Score:
         metrics = {name: fmean(score.quality.metrics[name] for score in scores) for name in self.task.headline_metrics}
         return Score(
             quality=Quality(
@@ -320,7 +339,7 @@ class Judge:
                 ceiling=fmean(score.quality.ceiling for score in scores),
             ),
             runtime_ms=stats.geometric_mean([score.runtime_ms for score in scores]),
-            speedup=stats.combined_speedup([score.samples for score in scores]),
+            speedup=stats.combined_speedup(samples),
             cases=tuple(scores),
             metrics=metrics,
         )

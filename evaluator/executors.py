@@ -8,6 +8,7 @@ judge's process is never forked.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import mmap
@@ -47,7 +48,11 @@ class Ready:
 
 
 class Executor(Protocol):
-    """Starts workers. A context manager; `end` kills every worker and all that they started."""
+    """Starts workers. A context manager; `end` kills every worker and all that they started.
+
+    `abort` may be called in any thread: it hangs up on the helper processes, which kill every worker and end, so that
+    whoever waits for one in another thread gets an EvaluatorError, or Stopped, at once. Entered again, it is as new.
+    """
 
     @property
     def ready(self) -> Ready: ...
@@ -55,6 +60,7 @@ class Executor(Protocol):
     def __exit__(self, *error: object) -> None: ...
     def open(self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = ()) -> Worker: ...
     def end(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class LocalExecutor:
@@ -226,6 +232,13 @@ class LocalExecutor:
             )
         for scratch in Path(self._folder).glob("scratch*"):
             remove_tree(scratch)
+
+    def abort(self) -> None:
+        """Hang up on the helper processes, from any thread: they kill every worker, and end."""
+        control = self._control
+        if control is not None:
+            with contextlib.suppress(OSError):  # closed or hung up already
+                control.shutdown(socket.SHUT_RDWR)
 
 
 EXECUTORS: dict[str, Callable[[JudgeSettings], Executor]] = {"local": LocalExecutor}

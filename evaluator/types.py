@@ -167,14 +167,14 @@ class Samples:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseScore:
     """One case of a scored program. `speedup` is reference time / candidate time, above 1 = faster than the
-    reference.
+    reference. `samples` are None where a reader has left them on the disk; a judge always gives them.
     """
 
     quality: CaseQuality
     runtime_ms: float
     reference_ms: float
     speedup: Interval
-    samples: Samples
+    samples: Samples | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

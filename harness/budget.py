@@ -1,11 +1,14 @@
 """What a search may spend, and whether it has.
 
-Owns: the limits and the sentence that says which one ended a search. Does not know: clocks, the archive, models.
+Owns: the limits and the sentence that says which one ended a search. Does not know: clocks, the archive, models, and
+the account that holds the limits on dollars, tokens and calls (`harness.ledger`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from harness.ledger import Booked, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,20 @@ class Budget:
     judge_s: float | None = None
     patience: int | None = None
     """Attempts in a row that may bring no better champion."""
+    usd: float | None = None
+    """This one and the two below limit calls of models; a ledger keeps them, `exhausted` does not count them."""
+    tokens: int | None = None
+    calls: int | None = None
 
     def __post_init__(self) -> None:
-        limits = (self.attempts, self.minutes, self.deadline_s, self.judge_s, self.patience)
+        ours = (self.attempts, self.minutes, self.deadline_s, self.judge_s, self.patience)
+        limits = (*ours, self.usd, self.tokens, self.calls)
         if all(limit is None for limit in limits) or any(limit is not None and limit <= 0 for limit in limits):
             raise ValueError(f"expected at least one limit, and every limit above 0, found {self}")
+
+    def ledger(self, spent: Booked | None = None) -> Ledger:
+        """A ledger of its limits on calls, carried on from what is spent."""
+        return Ledger(usd=self.usd, tokens=self.tokens, calls=self.calls, spent=spent)
 
     def exhausted(self, spent: Spent) -> str | None:
         """Which limit is reached, as a sentence for people; None while there is something left."""

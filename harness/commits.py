@@ -1,6 +1,6 @@
 """The commits of an archive: which files they hold, and entries made from them.
 
-Owns: the tree of a root, of an attempt and of a held proposal, written to a batch and read in one streamed pass.
+Owns: the tree of a root and of an attempt, and the object under a ticket, written to a batch and read in one pass.
 Does not know: refs, numbers already taken, who writes.
 """
 
@@ -20,12 +20,13 @@ from harness.records import (
     Record,
     RecordError,
     entry_of,
+    pending_from_bytes,
+    pending_to_bytes,
     proposal_from_bytes,
-    proposal_to_bytes,
     record_from_bytes,
     record_to_bytes,
 )
-from harness.types import Entry, HarnessError, Proposal
+from harness.types import Entry, HarnessError, Pending
 
 FORMAT = 1
 PROGRAM = "program.py"
@@ -34,7 +35,6 @@ _ATTEMPT = "attempt.json"
 _CONFIG = "config.yaml"
 _ARCHIVE = "archive.json"
 _PROPOSAL = "proposal.json"
-_TICKET = "ticket"
 
 
 class ArchiveError(HarnessError):
@@ -68,31 +68,32 @@ class Damaged:
     problem: str
 
 
-def write_root(batch: Batch, *, seed_source: str, config: Mapping[str, Any], when_s: int) -> str:
+def write_root(
+    batch: Batch, *, seed_source: str, config: Mapping[str, Any], files: Mapping[str, str], when_s: int
+) -> str:
+    """Add the root's objects; `files` are further texts by name, which the run was begun with."""
     text = yaml.safe_dump(_plain(config), sort_keys=True, allow_unicode=True, width=120)
-    files = {
+    tree = {name: encode(content) for name, content in files.items()} | {
         PROGRAM: encode(seed_source),
         _CONFIG: encode(text),
         _ARCHIVE: json.dumps({"format": FORMAT}).encode("ascii") + b"\n",
     }
-    return batch.commit(batch.tree(files), (), root_message(FORMAT), when_s)
+    return batch.commit(batch.tree(tree), (), root_message(FORMAT), when_s)
 
 
-def write_attempt(batch: Batch, record: Record, *, program: bytes, reply: str, when_s: int) -> Archived:
+def write_attempt(batch: Batch, record: Record, *, program: bytes, reply: bytes, when_s: int) -> Archived:
     """Add an attempt's objects; git's parents are the proposal's, each once."""
     program_id = batch.add("blob", program)
-    files = {PROGRAM: program, REPLY: encode(reply), _ATTEMPT: record_to_bytes(record)}
+    files = {PROGRAM: program, REPLY: reply, _ATTEMPT: record_to_bytes(record)}
     parents = tuple(dict.fromkeys(record.parents))
     commit = batch.commit(batch.tree(files), parents, attempt_message(record), when_s)
     entry = entry_of(record, commit=commit, program_id=program_id, when_s=when_s)
     return Archived(entry=entry, git_parents=parents, ticket=record.ticket)
 
 
-def write_held(batch: Batch, ticket: int, proposal: Proposal) -> str:
-    """The tree of a proposal not yet judged; its ticket stands in it, so that no two are the same tree."""
-    return batch.tree(
-        {_TICKET: b"%d\n" % ticket, _PROPOSAL: proposal_to_bytes(proposal), REPLY: encode(proposal.reply)}
-    )
+def write_pending(batch: Batch, pending: Pending) -> str:
+    """What stands under a ticket: its number and its owner are in it, so that no two are the same object."""
+    return batch.add("blob", pending_to_bytes(pending))
 
 
 def read_root(repository: Repository, root_id: str) -> Root:
@@ -141,13 +142,26 @@ def read_attempts(repository: Repository, refs: Mapping[str, str]) -> Iterator[A
             yield Damaged(ref=ref, problem=f"commit {commit.name[:12]} is attempt {archived.entry.number}")
 
 
-def read_held(repository: Repository, tree: str) -> Proposal:
+def read_pending(repository: Repository, ticket: int, object_id: str) -> Pending:
     """Raises RecordError."""
+    found = repository.read(object_id)
+    if found.kind == "tree":
+        return _read_held(repository, ticket, object_id)
+    if found.problem:
+        raise RecordError(f"{found.name} is {found.problem}")
+    pending = pending_from_bytes(found.data)
+    if pending.ticket != ticket:
+        raise RecordError(f"{found.name} is ticket {pending.ticket}")
+    return pending
+
+
+def _read_held(repository: Repository, ticket: int, tree: str) -> Pending:
+    """A reply as runs of earlier versions held it. Raises RecordError."""
     proposal, reply = repository.read_all([f"{tree}:{_PROPOSAL}", f"{tree}:{REPLY}"])
     for found in (proposal, reply):
         if found.problem:
             raise RecordError(f"{found.name} is {found.problem}")
-    return proposal_from_bytes(proposal.data, decode(reply.data))
+    return Pending(ticket=ticket, proposal=proposal_from_bytes(proposal.data, decode(reply.data)), answered=True)
 
 
 def _read_attempt(commit: GitObject, tree: GitObject, attempt: GitObject) -> Archived:

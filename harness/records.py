@@ -1,4 +1,4 @@
-"""Values as JSON and back: verdicts, and what the archive stores of an attempt and of a held proposal.
+"""Values as JSON and back: verdicts, and what the archive stores of an attempt and of a ticket.
 
 Owns: the shape of `attempt.json` and of verdicts in JSON. Does not know: git, or what the values mean.
 
@@ -12,14 +12,15 @@ import dataclasses
 import json
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from evaluator.types import Rejected, Scored, Verdict
-from harness.types import Attempt, Confirmation, Entry, Kind, Proposal, Tier
+from harness.turns import notes
+from harness.types import Attempt, Confirmation, Entry, Kind, Pending, Proposal, Tier, TurnNote
 
 _VERDICTS: Mapping[str, type[Scored] | type[Rejected]] = {"scored": Scored, "rejected": Rejected}
 
@@ -49,8 +50,10 @@ class Record:
     config: str
     """The git blob of the `config.yaml` it was made under."""
     ticket: str = ""
-    """The tree of the held proposal it came from; "" where none was held."""
+    """The object last held under its ticket, by which a ticket that was left behind is known; "" for none."""
     confirmations: tuple[Confirmation, ...] = ()
+    turns: tuple[TurnNote, ...] = ()
+    ticket_number: int = 0
 
 
 def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Record:
@@ -74,6 +77,8 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
         config=config,
         ticket=ticket,
         confirmations=attempt.confirmations,
+        turns=notes(proposal.turns),
+        ticket_number=attempt.ticket,
     )
 
 
@@ -94,13 +99,18 @@ def record_from_bytes(data: bytes) -> Record:
     return found
 
 
-def proposal_to_bytes(proposal: Proposal) -> bytes:
-    """The proposal without its reply, which is stored as it came."""
-    return _lines(_dump(Proposal, dataclasses.replace(proposal, reply=""), "proposal"))
+def pending_to_bytes(pending: Pending) -> bytes:
+    return _lines(_dump(Pending, pending, "ticket"))
+
+
+def pending_from_bytes(data: bytes) -> Pending:
+    """Raises RecordError."""
+    found: Pending = _read(Pending, data, "a ticket")
+    return found
 
 
 def proposal_from_bytes(data: bytes, reply: str) -> Proposal:
-    """Raises RecordError."""
+    """A proposal as runs of earlier versions held it, its reply beside it. Raises RecordError."""
     found: Proposal = _read(Proposal, data, "proposal.json")
     return dataclasses.replace(found, reply=reply)
 
@@ -119,7 +129,8 @@ def verdict_from_json(data: object) -> Verdict:
 
 def _lines(values: Mapping[str, Any]) -> bytes:
     """JSON with a line a key: `git diff` between attempts reads well, and raw samples do not take a line each."""
-    rows = (f" {json.dumps(key)}: {json.dumps(values[key], allow_nan=False, sort_keys=True)}" for key in sorted(values))
+    write = json.JSONEncoder(allow_nan=False, sort_keys=True).encode
+    rows = (f' "{key}": {write(values[key])}' for key in sorted(values))
     return ("{\n" + ",\n".join(rows) + "\n}\n").encode("ascii")
 
 
@@ -131,28 +142,78 @@ def _read(kind: type[Any], data: bytes, where: str) -> Any:
     return _load(kind, values, where)
 
 
+class _NotFinite(ValueError):
+    """A number that JSON has no word for, and the way to it, from the inside out."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(value)
+        self.value = value
+        self.way: list[str] = []
+
+
 def _dump(hint: Any, value: Any, where: str) -> Any:
+    try:
+        return _dumper(hint)(value)
+    except _NotFinite as error:
+        way = ".".join([where, *reversed(error.way)])
+        raise ValueError(f"{way}: expected a finite number, found {error.value}") from None
+
+
+@cache
+def _dumper(hint: Any) -> Callable[[Any], Any]:
+    """What makes JSON of a value of that type: worked out once, since thousands of each are written."""
     if hint == Verdict:
-        name = "scored" if isinstance(value, Scored) else "rejected"
-        return {name: _dump(_VERDICTS[name], value, f"{where}.{name}")}
+        return _dump_verdict
     if isinstance(hint, UnionType):
-        return None if value is None else _dump(_optional(hint), value, where)
+        inner = _dumper(_optional(hint))
+        return lambda value: None if value is None else inner(value)
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
-        return {name: _dump(one, getattr(value, name), f"{where}.{name}") for name, one in _hints(hint).items()}
+        return _dataclass_dumper(hint)
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
         if item is int:  # raw samples: many, and nothing to look into
-            return [operator.index(one) for one in value]
-        return [_dump(item, one, f"{where}[{index}]") for index, one in enumerate(value)]
+            return lambda value: [operator.index(one) for one in value]
+        each = _dumper(item)
+        return lambda value: [each(one) for one in value]
     if get_origin(hint) is Mapping:
-        item = get_args(hint)[1]
-        return {str(key): _dump(item, one, f"{where}.{key}") for key, one in value.items()}
+        each = _dumper(get_args(hint)[1])
+        return lambda value: {str(key): each(one) for key, one in value.items()}
     if hint is float:
-        if not math.isfinite(value):
-            raise ValueError(f"{where}: expected a finite number, found {value}")
-        return float(value)
-    return operator.index(value) if hint is int else value
+        return _dump_float
+    return operator.index if hint is int else _as_it_is
+
+
+def _dataclass_dumper(hint: Any) -> Callable[[Any], Any]:
+    each: list[tuple[str, Callable[[Any], Any]]] = [(name, _dumper(one)) for name, one in _hints(hint).items()]
+
+    def dump(value: Any) -> dict[str, Any]:
+        found, name = {}, ""
+        try:
+            for name, dumper in each:
+                found[name] = dumper(getattr(value, name))
+        except _NotFinite as error:
+            error.way.append(name)
+            raise
+        return found
+
+    return dump
+
+
+def _dump_verdict(value: Verdict) -> dict[str, Any]:
+    name = "scored" if isinstance(value, Scored) else "rejected"
+    kind: Any = _VERDICTS[name]
+    return {name: _dumper(kind)(value)}
+
+
+def _dump_float(value: float) -> float:
+    if not math.isfinite(value):
+        raise _NotFinite(value)
+    return float(value)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _load(hint: Any, value: Any, where: str) -> Any:

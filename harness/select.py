@@ -31,11 +31,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
 from evaluator.types import Score, Scored
+from harness.series import Names, Series
 from harness.types import Confirmation, Entry
 
 EQUAL_QUALITY = 1e-9
@@ -241,8 +242,8 @@ class Standing:
     seed: Entry | None = None
     champion: Entry | None = None
     pareto: tuple[Entry, ...] = ()
-    valid: tuple[Entry, ...] = ()
-    programs: frozenset[str] = frozenset()
+    valid: Series[Entry] = field(default_factory=Series)
+    programs: Names = field(default_factory=Names)
     """The program ids of `valid`."""
 
     @property
@@ -275,8 +276,8 @@ class Standing:
         if entry.scored is None:
             return self
         if entry.kind == "seed" and self.seed is None:
-            known = frozenset({entry.program_id})
-            return replace(self, seed=entry, champion=entry, pareto=(entry,), valid=(entry,), programs=known)
+            known, valid = Names([entry.program_id]), Series([entry])
+            return replace(self, seed=entry, champion=entry, pareto=(entry,), valid=valid, programs=known)
         if self.seed is None or self.champion is None or quality(entry) < self.floor - EQUAL_QUALITY:
             return self
         if entry.program_id in self.programs:
@@ -288,8 +289,8 @@ class Standing:
             self,
             champion=entry if wins else self.champion,
             pareto=_join(self.pareto, entry) if joins else self.pareto,
-            valid=(*self.valid, entry),
-            programs=self.programs | {entry.program_id},
+            valid=self.valid.plus(entry),
+            programs=self.programs.plus(entry.program_id),
         )
 
 

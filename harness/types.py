@@ -107,6 +107,21 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnNote:
+    """A turn as archived: its text is `length` bytes of the attempt's `reply.md`, the rest is as in `Turn`."""
+
+    model: str
+    length: int
+    finish: Finish = "stop"
+    usage: Usage = Usage()
+    usd: float = 0.0
+    seconds: float = 0.0
+    tries: int = 1
+    note: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What a proposer hands to the loop: a reply, and the entries (commit ids) it was made from.
 
@@ -129,6 +144,30 @@ class Proposal:
             raise ValueError(f"expected a kind of {', '.join(KINDS)}, found {self.kind!r}")
         if not self.parents:
             raise ValueError("expected at least one parent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A ticket: what is asked for, or answered and not archived yet.
+
+    `proposal` is what there is of the answer, with every turn that has come; `request` is what was asked last, None
+    where nobody was asked. `answered`: the reply to it is here; else `bound_usd` and `bound_tokens` are what the call
+    under way may cost at most. `owner` is the process that works on it, by the token of its archive, or "ask": open
+    until somebody tells the answer.
+    """
+
+    ticket: int
+    proposal: Proposal
+    request: Request | None = None
+    answered: bool = False
+    bound_usd: float = 0.0
+    bound_tokens: int = 0
+    owner: str = ""
+
+    @property
+    def calling(self) -> bool:
+        """Whether a call of a model is under way, or was when its owner died."""
+        return self.request is not None and not self.answered and self.owner != "ask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +199,10 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One turn of the loop. `candidate` is None where the reply gave no program: then it is rejected at `patch`."""
+    """One turn of the loop. `candidate` is None where the reply gave no program: then it is rejected at `patch`.
+
+    `number` is the lowest it may be archived under; `ticket` the one under which its reply is held, 0 for none.
+    """
 
     number: int
     proposal: Proposal
@@ -168,6 +210,7 @@ class Attempt:
     verdict: Verdict
     seconds: float = 0.0
     confirmations: tuple[Confirmation, ...] = ()
+    ticket: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +237,10 @@ class Entry:
     when_s: int
     """Unix time of the commit."""
     confirmations: tuple[Confirmation, ...] = ()
+    turns: tuple[TurnNote, ...] = ()
+    """The conversation with a model it came from, oldest first; () where no model was asked."""
+    ticket_number: int = 0
+    """The ticket under which it was asked for; 0 where it had none."""
 
     @property
     def scored(self) -> Scored | None:

@@ -12,6 +12,7 @@ from evaluator.types import Rejected
 from harness.archive import Archive, ArchiveError
 from harness.commits import Archived
 from harness.patch import PatchError, apply_reply
+from harness.turns import nothing_came
 from harness.types import Entry
 
 
@@ -78,7 +79,12 @@ def _replayed(archive: Archive, entry: Entry) -> Iterator[tuple[str, str]]:
     refused = entry.verdict if isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch" else None
     expected = f"a reply refused as {refused.reason}" if refused else "the stored program from the stored reply"
     replayed = parent
-    if entry.kind != "seed":
+    last = archive.turns(entry.id)[-1:]
+    if entry.kind != "seed" and last and (nothing := nothing_came(last[0])):
+        if refused is None or refused.reason != nothing.reason:
+            yield f"an answer recorded as {nothing.reason}", _told(entry)
+        refused = nothing
+    elif entry.kind != "seed":
         try:
             replayed = apply_reply(reply, parent, allow_rewrite=entry.kind == "rewrite").source
         except PatchError as error:
@@ -90,6 +96,11 @@ def _replayed(archive: Archive, entry: Entry) -> Iterator[tuple[str, str]]:
     if stored != (parent if refused else replayed):
         what = "the parent's program" if refused or entry.kind == "seed" else "the same bytes"
         yield what, _first_difference(parent if refused else replayed, stored)
+
+
+def _told(entry: Entry) -> str:
+    verdict = entry.verdict
+    return f"rejected at {verdict.stage}: {verdict.reason}" if isinstance(verdict, Rejected) else "a score"
 
 
 def _first_difference(expected: str, found: str) -> str:

@@ -27,7 +27,7 @@ DONE, FIXABLE, USAGE, BUG = 0, 1, 2, 3
 
 def build() -> typer.Typer:
     """The command with its subcommands."""
-    from harness.cli import doctor, judge_verbs, run_verbs, search
+    from harness.cli import doctor, driving, judge_verbs, run_verbs, search, steering
 
     app = typer.Typer(
         name="packsmith",
@@ -43,6 +43,12 @@ def build() -> typer.Typer:
         search.search,
         judge_verbs.evaluate,
         judge_verbs.replay,
+        driving.ask,
+        driving.tell,
+        steering.status,
+        steering.stop,
+        steering.advise,
+        steering.stats,
         run_verbs.verify,
         run_verbs.log,
         run_verbs.show,

@@ -6,25 +6,30 @@ Does not know: how the loop works.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+import os
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from evaluator import Judge, Rejected, Scored
 from harness.archive import Archive
-from harness.cli import common
+from harness.cli import building, common, plan
 from harness.cli.common import UserError
-from harness.config import Config, difference, load
-from harness.proposers import PROPOSERS
+from harness.cli.live import View
+from harness.config import ASKED, Config, load
+from harness.config.models import keyed
+from harness.llm import Model, Models
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
-from harness.search import Progress
+from harness.report.stats import stats
+from harness.report.stats_table import stats_view
 from harness.search import search as run_search
+from harness.search import settle
 from harness.select import SELECTORS, Standing, standing
 from harness.types import Entry
 
@@ -43,6 +48,10 @@ def search(
     run: Annotated[
         Path | None, typer.Option("--run", metavar="DIR", help="The archive's folder, instead of the config's.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the plan and the worst-case cost; call, judge and archive nothing."),
+    ] = False,
     json: common.Json = False,
 ) -> None:
     """Search for better programs, or carry a search on.
@@ -53,121 +62,91 @@ def search(
     Examples:
     packsmith search configs/quickstart.yaml
     packsmith search my.yaml -s budget.attempts=100 -s seed=7 --run runs/seven
+    packsmith search configs/eplb.yaml -s models[0].name=MODEL --dry-run
     """
     settings = load(config, set_ or ())
     folder = run if run is not None else settings.run
+    if dry_run:
+        plan.show(settings, folder, json=json)
+        return
     common.need_git()
-    archive = _open(folder, settings)
+    # Before the archive is made: without its keys a search cannot go on.
+    models = keyed(settings.models, os.environ) if settings.kind == "llm" else ()
+    archive = building.begun(folder, settings)
 
     def safe() -> str:
         made = sum(entry.number > 0 for entry in archive.entries)
         return f"everything so far (attempts: {made}) is in {folder}; the same command goes on from there"
 
     with common.Interruptible(safe):
-        _run(archive, settings, folder, json=json)
+        _run(archive, settings, folder, models, json=json)
 
 
-def _run(archive: Archive, settings: Config, folder: Path, *, json: bool) -> None:
+def _run(archive: Archive, settings: Config, folder: Path, models: Sequence[Model], *, json: bool) -> None:
     console, notices = common.output(), common.messages()
     for note in (*settings.task.notes, *archive.damage):
         notices.print(f"note: {note}", markup=False)
+    ledger = settings.budget.ledger(archive.booked)
     with ExitStack() as stack:
-        judge = stack.enter_context(_judge(settings, settings.reference.text(), settings.reference.path.name))
-        view = stack.enter_context(_View(console, notices, judge, json=json))
+        workers = settings.settings.executor.workers or 1
+        judges = [stack.enter_context(building.judge_of(settings)) for _ in range(workers)]
+        view = View(console, notices, judges[0], ledger, json=json)
+        asked = stack.enter_context(Models(models, ledger)) if models else None
+        going = _going(archive, judges, settings, folder, asked, view, stack)
+        stack.enter_context(view)
         if not json:
             view.begin(settings, folder, archive.next_number - 1)
-        for entry in _attempts(archive, judge, settings, view):
+        for entry in stack.enter_context(closing(going)):
             view.show(entry, archive)
-        result = standing(archive.entries, settings.objective)
+    result = standing(archive.entries, settings.objective)
     if result.champion is None or result.seed is None:
         raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
-    _conclude(result, archive, settings, folder, console, notices, json=json)
+    if settings.kind == ASKED:
+        _say_how_to_go_on(folder, json=json)
+        return
+    if not json and any(entry.turns for entry in archive.entries):
+        console.print(stats_view(stats(result, archive.entries)))
+    _conclude(result, archive, settings, folder, console, notices, ended=view.ended, json=json)
 
 
-def _open(folder: Path, settings: Config) -> Archive:
-    """The run's archive: a new one, or the one that is there if it was made under the same conditions."""
-    resolved = settings.resolved()
-    if not Archive.exists(folder):
-        return Archive.create(folder, seed_source=settings.program.text(), config=resolved)
-    archive = Archive.open(folder)
-    lines = difference(archive.config, resolved)
-    if lines:
-        raise UserError(
-            f"{folder} was begun under another config, and its scores would not compare:\n  "
-            + "\n  ".join(lines)
-            + "\nUndo the difference to carry it on, or start a new run with --run DIR."
-        )
-    return archive
-
-
-def _judge(settings: Config, reference: str, name: str, *, least_budget_s: float = 0.0) -> Judge:
-    limits = settings.judge
-    timing = replace(limits.timing, budget_s=max(limits.timing.budget_s, least_budget_s))
-    return Judge(
-        settings.task,
-        reference=reference,
-        reference_name=name,
-        device=settings.device,
-        seed=settings.seed,
-        settings=replace(limits, timing=timing),
-    )
-
-
-def _attempts(archive: Archive, judge: Judge, settings: Config, view: _View) -> Iterator[Entry]:
+def _going(
+    archive: Archive,
+    judges: Sequence[Judge],
+    settings: Config,
+    folder: Path,
+    models: Models | None,
+    view: View,
+    stack: ExitStack,
+) -> Generator[Entry, None, None]:
+    """The attempts of the search a config describes, as they are archived."""
+    if settings.kind == ASKED:
+        return settle(archive, judges[0], settings.objective, archive.adopt(), progress=view.progress)
+    proposer = building.proposer_of(settings, folder, stack)
     return run_search(
         archive,
-        judge,
-        PROPOSERS[settings.settings.proposer.kind](settings.proposer_options),
+        judges,
+        proposer,
         SELECTORS[settings.settings.search.rule],
         settings.objective,
         settings.budget,
         settings.seed,
         progress=view.progress,
+        models=models,
+        in_flight=settings.settings.search.in_flight,
     )
 
 
-class _View:
-    """The live view: a line an attempt on standard output, a status line on standard error."""
-
-    def __init__(self, console: Console, notices: Console, judge: Judge, *, json: bool) -> None:
-        self._console, self._notices, self._judge, self._json = console, notices, judge, json
-        self._waiting = Waiting(notices)
-        self.ended = ""
-
-    def __enter__(self) -> _View:
-        self._waiting.__enter__()
-        return self
-
-    def begin(self, settings: Config, folder: Path, last: int) -> None:
-        """Say what is searched for, and head the rows to come."""
-        going_on = f", going on after attempt {last}" if last >= 0 else ""
-        start = f"{self._judge.task.name} on {self._judge.device} from {settings.program.path.name}"
-        with self._waiting.aside():
-            self._notices.print(f"{start}, archived in {folder}{going_on}", markup=False)
-            self._notices.print(attempts.legend(settings.reference.path.name), style="dim", markup=False)
-            self._console.print(attempts.heading(self._judge.task), style="bold", markup=False)
-
-    def __exit__(self, *error: object) -> None:
-        self._waiting.__exit__(None, None, None)
-        if self.ended and not self._json:
-            self._notices.print(f"search ended: {self.ended}", markup=False)
-
-    def progress(self, step: Progress) -> None:
-        """Follow the loop."""
-        if step.phase == "ended":
-            self.ended = step.reason
-        elif step.judging is not None:
-            self._waiting.judging(f"attempt {step.number}, {step.name}", step.judging)
-        else:
-            self._waiting.say(f"attempt {step.number}: {step.phase}")
-
-    def show(self, entry: Entry, archive: Archive) -> None:
-        """Print an attempt that is archived."""
-        with self._waiting.aside():
-            if self._json:
-                common.emit(jsonl.line(jsonl.entry_record(entry, task=self._judge.task, device=self._judge.device)))
-            else:
-                self._console.print(attempts.row(entry, archive.entries, self._console.width))
+def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
+    """Where a run that is driven from outside goes from here."""
+    if json:
+        return
+    common.output().print(
+        f"\nThe seed program is judged, and the run waits for answers. For each of them:\n"
+        f"  packsmith ask {folder} -o prompt.md          a prompt, and its ticket\n"
+        f"  packsmith tell {folder} TICKET reply.md      the answer; its verdict\n"
+        f"See packsmith ask -h, and packsmith status {folder}.",
+        markup=False,
+    )
 
 
 def _conclude(
@@ -178,6 +157,7 @@ def _conclude(
     console: Console,
     notices: Console,
     *,
+    ended: str,
     json: bool,
 ) -> None:
     """The front against the reference, the champion against the seed program, and where the champion is."""
@@ -188,14 +168,17 @@ def _conclude(
     direct = None
     if champion.program_id != seed.program_id:
         with (
-            _judge(settings, settings.program.text(), settings.program.path.name, least_budget_s=LAST_S) as judge,
+            building.judge_against(
+                settings, settings.program.text(), settings.program.path.name, least_budget_s=LAST_S
+            ) as judge,
             Waiting(notices) as waiting,
         ):
             direct = judge.evaluate(
                 archive.source(champion.id), progress=lambda step: waiting.judging("best against seed", step)
             )
     if json:
-        record = {"best": champion.number, "id": champion.id, "path": str(path), "against_seed": None}
+        record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(path), "against_seed": None}
+        record |= {"ended": ended, "booked": asdict(archive.booked)}
         if isinstance(direct, Scored):
             record["against_seed"] = {"speedup": jsonl.interval(direct.score.speedup)}
         common.emit(jsonl.line(record))

@@ -4,8 +4,21 @@
 puts them together.
 """
 
-from harness.config.config import Config, difference, load, scoring_part
+from harness.config.config import ASKED, Config, difference, load, scoring_part
 from harness.config.document import ConfigError
-from harness.config.files import File
+from harness.config.files import File, find_all
+from harness.config.stored import REFERENCE, restored, stored_objective
 
-__all__ = ["Config", "ConfigError", "File", "difference", "load", "scoring_part"]
+__all__ = [
+    "ASKED",
+    "REFERENCE",
+    "Config",
+    "ConfigError",
+    "File",
+    "difference",
+    "find_all",
+    "load",
+    "restored",
+    "scoring_part",
+    "stored_objective",
+]

@@ -20,14 +20,20 @@ from evaluator.settings import JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import DEFAULT_REFERENCE, PHY2LOG_REFERENCE, shipped
 from evaluator.tasks import TASKS
 from evaluator.types import EvaluatorError, Task
+from harness.bandit import BanditSettings
 from harness.budget import Budget
+from harness.config import models as model_settings
 from harness.config.document import ConfigError, Document, Step, key_path, override, read
 from harness.config.files import File, find, find_all
 from harness.config.problems import explained
-from harness.config.schema import Settings, unsupported
-from harness.proposers import PROPOSERS, PatchText, ProposerOptions
+from harness.config.schema import ObjectiveSection, Settings, unsupported
+from harness.model import Model
+from harness.prompt import read_templates
+from harness.proposers import PROPOSERS, PatchText, ProposerOptions, Shares
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
 
+ASKED = "ask"
+"""The kind of proposer that is none: proposals come from outside."""
 SCORING_KEYS = (
     "task.identity",
     "program",
@@ -54,6 +60,15 @@ class Config:
     reference: File
     patches: tuple[File, ...]
     traces: tuple[File, ...]
+    prompts: Path | None = None
+    """The folder of prompt templates; None is the shipped ones."""
+    recording: Path | None = None
+    """What `proposer.kind: replay` answers from: a run's folder, or a folder of replies."""
+
+    @property
+    def kind(self) -> str:
+        """The proposer's, as in `PROPOSERS`."""
+        return self.settings.proposer.kind
 
     @property
     def device(self) -> str:
@@ -90,32 +105,48 @@ class Config:
             deadline_s=section.deadline.timestamp() if section.deadline else None,
             judge_s=section.judge_s,
             patience=section.patience,
+            usd=section.usd,
+            tokens=section.tokens,
+            calls=section.calls,
         )
 
     @property
     def objective(self) -> Objective:
-        section = self.settings.objective
-        if section.kind == "pareto":
-            return Pareto(epsilon=section.epsilon)
-        if section.kind == "weighted":
-            weights = section.weights
-            return Weighted(quality_weight=weights.quality, speed_weight=weights.speed, epsilon=section.epsilon)
-        if section.min_speedup_over_seed is not None:
-            return RuntimeLimit(
-                min_speedup_over_seed=section.min_speedup_over_seed, epsilon=section.epsilon if section.epsilon else 0.0
-            )
-        return QualityLimit(within=section.within if section.within else 0.0)
+        return objective_of(self.settings.objective)
 
     @property
     def proposer_options(self) -> ProposerOptions:
-        """What `PROPOSERS[config.settings.proposer.kind]` is built from."""
-        return ProposerOptions(patches=tuple(PatchText(name=file.name, text=file.text()) for file in self.patches))
+        """What `PROPOSERS[config.kind]` is built from, but for the recording of a replay."""
+        section = self.settings.proposer
+        bandit = BanditSettings(**section.bandit.model_dump()) if section.choice == "bandit" else None
+        return ProposerOptions(
+            patches=tuple(PatchText(name=file.name, text=file.text()) for file in self.patches),
+            models=model_settings.contenders(self.settings),
+            bandit=bandit,
+            shares=Shares(**section.shares.model_dump()),
+            repairs=section.repairs,
+            inspirations=section.inspirations,
+            rejections=section.rejections,
+            context_tokens=section.context_tokens,
+            templates=read_templates(self.prompts) if self.prompts else {},
+            task=self.task,
+            judge=self.judge,
+        )
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models, without addresses from the environment and without keys; for these see `keyed`."""
+        return model_settings.configured(self.settings)
 
     def resolved(self) -> dict[str, Any]:
         """Everything the config says, defaults included, as JSON values; files by name and content, nothing of this
         machine.
         """
-        tree: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"run"})
+        tree: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"run"}, by_alias=True)
+        for key in ("prompts", "from"):
+            written = tree["proposer"][key]
+            if written is not None and Path(written).is_absolute():
+                tree["proposer"][key] = Path(written).name
         tree["program"] = self.program.identity()
         tree["judge"]["reference"] = self.reference.identity()
         tree["proposer"]["patches"] = [file.identity() for file in self.patches]
@@ -130,6 +161,20 @@ class Config:
     def scoring(self) -> dict[str, Any]:
         """The part of `resolved()` that affects scores: a run can only be continued under the same."""
         return scoring_part(self.resolved())
+
+
+def objective_of(section: ObjectiveSection) -> Objective:
+    """The objective a section describes."""
+    if section.kind == "pareto":
+        return Pareto(epsilon=section.epsilon)
+    if section.kind == "weighted":
+        weights = section.weights
+        return Weighted(quality_weight=weights.quality, speed_weight=weights.speed, epsilon=section.epsilon)
+    if section.min_speedup_over_seed is not None:
+        return RuntimeLimit(
+            min_speedup_over_seed=section.min_speedup_over_seed, epsilon=section.epsilon if section.epsilon else 0.0
+        )
+    return QualityLimit(within=section.within if section.within else 0.0)
 
 
 def scoring_part(resolved: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,6 +249,20 @@ def _with_task(document: Document, folder: Path) -> Document:
     return Document(name=document.name, tree={**document.tree, "task": tree}, origins=origins)
 
 
+def _with_kind(document: Document) -> Document:
+    """The document with the proposer's kind written out where models imply it: none is given, or one in the file and
+    models on the command line.
+    """
+    proposer = document.tree.get("proposer", {})
+    if not document.tree.get("models") or not isinstance(proposer, dict):
+        return document
+    laid_over = any(path.startswith("models") for path, origin in document.origins.items() if origin.startswith("-s "))
+    if "kind" in proposer and (not laid_over or document.where(("proposer", "kind")).startswith("-s ")):
+        return document
+    tree = {**document.tree, "proposer": {**proposer, "kind": "llm"}}
+    return Document(name=document.name, tree=tree, origins=document.origins)
+
+
 def _settings(document: Document) -> Settings:
     try:
         settings = Settings.model_validate_json(json.dumps(document.tree, default=_plain))
@@ -213,10 +272,22 @@ def _settings(document: Document) -> Settings:
         raise ConfigError(f"{document.name}: {error}") from error
     lines = [
         f"{document.where(steps)}: {key_path(steps)}: not supported in this version; {advice}"
-        for steps, advice in unsupported(settings, tuple(PROPOSERS))
+        for steps, advice in unsupported(settings, (*PROPOSERS, ASKED))
     ]
+    if settings.proposer.kind not in ("llm", ASKED) and not settings.budget.ends:
+        lines.append(
+            f"{document.where(('budget',))}: budget: usd, tokens and calls limit calls of models, which a proposer of "
+            f"kind {settings.proposer.kind} does not make: add another limit, for example attempts: 200"
+        )
+    if settings.proposer.kind == "replay" and settings.proposer.from_ is None:
+        lines.append(
+            f"{document.where(('proposer',))}: proposer.from: expected a run's folder or a folder of replies, which "
+            f"replay answers from, found nothing"
+        )
     if lines:
         raise ConfigError("\n".join(lines))
+    if settings.proposer.kind == "llm":
+        model_settings.check(settings, document)
     return settings
 
 
@@ -262,7 +333,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     file = _open(Path(path))
     folder = file.parent
     document = _with_task(read(file, name), folder)
-    document = _with_task(override(document, overrides), folder)
+    document = _with_kind(_with_task(override(document, overrides), folder))
     settings = _settings(document)
 
     def found(written: str, *steps: str | int) -> File:
@@ -282,4 +353,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         reference=found(settings.judge.reference or default, "judge", "reference"),
         patches=_patches(settings, folder, document),
         traces=traces,
+        prompts=_folder(settings.proposer.prompts, folder),
+        recording=_folder(settings.proposer.from_, folder),
     )
+
+
+def _folder(written: str | None, folder: Path) -> Path | None:
+    """A folder the config names, beside it; whether it is there is seen when it is used."""
+    return None if written is None else folder / written

@@ -19,6 +19,8 @@ from harness.types import HarnessError
 
 Step = str | int
 MOST_NODES = 10_000
+SECRET_KEY = re.compile(r"(^|\.)(key|token|secret|password|.*api_?key.*|.*(auth|access)_token)$")
+"""Key paths whose value may be a secret, by right or by mistake: it is not repeated in messages."""
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _ADDRESS = re.compile(r"[^.\[\]=]+(\.[^.\[\]=]+|\[\d+\])*")
 
@@ -177,6 +179,12 @@ def _put(tree: dict[str, Any], steps: tuple[Step, ...], value: Any, origin: str)
         here = here[step]
 
 
+def _shown(address: str, text: str) -> str:
+    """An assignment as messages quote it."""
+    value = "***" if SECRET_KEY.search(address.strip()) else re.sub(r"//[^/@]*@", "//***@", text)
+    return f"{address}={value}"
+
+
 def override(document: Document, assignments: Iterable[str]) -> Document:
     """The document with `section.key=value` assignments laid over it, the value read as YAML; `a[0].b=...` goes into
     a list.
@@ -184,8 +192,8 @@ def override(document: Document, assignments: Iterable[str]) -> Document:
     tree = copy.deepcopy(document.tree)
     origins = dict(document.origins)
     for assignment in assignments:
-        origin = f"-s {assignment}"
         address, equals, text = assignment.partition("=")
+        origin = f"-s {_shown(address, text)}" if equals else f"-s {assignment}"
         if not equals or not _ADDRESS.fullmatch(address.strip()):
             raise ConfigError(f"{origin}: expected section.key=value, for example -s budget.attempts=40")
         steps: tuple[Step, ...] = tuple(int(index) if index else name for name, index in _STEP.findall(address.strip()))

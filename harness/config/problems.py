@@ -14,7 +14,12 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.config.document import ConfigError, Document, Step, described, key_path
+from harness.config.document import SECRET_KEY, ConfigError, Document, Step, described, key_path
+
+NO_SECRETS = (
+    "a secret is never written in a config, since that is stored with the run: put it into an environment variable, "
+    "and name that in api_key_env"
+)
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -46,7 +51,8 @@ def _variants(annotation: Any) -> Iterator[Any]:
 
 def _known(model: type[BaseModel], steps: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
     """Every key path of a schema, list indices left out."""
-    for name, field in model.model_fields.items():
+    for own, field in model.model_fields.items():
+        name = field.alias or own
         yield (*steps, name)
         for variant in _variants(field.annotation):
             yield from _known(variant, (*steps, name))
@@ -107,6 +113,8 @@ def _line(error: ErrorDetails, document: Document, model: type[BaseModel]) -> st
     path = key_path(steps) or "the config"
     where = document.where(steps)
     kind = error["type"]
+    if kind == "extra_forbidden" and SECRET_KEY.search(path):
+        return f"{where}: unknown key `{path}`; {NO_SECRETS}"
     if kind == "extra_forbidden":
         return f"{where}: unknown key `{path}`; {_nearest(steps, model)}"
     if kind == "missing":

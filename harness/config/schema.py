@@ -10,20 +10,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from evaluator.settings import JudgeSettings, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
+from harness.bandit import BanditSettings
+from harness.config.model_schema import ModelSection, Section
+from harness.proposers import ProposerOptions, Shares
 from harness.select import SELECTORS
 
 _JUDGE = JudgeSettings()
 _TIMING = TimingSettings()
-
-
-class Section(BaseModel):
-    """A section of the config."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+_OPTIONS = ProposerOptions()
+_SHARES = Shares()
+_BANDIT = BanditSettings()
 
 
 class TaskSection(Section):
@@ -49,34 +49,52 @@ class TaskSection(Section):
         return dict(self.model_extra or {})
 
 
+class SharesSection(Section):
+    """How often each kind of proposal is asked for, relative to the others."""
+
+    patch: float = Field(default=_SHARES.patch, ge=0)
+    rewrite: float = Field(default=_SHARES.rewrite, ge=0)
+    crossover: float = Field(default=_SHARES.crossover, ge=0)
+    repair: float = Field(default=_SHARES.repair, ge=0)
+
+    @model_validator(mode="after")
+    def _some_share(self) -> SharesSection:
+        if self.patch == self.rewrite == self.crossover == self.repair == 0:
+            raise ValueError("a share above 0|four zeros")
+        return self
+
+
+class BanditSection(Section):
+    """How fast `choice: bandit` forgets, and how much it trusts a model that it knows little of."""
+
+    discount: float = Field(default=_BANDIT.discount, gt=0, le=1)
+    prior: float = Field(default=_BANDIT.prior, gt=0)
+
+
 class ProposerSection(Section):
-    """Who proposes, and from what."""
+    """Who proposes, and from what. Without `kind`: llm where there are `models`, else catalogue. Models named on the
+    command line also make it llm over a kind in the file.
+    """
 
     kind: Literal["catalogue", "llm", "replay", "ask"] = "catalogue"
     patches: tuple[str, ...] | None = None
-    """Files, folders and globs; None is the patches shipped with the task."""
-
-
-class PriceSection(Section):
-    """Dollars per million tokens."""
-
-    input: float = Field(ge=0)
-    cached_input: float | None = Field(default=None, ge=0)
-    output: float = Field(ge=0)
-
-
-class ModelSection(Section):
-    """A model behind an endpoint."""
-
-    name: str = Field(min_length=1)
-    base_url: str | None = None
-    api_key_env: str | None = None
-    weight: float = Field(default=1.0, gt=0)
-    price: PriceSection | None = None
+    """catalogue: files, folders and globs; None is the patches shipped with the task."""
+    shares: SharesSection = SharesSection()
+    """llm: this key and those below."""
+    repairs: int = Field(default=_OPTIONS.repairs, ge=0)
+    inspirations: int = Field(default=_OPTIONS.inspirations, ge=0)
+    rejections: int = Field(default=_OPTIONS.rejections, ge=0)
+    context_tokens: int = Field(default=_OPTIONS.context_tokens, ge=1000)
+    prompts: str | None = Field(default=None, min_length=1)
+    """A folder of templates that take the place of the shipped ones of the same names."""
+    choice: Literal["weights", "bandit"] = "weights"
+    bandit: BanditSection = BanditSection()
+    from_: str | None = Field(default=None, alias="from", min_length=1)
+    """replay: a run's folder, or a folder of replies."""
 
 
 class BudgetSection(Section):
-    """When the search ends; at least one limit of attempts, minutes, deadline, judge_s or patience must be set."""
+    """When the search ends; at least one limit must be set."""
 
     attempts: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0)
@@ -89,13 +107,18 @@ class BudgetSection(Section):
 
     @model_validator(mode="after")
     def _some_limit(self) -> BudgetSection:
-        if all(value is None for value in (self.attempts, self.minutes, self.deadline, self.judge_s, self.patience)):
-            raise ValueError("at least one of attempts, minutes, deadline, judge_s or patience|no limit")
+        if all(getattr(self, name) is None for name in type(self).model_fields):
+            raise ValueError(f"at least one of {', '.join(type(self).model_fields)}|no limit")
         return self
+
+    @property
+    def ends(self) -> bool:
+        """Whether it ends a search that calls no model."""
+        return any((self.attempts, self.minutes, self.deadline, self.judge_s, self.patience))
 
 
 class SearchSection(Section):
-    """How parents are chosen."""
+    """How parents are chosen, and how many proposals are under way at once."""
 
     rule: str = "front"
     in_flight: int = Field(default=1, ge=1)
@@ -239,17 +262,6 @@ def unsupported(settings: Settings, proposers: tuple[str, ...]) -> list[tuple[tu
     found: list[tuple[tuple[str | int, ...], str]] = []
     if settings.proposer.kind not in proposers:
         found.append((("proposer", "kind"), f"use {' or '.join(proposers)}"))
-    if settings.models:
-        found.append((("models",), "remove it; no proposer of this version calls a model"))
-    found.extend(
-        (("budget", key), "limit attempts, minutes, deadline, judge_s or patience")
-        for key in ("usd", "tokens", "calls")
-        if getattr(settings.budget, key) is not None
-    )
-    if settings.search.in_flight > 1:
-        found.append((("search", "in_flight"), "use 1"))
     if settings.executor.kind != "local":
         found.append((("executor", "kind"), "use local"))
-    if settings.executor.workers not in (None, 1):
-        found.append((("executor", "workers"), "use 1"))
     return found

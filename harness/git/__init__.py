@@ -1,8 +1,8 @@
 """Git, the only place that touches it: the command, durable objects, refs, and the repository they make up."""
 
 from harness.git.command import GitError, GitObject, decode, encode, merge_file, run_git
-from harness.git.repository import WRITERS_LOCK, RefLock, Repository
-from harness.git.store import Batch
+from harness.git.repository import WRITERS_LOCK, Repository
+from harness.git.store import Batch, RefLock
 
 __all__ = [
     "WRITERS_LOCK",

@@ -40,6 +40,7 @@ class GitObject:
 
     name: str
     id: str = ""
+    kind: str = ""
     data: bytes = b""
     problem: str = ""
 
@@ -172,4 +173,4 @@ def _answer(pipe: IO[bytes], name: str) -> GitObject:
     data = pipe.read(size + 1)
     if len(data) != size + 1:
         raise EOFError
-    return GitObject(name=name, id=words[0].decode("ascii"), data=data[:-1])
+    return GitObject(name=name, id=words[0].decode("ascii"), kind=words[1].decode("ascii"), data=data[:-1])

@@ -10,21 +10,19 @@ lives; whoever gets it alone knows that all temporary objects and ref locks are 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
 
 from gitdb.db import LooseObjectDB
 
 from harness.git.command import GitError, GitObject, ObjectReader, run_git, said
-from harness.git.store import TEMPORARY, Batch, sync, write_file
+from harness.git.store import TEMPORARY, Batch, RefLock, sync, write_file
 
 WRITERS_LOCK = "packsmith.lock"
-_OUR_REFS = ("refs/heads", "refs/attempts", "refs/elites", "refs/pending")
+_OUR_REFS = ("refs/heads", "refs/attempts", "refs/elites", "refs/pending", "refs/advice")
 _CONFIG = """\
 [core]
 \trepositoryformatversion = 0
@@ -39,39 +37,6 @@ _CONFIG = """\
 \tautogc = false
 """
 _REF_WAIT_S = 2.0
-
-
-class RefLock:
-    """`<ref>.lock`, held: `write` makes the ref durable; leaving without it gives the name back."""
-
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path = path
-        self._lock = path.with_name(path.name + ".lock")
-        self._descriptor = descriptor
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def write(self, object_id: str) -> None:
-        line = f"{object_id}\n".encode()
-        if os.write(self._descriptor, line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._lock))
-        os.fsync(self._descriptor)
-        self._lock.rename(self.path)
-        self._close()
-        sync(self.path.parent)
-
-    def release(self) -> None:
-        if self._descriptor >= 0:
-            self._close()
-            self._lock.unlink(missing_ok=True)
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
 
 
 class Repository:
@@ -91,6 +56,7 @@ class Repository:
         if Path(repo.git_dir) != self.path or not repo.bare:
             raise GitError(f"expected a bare git repository at {path}, found one with a work tree")
         self._repo = repo
+        self._folder = str(self.path)
         self._reader = ObjectReader(self.path)
         self._writers = -1
         self._packed: tuple[tuple[int, ...], dict[str, str]] = ((), {})
@@ -108,6 +74,8 @@ class Repository:
             fcntl.flock(writers, fcntl.LOCK_EX)
             for folder in ("objects/info", "objects/pack", "refs/heads"):
                 (path / folder).mkdir(parents=True, exist_ok=True)
+            for number in range(256):  # now, so that the first objects are written as fast as the others
+                (path / f"objects/{number:02x}").mkdir(exist_ok=True)
             for name, text in (("config", _CONFIG), ("HEAD", f"ref: {head}\n")):
                 write_file(path / name, text.encode())
             for folder in ("objects", "refs"):
@@ -193,22 +161,26 @@ class Repository:
 
     def ref(self, name: str) -> str | None:
         """The id a ref holds, "" where its file is torn, None where there is no such ref."""
-        loose = _ref_content(self.path / name)
+        loose = _ref_content(f"{self._folder}/{name}")
         return loose if loose is not None else self._packed_refs().get(name)
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody is writing a ref, or died doing so."""
+        return os.path.exists(f"{self._folder}/{name}.lock")  # noqa: PTH110 (asked often: see `store`)
 
     def lock_ref(self, name: str) -> RefLock | None:
         """The lock of a ref, or None where somebody holds it."""
         self.begin_writing()
-        path = self.path / name
-        lock = path.with_name(path.name + ".lock")
+        path = f"{self._folder}/{name}"
         while True:
             try:
-                return RefLock(path, os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+                return RefLock(path, os.open(f"{path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             except FileExistsError:
                 return None
             except FileNotFoundError:  # no folder yet, or `git pack-refs` just removed an empty one
-                path.parent.mkdir(exist_ok=True)
-                sync(path.parent.parent)
+                folder = Path(path).parent
+                folder.mkdir(exist_ok=True)
+                sync(folder.parent)
 
     def reserve(self, name: str) -> RefLock | None:
         """The lock of a ref that does not exist yet, or None where it does or somebody is about to make it."""
@@ -221,15 +193,19 @@ class Repository:
         return lock
 
     def set_ref(self, name: str, object_id: str) -> None:
-        with self._wait_for(name) as lock:
+        with self.wait_for(name) as lock:
             lock.write(object_id)
 
     def delete_ref(self, name: str) -> None:
         """Not synced: a ref that comes back after a power cut must be harmless to its owner."""
-        with self._wait_for(name) as lock:
-            lock.path.unlink(missing_ok=True)
+        with self.wait_for(name) as lock:
+            Path(lock.path).unlink(missing_ok=True)
         if name in self._packed_refs():
             self.git("update-ref", "-d", name)
+
+    def forget_object(self, object_id: str) -> None:
+        """Remove a loose object that no ref leads to any more and no other object can be equal to."""
+        (self.path / "objects" / object_id[:2] / object_id[2:]).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         for path in (self.path / "objects").glob(f"{TEMPORARY}*"):
@@ -238,7 +214,8 @@ class Repository:
             for path in (self.path / prefix).rglob("*.lock"):
                 path.unlink(missing_ok=True)
 
-    def _wait_for(self, name: str) -> RefLock:
+    def wait_for(self, name: str) -> RefLock:
+        """The lock of a ref, once whoever holds it is done. Raises GitError where that takes too long."""
         deadline_s = time.monotonic() + _REF_WAIT_S
         while (lock := self.lock_ref(name)) is None:
             if time.monotonic() > deadline_s:
@@ -250,14 +227,14 @@ class Repository:
         return lock
 
     def _packed_refs(self) -> dict[str, str]:
-        path = self.path / "packed-refs"
+        path = f"{self._folder}/packed-refs"
         try:
-            stat = path.stat()
+            stat = os.stat(path)  # noqa: PTH116 (asked often: see `store`)
         except FileNotFoundError:
             return {}
         signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if self._packed[0] != signature:
-            rows = (line.split() for line in path.read_text("utf-8", "replace").splitlines())
+            rows = (line.split() for line in Path(path).read_text("utf-8", "replace").splitlines())
             self._packed = (signature, {row[1]: row[0] for row in rows if len(row) == 2 and _is_id(row[0])})
         return self._packed[1]
 
@@ -272,9 +249,10 @@ def _without_git_variables() -> Iterator[None]:
         os.environ.update(kept)
 
 
-def _ref_content(path: Path) -> str | None:
+def _ref_content(path: Path | str) -> str | None:
     try:
-        text = path.read_bytes()[:41].decode("ascii", "replace").strip()
+        with open(path, "rb") as file:  # noqa: PTH123 (asked often: see `store`)
+            text = file.read(41).decode("ascii", "replace").strip()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
     return text if _is_id(text) else ""

@@ -1,18 +1,25 @@
 """Writing to a repository's folder so that a kill or a power cut loses nothing that was reported.
 
-Owns: how objects and small files reach the disk: written by gitdb in this process under a temporary name, synced,
-renamed, their folders synced. Does not know: refs, or what an object means.
+Owns: how objects, refs and small files reach the disk: each under another name first, synced, renamed, the folders
+synced; as many at once as there are. Does not know: which refs there are, or what an object means.
+
+Paths are plain texts here: a batch has hundreds, and `Path` takes ten times as long.
+
+The order of a batch: objects and refs under their other names, sync; objects get their names, sync; refs get theirs,
+sync. So no ref names what is not on the disk, and a batch of any size waits for the disk three times.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
-import tempfile
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from gitdb import IStream
 from gitdb.db import LooseObjectDB
@@ -21,16 +28,68 @@ from gitdb.stream import ZippedStoreShaWriter
 IDENTITY = "packsmith <packsmith@localhost>"
 TEMPORARY = "tmp_obj_"
 """As git names them, so that `git prune` clears strays too."""
+_FEW = 4
+"""More files than this are synced by one call for the whole file system: measured at .4 ms for 16 files where syncing
+each took 2.7 ms. A few are not, so as not to wait for what other programs are writing."""
+
+
+class RefLock:
+    """`<ref>.lock`, held: `fill`, sync and `commit` make the ref; leaving without that gives the name back."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self.lock = path + ".lock"
+        self._descriptor = descriptor
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def folder(self) -> str:
+        return _folder(self.path)
+
+    def fill(self, object_id: str) -> None:
+        line = f"{object_id}\n".encode()
+        if os.write(self._descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.lock)
+
+    def commit(self) -> None:
+        """Give the ref its new content; its folder is still to be synced."""
+        os.rename(self.lock, self.path)  # noqa: PTH104
+        self._close()
+
+    def write(self, object_id: str) -> None:
+        """All of it at once: the ref is durable when this returns."""
+        self.fill(object_id)
+        sync(self.lock)
+        self.commit()
+        sync(self.folder)
+
+    def release(self) -> None:
+        if self._descriptor >= 0:
+            self._close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.lock)  # noqa: PTH108
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
 
 class Batch:
-    """Objects on their way to the disk: nothing is in the repository before `flush`, and all of it is durable after."""
+    """Objects and refs on their way to the disk: nothing has its name before `flush`, and all is durable after."""
 
     def __init__(self, store: LooseObjectDB) -> None:
         self._store = store
-        self._root = Path(store.root_path())
-        self._pending: dict[Path, Path] = {}
-        self._present: set[Path] = set()
+        self._root: str = store.root_path()
+        self._pending: dict[str, str] = {}
+        self._present: set[str] = set()
+        self._stem = f"{self._root}/{TEMPORARY}{os.getpid():x}_{time.monotonic_ns():x}_"
+        self._refs: dict[RefLock, str] = {}
+        self._locks: list[RefLock] = []
 
     def add(self, kind: Literal["blob", "tree", "commit"], data: bytes) -> str:
         writer = ZippedStoreShaWriter()
@@ -38,7 +97,7 @@ class Batch:
         istream = self._store.store(IStream(kind.encode(), len(data), BytesIO(data)))
         writer.close()
         object_id = str(istream.hexsha, "ascii")
-        target = self._root / object_id[:2] / object_id[2:]
+        target = f"{self._root}/{object_id[:2]}/{object_id[2:]}"
         if target not in self._pending and not self._holds(target, writer.getvalue()):
             self._pending[target] = self._temporary(writer.getvalue())
         return object_id
@@ -53,44 +112,65 @@ class Batch:
         lines = [f"tree {tree}", *(f"parent {one}" for one in parents), f"author {who}", f"committer {who}"]
         return self.add("commit", "\n".join([*lines, "", message]).encode("utf-8", "replace"))
 
+    def keep(self, lock: RefLock) -> RefLock:
+        """Release a lock when the batch ends, whether or not something was put under it."""
+        self._locks.append(lock)
+        return lock
+
+    def put(self, lock: RefLock, object_id: str) -> None:
+        """Have a ref that is locked by this batch name an object when it ends; refs get their names in this order."""
+        self._refs[lock] = object_id
+
     def flush(self) -> None:
-        """Sync the objects' data, then give them their names, then sync the folders those stand in."""
-        for temporary in self._pending.values():
-            sync(temporary)
-        folders = {target.parent for target in self._present}
+        """Make all of it durable."""
+        for lock, object_id in self._refs.items():
+            lock.fill(object_id)
+        # What was found here already may be another writer's, who did not yet sync it.
+        settle([*self._pending.values(), *self._present, *(lock.lock for lock in self._refs)], self._root)
+        folders = {_folder(target) for target in self._present}
         for target, temporary in self._pending.items():
             if _rename_into(temporary, target):
                 folders.add(self._root)
-            folders.add(target.parent)
+            folders.add(_folder(target))
         self._pending.clear()
-        for folder in folders:
-            sync(folder)
+        settle(folders, self._root)
+        for lock in self._refs:
+            lock.commit()
+        settle({lock.folder for lock in self._refs}, self._root)
+        self.release()
 
     def discard(self) -> None:
         for temporary in self._pending.values():
             with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                os.unlink(temporary)  # noqa: PTH108
+        self.release()
 
-    def _holds(self, target: Path, packed: bytes) -> bool:
+    def release(self) -> None:
+        for lock in self._locks:
+            with contextlib.suppress(OSError):
+                lock.release()
+
+    def _holds(self, target: str, packed: bytes) -> bool:
         """Whether the object is there in these very bytes; a torn one is not, and is written again."""
         try:
-            found = target.read_bytes() == packed
+            with open(target, "rb") as file:  # noqa: PTH123
+                found = file.read() == packed
         except OSError:
             return False
         if found:
             self._present.add(target)
         return found
 
-    def _temporary(self, packed: bytes) -> Path:
-        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=self._root)
+    def _temporary(self, packed: bytes) -> str:
+        name = f"{self._stem}{len(self._pending)}"
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, 0o444)
                 file.write(packed)
         except OSError:
-            Path(name).unlink(missing_ok=True)
+            os.unlink(name)  # noqa: PTH108
             raise
-        return Path(name)
+        return name
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -102,7 +182,7 @@ def write_file(path: Path, data: bytes) -> None:
     sync(path.parent)
 
 
-def sync(path: Path) -> None:
+def sync(path: Path | str) -> None:
     """Have a file's data, or a folder's names, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -111,15 +191,41 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _rename_into(temporary: Path, target: Path) -> bool:
+def settle(paths: Collection[str], folder: str) -> None:
+    """Have files' data and folders' names on the disk; all of them lie on the file system of `folder`."""
+    if len(paths) <= _FEW or not _sync_all(folder):
+        for path in paths:
+            sync(path)
+
+
+def _sync_all(folder: str) -> bool:
+    """Have everything of a file system on the disk; False where this machine has no call for that."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "syncfs"):
+        return False
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if library.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), folder)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _rename_into(temporary: str, target: str) -> bool:
     """Move an object to its place; True where its folder had to be made. `git prune-packed` may remove it meanwhile."""
     made = False
     while True:
         try:
-            temporary.rename(target)
+            os.rename(temporary, target)  # noqa: PTH104
             return made
         except FileNotFoundError:
-            if not temporary.exists():
+            if not os.path.exists(temporary):  # noqa: PTH110
                 raise
-            target.parent.mkdir(exist_ok=True)
+            Path(target).parent.mkdir(exist_ok=True)
             made = True

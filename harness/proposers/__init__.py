@@ -5,9 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from harness.proposers import catalogue
-from harness.proposers.base import PatchText, Proposer, ProposerOptions, View
+from harness.proposers import catalogue, llm, replay
+from harness.proposers.base import (
+    Contender,
+    PatchText,
+    Proposer,
+    ProposerOptions,
+    Recorded,
+    Shares,
+    View,
+)
+from harness.proposers.replay import recorded_replies, recorded_run
 
-PROPOSERS: Mapping[str, Callable[[ProposerOptions], Proposer]] = MappingProxyType({"catalogue": catalogue.build})
+PROPOSERS: Mapping[str, Callable[[ProposerOptions], Proposer]] = MappingProxyType(
+    {"catalogue": catalogue.build, "llm": llm.build, "replay": replay.build}
+)
 
-__all__ = ["PROPOSERS", "PatchText", "Proposer", "ProposerOptions", "View"]
+__all__ = [
+    "PROPOSERS",
+    "Contender",
+    "PatchText",
+    "Proposer",
+    "ProposerOptions",
+    "Recorded",
+    "Shares",
+    "View",
+    "recorded_replies",
+    "recorded_run",
+]

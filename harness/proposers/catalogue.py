@@ -14,13 +14,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from evaluator.types import Rejected
 from harness import patch
 from harness.patch import PatchError
 from harness.proposers.base import Proposer, ProposerOptions, View, program_id
 from harness.proposers.constants import variants
 from harness.proposers.crossover import merged
 from harness.select import improves
-from harness.types import Entry, Kind, Proposal
+from harness.types import Entry, Kind, Proposal, Request, Turn
 
 NAME = "catalogue"
 CROSSOVER_FIRST = 0.75
@@ -91,6 +92,10 @@ class Catalogue:
             self._patch_proposals(view, parents, known, worn),
         )
         return next((proposal for proposals in sources for proposal in proposals), None)
+
+    def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
+        """None: there is nobody to ask."""
+        return None
 
     def _patch_proposals(
         self, view: View, parents: tuple[Entry, ...], known: set[str], among: set[int]

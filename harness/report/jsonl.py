@@ -30,15 +30,16 @@ def quality_record(quality: CaseQuality, key: str) -> dict[str, Any]:
 
 def case_record(score: CaseScore, key: str) -> dict[str, Any]:
     """One case of a scored program; `samples` are the raw pairs in microseconds."""
+    samples = score.samples
     return {
         **quality_record(score.quality, key),
         "runtime_ms": score.runtime_ms,
         "reference_ms": score.reference_ms,
         "speedup": interval(score.speedup),
-        "pairs": len(score.samples.candidate_us),
+        "pairs": len(samples.candidate_us) if samples else None,
         "samples": {
-            "candidate_us": list(score.samples.candidate_us),
-            "reference_us": list(score.samples.reference_us),
+            "candidate_us": list(samples.candidate_us) if samples else [],
+            "reference_us": list(samples.reference_us) if samples else [],
         },
     }
 
@@ -84,6 +85,10 @@ def entry_record(entry: Entry, *, task: Task, device: str) -> dict[str, Any]:
         "inspirations": list(entry.inspirations),
         "proposer": entry.proposer,
         "model": entry.model,
+        "ticket": entry.ticket_number or None,
+        "usd": entry.usd,
+        "tokens": entry.tokens,
+        "turns": [asdict(turn) for turn in entry.turns],
         "seconds": entry.seconds,
         **record,
     }

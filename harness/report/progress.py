@@ -22,6 +22,7 @@ class Waiting:
 
     def __init__(self, console: Console) -> None:
         self._status: Status | None = console.status("starting") if console.is_terminal else None
+        self._beside = ""
 
     def __enter__(self) -> Self:
         if self._status is not None:
@@ -44,10 +45,14 @@ class Waiting:
         yield
         self._status.start()
 
+    def beside(self, text: str) -> None:
+        """Have this stand beside whatever is said from now on; "" for nothing."""
+        self._beside = f"  ({text})" if text else ""
+
     def say(self, text: str) -> None:
         """Show another text."""
         if self._status is not None:
-            self._status.update(escape(text))
+            self._status.update(escape(text + self._beside))
 
     def judging(self, what: str, progress: Progress) -> None:
         """Show where an evaluation is."""

@@ -1,11 +1,16 @@
-"""Kills a search at random instants and checks that nothing it ever printed is lost.
+"""Kills a search at random instants and checks that nothing it ever printed, or was answered, is lost.
 
-    python tests/benchmarks/kills.py --kills 50
+    python tests/benchmarks/kills.py --kills 50 [--offline]
 
 Each round starts the same command, lets it print attempts as JSON lines, and sends SIGKILL to its whole process group
 after a random time. After each kill no process of the search may be alive, `git fsck` has to be clean, and every
 attempt printed so far has to stand in the archive under its id; at the end the search goes on and `verify` passes.
 The archive is the only reference: a search that keeps everything loses 0 attempts.
+
+The model is a stub, so that each kill finds calls in flight. It knows what it was asked, what it sent and what that
+costs: every reply that was durable at a kill has to stand in one attempt at the end, no call may have been made that is
+not booked (one that is asked for again would be), and neither the bill nor what is booked may pass the budget. With
+--offline the catalogue proposes instead.
 """
 
 from __future__ import annotations
@@ -20,24 +25,37 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from evaluator.environment import cores, cpu_name
-from tests.cli.runs import Cli, command, environment, git, write_workshop
+from tests.cli.asking import asking, change, prose, with_key
+from tests.cli.runs import Cli, command, git, write_workshop
+from tests.stub import Asked, Reply, Stub
 
-LONGEST_S = 3.0
+LONGEST_S, LONGEST_ASKING_S = 3.0, 5.0
 """A search killed this late has printed some attempts; one killed at once has not even begun."""
 GRACE_S = 2.0
-ENDLESS = ["search", "tiny.yaml", "--run", "run", "--json", "-s", "budget.attempts=100000", "-s", "search.rule=random"]
+SEARCH = ("search", "tiny.yaml", "--run", "run", "--json")
+ENDLESS = ("-s", "budget.attempts=100000", "-s", "search.rule=random")
 """Parents from everywhere: those of the front alone would leave nothing to propose after some dozens of attempts."""
+IN_FLIGHT = 8
+PRICE = (0.25, 1.0)
+"""Dollars per million tokens: a call may cost up to half a cent, and costs an eighth of one."""
+LAST_USD = 0.05
+"""What is left for the search after the last kill."""
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What the kills did. `lost`, `unclean`, `survivors` and `failures` are to stay empty."""
+    """What the kills did. `lost`, `unclean`, `survivors`, `failures` and `unbooked` are to stay empty.
+
+    `reached`: replies found durable and not archived yet at a kill; `cut_off`: calls under way at one.
+    """
 
     kills: int = 0
     printed: int = 0
@@ -48,17 +66,22 @@ class Tally:
     failures: list[str] = field(default_factory=list)
     slowest_end_s: float = 0.0
     folders_left: int = 0
+    reached: int = 0
+    cut_off: int = 0
+    asked: int = 0
+    unbooked: list[str] = field(default_factory=list)
     verified: bool = False
 
     @property
     def sound(self) -> bool:
-        return self.verified and not (self.lost or self.unclean or self.survivors or self.failures)
+        return self.verified and not (self.lost or self.unclean or self.survivors or self.failures or self.unbooked)
 
 
 class Killer:
     """One run under fire: the command, its folder for temporary files (which marks its processes), what it printed."""
 
-    def __init__(self, folder: Path, rng: random.Random) -> None:
+    def __init__(self, folder: Path, rng: random.Random, options: Sequence[str] = ENDLESS) -> None:
+        self._options, self._longest_s = options, LONGEST_S
         self._cli = Cli(cwd=write_workshop(folder / "workshop"))
         self._run = self._cli.cwd / "run"
         self._temporary = folder / "temporary"
@@ -72,14 +95,14 @@ class Killer:
         out = self._temporary.with_name("out")
         with out.open("wb") as stream:
             process = subprocess.Popen(
-                [command(), *ENDLESS],
+                [command(), *SEARCH, *self._options],
                 cwd=self._cli.cwd,
-                env=environment(TMPDIR=str(self._temporary)),
+                env=with_key(TMPDIR=str(self._temporary)),
                 stdout=stream,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
-            time.sleep(self._rng.uniform(0.05, LONGEST_S))
+            time.sleep(self._rng.uniform(0.05, self._longest_s))
             if process.poll() is not None:
                 assert process.stderr is not None
                 self.tally.failures.append(f"ended by itself: {process.stderr.read().decode()}")
@@ -91,6 +114,10 @@ class Killer:
         whole = [line for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
         self._printed |= {record["number"]: record["id"] for record in map(json.loads, whole) if "number" in record}
         self.check()
+
+    def _last(self) -> Sequence[str]:
+        """Options of the search that goes on to its end."""
+        return ("-s", f"budget.attempts={max(self.archived(), default=0) + 2}")
 
     def _alive(self) -> list[str]:
         """Processes of the search: those that know its folder for temporary files."""
@@ -134,10 +161,9 @@ class Killer:
 
     def finish(self) -> None:
         """The search goes on to a budget, and everything verifies."""
-        budget = max(self.archived(), default=0) + 2
-        done = self._cli("search", "tiny.yaml", "--run", "run", "-s", f"budget.attempts={budget}", "--json")
-        if done.code or budget not in self.archived():
-            self.tally.failures.append(f"going on to {budget} attempts: exit code {done.code} {done.err}")
+        done = self._cli(*SEARCH, *self._options, *self._last(), env=with_key())
+        if done.code or self._cli("status", "run", "--json").records[0]["open"]:
+            self.tally.failures.append(f"going on to the end: exit code {done.code} {done.err}")
         self.check()
         verified = self._cli("verify", "run")
         self.tally.verified = verified.code == 0
@@ -146,12 +172,75 @@ class Killer:
         self.tally.folders_left = sum(entry.is_dir() for entry in self._temporary.iterdir())
 
 
-def kill(folder: Path, kills: int, seed: int) -> Tally:
+class PaidKiller(Killer):
+    """The same with a model that is asked, and paid."""
+
+    def __init__(self, folder: Path, rng: random.Random, stub: Stub) -> None:
+        prices = (f"models[0].price.input={PRICE[0]}", f"models[0].price.output={PRICE[1]}")
+        super().__init__(folder, rng, asking(stub.base_url, *prices, in_flight=IN_FLIGHT, attempts=100_000, repairs=1))
+        self._stub, self._longest_s = stub, LONGEST_ASKING_S
+        self._reached: dict[str, str] = {}
+        self._budget_usd = 0.0
+
+    def round(self) -> None:
+        super().round()
+        for ticket, held in self._tickets():
+            for turn in held["proposal"]["turns"]:
+                self.tally.reached += turn["text"] not in self._reached
+                self._reached[turn["text"]] = ticket
+            self.tally.cut_off += not held["answered"]
+
+    def _tickets(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What stands under the tickets, as git alone shows it."""
+        if self.archived():
+            rows = git(self._run, "for-each-ref", "--format=%(refname) %(objectname)", "refs/pending").splitlines()
+            for ref, held in map(str.split, rows):
+                yield ref, json.loads(git(self._run, "cat-file", "blob", held))
+
+    def _last(self) -> Sequence[str]:
+        [status] = self._cli("status", "run", "--json").records
+        self._budget_usd = status["booked"]["usd"] + LAST_USD
+        return ("-s", f"budget.usd={self._budget_usd!r}")
+
+    def finish(self) -> None:
+        super().finish()
+        records = [record for record in self._cli("log", "run", "--json").records if record["ticket"]]
+        replies = [git(self._run, "show", f"{record['id']}:reply.md") for record in records]
+        for text, ticket in self._reached.items():
+            found = sum(reply.count(text) for reply in replies)
+            if found != 1:
+                self.tally.lost.append(f"{ticket}: its reply {text[-60:]!r} is archived {found} times")
+        self.tally.asked = len(self._stub.asked)
+        self._check_money(records)
+
+    def _check_money(self, records: Sequence[dict[str, Any]]) -> None:
+        calls = sum(turn["tries"] for record in records for turn in record["turns"])
+        if self.tally.asked > calls:
+            self.tally.unbooked.append(f"{self.tally.asked} calls were made and {calls} are booked")
+        booked = sum(record["usd"] for record in records)
+        bill = self._stub.bill(input_usd_per_million=PRICE[0], output_usd_per_million=PRICE[1])
+        if not bill <= booked * (1 + 1e-9) <= self._budget_usd * (1 + 1e-9):
+            self.tally.unbooked.append(f"billed {bill}, booked {booked}, of a budget of {self._budget_usd}")
+
+
+def replies(seed: int) -> Callable[[Asked], Reply]:
+    """Another reply to every request, each at its own time: a third of them patches."""
+
+    def reply(asked: Asked) -> Reply:
+        latency_s = random.Random(f"{seed}/{asked.number}").uniform(0.0, 1.5)
+        return Reply(text=(prose if asked.number % 3 else change)(asked.number), latency_s=latency_s)
+
+    return reply
+
+
+def kill(folder: Path, kills: int, seed: int, *, offline: bool = False) -> Tally:
     """Kill a search so often at random instants; see the module's text."""
-    killer = Killer(folder, random.Random(seed))
-    for _ in range(kills):
-        killer.round()
-    killer.finish()
+    with Stub(replies(seed)) as stub:
+        rng = random.Random(seed)
+        killer = Killer(folder, rng) if offline else PaidKiller(folder, rng, stub)
+        for _ in range(kills):
+            killer.round()
+        killer.finish()
     return killer.tally
 
 
@@ -159,13 +248,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--offline", action="store_true", help="the catalogue proposes, no model is asked")
     parser.add_argument("--quick", action="store_true", help="10 kills")
     parser.add_argument("--json", action="store_true", help="print one object of figures")
     options = parser.parse_args()
     kills = 10 if options.quick else options.kills
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="packsmith-kills-") as folder:
-        tally = kill(Path(folder), kills, options.seed)
+        tally = kill(Path(folder), kills, options.seed, offline=options.offline)
     figures = {
         **asdict(tally),
         "sound": tally.sound,
@@ -177,7 +267,10 @@ def main() -> None:
     else:
         for name, value in figures.items():
             print(f"{name:<14} {value}")
-        print(f"reference      {tally.kills} kills, {tally.printed} attempts printed: 0 of them may be lost")
+        print(
+            f"reference      {tally.kills} kills, {tally.printed} attempts printed, {tally.reached} replies reached: "
+            f"0 of them may be lost, and none of {tally.asked} calls may be unbooked"
+        )
     sys.exit(0 if tally.sound else 1)
 
 

@@ -13,7 +13,10 @@ import pytest
 from tests.cli.conftest import Searched
 from tests.cli.runs import SIZES, Cli, command, environment, on_terminal, without_escapes
 
-VERBS = ("search", "evaluate", "replay", "verify", "log", "show", "best", "doctor")
+VERBS = (
+    *("search", "evaluate", "replay", "ask", "tell", "status", "stop", "advise", "stats"),
+    *("verify", "log", "show", "best", "doctor"),
+)
 
 
 def shell(cli: Cli, text: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +45,7 @@ def test_help_fits_80_columns_and_examples_stand_on_lines_of_their_own(cli: Cli,
     done = cli(verb, "-h", env=environment(COLUMNS="80"))
     assert done.code == 0 and done.out.startswith(f"Usage: packsmith {verb} ")
     assert max(map(len, done.out.splitlines())) <= 80
-    if verb in ("search", "evaluate", "replay"):
+    if verb in ("search", "evaluate", "replay", "ask", "tell", "advise"):
         examples = done.out.split("Examples:\n")[1].split("\n\n")[0].splitlines()
         assert len(examples) >= 2 and all(line.startswith(f"  packsmith {verb} ") for line in examples)
 

@@ -62,12 +62,19 @@ def refused(archive: Archive, number: int, parent: str, reply: str = "no patch i
 
 
 def raw(
-    number: int, parent: str, *, name: str = "raw", description: str = "", reply: str = "", source: str = "x\n"
+    number: int,
+    parent: str,
+    *,
+    name: str = "raw",
+    description: str = "",
+    reply: str = "",
+    source: str = "x\n",
+    ticket: int = 0,
 ) -> Attempt:
     """An attempt of any texts at all; its reply need not give its program."""
     proposal = Proposal(kind="patch", parents=(parent,), reply=reply, proposer="test")
     candidate = Candidate(name=name, description=description, source=source)
-    return Attempt(number=number, proposal=proposal, candidate=candidate, verdict=scored(0.6, 2.0))
+    return Attempt(number=number, proposal=proposal, candidate=candidate, verdict=scored(0.6, 2.0), ticket=ticket)
 
 
 def family(archive: Archive) -> list[Entry]:

@@ -1,17 +1,22 @@
 """What every proposer and every selector must hold to; a test of one inherits its suite and says how to make it.
 
-How to test a new proposer: subclass `ProposerContract`, implement `make` (a fresh proposer) and `view` (a search it has
-something to propose for). A new selector: subclass `SelectorContract` and set `selector`.
+How to test a new proposer: subclass `ProposerContract`, or `OfflineContract` where it asks no model, implement `make`
+(a fresh proposer) and `view` (a search it has something to propose for). A new selector: subclass `SelectorContract`
+and set `selector`.
 """
 
 from __future__ import annotations
 
 import random
 
+from evaluator.types import Rejected
 from harness import patch
 from harness.proposers import Proposer, View
 from harness.select import Pareto, Selector, Standing, standing
+from harness.types import Message, Proposal, Request, Turn
 from tests.harness.builders import REJECTED, confirmed, entry, scored
+
+REFUSED = Rejected(stage="patch", reason="no_match", detail="Block 1: its SEARCH is nowhere")
 
 
 class ProposerContract:
@@ -23,24 +28,17 @@ class ProposerContract:
     def view(self) -> View:
         raise NotImplementedError
 
-    def test_proposes_what_applies_and_is_new(self) -> None:
-        view = self.view()
-        held = {view.source(entry.id) for entry in view.entries}
-        for seed in range(10):
-            proposal = self.make().propose(view, random.Random(seed))
-            assert proposal is not None
-            parent = view.source(proposal.parents[0])
-            rewrite = proposal.kind == "rewrite"
-            assert patch.apply_reply(proposal.reply, parent, allow_rewrite=rewrite).source not in held
+    def proposed(self, seed: int = 0) -> Proposal | Request:
+        proposal = self.make().propose(self.view(), random.Random(seed))
+        assert proposal is not None
+        return proposal
 
     def test_parents_are_entries_of_the_search_and_a_crossover_has_two(self) -> None:
-        view = self.view()
-        ids = {entry.id for entry in view.entries}
+        ids = {entry.id for entry in self.view().entries}
         for seed in range(10):
-            proposal = self.make().propose(view, random.Random(seed))
-            assert proposal is not None
-            assert set(proposal.parents) <= ids
-            assert len(proposal.parents) == (2 if proposal.kind == "crossover" else 1)
+            proposal = self.proposed(seed)
+            assert set(proposal.parents) | set(proposal.inspirations) <= ids
+            assert len(set(proposal.parents)) == (2 if proposal.kind == "crossover" else 1)
 
     def test_same_view_and_random_state_give_the_same_proposal(self) -> None:
         view = self.view()
@@ -48,9 +46,64 @@ class ProposerContract:
         for seed in range(10):
             assert used.propose(view, random.Random(seed)) == self.make().propose(view, random.Random(seed))
 
-    def test_names_itself(self) -> None:
-        proposal = self.make().propose(self.view(), random.Random(0))
-        assert proposal is not None and proposal.proposer
+    def test_a_view_of_the_past_is_no_matter(self) -> None:
+        """What a proposer remembers of one search must not reach another's."""
+        view = self.view()
+        used = self.make()
+        empty = View(entries=(), standing=standing([], view.standing.objective), parents=(), source=view.source)
+        used.propose(view, random.Random(0))
+        assert used.propose(empty, random.Random(0)) is None
+        assert used.propose(view, random.Random(1)) == self.make().propose(view, random.Random(1))
+
+    def test_says_who_it_is_or_what_to_ask(self) -> None:
+        proposal = self.proposed()
+        if isinstance(proposal, Proposal):
+            assert proposal.proposer
+        else:
+            assert proposal.messages[-1].role == "user"
+
+    def test_repair_goes_on_with_the_same_conversation_and_ends(self) -> None:
+        proposal = self.proposed()
+        asked = (
+            proposal
+            if isinstance(proposal, Request)
+            else Request(kind="patch", parents=proposal.parents, model="", messages=(Message(role="user", text="Do."),))
+        )
+        proposer = self.make()
+        turns: tuple[Turn, ...] = ()
+        for _ in range(50):
+            turns = (*turns, Turn(text="Something that is no patch.", model="m"))
+            following = proposer.repair(asked, turns, REFUSED)
+            assert following == proposer.repair(asked, turns, REFUSED)
+            if following is None:
+                return
+            assert (following.kind, following.parents, following.model) == (asked.kind, asked.parents, asked.model)
+            assert following.messages[: len(asked.messages)] == asked.messages
+            assert [one.role for one in following.messages[len(asked.messages) :]] == ["assistant", "user"]
+            assert REFUSED.detail in following.messages[-1].text
+            asked = following
+        raise AssertionError("expected the turns to end")
+
+
+class OfflineContract(ProposerContract):
+    """For proposers that ask no model: their proposals are replies already."""
+
+    def test_proposes_what_applies_and_is_new(self) -> None:
+        view = self.view()
+        held = {view.source(entry.id) for entry in view.entries}
+        for seed in range(10):
+            proposal = self.proposed(seed)
+            assert isinstance(proposal, Proposal)
+            parent = view.source(proposal.parents[0])
+            rewrite = proposal.kind == "rewrite"
+            assert patch.apply_reply(proposal.reply, parent, allow_rewrite=rewrite).source not in held
+
+    def test_costs_nothing_and_repairs_nothing(self) -> None:
+        proposal = self.proposed()
+        assert isinstance(proposal, Proposal)
+        assert (proposal.usd, proposal.tokens, proposal.turns) == (0.0, 0, ())
+        asked = Request(kind="patch", parents=proposal.parents, model="", messages=(Message(role="user", text="Do."),))
+        assert self.make().repair(asked, (Turn(text="no", model="m"),), REFUSED) is None
 
 
 class SelectorContract:

@@ -10,6 +10,7 @@ import pytest
 
 from evaluator.types import Rejected
 from harness.archive import Archive, ArchiveError
+from harness.commits import Archived
 from harness.message import one_line
 from harness.types import Candidate, Proposal
 from tests.harness.archives import CONFIG, changing, family, fsck, git, new, raw, refused, seed_attempt
@@ -137,8 +138,9 @@ class TestPlainGit:
         git(archive.path, "pack-refs", "--all", "--prune")
         again = Archive.open(archive.path)
         assert again.entries == tuple(made)
-        assert [number for number, _ in again.pending()] == [9]
-        added = again.append(refused(again, 9, made[2].id))
+        archive.close()
+        assert [pending.ticket for pending in again.adopt()] == [9]
+        added = again.append(dataclasses.replace(refused(again, 9, made[2].id), ticket=9))
         again.point(added, [made[2]])
         assert git(archive.path, "for-each-ref", "--format=%(refname)", "refs/elites", "refs/pending").split() == [
             "refs/elites/000002"
@@ -234,8 +236,7 @@ class TestFinding:
     def test_an_ambiguous_id_lists_the_candidates(self, archive: Archive) -> None:
         seed = archive.append(seed_attempt(archive))
         other = dataclasses.replace(seed, id=seed.id[:8] + "f" * 32, number=7)
-        archive._by_id[other.id] = other
-        archive._entries = (seed, other)
+        archive._index.add(Archived(entry=other, git_parents=(), ticket=""))
         with pytest.raises(ArchiveError, match=r"begins the ids of 2 attempts, expected of one: 0 \(.*, 7 \("):
             archive.entry(seed.id[:8])
 
@@ -268,61 +269,6 @@ class TestNumbers:
         other = Archive.open(archive.path)
         seed = archive.append(seed_attempt(archive))
         assert other.append(refused(other, 1, seed.id)).parents == (seed.id,)
-
-
-class TestPending:
-    def held(self, archive: Archive, reply: str = "paid for\udc80") -> Proposal:
-        return Proposal(kind="patch", parents=(archive.root_id,), reply=reply, proposer="test", model="m", usd=0.5)
-
-    def test_what_is_held_outlives_the_process(self, archive: Archive) -> None:
-        archive.hold(3, self.held(archive, ""))
-        archive.hold(3, self.held(archive))
-        archive.hold(4, self.held(archive))
-        assert archive.entries == ()
-        assert Archive.open(archive.path).pending() == ((3, self.held(archive)), (4, self.held(archive)))
-        assert git(archive.path, "show", "refs/pending/000003:reply.md") == "paid for\ufffd\ufffd\ufffd"
-        assert fsck(archive.path) == ""
-
-    def test_an_attempt_or_a_drop_ends_it(self, archive: Archive) -> None:
-        for number in range(3):
-            archive.hold(number, self.held(archive))
-        archive.append(raw(0, archive.root_id))
-        archive.drop(1)
-        archive.drop(1)
-        assert [number for number, _ in Archive.open(archive.path).pending()] == [2]
-
-    def test_an_earlier_process_s_is_taken_over(self, archive: Archive) -> None:
-        archive.hold(0, self.held(archive))
-        again = Archive.open(archive.path)
-        ((number, _),) = again.pending()
-        again.append(raw(number, archive.root_id))
-        assert git(archive.path, "for-each-ref", "refs/pending") == ""
-
-    def test_a_kill_between_the_attempt_and_its_ticket_is_not_judged_twice(self, archive: Archive) -> None:
-        archive.hold(0, self.held(archive))
-        ticket = git(archive.path, "rev-parse", "refs/pending/000000").strip()
-        archive.append(raw(0, archive.root_id))
-        git(archive.path, "update-ref", "refs/pending/000000", ticket)
-        again = Archive.open(archive.path)
-        assert again.pending() == ()
-        again.hold(0, self.held(archive, "later"))
-        assert again.pending() == ((0, self.held(archive, "later")),)
-
-    def test_another_writer_s_is_neither_replaced_nor_dropped(self, archive: Archive) -> None:
-        other = Archive.open(archive.path)
-        archive.hold(0, self.held(archive, "mine"))
-        other.hold(0, self.held(archive, "theirs"))
-        other.append(raw(0, archive.root_id))
-        other.drop(0)
-        ((number, proposal),) = Archive.open(archive.path).pending()
-        assert (number, proposal.reply) == (0, "mine")
-
-    def test_a_torn_one_is_told_of(self, archive: Archive) -> None:
-        archive.hold(0, self.held(archive))
-        tear(loose(archive, "refs/pending/000000:proposal.json"))
-        again = Archive.open(archive.path)
-        assert again.pending() == ()
-        assert "refs/pending/000000" in again.damage[0]
 
 
 class TestPointing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
@@ -19,59 +18,28 @@ from harness.archive import Archive, ArchiveError
 from harness.types import Attempt, Entry, Proposal
 from tests.harness.archives import CONFIG, fsck, git, new, raw, seed_attempt
 from tests.harness.builders import PROGRAM
-
-Report = Callable[[int], None]
-
-
-@contextlib.contextmanager
-def child(work: Callable[[Report], None]) -> Iterator[tuple[int, int]]:
-    """A forked process that does `work`, which reports numbers; its id, and the pipe to read them from."""
-    reading, writing = os.pipe()
-    process = os.fork()
-    if process == 0:
-        status = 1
-        try:
-            os.close(reading)
-            work(lambda number: os.write(writing, b"%d\n" % number) and None)
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writing)
-    try:
-        yield process, reading
-    finally:
-        os.close(reading)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process, 0)
-
-
-def reported(reading: int, data: bytes = b"") -> list[int]:
-    """All numbers that came through; a line cut by the kill was not printed."""
-    while chunk := os.read(reading, 65536):
-        data += chunk
-    return [int(line) for line in data.decode().split("\n")[:-1]]
+from tests.harness.processes import Report, child, reported
 
 
 def append_for_ever(path: Path, salt: int) -> Callable[[Report], None]:
     def work(report: Report) -> None:
         archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
-        for number, _ in archive.pending():
-            report(archive.append(one(archive, number, salt)).number)
+        for pending in archive.adopt():
+            report(archive.append(one(archive, archive.next_number, salt, pending.ticket)).number)
         while True:
-            number = archive.next_number
-            archive.hold(number, Proposal(kind="patch", parents=(archive.root_id,), reply=f"{salt}", proposer="test"))
-            entry = archive.append(one(archive, number, salt))
+            proposal = Proposal(kind="patch", parents=(archive.root_id,), reply=f"{salt}", proposer="test")
+            ticket = archive.hold(archive.next_number, proposal)
+            entry = archive.append(one(archive, archive.next_number, salt, ticket))
             report(entry.number)
             archive.point(entry, archive.entries[-3:])
 
     return work
 
 
-def one(archive: Archive, number: int, salt: int) -> Attempt:
+def one(archive: Archive, number: int, salt: int, ticket: int = 0) -> Attempt:
     parent = archive.entries[-1].id if archive.entries else archive.root_id
-    return raw(number, parent, reply=f"{salt} {number}", source=f"print({salt}, {number})\n" * 200)
+    source = f"print({salt}, {number})\n" * 200
+    return raw(number, parent, reply=f"{salt} {number}", source=source, ticket=ticket)
 
 
 def test_kills_at_any_instant_lose_nothing_that_was_printed(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from harness.proposers.catalogue import Catalogue
 from harness.proposers.constants import constants, replacements, variants
 from harness.proposers.crossover import common_ancestor, merged
 from harness.select import Pareto, standing
-from harness.types import Entry, Kind, Proposal
-from tests.harness.builders import PROGRAM, confirmed, entry, scored
-from tests.harness.contracts import ProposerContract
+from harness.types import Proposal
+from tests.harness.builders import PROGRAM, entry, scored
+from tests.harness.contracts import OfflineContract
+from tests.harness.programs import Programs
 
 FASTER = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 3")
 DEEPER = PROGRAM.replace("depth=2", "depth=1")
@@ -22,32 +23,6 @@ DEEPER = PROGRAM.replace("depth=2", "depth=1")
 
 def shipped(name: str, old: str, new: str) -> PatchText:
     return PatchText(name=name, text=patch.render(patch.diff(old, new, name=name, description="a change")))
-
-
-class Programs:
-    """Entries with the programs they stand for."""
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.sources: dict[str, str] = {}
-
-    def add(
-        self, source: str, quality: float, speed: float, parents: tuple[str, ...] = (), kind: Kind = "patch"
-    ) -> Entry:
-        number = len(self.entries)
-        added = entry(number, scored(quality, speed), source=source, parents=parents, kind=kind)
-        self.entries = confirmed([*self.entries, added], Pareto())
-        self.sources[added.id] = source
-        return added
-
-    def view(self, *parents: Entry) -> View:
-        where = standing(self.entries, Pareto())
-        return View(
-            entries=tuple(self.entries),
-            standing=where,
-            parents=parents or where.front,
-            source=self.sources.__getitem__,
-        )
 
 
 def two_lines() -> Programs:
@@ -59,7 +34,7 @@ def two_lines() -> Programs:
     return programs
 
 
-class TestPatches(ProposerContract):
+class TestPatches(OfflineContract):
     def make(self) -> Proposer:
         return PROPOSERS["catalogue"](ProposerOptions(patches=(shipped("faster", PROGRAM, FASTER),)))
 
@@ -69,7 +44,7 @@ class TestPatches(ProposerContract):
         return programs.view()
 
 
-class TestCrossoversAndConstants(ProposerContract):
+class TestCrossoversAndConstants(OfflineContract):
     def make(self) -> Proposer:
         return Catalogue(ProposerOptions())
 

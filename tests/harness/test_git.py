@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.git import GitError, Repository, decode, encode, merge_file, run_git
+from harness.git import GitError, Repository, decode, encode, merge_file, run_git, store
 from harness.git import command as git_command
 from tests.harness.archives import fsck, git
 
@@ -115,6 +115,8 @@ class TestObjects:
     def test_everything_is_synced_before_the_ref_names_it(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        for folder in (repository.path / "objects").glob("??"):
+            folder.rmdir()
         events: list[str] = []
         fsync, rename = os.fsync, os.rename
 
@@ -140,6 +142,43 @@ class TestObjects:
             assert source in events[:moved]
             assert str(Path(target).parent) in events[moved:named]
         assert str(repository.path / "objects") in events[:named]
+
+    def test_many_files_wait_for_the_disk_three_times(
+        self, repository: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Data, names of objects, names of refs: each before the next, whatever the number of objects and refs."""
+        seen: list[tuple[int, int, int]] = []
+        sync_all = store._sync_all
+
+        def spied(folder: str) -> bool:
+            found = sync_all(folder)
+            temporary = len(list((repository.path / "objects").glob("tmp_obj_*")))
+            locks = [path for path in repository.path.glob("refs/attempts/*.lock") if path.read_text()]
+            seen.append((temporary, len(locks), len(repository.refs("refs/attempts"))))
+            return found
+
+        monkeypatch.setattr(store, "_sync_all", spied)
+        with repository.batch() as batch:
+            for number in range(20):
+                lock = repository.reserve(f"refs/attempts/{number:06d}")
+                assert lock is not None
+                made = batch.commit(batch.tree({"f": str(number).encode()}), (), f"{number}\n", WHEN)
+                batch.put(batch.keep(lock), made)
+        assert seen == [(60, 20, 0), (0, 20, 0)]
+        assert len(repository.refs("refs/attempts")) == 20
+        assert fsck(repository.path) == ""
+
+    def test_a_machine_that_cannot_sync_all_at_once_syncs_each(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        files = [tmp_path / str(number) for number in range(9)]
+        for file in files:
+            file.write_text("x")
+        synced: list[str] = []
+        monkeypatch.setattr(store, "_sync_all", lambda folder: False)
+        monkeypatch.setattr(store, "sync", lambda path: synced.append(path))
+        store.settle([str(file) for file in files], str(tmp_path))
+        assert synced == [str(file) for file in files]
 
     def test_a_batch_that_fails_leaves_no_temporary_file(self, repository: Repository) -> None:
         with pytest.raises(RuntimeError), repository.batch() as batch:

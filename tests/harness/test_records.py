@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -31,15 +31,29 @@ from harness.records import (
     Record,
     RecordError,
     entry_of,
+    pending_from_bytes,
+    pending_to_bytes,
     proposal_from_bytes,
-    proposal_to_bytes,
     record_from_bytes,
     record_of,
     record_to_bytes,
     verdict_from_json,
     verdict_to_json,
 )
-from harness.types import KINDS, Attempt, Candidate, Confirmation, Proposal
+from harness.turns import read_turns, transcript
+from harness.types import (
+    KINDS,
+    Attempt,
+    Candidate,
+    Confirmation,
+    Finish,
+    Message,
+    Pending,
+    Proposal,
+    Request,
+    Turn,
+    Usage,
+)
 from tests.harness.builders import REJECTED, scored
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -77,8 +91,32 @@ verdicts: st.SearchStrategy[Verdict] = st.one_of(
     st.builds(Rejected, stage=st.sampled_from(STAGES), reason=texts, detail=texts),
     st.builds(Scored, score=scores, environment=environments),
 )
+counts = st.integers(0, 2**60)
+turns = st.builds(
+    Turn,
+    text=texts,
+    model=texts,
+    finish=st.sampled_from(get_args(Finish)),
+    usage=st.builds(Usage, input_tokens=counts, cached_tokens=counts, output_tokens=counts),
+    usd=numbers,
+    seconds=numbers,
+    tries=st.integers(0, 9),
+    note=texts,
+    refusal=texts,
+)
+messages = st.builds(Message, role=st.sampled_from(["system", "user", "assistant"]), text=texts)
+requests = st.builds(
+    Request,
+    kind=st.sampled_from(KINDS),
+    parents=ids,
+    model=texts,
+    messages=st.lists(messages, min_size=1, max_size=2).map(tuple),
+    max_output_tokens=st.none() | counts,
+    inspirations=ids,
+)
 proposals = st.builds(
     Proposal,
+    turns=st.lists(turns, max_size=2).map(tuple),
     kind=st.sampled_from(KINDS),
     parents=ids,
     reply=texts,
@@ -87,6 +125,16 @@ proposals = st.builds(
     model=texts,
     usd=numbers,
     tokens=st.integers(0, 2**60),
+)
+pendings = st.builds(
+    Pending,
+    ticket=counts,
+    proposal=proposals,
+    request=st.none() | requests,
+    answered=st.booleans(),
+    bound_usd=numbers,
+    bound_tokens=counts,
+    owner=texts,
 )
 tiers = st.lists(st.sampled_from(["exact", "blanks", "indent"]), max_size=3).map(tuple)
 candidates = st.builds(
@@ -118,6 +166,7 @@ attempts = st.builds(
     verdict=verdicts,
     seconds=numbers,
     confirmations=st.lists(confirmations, max_size=2).map(tuple),
+    ticket=st.integers(0, 10**7),
 )
 
 
@@ -141,13 +190,35 @@ def test_a_record_comes_back_and_becomes_an_entry(attempt: Attempt) -> None:
         attempt.proposal.usd,
     )
     assert entry.confirmations == attempt.confirmations
+    assert entry.ticket_number == attempt.ticket
+    if turns := attempt.proposal.turns:
+        assert read_turns(transcript(attempt.proposal), entry.turns) == turns
     assert entry.tiers == (attempt.candidate.tiers if attempt.candidate else ())
 
 
-@given(proposals)
-@settings(max_examples=40)
-def test_a_proposal_comes_back(proposal: Proposal) -> None:
-    assert proposal_from_bytes(proposal_to_bytes(proposal), proposal.reply) == proposal
+@given(pendings)
+@settings(max_examples=60)
+def test_a_ticket_comes_back(pending: Pending) -> None:
+    data = pending_to_bytes(pending)
+    assert data.isascii()
+    assert pending_from_bytes(data) == pending
+
+
+def test_a_proposal_as_earlier_versions_held_it_reads() -> None:
+    old = {
+        "kind": "patch",
+        "parents": ["a" * 40],
+        "reply": "",
+        "proposer": "test",
+        "inspirations": [],
+        "model": "m",
+        "usd": 0.5,
+        "tokens": 7,
+    }
+    found = proposal_from_bytes(json.dumps(old).encode(), "the reply")
+    assert found == Proposal(
+        kind="patch", parents=("a" * 40,), reply="the reply", proposer="test", model="m", usd=0.5, tokens=7
+    )
 
 
 @given(
@@ -250,7 +321,8 @@ def test_a_record_from_before_confirmations_and_rounds_reads() -> None:
     attempt = Attempt(number=1, proposal=proposal, candidate=None, verdict=scored(0.5, 2.0))
     record = record_of(attempt, number=1, config="", ticket="")
     old = json.loads(record_to_bytes(record))
-    del old["confirmations"]
+    for later in ("confirmations", "turns", "ticket_number"):
+        del old[later]
     for case in old["verdict"]["scored"]["score"]["cases"]:
         del case["samples"]["rounds"]
     assert record_from_bytes(json.dumps(old).encode()) == record

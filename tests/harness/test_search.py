@@ -240,7 +240,7 @@ class TestOutcomes:
         with pytest.raises(HarnessError, match="another processor"):
             list(run(archive, judge=Elsewhere()))
         assert len(archive.entries) == 2
-        assert [number for number, _ in archive.pending()] == [2]
+        assert [pending.ticket for pending in archive.pending()] == [2]
 
 
 class TestBudget:

@@ -1,0 +1,242 @@
+"""What an endpoint's bytes say: a reply, or what is wrong with them.
+
+Owns: reading the bodies and event streams of `/chat/completions` and `/responses`, whatever is in them. Pure.
+Does not know: HTTP, models, prices, what is done about a reply that cannot be read.
+
+Servers differ: everything but the text is optional, and nothing is taken to be of the type that it should be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.types import Finish, Usage
+
+REFUSED = ("content_filter", "refusal", "safety", "content_policy_violation")
+SHOWN = 300
+"""Characters of an endpoint's own words that a message quotes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A reply. `usage` is as reported, None where that is missing or no numbers; `note` says what is odd."""
+
+    text: str
+    finish: Finish = "stop"
+    usage: Usage | None = None
+    note: str = ""
+
+
+class Unreadable(ValueError):
+    """The bytes are no reply; says what they are instead."""
+
+
+class Embedded(ValueError):
+    """An error that was sent as a success; `status` is the one that it should have had."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def quoted(text: str, most: int = SHOWN) -> str:
+    """Somebody else's words on one line, printable and not too many."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def said(raw: bytes) -> str:
+    """The message in an error's body, in any of the usual forms; else the beginning of the body."""
+    text = raw[: 1 << 20].decode("utf-8", "replace")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return quoted(text)
+    for key in ("error", "detail", "message"):
+        while isinstance(found, Mapping) and found.get(key):
+            found = found[key]
+    return quoted(found if isinstance(found, str) else text)
+
+
+def code(raw: bytes) -> str:
+    """The machine-readable code in an error's body; "" where there is none."""
+    error = _mapping(_loaded_or_none(raw[: 1 << 20]), "error")
+    return str(error.get("code") or error.get("type") or "")
+
+
+def body_answer(raw: bytes) -> Answer:
+    """The reply in a whole body, of either interface. Raises Unreadable or Embedded."""
+    tree = _loaded_or_none(raw)
+    if not isinstance(tree, Mapping):
+        raise Unreadable(f"expected a JSON object with the reply, found {_described(raw)}")
+    if tree.get("error") and not tree.get("choices"):
+        raise _embedded(tree["error"], 500)
+    if tree.get("object") == "response" or "output" in tree:
+        return _response(tree)
+    if "choices" not in tree:
+        raise Unreadable(f"expected a reply with `choices`, found {_described(raw)}")
+    choices = tree["choices"]
+    usage = _usage(tree.get("usage"))
+    if not isinstance(choices, list) or not choices:
+        return Answer(text="", finish="empty", usage=usage, note="the endpoint sent no choices")
+    choice = choices[0] if isinstance(choices[0], Mapping) else {}
+    if choice.get("error"):
+        raise _embedded(choice["error"], 500)
+    message = _mapping(choice, "message")
+    return _answer(_text(message.get("content")), message.get("refusal"), choice.get("finish_reason"), usage)
+
+
+class EventStream:
+    """Server-sent events folded into a reply as they come, in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._texts: list[str] = []
+        self._refusals: list[str] = []
+        self._finish: object = None
+        self._usage: Usage | None = None
+        self._whole: Answer | None = None
+        self._ended = False
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises Embedded for an error event, Unreadable for one that is no JSON."""
+        self._rest += data
+        *lines, rest = self._rest.split(b"\n")
+        self._rest = bytearray(rest)
+        for line in lines:
+            name, _, value = bytes(line).partition(b":")
+            if name.strip() == b"data":
+                self._event(value.strip())
+
+    def answer(self) -> Answer | None:
+        """The reply; None where the stream broke off before its end."""
+        if self._whole is not None:
+            return self._whole
+        if not self._ended and self._finish is None:
+            return None
+        return _answer("".join(self._texts), "".join(self._refusals), self._finish, self._usage)
+
+    def _event(self, data: bytes) -> None:
+        if data == b"[DONE]":
+            self._ended = True
+            return
+        tree = _loaded_or_none(data)
+        if not isinstance(tree, Mapping):
+            raise Unreadable(f"expected JSON in an event of the stream, found {len(data):,} bytes of something else")
+        kind = tree.get("type")
+        if kind == "error" or (tree.get("error") and not tree.get("choices")):
+            raise _embedded(tree.get("error") or tree, 500)
+        if kind in ("response.completed", "response.incomplete", "response.failed"):
+            self._whole = _response(_mapping(tree, "response"))
+        self._usage = _usage(tree.get("usage")) or self._usage
+        choices = tree.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else {}
+        delta = _mapping(choice, "delta")
+        self._texts.append(_text(delta.get("content")))
+        self._refusals.append(_text(delta.get("refusal")))
+        self._finish = choice.get("finish_reason") or self._finish
+
+
+def _answer(text: str, refusal: object, finish: object, usage: Usage | None) -> Answer:
+    """A reply of chat completions. Servers know many reasons to finish; an unknown one is the ordinary one."""
+    if isinstance(refusal, str) and refusal:
+        return Answer(text=refusal, finish="refusal", usage=usage)
+    if finish in REFUSED:
+        return Answer(text=text, finish="refusal", usage=usage, note=f"the endpoint ended it with `{finish}`")
+    if finish == "length":
+        return Answer(text=text, finish="length", usage=usage)
+    if not text:
+        return Answer(text="", finish="empty", usage=usage, note=f"no text (finish_reason: {quoted(str(finish))})")
+    return Answer(text=text, usage=usage)
+
+
+def _response(tree: Mapping[str, Any]) -> Answer:
+    """A reply of the interface `responses`."""
+    if tree.get("status") == "failed":
+        raise _embedded(tree.get("error"), 500)
+    output = tree.get("output")
+    texts, refusals = [], []
+    for item in output if isinstance(output, list) else ():
+        content = item.get("content") if isinstance(item, Mapping) and item.get("type") == "message" else ()
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, Mapping):
+                texts.append(_text(part.get("text")))
+                refusals.append(_text(part.get("refusal")))
+    finish: object = "stop"
+    if tree.get("status") == "incomplete":
+        reason = _mapping(tree, "incomplete_details").get("reason")
+        finish = reason if reason in REFUSED else "length"
+    return _answer("".join(texts), "".join(refusals), finish, _usage(tree.get("usage")))
+
+
+def _embedded(error: object, status: int) -> Embedded:
+    """An error object as an exception: its code is a status, or a word for one."""
+    found = error if isinstance(error, Mapping) else {"message": error}
+    number = found.get("code") or found.get("status")
+    if isinstance(number, int) and 400 <= number < 600:
+        status = number
+    elif number in ("rate_limit_exceeded", "rate_limit_error"):
+        status = 429
+    return Embedded(status, str(found.get("message") or error))
+
+
+def _text(content: object) -> str:
+    """A message's content: a text, or a list of parts of which some are."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else ()
+    return "".join(_text(part.get("text")) for part in parts if isinstance(part, Mapping))
+
+
+def _usage(found: object) -> Usage | None:
+    """The tokens that were reported, of either interface; None where they are not all whole numbers."""
+    if not isinstance(found, Mapping):
+        return None
+    given = _number(found, "prompt_tokens", "input_tokens")
+    written = _number(found, "completion_tokens", "output_tokens")
+    details = found.get("prompt_tokens_details") or found.get("input_tokens_details") or {}
+    cached = _number(details, "cached_tokens") if isinstance(details, Mapping) and details.get("cached_tokens") else 0
+    if given is None or written is None or cached is None:
+        return None
+    return Usage(input_tokens=given, cached_tokens=cached, output_tokens=written)
+
+
+def _number(found: Mapping[str, Any], *names: str) -> int | None:
+    value = next((found[name] for name in names if name in found), None)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _mapping(tree: object, key: str) -> Mapping[str, Any]:
+    value = tree.get(key) if isinstance(tree, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _loaded_or_none(raw: bytes) -> object:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _described(raw: bytes) -> str:
+    """What bytes are that should have been something else."""
+    if not raw.strip():
+        return "an empty body"
+    start = raw[:64].lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return f"a web page, which begins {quoted(raw[:200].decode('utf-8', 'replace'), 80)}"
+    try:
+        text = raw[:400].decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < 396:
+            return f"{len(raw):,} bytes that are no text"
+        text = raw[:400].decode("utf-8", "replace")
+    return f"{len(raw):,} bytes that begin {quoted(text, 80)}"
+
+
+def is_page(raw: bytes) -> bool:
+    """Whether bytes are a web page: the address is not that of a model's interface."""
+    return raw[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))

@@ -1,0 +1,179 @@
+"""`packsmith search --dry-run`: what a search would do, what it may cost, and what is missing for it.
+
+Owns: the plan, as lines and as JSON. Does not know: how any of it is done. Nothing is called, judged or archived.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.archive import Archive
+from harness.cli import common
+from harness.config import Config
+from harness.config.models import addressed
+from harness.model import Model, bound
+from harness.prompt import Frame, Material, Shown, TaskFacts, Templates, build, read_templates
+from harness.prompt.text import BYTES_A_TOKEN
+from harness.report import jsonl
+from harness.types import Message, Request
+
+BUDGETS = {
+    "attempts": "{:,} attempts",
+    "minutes": "{:g} minutes",
+    "deadline": "until {}",
+    "usd": "${:g}",
+    "tokens": "{:,} tokens",
+    "calls": "{:,} calls",
+    "judge_s": "{:g} s of judging",
+    "patience": "{:,} attempts without a better champion",
+}
+
+
+def show(settings: Config, folder: Path, *, json: bool) -> None:
+    """Print the plan of a search."""
+    plan = facts(settings, folder, os.environ)
+    if json:
+        common.emit(jsonl.line(plan))
+        return
+    console = common.output()
+    for name, text in _lines(plan):
+        console.print(f"{name:<11} {text}", markup=False)
+
+
+def facts(settings: Config, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The plan as JSON values."""
+    section = settings.settings
+    asks = settings.kind == "llm"
+    models = [_model(model, settings, environment) for model in addressed(settings.models, environment)] if asks else []
+    limits = section.budget.model_dump(mode="json")
+    return {
+        "config": settings.name,
+        "task": settings.task.name,
+        "cases": len(settings.task.cases(settings.seed)),
+        "program": settings.program.path.name,
+        "device": settings.device,
+        "run": str(folder),
+        "goes_on": Archive.exists(folder),
+        "proposer": settings.kind,
+        "shares": section.proposer.shares.model_dump() if asks else {},
+        "repairs": section.proposer.repairs if asks else 0,
+        "choice": section.proposer.choice if asks else None,
+        "in_flight": section.search.in_flight,
+        "budget": {name: limit for name, limit in limits.items() if limit is not None},
+        "prompt": _prompt(settings) if asks else None,
+        "models": models,
+        "worst_case": _worst_case(settings, models) if asks else None,
+    }
+
+
+def _prompt(settings: Config) -> dict[str, int]:
+    """How large prompts may be, and how large the first one is, but for what judging the seed program adds to it."""
+    shown = Shown(label="attempt 0", name="seed", description="", text=settings.program.text())
+    frame = Frame(task=TaskFacts.of(settings.task), limits=settings.judge)
+    templates = Templates(read_templates(settings.prompts))
+    most = settings.settings.proposer.context_tokens
+    messages = build(Material(kind="patch", goal="", parent=shown), frame, templates, most)
+    return {"most_tokens": most, "first_bytes": sum(len(message.text.encode()) for message in messages)}
+
+
+def _model(model: Model, settings: Config, environment: Mapping[str, str]) -> dict[str, Any]:
+    section = next(one for one in settings.settings.models if one.name == model.name)
+    context = section.context_tokens or settings.settings.proposer.context_tokens
+    # The largest conversation: a prompt, and for each repair an answer and what was wrong with it.
+    turns = 2 + 2 * settings.settings.proposer.repairs
+    texts = [Message(role="user", text="x" * (context * BYTES_A_TOKEN)), *[Message(role="user", text="")] * (turns - 1)]
+    most = bound(model, Request(kind="patch", parents=("",), model=model.name, messages=tuple(texts)))
+    return {
+        "name": model.name,
+        "base_url": model.base_url,
+        "api": model.api,
+        "stream": model.stream,
+        "weight": section.weight,
+        "key_env": model.key_env or None,
+        "key_is_set": bool(environment.get(model.key_env, "").strip()) if model.key_env else None,
+        "price": section.price.model_dump() if section.price else None,
+        "max_output_tokens": model.max_output_tokens,
+        "tries": model.tries,
+        "most_tokens_a_try": most.tokens if model.max_output_tokens is not None else None,
+        "most_usd_a_try": most.usd if model.price is not None and model.max_output_tokens is not None else None,
+    }
+
+
+def _worst_case(settings: Config, models: list[dict[str, Any]]) -> dict[str, Any]:
+    """The most that a whole run may take; None where nothing limits it. Every try counted at the most it may cost."""
+    budget = settings.settings.budget
+    proposals = budget.attempts
+    tries = max(model["tries"] for model in models)
+    calls = None if proposals is None else proposals * (1 + settings.settings.proposer.repairs) * tries
+    calls = min((limit for limit in (calls, budget.calls) if limit is not None), default=None)
+
+    def most(each: str, limit: float | None) -> float | None:
+        dearest = [model[each] for model in models]
+        all_calls = None if calls is None or None in dearest else calls * max(dearest)
+        return min((value for value in (all_calls, limit) if value is not None), default=None)
+
+    return {
+        "calls": calls,
+        "tokens": most("most_tokens_a_try", budget.tokens),
+        "usd": most("most_usd_a_try", budget.usd),
+    }
+
+
+def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "plan", f"{plan['config']}; nothing is called, judged or archived"
+    yield "task", f"{plan['task']}, {plan['cases']} cases, from {plan['program']}, on {plan['device']}"
+    yield "run", f"{plan['run']} ({'goes on' if plan['goes_on'] else 'new'})"
+    yield "proposer", plan["proposer"]
+    yield "budget", ", ".join(BUDGETS[name].format(limit) for name, limit in plan["budget"].items())
+    if plan["prompt"] is None:
+        yield "models", "none is called"
+        return
+    shares = ", ".join(f"{kind} {share:g}" for kind, share in plan["shares"].items() if share)
+    yield "kinds", f"{shares}; up to {plan['repairs']} repairs of an answer"
+    yield "in flight", f"{plan['in_flight']} calls at once"
+    prompt = plan["prompt"]
+    first = f"the first about {prompt['first_bytes'] / 4:,.0f} ({prompt['first_bytes']:,} bytes), and its scores"
+    yield "prompts", f"at most {prompt['most_tokens']:,} tokens at {BYTES_A_TOKEN} bytes each; {first}"
+    for model in plan["models"]:
+        yield "model", _model_line(model)
+        yield "", _cost_line(model)
+    yield "worst case", _worst_line(plan["worst_case"], plan["models"])
+    for model in plan["models"]:
+        usd, limit = model["most_usd_a_try"], plan["budget"].get("usd")
+        if usd is not None and limit is not None and usd > limit:
+            yield "warning", f"a call to {model['name']} with the largest prompt may cost more than budget.usd is"
+    for name in dict.fromkeys(model["key_env"] for model in plan["models"] if model["key_is_set"] is False):
+        yield "missing", f"the environment variable {name} is not set: export {name}=..."
+
+
+def _model_line(model: Mapping[str, Any]) -> str:
+    ways = model["api"] + (", streamed" if model["stream"] else "")
+    if model["key_env"] is None:
+        key = "no key"
+    else:
+        key = f"key in {model['key_env']} ({'set' if model['key_is_set'] else 'not set'})"
+    return f"{model['name']} at {model['base_url']} ({ways}), {key}"
+
+
+def _cost_line(model: Mapping[str, Any]) -> str:
+    if model["most_tokens_a_try"] is None:
+        return "no max_output_tokens: one try may cost anything"
+    usd = model["most_usd_a_try"]
+    price = "no price stated" if usd is None else f"${usd:.4g}"
+    return f"one try: at most {model['most_tokens_a_try']:,} tokens, {price}; up to {model['tries']} tries"
+
+
+def _worst_line(worst: Mapping[str, Any], models: list[dict[str, Any]]) -> str:
+    parts = []
+    for name, form in (("calls", "{:,} calls"), ("tokens", "{:,} tokens"), ("usd", "${:,.2f}")):
+        value = worst[name]
+        if value is not None:
+            parts.append(form.format(value))
+        elif name == "usd" and any(model["price"] is None for model in models):
+            parts.append("dollars unknown (state models[].price)")
+        else:
+            parts.append(f"no limit on {'dollars' if name == 'usd' else name}")
+    return ", ".join(parts)

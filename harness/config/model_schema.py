@@ -1,0 +1,132 @@
+"""The keys of a model in a config, and the class that every section is made of.
+
+Owns: which keys an entry of `models` has, their types and defaults, and that no secret stands among them.
+Does not know: files, YAML, the environment, or how models are called.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from harness.model import Model
+from harness.types import Kind
+
+ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+"""In capitals only: a key that is put where its variable's name belongs is not taken for a name."""
+OURS = (
+    *(
+        "model",
+        "messages",
+        "input",
+        "stream",
+        "stream_options",
+        "temperature",
+        "top_p",
+        "reasoning_effort",
+        "reasoning",
+    ),
+    *("max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of", "store", "tools", "background"),
+)
+"""Parameters that `extra` must not hold: set by other keys, or they change what a call costs or what comes back."""
+_MODEL = Model(name="defaults")
+
+
+class Section(BaseModel):
+    """A section of the config."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def checked_url(url: str) -> str:
+    """An endpoint's address, without a final slash. Raises ValueError("expected|found")."""
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError(f"an address such as http://localhost:8000/v1|{url!r}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("an address without a user or a password (name a variable in api_key_env)|one with them")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine or not url.isascii():
+        raise ValueError(f"an address such as http://localhost:8000/v1|{url!r}")
+    if " " in url or not url.isprintable() or parts.fragment:
+        raise ValueError(f"an address such as http://localhost:8000/v1|{url!r}")
+    if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - {"api-version"}:
+        raise ValueError("an address without parameters other than api-version|others behind its question mark")
+    if parts.path.rstrip("/").endswith(("/chat/completions", "/responses")):
+        raise ValueError(f"the part of the address before /chat/completions or /responses|{url!r}")
+    return parts._replace(path=parts.path.rstrip("/")).geturl()
+
+
+class PriceSection(Section):
+    """Dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    cached_input: float | None = Field(default=None, ge=0)
+    output: float = Field(ge=0)
+
+
+class ModelSection(Section):
+    """A model behind an endpoint."""
+
+    name: str | None = Field(default=None, min_length=1)
+    """What the endpoint calls it, unless `model` says otherwise; unique among the models."""
+    model: str | None = Field(default=None, min_length=1)
+    base_url: str | None = None
+    api_key_env: str | None = None
+    """Without `base_url` this is OPENAI_API_KEY; with one, None sends no key."""
+    weight: float = Field(default=1.0, gt=0)
+    kinds: tuple[Kind, ...] = ()
+    """The kinds of proposal it is asked for; empty is all."""
+    price: PriceSection | None = None
+    context_tokens: int | None = Field(default=None, ge=1000)
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    limit_key: Literal["max_tokens", "max_completion_tokens"] | None = None
+    api: Literal["chat", "responses"] = "chat"
+    stream: bool = False
+    stall_s: float | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, ge=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    reasoning_effort: str | None = Field(default=None, min_length=1)
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
+    timeout_s: float = Field(default=_MODEL.timeout_s, gt=0)
+    tries: int = Field(default=_MODEL.tries, ge=1, le=20)
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        return None if url is None else checked_url(url)
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable(cls, name: str | None) -> str | None:
+        if name is not None and not ENVIRONMENT_NAME.fullmatch(name):
+            # What was found is not shown: it may well be the key.
+            raise ValueError("the name of an environment variable, in capitals, which holds the key|something else")
+        return name
+
+    @field_validator("kinds")
+    @classmethod
+    def _asked(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        if "seed" in kinds:
+            raise ValueError("kinds of patch, rewrite, crossover and repair|'seed'")
+        return kinds
+
+    @field_validator("extra")
+    @classmethod
+    def _further(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        taken = [name for name in extra if name in OURS or re.search(r"(^|[_-])(key|secret|password)$", name.lower())]
+        if taken:
+            raise ValueError(f"parameters that packsmith does not set itself, and no secrets|{', '.join(taken)}")
+        return extra
+
+    @model_validator(mode="after")
+    def _together(self) -> ModelSection:
+        if self.stall_s is not None and not self.stream:
+            raise ValueError("stall_s beside stream: true|stall_s without it")
+        if self.limit_key is not None and self.api != "chat":
+            raise ValueError("limit_key beside api: chat|api: responses, whose limit has one name only")
+        return self

@@ -1,0 +1,68 @@
+"""A run's own config, brought back from its archive.
+
+Owns: how a resolved config and the files stored beside it become a config again. Does not know: archives, and how a
+config is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.config.config import ASKED, Config, difference, load, objective_of
+from harness.config.document import ConfigError
+from harness.config.schema import ObjectiveSection
+from harness.select import Objective
+
+REFERENCE = "reference.py"
+"""The name under which a run stores the program it times against."""
+
+
+def stored_objective(resolved: Mapping[str, Any]) -> Objective:
+    """The objective of a resolved config."""
+    adapter: TypeAdapter[ObjectiveSection] = TypeAdapter(ObjectiveSection)
+    return objective_of(adapter.validate_json(json.dumps(resolved["objective"])))
+
+
+def restored(resolved: Mapping[str, Any], *, program: str, reference: str | None, folder: Path) -> Config:
+    """The config that `resolved()` was made of, as far as it says how programs are judged and prompts are made. Its
+    programs are written into `folder`, an empty one that stays while the config is used.
+
+    Who was to propose, and models, are left out. Raises ConfigError where what is stored is not enough to judge
+    by, or where this version of packsmith would judge otherwise.
+    """
+    if traces := resolved["task"]["traces"]:
+        names = ", ".join(trace["file"] for trace in traces)
+        raise ConfigError(f"the loads of this run ({names}) are not stored with it: add --config with its config file")
+    if reference is None:
+        name = resolved["judge"]["reference"]["file"]
+        raise ConfigError(
+            f"the reference program of this run ({name}) is not stored with it, as in runs of earlier versions: add "
+            f"--config with its config file"
+        )
+    tree = json.loads(json.dumps(resolved))
+    tree["task"] = {"name": resolved["task"]["name"], **resolved["task"]["options"]}
+    tree["program"] = _write(folder / "program", resolved["program"]["file"], program)
+    tree["judge"]["reference"] = _write(folder / "reference", resolved["judge"]["reference"]["file"], reference)
+    tree["proposer"] |= {"kind": ASKED, "patches": [], "prompts": None, "from": None}
+    tree["models"] = []
+    path = folder / "config.yaml"
+    path.write_text(json.dumps(tree))
+    config = load(path)
+    if lines := difference(resolved, config.resolved()):
+        raise ConfigError(
+            "this version of packsmith would judge the run otherwise than it was begun:\n  " + "\n  ".join(lines)
+        )
+    return config
+
+
+def _write(folder: Path, name: str, text: str) -> str:
+    """Keep a text under the last part of its old name; the path."""
+    folder.mkdir(parents=True)
+    path = folder / PurePath(name).name
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return str(path)

@@ -1,0 +1,298 @@
+"""One try of a call: what is sent to an endpoint, and what comes back or goes wrong.
+
+Owns: the SDK's clients, the parameters of a request, and which failure may pass, which was perhaps billed, and what the
+user can do about the others. Does not know: budgets, retries, what the reply is for.
+
+The SDK is used for its clients, not for its typed methods: those take as long to shape what is sent, and to build
+models of what comes, as the rest of the call does. A client's connection pool looks at all of its connections for
+every request, so each client is given few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from harness.answers import Answer, Embedded, EventStream, Unreadable, body_answer, code, is_page, quoted, said
+from harness.model import SECRET_FROM, Model, output_limit
+from harness.types import Request
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+CALLS_A_CLIENT = 16
+MOST_BYTES = 32 << 20
+"""A body longer than this is not read on."""
+CONNECT_S = 20.0
+PASSING = (408, 409, 425, 429)
+"""Statuses below 500 that may go away by themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A try that gave no reply. `text` says what happened, and for one that will not pass, what to do.
+
+    `passing`: it may go away by itself; `fatal`: no call to this model can succeed. `billed`: the endpoint may have
+    done its work all the same. `refused`: it did not like the contents. `wait_s` is how long it asks us to wait.
+    """
+
+    text: str
+    passing: bool = False
+    fatal: bool = False
+    billed: bool = False
+    refused: bool = False
+    wait_s: float | None = None
+
+
+def parameters(model: Model, request: Request) -> dict[str, Any]:
+    """The body of a call."""
+    limit = output_limit(model, request)
+    texts = [{"role": m.role, "content": _sendable(m.text)} for m in request.messages]
+    body: dict[str, Any] = {"model": model.sent_name}
+    if model.api == "chat":
+        effort: object = model.reasoning_effort
+        body |= {"messages": texts, model.sent_limit_key: limit, "reasoning_effort": effort}
+    else:
+        effort = {"effort": model.reasoning_effort} if model.reasoning_effort else None
+        # What is asked is nobody else's to keep.
+        body |= {"input": texts, "max_output_tokens": limit, "reasoning": effort, "store": False}
+    body |= {"temperature": model.temperature, "top_p": model.top_p, **model.extra}
+    if model.stream:
+        body["stream"] = True
+        if model.api == "chat":
+            body["stream_options"] = {"include_usage": True}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _sendable(text: str) -> str:
+    """A text without lone surrogates, which have no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+class _Unusable(Exception):
+    """No connection to anybody can be set up in this environment."""
+
+
+@dataclass(slots=True)
+class _Client:
+    sdk: openai.AsyncOpenAI
+    calls: int = 0
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """A model's endpoint. To be used within one event loop."""
+
+    model: Model
+    _clients: list[_Client] = field(default_factory=list)
+    _tls: list[ssl.SSLContext] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """Do early what takes long once: loading the SDK, and the system's certificates. Does not fail: calls will."""
+        with contextlib.suppress(_Unusable):
+            self._clients.append(_Client(self._new_client()))
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.sdk.close()
+
+    async def ask(self, request: Request) -> Answer | Fault:
+        """Ask once, within the model's deadline."""
+        import openai
+
+        try:
+            async with asyncio.timeout(self.model.timeout_s), self._client() as client:
+                return await self._asked(client, request)
+        except _Unusable as error:
+            return Fault(text=str(error), fatal=True)
+        except (TimeoutError, openai.APITimeoutError) as error:
+            if _before_sending(error):
+                return Fault(text=f"no connection to {self._host} within {CONNECT_S:g} s", passing=True)
+            text = f"no whole answer from {self._host} within {self.model.timeout_s:g} s"
+            return Fault(text=f"{text} ({self.model.key_path('timeout_s')})", passing=True, billed=True)
+        except openai.APIStatusError as error:
+            return self.refusal(error.status_code, error.response.content, error.response.headers)
+        except openai.APIConnectionError as error:
+            reason = quoted(str(error.__cause__ or error)) or type(error.__cause__ or error).__name__
+            if _before_sending(error):
+                return Fault(text=f"no connection to {self._host}: {reason}", passing=True)
+            return Fault(text=f"the connection to {self._host} broke: {reason}", passing=True, billed=True)
+
+    async def _asked(self, client: openai.AsyncOpenAI, request: Request) -> Answer | Fault:
+        import httpx2
+        import openai
+
+        response = await client.post(
+            "/chat/completions" if self.model.api == "chat" else "/responses",
+            cast_to=httpx2.Response,
+            body=parameters(self.model, request),
+            stream=True,
+            stream_cls=openai.AsyncStream[object],
+        )
+        assert isinstance(response, httpx2.Response)
+        try:
+            return await self._read(response)
+        except Unreadable as error:
+            return Fault(text=f"{self._host} answered, but not with a reply: {error}", billed=True)
+        except Embedded as error:
+            return self.refusal(error.status, str(error).encode(), {})
+        except httpx2.TimeoutException:
+            text = f"{self._host} began to answer and fell silent for {self.model.stall_s or self.model.timeout_s:g} s"
+            return Fault(text=text, passing=True, billed=True)
+        except httpx2.HTTPError as error:
+            text = f"the connection to {self._host} broke within the answer: {quoted(str(error))}"
+            return Fault(text=text, passing=True, billed=True)
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx2.Response) -> Answer | Fault:
+        streamed = "text/event-stream" in response.headers.get("content-type", "")
+        events, body, read = EventStream(), bytearray(), 0
+        async for piece in response.aiter_bytes():
+            read += len(piece)
+            if read > MOST_BYTES:
+                return Fault(text=f"{self._host} sent more than {MOST_BYTES >> 20} MB, and was cut off", billed=True)
+            if streamed:
+                events.feed(piece)
+            else:
+                body += piece
+        if not streamed:
+            whole = self._clean(bytes(body))
+            return self._page(whole) if is_page(whole) else body_answer(whole)
+        answer = events.answer()
+        return answer or Fault(text=f"the stream from {self._host} ended in the middle", passing=True, billed=True)
+
+    def _page(self, body: bytes) -> Fault:
+        url = self.model.key_path("base_url")
+        return Fault(
+            text=f"{self.model.name}: {self._host} answered with a web page ({said(body)[:80]}): {url} must be "
+            f"that of the interface, as the endpoint's documentation gives it; it usually ends in /v1",
+            fatal=True,
+        )
+
+    def _clean(self, raw: bytes) -> bytes:
+        """Bytes in which no key is echoed: masked before anything is cut, so that no part of one is left."""
+        key = self.model.key.reveal().encode()
+        return raw.replace(key, b"***") if len(key) >= SECRET_FROM else raw
+
+    @property
+    def _host(self) -> str:
+        port = urlsplit(self.model.base_url).port
+        return f"{self.model.host}:{port}" if port else self.model.host
+
+    def refusal(self, status: int, raw: bytes, headers: Mapping[str, str]) -> Fault:
+        """What a status above 399 means. Nothing is billed for it."""
+        raw = self._clean(raw)
+        words = said(raw) or "without a word"
+        found = f"{self._host} answered {status} ({words})"
+        lasting = status == 429 and code(raw) == "insufficient_quota"
+        if (status in PASSING or status >= 500) and not lasting:
+            return Fault(text=found, passing=True, wait_s=retry_after_s(headers, time.time()))
+        if status in (400, 403) and code(raw) in ("content_filter", "content_policy_violation"):
+            return Fault(text=found, refused=True)
+        return Fault(text=f"{self.model.name}: {found}: {_advice(self.model, status, words, lasting)}", fatal=True)
+
+    @contextlib.asynccontextmanager
+    async def _client(self) -> AsyncIterator[openai.AsyncOpenAI]:
+        """A client that has room for one more call, made where there is none."""
+        client = next((client for client in self._clients if client.calls < CALLS_A_CLIENT), None)
+        if client is None:
+            client = _Client(self._new_client())
+            self._clients.append(client)
+        client.calls += 1
+        try:
+            yield client.sdk
+        finally:
+            client.calls -= 1
+
+    def _new_client(self) -> openai.AsyncOpenAI:
+        """Raises _Unusable."""
+        import httpx2
+        import openai
+
+        model = self.model
+        try:
+            if not self._tls:
+                self._tls.append(httpx2.create_ssl_context())
+            http = openai.DefaultAsyncHttpxClient(
+                verify=self._tls[0],
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0),
+                # A proxy is for the way out of this machine.
+                trust_env=model.host not in ("localhost", "127.0.0.1", "::1"),
+            )
+        except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
+            raise _Unusable(
+                f"{model.name}: no connection can be set up: {quoted(str(error))}: check the environment variables "
+                f"HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE"
+            ) from None
+        silence_s = model.stall_s if model.stream and model.stall_s else model.timeout_s
+        timeout = httpx2.Timeout(model.timeout_s, connect=min(CONNECT_S, model.timeout_s), read=silence_s)
+        parts = urlsplit(model.base_url)
+        key = model.key.reveal() or "none"
+        return openai.AsyncOpenAI(
+            base_url=urlunsplit(parts._replace(query="", fragment="")),
+            default_query=dict(parse_qsl(parts.query)),
+            default_headers={"api-key": key} if model.azure else None,
+            api_key=key,
+            max_retries=0,
+            timeout=timeout,
+            http_client=http,
+        )
+
+
+def _before_sending(error: BaseException) -> bool:
+    """Whether nothing had reached the endpoint when it went wrong."""
+    import httpx2
+
+    return isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+
+
+def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """How long a response asks us to wait: in milliseconds, in seconds, or until a date (`now_s` is Unix time)."""
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            wait_s = float(headers.get(name, "")) * scale
+        except ValueError:
+            continue
+        if 0 <= wait_s < 1e9:
+            return wait_s
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now_s)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _advice(model: Model, status: int, words: str, out_of_credit: bool) -> str:
+    """What the user can do about a status that will not go away."""
+    lower = words.lower()
+    if out_of_credit or status == 402:
+        return "the account has no credit left: add some, or use another key or model"
+    if status == 401:
+        if not model.key_env:
+            return f"no key was sent; name the environment variable that holds it in {model.key_path('api_key_env')}"
+        return f"set the environment variable {model.key_env} to a valid key of this endpoint"
+    if status == 403:
+        return f"the key in {model.key_env or 'use'} may not do this: check its rights, the model's, and the region"
+    if status in (404, 405):
+        return (
+            f"check {model.key_path('name')} (here `{model.sent_name}`; it must be what this endpoint calls the "
+            f"model) and {model.key_path('base_url')} (here {model.base_url}; it ends before /chat/completions, "
+            f"usually in /v1)"
+        )
+    if "max_completion_tokens" in lower or ("max_tokens" in lower and "unsupported" in lower):
+        other = "max_tokens" if model.sent_limit_key == "max_completion_tokens" else "max_completion_tokens"
+        return f"set {model.key_path('limit_key')} to {other}"
+    if status == 413 or ("context" in lower and ("length" in lower or "window" in lower)) or "too long" in lower:
+        return f"lower proposer.context_tokens or {model.key_path('max_output_tokens')}: both together must fit"
+    return (
+        f"it does not take what was asked: check {model.key_path('name')} and what is set beside it (temperature, "
+        f"top_p, reasoning_effort, limit_key, extra); not every endpoint takes everything"
+    )

@@ -1,0 +1,250 @@
+"""Judges at work, each in a thread of its own.
+
+Owns: these threads, what a judge does with a program (judge it, and where its score claims the champion's place over
+speed, measure it against the champion), and how all of it is stopped. Does not know: archives, proposals, models.
+
+What comes of a job, and what goes wrong with one, is put in a queue for the loop's own thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, runtime_checkable
+
+from evaluator.evaluate import Progress as Judging
+from evaluator.types import Duel, Environment, OtherFailed, Rejected, Scored, Verdict
+from harness.select import Standing, confirmation_level
+from harness.types import Confirmation, HarnessError
+
+_PATIENCE_S = 5.0
+
+
+class Judge(Protocol):
+    """What the loop needs of a judge. One that has `stop` is stopped where the search is."""
+
+    def evaluate(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Verdict: ...
+
+    def compare(
+        self,
+        source: str,
+        other: str,
+        *,
+        level: float,
+        other_name: str = "the other program",
+        progress: Callable[[Judging], None] | None = None,
+    ) -> Duel | Rejected:
+        """Head to head on fresh inputs in fresh processes; Rejected for the program's own fault. Raises OtherFailed."""
+        ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A judge that can be stopped while it judges."""
+
+    def stop(self) -> None:
+        """End what is going on in another thread, soon."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A program to be judged. One with a `verdict` is to be confirmed against the champion as it is now."""
+
+    ticket: int
+    name: str
+    source: str
+    program_id: str
+    verdict: Scored | None = None
+    confirmations: tuple[Confirmation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What came of a job. `seconds` are those it took."""
+
+    ticket: int
+    verdict: Verdict
+    confirmations: tuple[Confirmation, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a judge says about a job while it goes on."""
+
+    ticket: int
+    name: str
+    step: Judging
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A judge failed; the program had nothing to do with it."""
+
+    error: BaseException
+
+
+def same_machine(one: Environment, other: Environment) -> bool:
+    """Whether scores taken in two environments may stand in one run."""
+    return (one.device, one.hardware) == (other.device, other.hardware)
+
+
+def owes_duel(standing: Standing, program_id: str, verdict: Scored, confirmations: Sequence[Confirmation]) -> bool:
+    """Whether a score claims the champion's place over speed, and was not measured against that champion yet."""
+    if standing.claim(program_id, verdict) != "speed":
+        return False
+    assert standing.champion is not None
+    return all(one.against != standing.champion.id for one in confirmations)
+
+
+@dataclass(slots=True)
+class _Desk:
+    judge: Judge
+    thread: threading.Thread | None = None
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiting:
+    urgency: int
+    turn: int
+    job: Job | None = field(compare=False)
+
+
+class Bench:
+    """The judges. `standing()` and `source(id)` are asked in the judges' threads."""
+
+    def __init__(
+        self,
+        judges: Sequence[Judge],
+        events: queue.SimpleQueue[Any],
+        *,
+        standing: Callable[[], Standing],
+        source: Callable[[str], str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._events, self._standing, self._source, self._clock = events, standing, source, clock
+        self._jobs: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
+        self._desks = [_Desk(judge) for judge in judges]
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._turn = self._archived = self._open = 0
+
+    def note(self, duels: int, *, ours: bool) -> None:
+        """So many duels more stand in the archive; each duel of a run takes a number, and so a level, of its own."""
+        with self._lock:
+            self._archived += duels
+            self._open -= duels if ours else 0
+
+    def submit(self, job: Job) -> None:
+        """Have a judge do a job: in the order of submission, confirmations before all else."""
+        for desk in self._desks:
+            if desk.thread is None:
+                name = f"judge {self._desks.index(desk) + 1}"
+                desk.thread = threading.Thread(target=self._work, args=(desk,), name=name, daemon=True)
+                desk.thread.start()
+        self._turn += 1
+        self._jobs.put(_Waiting(0 if job.verdict else 1, self._turn, job))
+
+    def stop(self) -> None:
+        """End all that is going on, and the threads; a judge that cannot be stopped is left to itself after a while."""
+        self._stopping.set()
+        deadline_s = time.monotonic() + _PATIENCE_S
+        running = [desk for desk in self._desks if desk.thread is not None]
+        for _ in running:
+            self._jobs.put(_Waiting(-1, 0, None))
+        for desk in running:
+            assert desk.thread is not None
+            while desk.thread.is_alive() and time.monotonic() < deadline_s:
+                # Again and again: it may have begun just after it was stopped.
+                if desk.busy and isinstance(desk.judge, Stoppable):
+                    desk.judge.stop()
+                desk.thread.join(0.1)
+
+    def _work(self, desk: _Desk) -> None:
+        """A judge's thread."""
+        while (job := self._jobs.get().job) is not None and not self._stopping.is_set():
+            with _Handing(self._events):
+                desk.busy = True
+                try:
+                    self._events.put(self._judged(desk.judge, job))
+                finally:
+                    desk.busy = False
+
+    def _judged(self, judge: Judge, job: Job) -> Judged:
+        begun = self._clock()
+
+        def say(step: Judging) -> None:
+            self._events.put(Word(ticket=job.ticket, name=job.name, step=step))
+
+        verdict: Verdict = job.verdict or judge.evaluate(job.source, progress=say)
+        confirmations = job.confirmations
+        if isinstance(verdict, Scored):
+            standing = self._standing()
+            _check_machine(standing, verdict)
+            if owes_duel(standing, job.program_id, verdict, confirmations):
+                found = self._confirm(judge, job, standing, say)
+                if isinstance(found, Rejected):
+                    verdict, confirmations = found, ()
+                else:
+                    confirmations = (*confirmations, found)
+        seconds = max(0.0, self._clock() - begun)
+        return Judged(ticket=job.ticket, verdict=verdict, confirmations=confirmations, seconds=seconds)
+
+    def _confirm(
+        self, judge: Judge, job: Job, standing: Standing, say: Callable[[Judging], None]
+    ) -> Confirmation | Rejected:
+        champion = standing.champion
+        assert champion is not None
+        with self._lock:
+            self._open += 1
+            level = confirmation_level(self._archived + self._open)
+        try:
+            duel = judge.compare(
+                job.source,
+                self._source(champion.id),
+                level=level,
+                other_name=f"the champion, attempt {champion.number}",
+                progress=say,
+            )
+        except OtherFailed as error:
+            return Confirmation(against=champion.id, failure=str(error))
+        if not isinstance(duel, Rejected):
+            return Confirmation(against=champion.id, duel=duel)
+        with self._lock:
+            self._open -= 1
+        return duel
+
+
+class _Handing:
+    """Hands whatever is raised within to the loop's thread, which raises it there."""
+
+    def __init__(self, events: queue.SimpleQueue[Any]) -> None:
+        self._events = events
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is not None:
+            self._events.put(Broken(error=error))
+        return True
+
+
+def _check_machine(standing: Standing, verdict: Scored) -> None:
+    """Raises HarnessError where a score was taken on another machine than the seed program's."""
+    if standing.seed is None or standing.seed.scored is None:
+        return
+    mine, now = standing.seed.scored.environment, verdict.environment
+    if not same_machine(mine, now):
+        raise HarnessError(
+            f"expected to go on where this run began ({mine.device}, {mine.hardware}), found {now.device}, "
+            f"{now.hardware}: scores of different hardware are not compared; start a new run with --run DIR"
+        )

@@ -1,0 +1,190 @@
+"""What calls of models may cost in all, what they did cost, and what is held back for those under way.
+
+Owns: the limits on dollars, tokens and calls, and the rule that what is booked and what is held never exceed one.
+Does not know: models, prices, how often a call is tried, where the figures are kept.
+
+Every try of a call is reserved at the most it may cost before it is sent, and settled at what it did cost after. Sums
+of dollars are exact (fractions): a limit is never passed by rounding. Safe to use from several threads.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from harness.types import HarnessError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The most that one try of a call may cost."""
+
+    usd: float = 0.0
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.usd) and self.usd >= 0 and self.tokens >= 0):
+            raise ValueError(f"expected finite dollars and tokens of at least 0, found {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What tries have cost."""
+
+    usd: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.usd) and self.usd >= 0 and self.tokens >= 0 and self.calls >= 0):
+            raise ValueError(f"expected finite dollars, tokens and calls of at least 0, found {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What may still be reserved; None where there is no limit."""
+
+    usd: float | None
+    tokens: int | None
+    calls: int | None
+
+
+class OverBudget(HarnessError):
+    """A try may cost more than is left. Nothing was reserved.
+
+    `final`: it would be so even if all that is under way turned out to be free; else it may fit once that is settled.
+    """
+
+    def __init__(self, message: str, *, final: bool) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Hold:
+    """A reservation, to be settled once."""
+
+    bound: Bound = field(default_factory=Bound)
+
+
+class Ledger:
+    """The account of a search. None is no limit; `spent` is what earlier invocations have booked."""
+
+    def __init__(
+        self,
+        usd: float | None = None,
+        tokens: int | None = None,
+        calls: int | None = None,
+        spent: Booked | None = None,
+    ) -> None:
+        for name, limit in (("usd", usd), ("tokens", tokens), ("calls", calls)):
+            if limit is not None and not (math.isfinite(limit) and limit > 0):
+                raise ValueError(f"expected a limit of {name} above 0, found {limit}")
+        begun = spent or Booked()
+        self._usd, self._tokens, self._calls = usd, tokens, calls
+        self._spent_usd, self._spent_tokens, self._spent_calls = Fraction(begun.usd), begun.tokens, begun.calls
+        self._held_usd, self._held_tokens = Fraction(0), 0
+        self._holds: set[Hold] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def limits(self) -> Left:
+        """The limits themselves."""
+        return Left(usd=self._usd, tokens=self._tokens, calls=self._calls)
+
+    @property
+    def spent(self) -> Booked:
+        """What is booked; the tries under way are not among it."""
+        with self._lock:
+            return Booked(usd=float(self._spent_usd), tokens=self._spent_tokens, calls=self._spent_calls)
+
+    @property
+    def held(self) -> Booked:
+        """What is held for the tries under way."""
+        with self._lock:
+            return Booked(usd=float(self._held_usd), tokens=self._held_tokens, calls=len(self._holds))
+
+    def left(self) -> Left:
+        """What may still be reserved. A limit that earlier invocations have passed leaves 0."""
+        with self._lock:
+            usd = None if self._usd is None else float(max(Fraction(0), self._free_usd()))
+            tokens = None if self._tokens is None else max(0, self._free_tokens())
+            return Left(usd=usd, tokens=tokens, calls=None if self._calls is None else max(0, self._free_calls()))
+
+    def reserve(self, bound: Bound) -> Hold:
+        """Hold back the most that one try may cost. Raises OverBudget where it does not fit."""
+        with self._lock:
+            refusal = self._refusal(bound)
+            if refusal is not None:
+                raise refusal
+            hold = Hold(bound=bound)
+            self._holds.add(hold)
+            self._held_usd += Fraction(bound.usd)
+            self._held_tokens += bound.tokens
+            return hold
+
+    def settle(self, hold: Hold, usd: float, tokens: int) -> None:
+        """Book what a try has cost in place of what was held for it. Raises ValueError for more than was held under a
+        limit, and for a hold that is settled already.
+        """
+        booked = Booked(usd=usd, tokens=tokens, calls=1)
+        with self._lock:
+            if hold not in self._holds:
+                raise ValueError("expected a hold of this ledger that is not settled yet")
+            over = (self._usd is not None and usd > hold.bound.usd) or (
+                self._tokens is not None and tokens > hold.bound.tokens
+            )
+            if over:
+                raise ValueError(f"expected to book at most what was held, {hold.bound}, found {booked}")
+            self._holds.remove(hold)
+            self._held_usd -= Fraction(hold.bound.usd)
+            self._held_tokens -= hold.bound.tokens
+            self._spent_usd += Fraction(usd)
+            self._spent_tokens += tokens
+            self._spent_calls += 1
+
+    def release(self, hold: Hold) -> None:
+        """Give up a try that was never sent: nothing is booked, not even a call."""
+        with self._lock:
+            if hold not in self._holds:
+                raise ValueError("expected a hold of this ledger that is not settled yet")
+            self._holds.remove(hold)
+            self._held_usd -= Fraction(hold.bound.usd)
+            self._held_tokens -= hold.bound.tokens
+
+    def _free_usd(self) -> Fraction:
+        return Fraction(self._usd or 0) - self._spent_usd - self._held_usd
+
+    def _free_tokens(self) -> int:
+        return (self._tokens or 0) - self._spent_tokens - self._held_tokens
+
+    def _free_calls(self) -> int:
+        return (self._calls or 0) - self._spent_calls - len(self._holds)
+
+    def _refusal(self, bound: Bound) -> OverBudget | None:
+        """Why a bound does not fit, with which limit, what is left of it, and what the call may cost."""
+        if self._calls is not None and self._free_calls() < 1:
+            return OverBudget(
+                f"all {self._calls} calls of the budget are made or under way (budget.calls)",
+                final=self._spent_calls >= self._calls,
+            )
+        if self._usd is not None and Fraction(bound.usd) > self._free_usd():
+            return OverBudget(
+                f"the next call may cost up to ${bound.usd:.4g}, and ${_floor(self._free_usd())} of "
+                f"${self._usd:g} are left (budget.usd)",
+                final=self._spent_usd + Fraction(bound.usd) > self._usd,
+            )
+        if self._tokens is not None and bound.tokens > self._free_tokens():
+            return OverBudget(
+                f"the next call may take up to {bound.tokens:,} tokens, and {max(0, self._free_tokens()):,} of "
+                f"{self._tokens:,} are left (budget.tokens)",
+                final=self._spent_tokens + bound.tokens > self._tokens,
+            )
+        return None
+
+
+def _floor(usd: Fraction) -> str:
+    """Dollars for people, never rounded up: a remainder that looks enough would puzzle."""
+    return f"{math.floor(max(Fraction(0), usd) * 1_000_000) / 1_000_000:g}"

@@ -1,0 +1,61 @@
+"""What people tell a run while it goes on: advice for the prompts, and that it is to stop.
+
+Owns: `refs/advice/000001` and the file `stop`. Does not know: searches, prompts.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from harness.git import Repository, decode, encode
+from harness.git.store import write_file
+
+ADVICE = "refs/advice"
+STOP = "stop"
+
+
+class Notices:
+    """The notices of an open archive. Asking whether there is a new one costs the look at one file name."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._advice: tuple[str, ...] = ()
+        self._stop = self._stop_now()
+
+    def advise(self, text: str) -> int:
+        """Keep a piece of advice, durably; its number, from 1."""
+        with self._repository.batch() as batch:
+            number = len(self.advice()) + 1
+            while (lock := self._repository.reserve(_ref(number))) is None:
+                number += 1
+            batch.put(batch.keep(lock), batch.add("blob", encode(text)))
+        return number
+
+    def advice(self) -> tuple[str, ...]:
+        """All advice, oldest first; what cannot be read is an empty text."""
+        while object_id := self._repository.ref(_ref(len(self._advice) + 1)):
+            found = self._repository.read(object_id)
+            self._advice = (*self._advice, "" if found.problem else decode(found.data))
+        return self._advice
+
+    def ask_to_stop(self) -> None:
+        """Ask every search that is going on here to begin nothing more, finish what is under way, and end."""
+        write_file(self._repository.path / STOP, f"{secrets.token_hex(8)}\n".encode())
+
+    def listen(self) -> None:
+        """From now on only later requests to stop count."""
+        self._stop = self._stop_now()
+
+    def stop_asked(self) -> bool:
+        """Whether a stop was asked for since the archive was opened, or `listen` was called."""
+        return self._stop_now() != self._stop
+
+    def _stop_now(self) -> bytes:
+        try:
+            return (self._repository.path / STOP).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+
+def _ref(number: int) -> str:
+    return f"{ADVICE}/{number:06d}"

@@ -1,0 +1,396 @@
+"""The way of a ticket: proposed, asked, answered, read, judged, archived; many at once.
+
+Owns: the order of these steps, what a kill between any two of them leaves behind, and what becomes durable together.
+Does not know: how proposals are made, models called, programs judged, attempts stored, or anything shown.
+
+Everything here happens in one thread, which takes what models and judges have to say from one queue. All that is ready
+goes to the disk in one batch (a *round*); only then are calls begun, answers read and entries handed out. So a ticket
+is reserved before it is asked for, an answer is durable before it is looked at, and the disk is waited for as often for
+many as for one.
+
+An attempt gets its number when it is archived, so that folding the entries by number gives the standing that the search
+had. A claim of speed is looked at again at that moment: where the champion is no longer the one it was confirmed
+against, and the score claims the title of the new one too, the attempt goes back to a judge. Where another process
+archives a new champion in the very instant between, the claim counts as not borne out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from evaluator.types import Rejected, Scored, Verdict
+from harness import patch
+from harness.archive import Archive
+from harness.calls import Answered, Calls, Models, Retry
+from harness.judging import Bench, Broken, Job, Judge, Judged, Word, owes_duel
+from harness.patch import PatchError
+from harness.progress import Phase, Progress, Report
+from harness.proposers.base import program_id
+from harness.source import ASKED, Source
+from harness.tally import Tally
+from harness.turns import asking, lost, nothing_came, repairing, with_answer
+from harness.types import Attempt, Candidate, Confirmation, Entry, HarnessError, Pending, Proposal, Request, Turn
+from harness.writing import Writing
+
+_MOST_EVENTS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NotAsked:
+    """A call that was reserved could not be begun, or nobody is billed for it."""
+
+    ticket: int
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """A ticket on its way. `before`: as it was before the repair that is asked for."""
+
+    pending: Pending
+    candidate: Candidate | None = None
+    verdict: Verdict | None = None
+    confirmations: tuple[Confirmation, ...] = ()
+    seconds: float = 0.0
+    before: Pending | None = None
+
+    @property
+    def number(self) -> int:
+        return self.pending.ticket
+
+    @property
+    def flying(self) -> bool:
+        """Whether it counts as in flight: asked for, or made without asking anybody and not judged yet."""
+        return self.pending.request is None or not self.pending.answered
+
+
+class Pipeline:
+    """The tickets of one invocation. Without a `source`, only those that are there already go their way."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        judges: Sequence[Judge],
+        tally: Tally,
+        *,
+        source: Source | None = None,
+        models: Models | None = None,
+        clock: Callable[[], float],
+        report: Report,
+    ) -> None:
+        self._archive, self._tally, self._source, self._report = archive, tally, source, report
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._calls = Calls(models, self._events, source.in_flight if source else 1)
+        self._settled = tally.standing
+        self._bench = Bench(judges, self._events, standing=lambda: self._settled, source=archive.source, clock=clock)
+        self._bench.note(sum(len(entry.confirmations) for entry in archive.entries), ours=False)
+        self._tickets: dict[int, _Ticket] = {}
+        self._flying: set[int] = set()
+        self._ready: list[Any] = []
+        self._after: list[Callable[[], None]] = []
+        self._done: list[Entry] = []
+        self._unwritten: dict[int, Pending] = {}
+        self._idle = False
+        self._stopped = False
+        self._broken: BaseException | None = None
+        self._failure: HarnessError | None = None
+
+    def close(self) -> None:
+        """Stop the judges, keep what was answered meanwhile, and give back what was reserved and never asked for."""
+        self._bench.stop()
+        found = dict(self._unwritten)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                event = self._events.get_nowait()
+                if isinstance(event, Answered) and isinstance(event.outcome, Turn) and event.ticket in self._tickets:
+                    found[event.ticket] = with_answer(self._tickets[event.ticket].pending, event.outcome)
+        with contextlib.suppress(HarnessError):
+            if found:
+                with self._archive.writing("the last answers") as writing:
+                    for pending in found.values():
+                        writing.put(pending)
+            for ticket in self._tickets.values():
+                asked = ticket.pending.answered or ticket.number in self._calls.under_way
+                if not asked and not ticket.pending.proposal.turns:
+                    self._archive.drop(ticket.number)
+
+    def resume(self, held: Sequence[Pending]) -> None:
+        """Go on with tickets of this process: read what was answered, book what was not."""
+        for pending in held:
+            ticket = self._open(pending)
+            if pending.answered:
+                self._read(ticket)
+            else:
+                self._ready.append(Answered(ticket=ticket.number, outcome=lost(pending)))
+
+    def run(self, *, propose: bool = True) -> Iterator[Entry]:
+        """Rounds, until nothing is under way and nothing more is begun."""
+        events, self._ready = self._ready, []
+        while True:
+            yield from self._round(events, propose=propose)
+            if self._broken is not None:
+                raise self._broken
+            if not self._tickets:
+                break
+            events = self._wait()
+        failure = self._failure or self._calls.failure
+        if failure is not None:
+            raise failure
+
+    def ended(self) -> None:
+        """Tell why nothing more is begun."""
+        self._say("ended", self._archive.next_number, reason=self._why_not() or "")
+
+    def catch_up(self) -> None:
+        """Take in what other processes have archived."""
+        for entry in self._archive.catch_up():
+            self._tally.fold(entry)
+            self._bench.note(len(entry.confirmations), ours=False)
+
+    def _wait(self) -> list[Any]:
+        """What is ready, at least one event. What judges say on the way is passed on."""
+        events, self._ready = self._ready, []
+        while len(events) < _MOST_EVENTS:
+            try:
+                event = self._events.get(block=not events)
+            except queue.Empty:
+                break
+            if isinstance(event, Word):
+                self._say("judging", event.ticket, name=event.name, judging=event.step)
+            else:
+                events.append(event)
+        return events
+
+    def _round(self, events: Sequence[Any], *, propose: bool) -> list[Entry]:
+        """Take what is ready, begin what may be begun, and make all of it durable at once."""
+        with self._archive.writing() as writing:
+            self.catch_up()
+            for event in events:
+                self._take(writing, event)
+            if propose:
+                self._top_up(writing)
+            standing = self._tally.standing
+            if standing.champion is not None:
+                writing.point(standing.champion, standing.front)
+        self._settled = standing
+        self._unwritten.clear()
+        after, self._after = self._after, []
+        for step in after:
+            step()
+        done, self._done = self._done, []
+        for entry in done:
+            self._say("archived", entry.number, name=entry.name)
+        return done
+
+    # Taking what is ready
+
+    def _take(self, writing: Writing, event: Any) -> None:
+        if isinstance(event, Broken):
+            self._broken = self._broken or event.error
+            return
+        ticket = self._tickets[event.ticket]
+        match event:
+            case Answered():
+                self._calls.ended(event)
+                if isinstance(event.outcome, Turn):
+                    self._answer(writing, ticket, event.outcome)
+                else:
+                    self._withdraw(writing, ticket)
+            case _NotAsked():
+                self._withdraw(writing, ticket)
+            case Retry():
+                bound = event.bound
+                ticket.pending = replace(ticket.pending, bound_usd=bound.usd, bound_tokens=bound.tokens)
+                writing.put(ticket.pending)
+                self._after.append(event.go)
+            case Judged():
+                ticket.verdict, ticket.confirmations = event.verdict, event.confirmations
+                ticket.seconds += event.seconds
+                self._settle(writing, ticket)
+
+    def _answer(self, writing: Writing, ticket: _Ticket, turn: Turn) -> None:
+        ticket.pending = with_answer(ticket.pending, turn)
+        ticket.candidate, ticket.verdict, ticket.confirmations, ticket.before = None, None, (), None
+        self._flying.discard(ticket.number)
+        self._unwritten[ticket.number] = ticket.pending
+        writing.put(ticket.pending)
+        self._after.append(lambda: self._read(ticket))
+
+    def _withdraw(self, writing: Writing, ticket: _Ticket) -> None:
+        """Nobody was asked, and nothing is owed: without a repair the attempt is as it was, without a question none."""
+        if ticket.before is not None and ticket.verdict is not None:
+            ticket.pending, ticket.before = ticket.before, None
+            self._archived(writing, ticket)
+            return
+        self._close(ticket)
+        self._after.append(lambda: self._archive.drop(ticket.number))
+
+    def _read(self, ticket: _Ticket) -> None:
+        """Make a program of an answer, and have it judged."""
+        proposal = ticket.pending.proposal
+        nothing = nothing_came(proposal.turns[-1]) if proposal.turns else None
+        if nothing is not None:
+            self._ready.append(Judged(ticket=ticket.number, verdict=nothing))
+            return
+        source = self._archive.source(proposal.parents[0])
+        if proposal.kind == "seed":
+            self._submit(ticket, Candidate(name="seed", description="", source=source))
+            return
+        try:
+            candidate = patch.apply_reply(proposal.reply, source, allow_rewrite=proposal.kind == "rewrite")
+        except PatchError as error:
+            refused = Rejected(stage="patch", reason=error.reason, detail=error.detail)
+            self._ready.append(Judged(ticket=ticket.number, verdict=refused))
+        else:
+            self._submit(ticket, candidate)
+
+    def _submit(self, ticket: _Ticket, candidate: Candidate, verdict: Scored | None = None) -> None:
+        ticket.candidate = candidate
+        self._say("judging", ticket.number, name=candidate.name)
+        self._bench.submit(
+            Job(
+                ticket=ticket.number,
+                name=candidate.name,
+                source=candidate.source,
+                program_id=program_id(candidate.source),
+                verdict=verdict,
+                confirmations=ticket.confirmations,
+            )
+        )
+
+    def _settle(self, writing: Writing, ticket: _Ticket) -> None:
+        """With its verdict, a ticket is archived, or sent to the model or to a judge once more."""
+        verdict = ticket.verdict
+        assert verdict is not None
+        if isinstance(verdict, Rejected):
+            if (request := self._repair(ticket, verdict)) is not None:
+                self._ask_again(writing, ticket, request)
+                return
+        elif ticket.candidate is not None:
+            identity = program_id(ticket.candidate.source)
+            if owes_duel(self._tally.standing, identity, verdict, ticket.confirmations):
+                candidate = ticket.candidate
+                self._after.append(lambda: self._submit(ticket, candidate, verdict))
+                return
+        self._archived(writing, ticket)
+
+    def _repair(self, ticket: _Ticket, verdict: Rejected) -> Request | None:
+        """What to ask about a rejected answer; None where it is left at that."""
+        request, turns = ticket.pending.request, ticket.pending.proposal.turns
+        if self._source is None or request is None or not turns or nothing_came(turns[-1]) is not None:
+            return None
+        if ticket.pending.proposal.proposer != ASKED:  # answered from outside, by whoever it was
+            return None
+        if self._stopping() or self._tally.time_is_up():
+            return None
+        return self._source.proposer.repair(request, turns, verdict)
+
+    def _ask_again(self, writing: Writing, ticket: _Ticket, request: Request) -> None:
+        bound = self._calls.bound(request)
+        ticket.before = ticket.pending
+        ticket.pending = replace(
+            ticket.pending,
+            proposal=repairing(ticket.pending.proposal, request.messages[-1].text),
+            request=request,
+            answered=False,
+            bound_usd=bound.usd,
+            bound_tokens=bound.tokens,
+        )
+        self._flying.add(ticket.number)
+        writing.put(ticket.pending)
+        self._after.append(lambda: self._begin(ticket, request))
+
+    def _archived(self, writing: Writing, ticket: _Ticket) -> None:
+        assert ticket.verdict is not None
+        refused = isinstance(ticket.verdict, Rejected) and ticket.verdict.stage == "patch"
+        entry = writing.append(
+            Attempt(
+                number=self._archive.next_number,
+                proposal=ticket.pending.proposal,
+                candidate=None if refused else ticket.candidate,
+                verdict=ticket.verdict,
+                seconds=ticket.seconds,
+                confirmations=ticket.confirmations,
+                ticket=ticket.number,
+            )
+        )
+        self._close(ticket)
+        self._tally.fold(self._archive.entry(entry.number))
+        self._bench.note(len(entry.confirmations), ours=True)
+        self._done.append(entry)
+        self._idle = False
+
+    # Beginning something new
+
+    def _top_up(self, writing: Writing) -> None:
+        """Propose while there is room and nothing speaks against it."""
+        source = self._source
+        while source is not None and self._room(source) and self._why_not() is None:
+            self._propose(writing, source)
+
+    def _room(self, source: Source) -> bool:
+        waiting = len(self._tickets) - len(self._flying)
+        return len(self._flying) < source.in_flight and waiting <= source.waiting
+
+    def _why_not(self) -> str | None:
+        """Why nothing more is begun, as a sentence; None where it is."""
+        if self._stopping():
+            return "it was asked to stop" if self._stopped else "it cannot go on"
+        if (reason := self._tally.spent_out(len(self._tickets))) is not None:
+            return reason
+        if self._calls.refusal is not None:
+            return str(self._calls.refusal)
+        return "the proposer has nothing left to propose" if self._idle else None
+
+    def _stopping(self) -> bool:
+        self._stopped = self._stopped or self._archive.stop_asked()
+        return self._stopped or (self._broken or self._failure or self._calls.failure) is not None
+
+    def _propose(self, writing: Writing, source: Source) -> None:
+        number = writing.ticket()
+        self._say("proposing", number)
+        open_ = tuple(one.pending.request or one.pending.proposal for one in self._tickets.values())
+        try:
+            made = source.propose(self._archive, self._tally.standing, number, open_)
+            pending = None if made is None else self._reserved(number, made)
+        except HarnessError as error:
+            self._failure = error
+            return
+        if pending is None:
+            self._idle = True
+            return
+        ticket, request = self._open(pending), pending.request
+        writing.put(pending)
+        self._after.append(lambda: self._read(ticket) if request is None else self._begin(ticket, request))
+
+    def _reserved(self, number: int, made: Proposal | Request) -> Pending:
+        """What stands under a new ticket. Raises HarnessError for a request that no model can answer."""
+        owner = self._archive.owner
+        if isinstance(made, Proposal):
+            return Pending(ticket=number, proposal=made, answered=True, owner=owner)
+        bound = self._calls.bound(made)
+        asked = asking(number, made, proposer=ASKED)
+        return replace(asked, bound_usd=bound.usd, bound_tokens=bound.tokens, owner=owner)
+
+    def _begin(self, ticket: _Ticket, request: Request) -> None:
+        if not self._calls.begin(ticket.number, request):
+            self._ready.append(_NotAsked(ticket=ticket.number))
+
+    # The rest
+
+    def _open(self, pending: Pending) -> _Ticket:
+        ticket = self._tickets[pending.ticket] = _Ticket(pending)
+        if ticket.flying:
+            self._flying.add(ticket.number)
+        return ticket
+
+    def _close(self, ticket: _Ticket) -> None:
+        del self._tickets[ticket.number]
+        self._flying.discard(ticket.number)
+
+    def _say(self, phase: Phase, number: int, **more: Any) -> None:
+        asked = len(self._flying)
+        self._report(Progress(phase=phase, number=number, asked=asked, waiting=len(self._tickets) - asked, **more))

@@ -1,0 +1,29 @@
+"""Prompts: what a model is told, from values to messages. Pure, but for reading the templates."""
+
+from harness.prompt.build import TooLarge, build, lighter, size
+from harness.prompt.conversation import further_turn
+from harness.prompt.material import Failure, Frame, Material, Shown, TaskFacts
+from harness.prompt.sample import ASKED, check
+from harness.prompt.templates import Templates, read_templates
+from harness.prompt.text import fenced, one_line, shortened, tokens
+
+__all__ = [
+    "ASKED",
+    "Failure",
+    "Frame",
+    "Material",
+    "Shown",
+    "TaskFacts",
+    "Templates",
+    "TooLarge",
+    "build",
+    "check",
+    "fenced",
+    "further_turn",
+    "lighter",
+    "one_line",
+    "read_templates",
+    "shortened",
+    "size",
+    "tokens",
+]

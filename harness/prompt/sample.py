@@ -1,0 +1,69 @@
+"""One of everything, to find out before a search begins whether its templates can be rendered.
+
+Owns: material in which nothing is empty, and material in which everything is. Does not know: any search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from harness.prompt.build import render
+from harness.prompt.conversation import TEMPLATE, told
+from harness.prompt.material import Failure, Frame, Material, Shown
+from harness.prompt.templates import Templates
+from harness.types import Kind
+
+ASKED: tuple[Kind, ...] = ("patch", "rewrite", "crossover", "repair")
+"""The kinds of proposal that a model is asked for."""
+
+_SHOWN = Shown(
+    label="attempt 1",
+    name="a_name",
+    description="What it does.",
+    text="answer = 1\n",
+    patch="a patch\n",
+    summary="good",
+    table="a table",
+    losses=("a loss",),
+    marked=True,
+)
+_FAILURE = Failure(
+    label="attempt 2",
+    name="another",
+    stage="run",
+    reason="exception",
+    detail="it raised",
+    reply="a reply",
+    change="one",
+)
+
+
+def check(frame: Frame, templates: Templates) -> None:
+    """Render every kind of prompt with much and with little in it. Raises HarnessError for the first that cannot be."""
+    for kind in ASKED:
+        for material in _samples(kind):
+            render(material, frame, templates)
+        for stage in ("patch", "run"):
+            templates.render(TEMPLATE, told(kind, stage, "reason", "detail"))
+
+
+def _samples(kind: Kind) -> Iterator[Material]:
+    full = Material(
+        kind=kind,
+        goal="more",
+        parent=_SHOWN,
+        other=_SHOWN,
+        failed=_FAILURE,
+        best="better",
+        seed="as it was",
+        machine="one",
+        tried=("a line",),
+        inspirations=(_SHOWN, replace(_SHOWN, is_patch=True)),
+        rejections=(_FAILURE,),
+        advice=("do this",),
+    )
+    bare = Shown(label="attempt 1", name="", description="", text="answer = 1\n")
+    failed = replace(_FAILURE, name="", reply="", change="")
+    yield full
+    yield Material(kind=kind, goal="more", parent=bare, other=bare, failed=failed)

@@ -1,0 +1,100 @@
+"""Scores in words and tables for a model to read.
+
+Owns: which figures a prompt shows of a score, how they are aligned, and the sentence that states what is wanted.
+Does not know: templates, which programs a prompt is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evaluator.types import Environment, Score
+from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Standing
+
+_WORST_METRICS = 12
+"""So many of a case's metrics are shown for the case where most is lost."""
+
+
+def summary(score: Score) -> str:
+    """Both numbers of a score in one clause."""
+    quality, speed = score.quality, score.speedup
+    return (
+        f"{quality.name} {quality.value:.4f} (ceiling {quality.ceiling:.4f}), {speed.median:.3g} times as fast as the "
+        f"reference [{speed.low:.3g}, {speed.high:.3g}], {score.runtime_ms:.3g} ms a call"
+    )
+
+
+def table(score: Score, metrics: Sequence[str] = ()) -> str:
+    """One line a case: quality, ceiling, gap, the metrics asked for, run time, the reference's, and their ratio."""
+    shown = [name for name in metrics if all(name in case.quality.metrics for case in score.cases)]
+    header = ["case", score.quality.name, "ceiling", "gap", *shown, "ms", "reference ms", "speed-up [95 %]"]
+    rows = [header]
+    for case in score.cases:
+        quality, speed = case.quality, case.speedup
+        rows.append(
+            [
+                quality.case,
+                *(f"{value:.4f}" for value in (quality.quality, quality.ceiling, quality.ceiling - quality.quality)),
+                *(f"{quality.metrics[name]:.4f}" for name in shown),
+                *(f"{value:.3g}" for value in (case.runtime_ms, case.reference_ms)),
+                f"{speed.median:.3g} [{speed.low:.3g}, {speed.high:.3g}]",
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def losses(score: Score) -> tuple[str, ...]:
+    """Sentences on where most quality and most time are lost, for people and models."""
+    gaps = {case.quality.case: case.quality.ceiling - case.quality.quality for case in score.cases}
+    worst = max(gaps, key=gaps.__getitem__, default="")
+    if not worst:
+        return ()
+    total = sum(gaps.values())
+    share = f", {gaps[worst] / total:.0%} of all gaps together" if total > 0 and len(gaps) > 1 else ""
+    found = [f"Most quality is lost on {worst}: {gaps[worst]:.4f} below its ceiling{share}."]
+    metrics = next(case.quality.metrics for case in score.cases if case.quality.case == worst)
+    if metrics:
+        some = ", ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:_WORST_METRICS])
+        found.append(f"Its further figures: {some}.")
+    slowest = min(score.cases, key=lambda case: case.speedup.median)
+    longest = max(score.cases, key=lambda case: case.runtime_ms)
+    found.append(
+        f"It does worst for speed on {slowest.quality.case}, {slowest.speedup.median:.3g} times as fast as the "
+        f"reference; a call takes longest on {longest.quality.case}, {longest.runtime_ms:.3g} ms."
+    )
+    return tuple(found)
+
+
+def goal(standing: Standing) -> str:
+    """What the search looks for, in the words of its objective."""
+    objective: Objective = standing.objective
+    floor = f"at least {standing.floor:.4f}" if standing.seed is not None else "at least the seed program's"
+    match objective:
+        case Pareto():
+            return (
+                f"A faster program whose quality is {floor}, or one of better quality at any speed. The title goes to "
+                f"the fastest of them; programs that are better in either are kept and built upon."
+            )
+        case QualityLimit():
+            return f"The fastest program whose quality is {floor}. Quality beyond that is welcome, not needed."
+        case RuntimeLimit(min_speedup_over_seed=ratio):
+            return (
+                f"The best quality among programs at least {ratio:g} times as fast as the seed program; until one is, "
+                f"the fastest whose quality is {floor}."
+            )
+        case _:
+            return (
+                f"The largest quality * {objective.quality_weight:g} + ln(speed-up over the reference) * "
+                f"{objective.speed_weight:g}, with a quality of {floor}."
+            )
+
+
+def machine(environment: Environment) -> str:
+    """Where programs are judged."""
+    cores = f"{environment.cores} cores, of which a program may use {environment.threads}"
+    return (
+        f"Device `{environment.device}` ({environment.hardware}); {cores} thread{'s' * (environment.threads != 1)}; "
+        f"Python {environment.python}, torch {environment.torch}."
+    )

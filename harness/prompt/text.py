@@ -1,0 +1,51 @@
+"""Texts of strangers on their way into a prompt: cleaned, fenced, cut, measured.
+
+Owns: how text that is data is kept from being taken for anything else. Does not know: what a prompt says.
+"""
+
+from __future__ import annotations
+
+import re
+
+BYTES_A_TOKEN = 3
+"""Below what tokenisers make of code and of English, so that a prompt is smaller than it is reckoned to be."""
+
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+_TICKS = re.compile("`+")
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+
+
+def tokens(text: str) -> int:
+    """An upper estimate of the tokens of a text."""
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN)
+
+
+def clean(text: str) -> str:
+    """The text with what no endpoint takes (NUL, halves of surrogate pairs) replaced by U+FFFD."""
+    return _UNWRITABLE.sub("\ufffd", text)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """The text between two fences of backticks, longer than any run of them in it: nothing in it can end the fence."""
+    body = clean(text)
+    ticks = "`" * max([3, *(len(run) + 1 for run in _TICKS.findall(body))])
+    end = "" if body.endswith("\n") or not body else "\n"
+    return f"{ticks}{language}\n{body}{end}{ticks}"
+
+
+def one_line(text: str, longest: int = 100) -> str:
+    """The text on one line of at most so many characters; backticks become quotes."""
+    line = " ".join(_CONTROLS.sub(" ", text).split()).replace("`", "'")
+    return line if len(line) <= longest else line[: max(0, longest - 3)] + "..."
+
+
+def shortened(text: str, longest: int) -> str:
+    """At most about so many bytes of the text: its beginning, its end, and a line that says what is left out."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= longest:
+        return text
+    head, tail = longest * 2 // 3, longest - longest * 2 // 3
+    left_out = len(data) - head - tail
+    first = data[:head].decode("utf-8", "ignore")
+    last = data[len(data) - tail :].decode("utf-8", "ignore")
+    return f"{first}\n[... {left_out:,} bytes are left out here ...]\n{last}"

@@ -1,0 +1,209 @@
+"""From a search to the material of one prompt: which programs, failures and figures it shows.
+
+Owns: the choice of inspirations, and how entries become what templates see. Does not know: templates, budgets, models.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+
+from evaluator.types import Rejected
+from harness import patch
+from harness.lines import cut
+from harness.patch import PatchError
+from harness.prompt import Failure, Material, Shown, scores, shortened
+from harness.proposers.base import ProposerOptions, View
+from harness.proposers.history import History
+from harness.select import improves
+from harness.types import Entry, Kind
+
+LONGEST_REPLY = 20_000
+"""Bytes of a failed reply that a prompt shows."""
+LONGEST_DETAIL = 1_500
+"""Bytes of the text of a rejection."""
+LONGEST_ADVICE = 4_000
+MOST_TRIED = 5
+MOST_LINES = 3_000
+"""Between longer programs no patch is worked out."""
+_KEPT = 256
+
+
+class Memo:
+    """The latest results of a pure function, by key."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, str] = {}
+
+    def get(self, key: Hashable, make: Callable[[], str]) -> str:
+        if key not in self._kept:
+            if len(self._kept) >= _KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = make()
+        return self._kept[key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a prompt is about: the program that the answer applies to, for a crossover another, for a repair the attempt
+    that failed (which is the first where its reply made a program).
+    """
+
+    kind: Kind
+    parent: Entry
+    other: Entry | None = None
+    failed: Entry | None = None
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.parent.id,) if self.other is None else (self.parent.id, self.other.id)
+
+    @property
+    def learnt_from(self) -> tuple[str, ...]:
+        """What is shown and is no parent, before any inspiration."""
+        return () if self.failed is None or self.failed is self.parent else (self.failed.id,)
+
+
+def label(entry: Entry) -> str:
+    return "the seed program" if entry.kind == "seed" else f"attempt {entry.number}"
+
+
+class Gatherer:
+    """Gathers material. What it remembers are texts by program, each worked out once."""
+
+    def __init__(self, options: ProposerOptions) -> None:
+        self._options = options
+        self._metrics = () if options.task is None else options.task.headline_metrics
+        self._sources = Memo()
+        self._patches = Memo()
+
+    def inspirations(self, subject: Subject, view: View, rng: random.Random) -> tuple[Entry, ...]:
+        """Other programs to learn from: half of them, the champion first, from the front, the others from all that are
+        valid, so that what the front has left behind is seen too.
+        """
+        wanted = self._options.inspirations
+        standing = view.standing
+        front = list(standing.front)
+        rng.shuffle(front)
+        if standing.champion is not None:
+            front.sort(key=lambda entry: entry.id != standing.champion.id if standing.champion else False)
+        # Drawn, not filtered: the programs may be many.
+        drawn = [standing.valid[rng.randrange(len(standing.valid))] for _ in range(4 * wanted if standing.valid else 0)]
+        known = {subject.parent.program_id, *([subject.other.program_id] if subject.other else [])}
+        found: list[Entry] = []
+        for pool, upto in ((front, (wanted + 1) // 2), (drawn, wanted), (front, wanted)):
+            for entry in pool:
+                if len(found) < upto and entry.program_id not in known:
+                    known.add(entry.program_id)
+                    found.append(entry)
+        return tuple(found)
+
+    def material(self, subject: Subject, inspirations: tuple[Entry, ...], view: View, history: History) -> Material:
+        """Everything a prompt on this subject may say."""
+        standing, parent = view.standing, subject.parent
+        seed, champion = standing.seed, standing.champion
+        lineage = parent if subject.failed is not parent else history.by_id.get(parent.parents[0], parent)
+        rejections = [
+            entry
+            for entry in history.rejections(lineage, self._options.rejections + 1)
+            if subject.failed is None or entry.id != subject.failed.id
+        ]
+        return Material(
+            kind=subject.kind,
+            goal=scores.goal(standing),
+            parent=self._shown(parent, view),
+            other=None if subject.other is None else self._shown(subject.other, view, parent),
+            failed=None if subject.failed is None else self._failed(subject, view, history),
+            best="" if champion is None or champion is seed else _standing_line(champion, parent),
+            seed="" if seed is None else _standing_line(seed, parent),
+            machine="" if seed is None or seed.scored is None else scores.machine(seed.scored.environment),
+            tried=tuple(_tried(parent, history)),
+            inspirations=tuple(self._inspiration(entry, view, parent) for entry in inspirations),
+            rejections=tuple(_failure(entry) for entry in rejections[: self._options.rejections]),
+            advice=tuple(shortened(text, LONGEST_ADVICE) for text in view.advice),
+        )
+
+    def _source(self, entry: Entry, view: View) -> str:
+        return self._sources.get(entry.program_id, lambda: view.source(entry.id))
+
+    def _patch(self, old: Entry, new: Entry, view: View) -> str:
+        """The patch that makes one program of another, "" where there is none or it would take long."""
+        before, after = self._source(old, view), self._source(new, view)
+
+        def make() -> str:
+            if max(before.count("\n"), after.count("\n")) > MOST_LINES:
+                return ""
+            try:
+                return patch.render(patch.diff(before, after))
+            except PatchError:
+                return ""
+
+        return self._patches.get((old.program_id, new.program_id), make)
+
+    def _shown(self, entry: Entry, view: View, against: Entry | None = None) -> Shown:
+        source = self._source(entry, view)
+        score = None if entry.scored is None else entry.scored.score
+        return Shown(
+            label=label(entry),
+            name="" if entry.kind == "seed" else entry.name,
+            description=entry.description,
+            text=source,
+            patch="" if against is None else self._patch(against, entry, view),
+            summary="" if score is None else scores.summary(score),
+            table="" if score is None else scores.table(score, self._metrics),
+            losses=() if score is None else scores.losses(score),
+            marked=cut(source).has_markers,
+        )
+
+    def _inspiration(self, entry: Entry, view: View, parent: Entry) -> Shown:
+        """As a patch where that says it in half the words."""
+        shown = self._shown(entry, view, parent)
+        if shown.patch and 2 * len(shown.patch) <= len(shown.text):
+            return Shown(
+                label=shown.label,
+                name=shown.name,
+                description=shown.description,
+                text=shown.patch,
+                is_patch=True,
+                summary=shown.summary,
+            )
+        return shown
+
+    def _failed(self, subject: Subject, view: View, history: History) -> Failure:
+        failed = subject.failed
+        assert failed is not None
+        if failed is not subject.parent:
+            return _failure(failed, reply=shortened(view.reply(failed.id), LONGEST_REPLY))
+        before = history.by_id.get(failed.parents[0])
+        return _failure(failed, change="" if before is None else self._patch(before, failed, view))
+
+
+def _failure(entry: Entry, *, reply: str = "", change: str = "") -> Failure:
+    verdict = entry.verdict
+    assert isinstance(verdict, Rejected)
+    return Failure(
+        label=label(entry),
+        name=entry.name,
+        stage=verdict.stage,
+        reason=verdict.reason,
+        detail=shortened(verdict.detail, LONGEST_DETAIL),
+        reply=reply,
+        change=change,
+    )
+
+
+def _standing_line(entry: Entry, parent: Entry) -> str:
+    if entry.id == parent.id:
+        return "the program above"
+    figures = "" if entry.scored is None else scores.summary(entry.scored.score)
+    return figures if entry.kind == "seed" else f"{label(entry)}, {figures}"
+
+
+def _tried(parent: Entry, history: History) -> Iterator[str]:
+    """The latest valid children of a program that were not better than it."""
+    left = MOST_TRIED
+    for child in history.scored_children(parent):
+        if left and child.scored is not None and (parent.scored is None or not improves(child, parent)):
+            left -= 1
+            yield f'"{child.name}": {scores.summary(child.scored.score)}'

@@ -1,0 +1,182 @@
+"""Asking a model: which kind of proposal, which model, about which programs, in which words.
+
+Owns: these choices, and how often a rejected answer is sent back. Does not know: how models are called, what they cost,
+how answers are judged.
+
+- patch and rewrite change the first of the rule's parents.
+- crossover changes the first parent, with another program of the front (or that the rule picked) as the second: one
+  that is neither its ancestor nor its descendant, where there is one.
+- repair takes one of the latest rejected attempts that nobody has tried to repair. Where its reply made a program, that
+  program is the parent, and the answer applies to it; where it did not, the parent is the one it was for, and the
+  failed attempt is the first inspiration.
+What is open counts: no failed attempt is repaired twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import replace
+
+from evaluator.types import Rejected
+from harness.bandit import Bandit
+from harness.prompt import Frame, Material, TaskFacts, Templates, TooLarge, check, further_turn, read_templates
+from harness.prompt import build as build_prompt
+from harness.proposers.base import Contender, Proposer, ProposerOptions, View
+from harness.proposers.gather import Gatherer, Subject
+from harness.proposers.history import Follower, History
+from harness.select import Standing
+from harness.types import Entry, HarnessError, Kind, Message, Request, Turn
+
+LATEST_FAILURES = 24
+"""Among so many of the latest rejected attempts one is chosen for repair."""
+ROOM_FOR_REPAIRS = 0.25
+"""The share of the context that a prompt leaves to the further turns of its conversation, where it can."""
+
+
+class Llm:
+    """Makes requests. What it remembers follows from the view's entries."""
+
+    def __init__(self, options: ProposerOptions) -> None:
+        """Raises HarnessError: no task, a kind nobody may be asked for, or a template that cannot be rendered."""
+        if options.task is None:
+            raise HarnessError("expected a task to write prompts about, found none")
+        self._options = options
+        self._models = options.models or (Contender(name=""),)
+        self._shares = [(kind, share) for kind, share in options.shares.items() if share > 0]
+        for kind, _ in self._shares:
+            if not any(model.takes(kind) for model in self._models):
+                raise HarnessError(
+                    f"expected a model that is asked for proposals of kind {kind}, found none: add the kind to a "
+                    f"model's kinds, or set its share to 0"
+                )
+        self._frame = Frame(task=TaskFacts.of(options.task), limits=options.judge)
+        self._templates = Templates(options.templates or read_templates())
+        check(self._frame, self._templates)
+        self._gatherer = Gatherer(options)
+        self._history = History()
+        self._standing: Standing | None = None
+        self._bandit: Bandit | None = None
+        self._follow = Follower(self._forget, self._add).follow
+
+    def propose(self, view: View, rng: random.Random) -> Request | None:
+        """The next request; None where no kind that has a share can be made of this view.
+
+        Raises HarnessError where the prompt of no such kind fits its model's context.
+        """
+        if not view.parents:
+            return None
+        self._history.follow(view.entries)
+        if self._options.bandit is not None:
+            self._standing = Standing(objective=view.standing.objective)
+            self._follow(view.entries)
+        subjects = {kind: self._subject(kind, view, rng) for kind, _ in self._shares}
+        refused: TooLarge | None = None
+        while kind := self._kind(subjects, rng):
+            subject = subjects.pop(kind)
+            assert subject is not None
+            try:
+                return self._request(subject, view, rng)
+            except TooLarge as error:
+                refused = error
+        if refused is not None:
+            raise refused
+        return None
+
+    def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
+        """The conversation with the rejected answer and the error's text; None where the turns are used up, where
+        nothing was answered, and where there is no room.
+        """
+        if not turns or len(turns) > self._options.repairs:
+            return None
+        answer = turns[-1]
+        if answer.finish not in ("stop", "length") or not answer.text.strip():
+            return None
+        model = next((one for one in self._models if one.name == request.model), self._models[0])
+        messages = further_turn(
+            request.messages,
+            answer.text,
+            kind=request.kind,
+            stage=verdict.stage,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            templates=self._templates,
+            context_tokens=self._context(model),
+        )
+        return None if messages is None else replace(request, messages=messages)
+
+    def _forget(self) -> None:
+        self._bandit = None
+
+    def _add(self, entry: Entry) -> None:
+        assert self._standing is not None and self._options.bandit is not None
+        if self._bandit is None:
+            self._bandit = Bandit(settings=self._options.bandit, standing=self._standing)
+        self._bandit = self._bandit.add(entry)
+
+    def _kind(self, subjects: dict[Kind, Subject | None], rng: random.Random) -> Kind | None:
+        possible = [(kind, share) for kind, share in self._shares if subjects.get(kind) is not None]
+        return rng.choices(*zip(*possible, strict=True))[0] if possible else None
+
+    def _subject(self, kind: Kind, view: View, rng: random.Random) -> Subject | None:
+        """What a proposal of this kind would be about; None where there is nothing."""
+        parent = view.parents[0]
+        if kind == "crossover":
+            mate = self._mate(parent, view, rng)
+            return None if mate is None else Subject(kind=kind, parent=parent, other=mate)
+        if kind == "repair":
+            return self._repairable(view, rng)
+        return Subject(kind=kind, parent=parent)
+
+    def _mate(self, parent: Entry, view: View, rng: random.Random) -> Entry | None:
+        found = {entry.id: entry for entry in (*view.parents[1:], *view.standing.front)}
+        others = [entry for entry in found.values() if entry.program_id != parent.program_id]
+        rng.shuffle(others)
+        apart = (entry for entry in others if not self._history.related(entry, parent))
+        return next(apart, others[0] if others else None)
+
+    def _repairable(self, view: View, rng: random.Random) -> Subject | None:
+        busy = {one for out in view.open if out.kind == "repair" for one in (out.parents[0], *out.inspirations[:1])}
+        failed = [entry for entry in self._history.failures(LATEST_FAILURES + len(busy)) if entry.id not in busy]
+        if not failed:
+            return None
+        chosen = rng.choice(failed[:LATEST_FAILURES])
+        made_a_program = isinstance(chosen.verdict, Rejected) and chosen.verdict.stage != "patch"
+        parent = chosen if made_a_program else self._history.by_id.get(chosen.parents[0], view.standing.seed)
+        return None if parent is None else Subject(kind="repair", parent=parent, failed=chosen)
+
+    def _request(self, subject: Subject, view: View, rng: random.Random) -> Request:
+        model = self._model(subject.kind, rng)
+        inspirations = self._gatherer.inspirations(subject, view, rng)
+        material = self._gatherer.material(subject, inspirations, view, self._history)
+        return Request(
+            kind=subject.kind,
+            parents=subject.parents,
+            model=model.name,
+            messages=self._messages(material, model),
+            max_output_tokens=model.max_output_tokens,
+            inspirations=(*subject.learnt_from, *(entry.id for entry in inspirations)),
+        )
+
+    def _model(self, kind: Kind, rng: random.Random) -> Contender:
+        able = [model for model in self._models if model.takes(kind)]
+        weights = [model.weight for model in able]
+        if self._bandit is None or len(able) == 1:
+            return rng.choices(able, weights)[0]
+        chosen = self._bandit.choose(kind, [(model.name, model.weight) for model in able], rng)
+        return next(model for model in able if model.name == chosen)
+
+    def _context(self, model: Contender) -> int:
+        return model.context_tokens or self._options.context_tokens
+
+    def _messages(self, material: Material, model: Contender) -> tuple[Message, ...]:
+        whole = self._context(model)
+        if self._options.repairs:
+            with contextlib.suppress(TooLarge):
+                return build_prompt(material, self._frame, self._templates, int(whole * (1 - ROOM_FOR_REPAIRS)))
+        return build_prompt(material, self._frame, self._templates, whole)
+
+
+def build(options: ProposerOptions) -> Proposer:
+    """A proposer that asks the options' models. Raises HarnessError for options that do not fit together."""
+    return Llm(options)

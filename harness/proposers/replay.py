@@ -1,0 +1,179 @@
+"""Recorded answers, given again in their order: a whole run repeated without a model.
+
+Owns: which recorded answer is next and what it applies to now. Does not know: where recordings are kept, models.
+
+From a run: the attempts of which a reply is recorded, by number. Parents and inspirations are those recorded, found in
+the new run by program, kind and name, since numbers may be others where several are judged at once; where several
+attempts are alike, by the number that is nearest. An answer waits for its parents to be judged.
+
+From a folder: the files in the order of their names. Each is for the champion of the moment; where it does not apply
+to that, for the seed program; where it applies to neither, for the champion, so that the refusal is archived.
+
+Nothing is paid for, so an answer given again has no cost. The replay ends with the recording.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+
+from evaluator.types import Rejected
+from harness import patch
+from harness.patch import PatchError
+from harness.proposers.base import PatchText, Proposer, ProposerOptions, Recorded, View
+from harness.proposers.history import NO_REPLY, Follower
+from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
+
+NAME = "replay"
+
+
+def recorded_run(entries: Iterable[Entry], reply: Callable[[str], str]) -> tuple[Recorded, ...]:
+    """The recording of an archive's entries, the seed's first (its answer is never asked for)."""
+    ordered = sorted(entries, key=lambda entry: entry.number)
+    numbers = {entry.id: entry.number for entry in ordered}
+
+    def read(entry_id: str) -> Callable[[], str]:
+        return lambda: reply(entry_id)
+
+    return tuple(
+        Recorded(
+            number=entry.number,
+            name=f"attempt {entry.number}",
+            kind=entry.kind,
+            title=entry.name,
+            reply=read(entry.id),
+            program_id=entry.program_id,
+            model=entry.model,
+            # What is no entry is the root: the seed program, which is attempt 0.
+            parents=tuple(numbers.get(parent, 0) for parent in entry.parents),
+            inspirations=tuple(numbers.get(one, 0) for one in entry.inspirations),
+        )
+        for entry in ordered
+        if not (isinstance(entry.verdict, Rejected) and entry.verdict.reason in NO_REPLY)
+    )
+
+
+def recorded_replies(files: Iterable[PatchText]) -> tuple[Recorded, ...]:
+    """The recording of a folder's files, by name."""
+
+    def read(text: str) -> Callable[[], str]:
+        return lambda: text
+
+    return tuple(
+        Recorded(number=number, name=file.name, kind=_kind(file.text), reply=read(file.text))
+        for number, file in enumerate(sorted(files, key=lambda file: file.name), start=1)
+    )
+
+
+def _kind(text: str) -> Kind:
+    """Whether a reply is a patch or a whole program; what is neither is a patch that will be refused."""
+    try:
+        return "patch" if patch.parse(text, allow_rewrite=True).rewrite is None else "rewrite"
+    except PatchError:
+        return "patch"
+
+
+class Replay:
+    """Gives recorded answers. What it remembers follows from the view's entries."""
+
+    def __init__(self, options: ProposerOptions) -> None:
+        self._recorded = {one.number: one for one in options.recorded}
+        self._answers = tuple(one for one in options.recorded if one.kind != "seed")
+        self._given_as = {one.number: at for at, one in enumerate(self._answers, start=1)}
+        self._forget()
+        self._follow = Follower(self._forget, self._add).follow
+
+    def _forget(self) -> None:
+        self._given = 0
+        self._by_program: dict[str, list[Entry]] = {}
+        self._alike: dict[tuple[str, str, str], list[Entry]] = {}
+
+    def _add(self, entry: Entry) -> None:
+        self._given += entry.proposer == NAME
+        self._by_program.setdefault(entry.program_id, []).append(entry)
+        self._alike.setdefault((entry.program_id, entry.kind, entry.name), []).append(entry)
+
+    def propose(self, view: View, rng: random.Random) -> Proposal | None:
+        """The next answer; None where all are given, or the parents of the next are still open.
+
+        Raises HarnessError where a parent is not in this run.
+        """
+        self._follow(view.entries)
+        at = self._given + sum(one.proposer == NAME for one in view.open if isinstance(one, Proposal))
+        champion = view.standing.champion
+        if at >= len(self._answers) or champion is None:
+            return None
+        answer = self._answers[at]
+        if not answer.parents:
+            return self._for_champion(answer, view, champion)
+        # Among open proposals may be the very attempt meant, and not only one whose program is the same.
+        exact = bool(view.open)
+        parents = [self._entry(number, exact) for number in answer.parents]
+        inspirations = [self._entry(number, exact) for number in answer.inspirations]
+        if exact and None in (*parents, *inspirations):
+            return None
+        if None in parents:
+            raise self._missing(answer, answer.parents[parents.index(None)])
+        return Proposal(
+            kind=answer.kind,
+            parents=tuple(entry.id for entry in parents if entry is not None),
+            reply=answer.reply(),
+            proposer=NAME,
+            inspirations=tuple(entry.id for entry in inspirations if entry is not None),
+            model=answer.model,
+        )
+
+    def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
+        """None: what was recorded is all there is."""
+        return None
+
+    def _entry(self, number: int, exact: bool) -> Entry | None:
+        """The entry of this run that stands for a recorded attempt: same program, kind and name, or, unless that must
+        be so, the same program.
+        """
+        recorded = self._recorded.get(number)
+        if recorded is None:
+            return None
+        expected = self._given_as.get(number, 0)
+        same = self._alike.get((recorded.program_id, recorded.kind, recorded.title), [])
+        if not same and not exact:
+            same = self._by_program.get(recorded.program_id, [])
+        return min(same, key=lambda entry: (abs(entry.number - expected), entry.number), default=None)
+
+    def _missing(self, answer: Recorded, number: int) -> HarnessError:
+        parent = self._recorded.get(number)
+        if parent is None:
+            return HarnessError(
+                f"{answer.name} of the recording was made from attempt {number}, whose reply is not in the recording: "
+                f"replay a whole run (`packsmith verify RUN` says what is damaged)"
+            )
+        return HarnessError(
+            f"{answer.name} of the recording was made from attempt {number} (program {parent.program_id[:12]}), and no "
+            f"attempt of this run has that program: replay into a new run that starts from the same seed program, "
+            f"under a version of packsmith that reads patches alike"
+        )
+
+    def _for_champion(self, answer: Recorded, view: View, champion: Entry) -> Proposal:
+        reply = answer.reply()
+        parent = champion
+        seed = view.standing.seed
+        if seed is not None and not _applies(answer, reply, view.source(champion.id)):
+            parent = seed if _applies(answer, reply, view.source(seed.id)) else champion
+        return Proposal(kind=answer.kind, parents=(parent.id,), reply=reply, proposer=NAME, model=answer.model)
+
+
+def _applies(answer: Recorded, reply: str, source: str) -> bool:
+    try:
+        patch.apply_reply(reply, source, allow_rewrite=answer.kind == "rewrite")
+    except PatchError:
+        return False
+    return True
+
+
+def build(options: ProposerOptions) -> Proposer:
+    """A replay of the options' recording. Raises HarnessError where it holds no answer."""
+    if not any(one.kind != "seed" for one in options.recorded):
+        raise HarnessError(
+            "expected a recording with at least one reply, found none: name a run or a folder of replies"
+        )
+    return Replay(options)

@@ -1,0 +1,140 @@
+"""What proposals came to: one row for each model and kind, and why proposals were refused.
+
+Owns: what is counted, from the archive's entries alone. Does not know: how it is shown, what is still under way. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from evaluator import Rejected
+from harness.select import Standing, improves
+from harness.types import Entry, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The proposals of one model and kind; "" as model or kind stands for all of them.
+
+    `applied` gave a program, `valid` one that was scored, `better` one above the floor that is new and improves on the
+    nearest scored program of its line: better quality, or surely faster. `repaired` are those among `applied` that took
+    more than one turn.
+    """
+
+    model: str
+    kind: Kind | None
+    proposals: int = 0
+    applied: int = 0
+    repaired: int = 0
+    valid: int = 0
+    better: int = 0
+    turns: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+    model_s: float = 0.0
+    """Seconds from asking to answer, summed: calls in flight at once count side by side."""
+    judge_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """How often proposals ended in one way without a score, whose they were, and what the newest of them was told."""
+
+    stage: str
+    reason: str
+    count: int
+    models: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    newest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Rows by model and kind, their sum, and refusals with the commonest first. The seed program is no proposal."""
+
+    rows: tuple[Row, ...]
+    total: Row
+    refusals: tuple[Refusal, ...]
+
+
+def who(entry: Entry) -> str:
+    """The model an entry came from, or the proposer where no model was asked."""
+    return entry.model or entry.proposer
+
+
+def stats(standing: Standing, entries: Iterable[Entry]) -> Stats:
+    """Count entries, in the order of their numbers, whose standing is known."""
+    proposals = [entry for entry in sorted(entries, key=lambda entry: entry.number) if entry.kind != "seed"]
+    by_id = {entry.id: entry for entry in proposals} | ({standing.seed.id: standing.seed} if standing.seed else {})
+    above = {entry.id for entry in standing.valid}
+    better = {entry.id for entry in proposals if entry.id in above and _improved(entry, by_id)}
+    groups: dict[tuple[str, Kind], list[Entry]] = {}
+    for entry in proposals:
+        groups.setdefault((who(entry), entry.kind), []).append(entry)
+    return Stats(
+        rows=tuple(_row(model, kind, found, better) for (model, kind), found in sorted(groups.items())),
+        total=_row("", None, proposals, better),
+        refusals=_refusals(proposals),
+    )
+
+
+def _improved(entry: Entry, by_id: Mapping[str, Entry]) -> bool:
+    """Whether an entry improves on the nearest scored program above it: the parent of a repair has no score."""
+    above = by_id.get(entry.parents[0])
+    while above is not None and above.scored is None:
+        above = by_id.get(above.parents[0])
+    return above is not None and improves(entry, above)
+
+
+def _row(model: str, kind: Kind | None, entries: list[Entry], better: set[str]) -> Row:
+    applied = [entry for entry in entries if not _refused_as_patch(entry)]
+    turns = [turn for entry in entries for turn in entry.turns]
+    return Row(
+        model=model,
+        kind=kind,
+        proposals=len(entries),
+        applied=len(applied),
+        repaired=sum(len(entry.turns) > 1 for entry in applied),
+        valid=sum(entry.scored is not None for entry in entries),
+        better=sum(entry.id in better for entry in entries),
+        turns=len(turns),
+        input_tokens=sum(turn.usage.input_tokens for turn in turns),
+        cached_tokens=sum(turn.usage.cached_tokens for turn in turns),
+        output_tokens=sum(turn.usage.output_tokens for turn in turns),
+        tokens=sum(entry.tokens for entry in entries),
+        usd=sum(entry.usd for entry in entries),
+        model_s=sum(turn.seconds for turn in turns),
+        judge_s=sum(entry.seconds for entry in entries),
+    )
+
+
+def _refused_as_patch(entry: Entry) -> bool:
+    return isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch"
+
+
+def _refusals(entries: list[Entry]) -> tuple[Refusal, ...]:
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        if isinstance(entry.verdict, Rejected):
+            found.setdefault((entry.verdict.stage, entry.verdict.reason), []).append(entry)
+    refusals = [
+        Refusal(
+            stage=stage,
+            reason=reason,
+            count=len(of),
+            models=tuple(model for model, _ in Counter(who(entry) for entry in of).most_common()),
+            kinds=tuple(kind for kind, _ in Counter(entry.kind for entry in of).most_common()),
+            newest=_detail(of[-1]),
+        )
+        for (stage, reason), of in found.items()
+    ]
+    return tuple(sorted(refusals, key=lambda refusal: (-refusal.count, refusal.stage, refusal.reason)))
+
+
+def _detail(entry: Entry) -> str:
+    return entry.verdict.detail if isinstance(entry.verdict, Rejected) else ""

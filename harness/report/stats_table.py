@@ -1,0 +1,111 @@
+"""Statistics of a run for people and for machines.
+
+Owns: how counts, tokens and dollars are worded and laid out. Does not know: where they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.stats import Refusal, Row, Stats
+from harness.report.tables import figures, plain_table, titled
+
+_SHOWN = 8
+"""Refusals listed, the commonest first."""
+_MODEL = 14
+"""Characters of a model's name that are shown: its end, which tells more than its vendor."""
+NOTE = "applied: gave a program; valid: scored; better: improves on its parent"
+
+
+def dollars(usd: float) -> str:
+    """An amount of money: $0.000012, $0.0123, $4.56, $1,234.56; nothing is $0."""
+    if usd == 0:
+        return "$0"
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= 0.001 else f"${usd:.6f}"
+
+
+def tokens(count: int) -> str:
+    """A number of tokens with three figures: 812, 12.3k, 4.56M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= 0.9995 * size:
+            value = count / size
+            digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+            return f"{value:.{digits}f}{letter}"
+    return str(count)
+
+
+def spending(*, usd: float, limit_usd: float | None, calls: int, in_flight: int = 0, waiting: int = 0) -> str:
+    """Money spent, of how much, and calls, as one phrase; "" where nothing was asked of a model."""
+    if not calls and not usd and not in_flight:
+        return ""
+    limit = f" of {dollars(limit_usd)}" if limit_usd is not None else ""
+    parts = [f"{dollars(usd)}{limit} spent", f"{calls} {'call' if calls == 1 else 'calls'}"]
+    parts += [f"{in_flight} in flight"] if in_flight else []
+    parts += [f"{waiting} to judge"] if waiting else []
+    return ", ".join(parts)
+
+
+def stats_view(stats: Stats) -> RenderableType:
+    """The table of proposals, and why some were refused."""
+    if not stats.rows:
+        return Text("nothing was proposed yet")
+    parts: list[RenderableType] = [titled("Proposals by model and kind", _rows(stats), NOTE)]
+    if stats.refusals:
+        more = len(stats.refusals) - _SHOWN
+        note = f"and {more} more; --json lists them all" if more > 0 else ""
+        parts.append(titled("Why proposals failed, the commonest first", _refusals(stats.refusals[:_SHOWN]), note))
+    return Group(*parts)
+
+
+def _rows(stats: Stats) -> Table:
+    table = plain_table()
+    table.add_column("model", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    figures(table, "pro-\nposals", "ap-\nplied", "valid", "better", "tokens", "dollars", "sec-\nonds")
+    for row in stats.rows:
+        table.add_row(Text(_short(row.model)), row.kind, *_cells(row))
+    if len(stats.rows) > 1:
+        table.add_section()
+        table.add_row("all", "", *_cells(stats.total), style="bold")
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    counts = (row.proposals, row.applied, row.valid, row.better)
+    return (
+        *(str(count) for count in counts),
+        tokens(row.tokens),
+        dollars(row.usd),
+        f"{row.model_s:,.0f}",
+    )
+
+
+def _short(model: str) -> str:
+    return model if len(model) <= _MODEL else "…" + model[1 - _MODEL :]
+
+
+def _refusals(refusals: Sequence[Refusal]) -> Table:
+    table = plain_table()
+    figures(table, "times")
+    where = [f"{refusal.stage}: {refusal.reason}" for refusal in refusals]
+    table.add_column("refused at", no_wrap=True, min_width=max(map(len, where)))
+    table.add_column("the newest was told", no_wrap=True, overflow="ellipsis")
+    for refusal, place in zip(refusals, where, strict=True):
+        told = Text(" ".join(refusal.newest.split()), style="dim")
+        table.add_row(str(refusal.count), Text(place, style="red"), told)
+    return table
+
+
+def stats_record(stats: Stats) -> dict[str, Any]:
+    """The statistics as one JSON object; `refusals` in full."""
+    return {
+        "rows": [asdict(row) for row in stats.rows],
+        "total": asdict(stats.total),
+        "refusals": [asdict(refusal) for refusal in stats.refusals],
+    }

@@ -1,0 +1,94 @@
+"""Sequences that grow at their end and are values all the same.
+
+Owns: how a longer one shares what it has in common with the shorter one it was made from. Pure.
+Does not know: what stands in them.
+
+Adding to the newest takes constant time: it writes one place further into what they share, which the older ones never
+read. Adding to an older one copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Generic, TypeVar, overload
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Series(Sequence[T_co], Generic[T_co]):
+    """A tuple that is quick to add to. Equal to any list, tuple or series of the same items."""
+
+    __slots__ = ("_items", "_size")
+
+    def __init__(self, items: Iterable[T_co] = ()) -> None:
+        self._items: list[T_co] = list(items)
+        self._size = len(self._items)
+
+    def plus(self, item: T_co) -> Series[T_co]:  # type: ignore[misc]  # a new series: covariance is sound
+        """The series with one more item."""
+        longer: Series[T_co] = Series.__new__(Series)
+        longer._items = self._items if len(self._items) == self._size else self._items[: self._size]
+        longer._items.append(item)
+        longer._size = self._size + 1
+        return longer
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> T_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T_co, ...]: ...
+    def __getitem__(self, index: int | slice) -> T_co | tuple[T_co, ...]:
+        if isinstance(index, slice):
+            return tuple(self._items[at] for at in range(*index.indices(self._size)))
+        return self._items[range(self._size)[index]]
+
+    def __iter__(self) -> Iterator[T_co]:
+        return islice(iter(self._items), self._size)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Series | tuple | list):
+            return NotImplemented
+        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # as a list: what it holds need not be hashable
+
+    def __repr__(self) -> str:
+        return f"Series({list(self)!r})"
+
+
+class Names:
+    """A set of texts that is quick to add to."""
+
+    __slots__ = ("_places", "_size")
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        self._size = len(self._places)
+
+    def plus(self, name: str) -> Names:
+        """The set with one more text."""
+        if name in self:
+            return self
+        longer = Names.__new__(Names)
+        newest = len(self._places) == self._size
+        longer._places = self._places if newest else {one: place for place, one in enumerate(self)}
+        longer._places[name] = self._size
+        longer._size = self._size + 1
+        return longer
+
+    def __contains__(self, name: str) -> bool:
+        return self._places.get(name, self._size) < self._size
+
+    def __iter__(self) -> Iterator[str]:
+        return islice(iter(self._places), self._size)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Names) and len(self) == len(other) and all(name in other for name in self)
+
+    __hash__ = None  # type: ignore[assignment]

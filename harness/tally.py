@@ -1,0 +1,68 @@
+"""Where a search stands, folded from the archive's entries as they come.
+
+Owns: the live standing, what is spent, and whether anything more may be begun. Does not know: tickets, judges, models.
+
+Entries are folded by number. One that comes late, because another process was slow to write it, has everything folded
+again: the standing is that of the archive's entries at every moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from harness.archive import Archive
+from harness.budget import Budget, Spent
+from harness.select import Objective, Standing, standing
+from harness.types import Entry
+
+
+class Tally:
+    """The standing and the spending of one invocation."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        objective: Objective,
+        budget: Budget,
+        *,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._archive, self._objective, self._budget = archive, objective, budget
+        self._clock, self._wall = clock, wall
+        self._begun = clock()
+        self._last = -1
+        self._attempts, self._judge_s = 0, 0.0
+        self.standing = Standing(objective=objective)
+        for entry in archive.entries:
+            self.fold(entry)
+
+    def fold(self, entry: Entry) -> None:
+        """Take in an entry of the archive."""
+        self._attempts += entry.number > 0
+        self._judge_s += entry.seconds
+        if entry.number > self._last:
+            self.standing = self.standing.add(entry)
+            self._last = entry.number
+        else:
+            self.standing = standing(self._archive.entries, self._objective)
+
+    def spent_out(self, in_flight: int) -> str | None:
+        """Why nothing more may be begun beside what is in flight, as a sentence; None where something may."""
+        return self._budget.exhausted(self._spent(in_flight))
+
+    def time_is_up(self) -> bool:
+        """Whether what was begun may not even go on with another call: out of minutes, past the deadline."""
+        spent = replace(self._spent(0), attempts=0, since_best=0)
+        return self._budget.exhausted(spent) is not None
+
+    def _spent(self, in_flight: int) -> Spent:
+        champion = self.standing.champion
+        return Spent(
+            attempts=self._attempts + in_flight,
+            minutes=(self._clock() - self._begun) / 60,
+            judge_s=self._judge_s,
+            since_best=0 if champion is None else self._archive.next_number - 1 - champion.number,
+            now_s=self._wall(),
+        )

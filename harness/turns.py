@@ -1,0 +1,126 @@
+"""What a conversation with a model amounts to: the reply it ends with, and its turns without their texts. Pure.
+
+Owns: how turns are stored beside their texts, and which of them leave nothing to apply.
+Does not know: who asks, who judges, where anything is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from evaluator.types import Rejected
+from harness.git import decode, encode
+from harness.types import Finish, Pending, Proposal, Request, Turn, TurnNote, Usage
+
+NOTHING_CAME: Mapping[Finish, tuple[str, str]] = MappingProxyType(
+    {
+        "no_reply": ("no_reply", "no reply came, and the call may have been billed"),
+        "refusal": ("refused", "the model declined to answer"),
+        "empty": ("empty_reply", "the model answered with nothing"),
+    }
+)
+"""Reason and sentence for an answer that there is nothing to apply of."""
+
+
+def nothing_came(turn: Turn) -> Rejected | None:
+    """The verdict on an answer that holds no text to apply; None for one that is to be read."""
+    if turn.finish not in NOTHING_CAME:
+        return None
+    reason, sentence = NOTHING_CAME[turn.finish]
+    said = turn.text if turn.finish == "refusal" else ""
+    detail = ": ".join(part for part in (sentence, turn.note, said[:2000]) if part)
+    return Rejected(stage="patch", reason=reason, detail=detail)
+
+
+def asking(ticket: int, request: Request, *, proposer: str) -> Pending:
+    """The ticket of a request that nobody has answered."""
+    proposal = Proposal(
+        kind=request.kind,
+        parents=request.parents,
+        reply="",
+        proposer=proposer,
+        inspirations=request.inspirations,
+        model=request.model,
+    )
+    return Pending(ticket=ticket, proposal=proposal, request=request)
+
+
+def answered(proposal: Proposal, turn: Turn) -> Proposal:
+    """The proposal with one more answer."""
+    return replace(
+        proposal,
+        reply=turn.text,
+        usd=proposal.usd + turn.usd,
+        tokens=proposal.tokens + turn.usage.input_tokens + turn.usage.output_tokens,
+        turns=(*proposal.turns, turn),
+    )
+
+
+def with_answer(pending: Pending, turn: Turn) -> Pending:
+    """The ticket once its answer is here."""
+    return replace(pending, proposal=answered(pending.proposal, turn), answered=True, bound_usd=0.0, bound_tokens=0)
+
+
+def lost(pending: Pending) -> Turn:
+    """The answer that never came to a process that is dead: booked at the most it may have cost."""
+    return Turn(
+        text="",
+        model=pending.request.model if pending.request else pending.proposal.model,
+        finish="no_reply",
+        usage=Usage(input_tokens=pending.bound_tokens),
+        usd=pending.bound_usd,
+        note="the process that asked ended before the answer came",
+    )
+
+
+def repairing(proposal: Proposal, words: str) -> Proposal:
+    """The proposal once the model is told in these words why its last answer was rejected."""
+    *before, last = proposal.turns
+    return replace(proposal, turns=(*before, replace(last, refusal=words)))
+
+
+def transcript(proposal: Proposal) -> bytes:
+    """What `reply.md` holds: the text of every turn, one after another."""
+    return b"".join(encode(turn.text) for turn in proposal.turns) if proposal.turns else encode(proposal.reply)
+
+
+def notes(turns: Sequence[Turn]) -> tuple[TurnNote, ...]:
+    return tuple(
+        TurnNote(
+            model=turn.model,
+            length=len(encode(turn.text)),
+            finish=turn.finish,
+            usage=turn.usage,
+            usd=turn.usd,
+            seconds=turn.seconds,
+            tries=turn.tries,
+            note=turn.note,
+            refusal=turn.refusal,
+        )
+        for turn in turns
+    )
+
+
+def read_turns(written: bytes, noted: Sequence[TurnNote]) -> tuple[Turn, ...]:
+    """The turns again, from `reply.md` and the notes. Raises ValueError where they do not fit each other."""
+    if sum(note.length for note in noted) != len(written):
+        raise ValueError(f"expected turns of {sum(note.length for note in noted)} bytes, found {len(written)}")
+    turns, at = [], 0
+    for note in noted:
+        turns.append(
+            Turn(
+                text=decode(written[at : at + note.length]),
+                model=note.model,
+                finish=note.finish,
+                usage=note.usage,
+                usd=note.usd,
+                seconds=note.seconds,
+                tries=note.tries,
+                note=note.note,
+                refusal=note.refusal,
+            )
+        )
+        at += note.length
+    return tuple(turns)

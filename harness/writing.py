@@ -1,0 +1,129 @@
+"""One batch of writing to an archive: attempts, tickets and derived refs that become durable together.
+
+Owns: what has to happen before the batch is on the disk, and what only after. Does not know: loops, judges, models.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from harness.commits import REPLY, ArchiveError, Root, write_attempt
+from harness.git import Batch, GitError, RefLock, Repository, encode
+from harness.index import Index
+from harness.opening import BEST
+from harness.records import record_of
+from harness.texts import Texts
+from harness.tickets import Tickets
+from harness.turns import transcript
+from harness.types import Attempt, Entry, Pending, Proposal
+
+ELITES = "refs/elites"
+
+
+class Pointed:
+    """Which derived refs stand where, so that only what changes is written."""
+
+    def __init__(self) -> None:
+        self.refs: dict[str, str] | None = None
+
+
+class Writing:
+    """A batch under way. After an exception out of it, what the index knows has to be read again."""
+
+    def __init__(
+        self, *, repository: Repository, root: Root, index: Index, tickets: Tickets, texts: Texts, pointed: Pointed,
+        batch: Batch,
+    ) -> None:  # fmt: skip
+        self._repository, self._root, self._index = repository, root, index
+        self._tickets, self._texts, self._pointed, self._batch = tickets, texts, pointed, batch
+        self._locks: dict[int, RefLock] = {}
+        self._after: list[Callable[[], None]] = []
+
+    def ticket(self, at_least: int = 1) -> int:
+        """A free ticket; it is given back unless something is put under it."""
+
+        def highest() -> int:
+            self._index.catch_up(ahead=1)
+            return self._index.highest_ticket
+
+        number, self_lock = self._tickets.take(self._batch, highest, at_least)
+        self._locks[number] = self_lock
+        return number
+
+    def put(self, pending: Pending) -> None:
+        """Have this stand under its ticket."""
+        lock = self._locks.pop(pending.ticket, None)
+        self._after.append(self._tickets.put(self._batch, pending, lock))
+
+    def seize(self, number: int, answer: Proposal | None = None) -> Pending | None:
+        """Take over a ticket that is open or orphaned, with its answer; None where somebody else has it by now."""
+        try:
+            lock = self._batch.keep(self._repository.wait_for(self._tickets.ref(number)))
+        except GitError:  # somebody died with the lock: whoever is alone here next removes it
+            return None
+        found = self._tickets.seize(number)
+        if found is not None and answer is not None:
+            found = replace(found, proposal=answer, answered=True, bound_usd=0.0, bound_tokens=0)
+        if found is not None:
+            self._after.append(self._tickets.put(self._batch, found, lock))
+        return found
+
+    def append(self, attempt: Attempt) -> Entry:
+        """Archive an attempt under the lowest free number from its own on, and let its ticket go.
+
+        The entry counts from now on, and is durable when the batch is. Raises ArchiveError.
+        """
+        proposal = attempt.proposal
+        for parent in (*proposal.parents, *proposal.inspirations):
+            if parent != self._root.id and self._index.by_id(parent) is None:
+                raise ArchiveError(f"expected parents and inspirations in this archive, found {parent[:12]}")
+        program = self._program(attempt)
+        reply = transcript(proposal)
+        when_s = max([int(time.time()), *(self._index.when_s(parent) for parent in proposal.parents)])
+        number, lock = self._index.free_number(self._batch, attempt.number)
+        ticket = self._tickets.object_of(attempt.ticket)
+        record = record_of(attempt, number=number, config=self._root.config_id, ticket=ticket)
+        archived = write_attempt(self._batch, record, program=program, reply=reply, when_s=when_s)
+        entry = archived.entry
+        self._batch.put(lock, entry.id)
+        self._texts.unsettled |= {entry.program_id: program, f"{entry.id}:{REPLY}": reply}
+        self._index.add(archived)
+        # The attempt says which ticket it came from: one that stays behind is not judged again.
+        self._after.append(lambda: self._tickets.end(attempt.ticket))
+        return entry
+
+    def point(self, best: Entry | None, elites: Sequence[Entry]) -> None:
+        """Have `refs/heads/best` and `refs/elites/*` name these entries; without a best, the root."""
+        wanted = {BEST: self._root.id if best is None else best.id}
+        wanted |= {f"{ELITES}/{entry.number:06d}": entry.id for entry in elites}
+        present = self._pointed.refs
+        if present == wanted:
+            return
+        if present is None:
+            present = self._repository.refs(ELITES) | {BEST: self._repository.ref(BEST) or ""}
+        for ref, commit in wanted.items():
+            if present.get(ref) != commit:
+                self._batch.put(self._batch.keep(self._repository.wait_for(ref)), commit)
+        gone = present.keys() - wanted.keys()
+
+        def pointed() -> None:
+            for ref in gone:
+                self._repository.delete_ref(ref)
+            self._pointed.refs = wanted
+
+        self._after.append(pointed)
+
+    def done(self) -> None:
+        """To be called when the batch is durable."""
+        for after in self._after:
+            after()
+
+    def _program(self, attempt: Attempt) -> bytes:
+        if attempt.candidate is not None:
+            return encode(attempt.candidate.source)
+        parent = attempt.proposal.parents[0]
+        entry = self._index.by_id(parent)
+        blob = self._root.program_id if entry is None else entry.program_id
+        return encode(self._texts.program(blob, f"the program of {parent[:12]}"))

@@ -1,0 +1,427 @@
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from evaluator import TASKS
+from evaluator.types import CaseQuality, CaseScore, Rejected, Scored
+from harness import patch
+from harness.bandit import BanditSettings
+from harness.prompt import read_templates, size
+from harness.proposers import PROPOSERS, Contender, Proposer, ProposerOptions, Shares, View
+from harness.proposers.history import History
+from harness.proposers.llm import Llm
+from harness.select import Pareto, QualityLimit, RuntimeLimit, Weighted
+from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
+from tests.harness.builders import PROGRAM
+from tests.harness.contracts import REFUSED, ProposerContract
+from tests.harness.programs import Programs
+
+EPLB = TASKS["eplb"]({})
+BOOM = Rejected(stage="run", reason="exception", detail="IndexError: list index out of range, line 8")
+NO_MATCH = Rejected(stage="patch", reason="no_match", detail="Block 1: its SEARCH is nowhere")
+FASTER = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 3")
+DEEPER = PROGRAM.replace("depth=2", "depth=1")
+BROKEN = FASTER.replace("items[3]", "items[99]")
+
+
+def options(**values: Any) -> ProposerOptions:
+    return ProposerOptions(**{"task": EPLB, **values})
+
+
+def only(kind: Kind, **values: Any) -> Llm:
+    return Llm(options(shares=Shares.only(kind), **values))
+
+
+def search() -> Programs:
+    """A seed, two programs on the front that part from it, a slow one, and three attempts that failed."""
+    programs = Programs()
+    programs.add(PROGRAM, 0.8, 1.0)
+    programs.add(FASTER, 0.85, 2.0, parents=("e0",), name="fewer_rounds", description="One round less.")
+    programs.add(DEEPER, 0.9, 1.5, parents=("e0",), name="less_depth")
+    programs.add(PROGRAM.replace("SLACK = 0.5", "SLACK = 0.9"), 0.81, 0.4, parents=("e0",), name="more_slack")
+    programs.reject(BROKEN, BOOM, ("e1",), name="far_item")
+    programs.reject(FASTER, NO_MATCH, ("e1",), name="", reply="<DIFF>\nthe reply that found no place\n</DIFF>\n")
+    programs.reject(PROGRAM, Rejected(stage="patch", reason="no_reply", detail="a timeout"), ("e1",), name="")
+    return programs
+
+
+def asked(proposer: Proposer, view: View, seed: int = 0) -> Request:
+    request = proposer.propose(view, random.Random(seed))
+    assert isinstance(request, Request)
+    return request
+
+
+def text(request: Request) -> str:
+    return "\n".join(message.text for message in request.messages)
+
+
+class TestAllKinds(ProposerContract):
+    def make(self) -> Proposer:
+        return PROPOSERS["llm"](options(models=(Contender(name="a"), Contender(name="b", weight=3))))
+
+    def view(self) -> View:
+        return search().view()
+
+    def test_kinds_come_by_their_shares(self) -> None:
+        view = self.view()
+        proposer = self.make()
+        found = Counter(asked(proposer, view, seed).kind for seed in range(400))
+        for kind, share in Shares().items():
+            assert 400 * share / 10 * 0.6 < found[kind] < 400 * share / 10 * 1.4, found
+
+
+class TestWithABandit(ProposerContract):
+    def make(self) -> Proposer:
+        models = (Contender(name="a"), Contender(name="b"))
+        return PROPOSERS["llm"](options(models=models, bandit=BanditSettings()))
+
+    def view(self) -> View:
+        programs = search()
+        programs.add(PROGRAM.replace("4", "9"), 0.99, 0.3, parents=("e0",), model="b", usd=0.1, tokens=3)
+        return programs.view()
+
+
+class TestForSomebodyElseToAnswer(ProposerContract):
+    """Without models, as for a person or an agent that is asked."""
+
+    def make(self) -> Proposer:
+        return only("patch", repairs=1)
+
+    def view(self) -> View:
+        return search().view()
+
+    def test_asks_no_model_by_name(self) -> None:
+        assert asked(self.make(), self.view()).model == ""
+
+
+class TestKinds:
+    @pytest.mark.parametrize("kind", ["patch", "rewrite"])
+    def test_change_the_rules_first_parent(self, kind: Kind) -> None:
+        programs = search()
+        request = asked(only(kind), programs.view(programs.entries[2], programs.entries[1]))
+        assert (request.kind, request.parents) == (kind, ("e2",))
+        assert f"```python\n{DEEPER}```" in text(request)
+
+    def test_crossover_takes_another_line_and_shows_both(self) -> None:
+        programs = search()
+        grown = programs.add(FASTER.replace("0.5", "0.6"), 0.86, 2.5, parents=("e1",))
+        for seed in range(10):
+            request = asked(only("crossover"), programs.view(grown, programs.entries[1], programs.entries[2]), seed)
+            assert request.parents == (grown.id, "e2")
+            assert f"```python\n{DEEPER}```" in text(request)
+            assert request.kind == "crossover"
+
+    def test_crossover_of_relatives_where_there_is_nobody_else(self) -> None:
+        programs = Programs()
+        programs.add(PROGRAM, 0.8, 1.0)
+        child = programs.add(FASTER, 0.8, 2.0, parents=("e0",))
+        request = asked(only("crossover"), programs.view(child, programs.entries[0]))
+        assert request.parents == ("e1", "e0")
+
+    def test_repair_of_a_program_that_failed_changes_that_program(self) -> None:
+        found = {asked(only("repair"), search().view(), seed).parents: seed for seed in range(20)}
+        assert set(found) == {("e4",), ("e1",)}
+        request = asked(only("repair"), search().view(), found["e4",])
+        assert f"```python\n{BROKEN}```" in text(request)
+        assert BOOM.detail in text(request)
+        change = patch.render(patch.diff(FASTER, BROKEN))
+        assert change in text(request)
+        assert "e4" not in request.inspirations
+
+    def test_repair_of_a_reply_that_made_no_program_changes_what_it_was_for(self) -> None:
+        found = {asked(only("repair"), search().view(), seed).parents: seed for seed in range(20)}
+        request = asked(only("repair"), search().view(), found["e1",])
+        assert f"```python\n{FASTER}```" in text(request)
+        assert "the reply that found no place" in text(request) and NO_MATCH.detail in text(request)
+        assert request.inspirations[0] == "e5"
+
+    def test_no_failure_is_repaired_twice(self) -> None:
+        programs = search()
+        programs.add(FASTER.replace("0.5", "0.7"), 0.8, 0.9, parents=("e4",), kind="repair")
+        found = {asked(only("repair"), programs.view(), seed).inspirations[0] for seed in range(10)}
+        assert found == {"e5"}
+        open_ = asked(only("repair"), programs.view())
+        assert only("repair").propose(programs.view(open=(open_,)), random.Random(0)) is None
+        held = Proposal(kind="repair", parents=("e1",), inspirations=("e5",), reply="r", proposer="llm")
+        assert only("repair").propose(programs.view(open=(held,)), random.Random(0)) is None
+
+    def test_what_cannot_be_made_leaves_its_share_to_the_others(self) -> None:
+        programs = Programs()
+        programs.add(PROGRAM, 0.8, 1.0)
+        shares = Shares(patch=1, rewrite=0, crossover=50, repair=50)
+        assert {asked(Llm(options(shares=shares)), programs.view(), seed).kind for seed in range(10)} == {"patch"}
+        assert only("crossover").propose(programs.view(), random.Random(0)) is None
+        assert only("repair").propose(programs.view(), random.Random(0)) is None
+
+    def test_one_kind_alone_or_none_of_that_name(self) -> None:
+        assert dict(Shares.only("crossover").items()) == {"patch": 0, "rewrite": 0, "crossover": 1, "repair": 0}
+        with pytest.raises(HarnessError, match="expected a kind of patch, rewrite, crossover, repair, found 'seed'"):
+            Shares.only("seed")
+        with pytest.raises(ValueError, match="one of them above 0"):
+            Shares(patch=0, rewrite=0, crossover=0, repair=0)
+
+
+class TestModels:
+    def test_weights_decide_without_a_bandit(self) -> None:
+        proposer = Llm(options(models=(Contender(name="a", weight=9), Contender(name="b", weight=1))))
+        view = search().view()
+        found = Counter(asked(proposer, view, seed).model for seed in range(200))
+        assert 150 < found["a"] < 200
+
+    def test_each_is_asked_for_its_kinds_alone(self) -> None:
+        models = Contender(name="small", kinds=("patch", "repair")), Contender(name="large", kinds=("rewrite",))
+        proposer = Llm(options(models=(*models, Contender(name="crosser", kinds=("crossover",)))))
+        view = search().view()
+        pairs = {(one.kind, one.model) for one in (asked(proposer, view, seed) for seed in range(80))}
+        expected = {("patch", "small"), ("repair", "small"), ("rewrite", "large"), ("crossover", "crosser")}
+        assert pairs == expected
+
+    def test_a_kind_without_a_model_is_an_error(self) -> None:
+        with pytest.raises(HarnessError, match="a model that is asked for proposals of kind rewrite, found none"):
+            Llm(options(models=(Contender(name="a", kinds=("patch", "crossover", "repair")),)))
+
+    def test_bandit_turns_to_the_model_that_improves(self) -> None:
+        programs = Programs()
+        programs.add(PROGRAM, 0.5, 1.0)
+        for n in range(1, 61):
+            values = {"model": "ab"[n % 2], "usd": 0.01, "tokens": 10}
+            if n % 2:
+                programs.add(f"{PROGRAM}# {n}\n", 0.5 + n / 1000, 1.0, parents=("e0",), **values)
+            else:
+                programs.reject(PROGRAM, NO_MATCH, ("e0",), **values)
+        models = (Contender(name="a"), Contender(name="b"))
+        proposer = Llm(options(shares=Shares.only("patch"), models=models, bandit=BanditSettings()))
+        found = Counter(asked(proposer, programs.view(), seed).model for seed in range(100))
+        assert found["b"] > 90
+
+    def test_request_carries_the_models_own_limits(self) -> None:
+        model = Contender(name="a", max_output_tokens=123, context_tokens=6000)
+        request = asked(only("patch", models=(model,)), search().view())
+        assert request.max_output_tokens == 123
+        assert size(request.messages) <= 6000
+
+
+class TestInspirations:
+    def many(self) -> Programs:
+        programs = Programs()
+        programs.add(PROGRAM, 0.5, 1.0)
+        for n in range(1, 9):
+            programs.add(f"{PROGRAM}# front {n}\n", 0.5 + n / 100, 1 - n / 100, parents=("e0",))
+        for n in range(9, 30):
+            programs.add(f"{PROGRAM}# left {n}\n", 0.5, 0.5, parents=("e0",))
+        return programs
+
+    def test_half_are_of_the_front_and_the_champion_first(self) -> None:
+        programs = self.many()
+        view = programs.view(programs.entries[8])
+        front = {entry.id for entry in view.standing.front}
+        for seed in range(20):
+            found = asked(only("patch", inspirations=4), view, seed).inspirations
+            assert len(set(found)) == 4 and "e8" not in found
+            assert found[0] == "e0" and found[1] in front
+
+    def test_what_the_front_left_behind_is_shown_too(self) -> None:
+        programs = self.many()
+        view = programs.view(programs.entries[8])
+        shown = {one for seed in range(20) for one in asked(only("patch"), view, seed).inspirations}
+        assert any(int(one[1:]) >= 9 for one in shown)
+
+    def test_as_a_patch_where_that_is_short_and_as_source_where_it_is_not(self) -> None:
+        programs = Programs()
+        long = PROGRAM.replace("LIMIT = 7\n", "LIMIT = 7\n" + "# a line\n" * 60)
+        programs.add(long, 0.8, 1.0)
+        programs.add(long.replace("ROUNDS = 4", "ROUNDS = 3"), 0.9, 0.9, parents=("e0",))
+        other = "# EVOLVE-BLOCK-START\nROUNDS = 1\n# EVOLVE-BLOCK-END\n"
+        programs.add(other, 0.95, 0.8, parents=("e0",))
+        request = asked(only("patch"), programs.view(programs.entries[0]))
+        assert set(request.inspirations) == {"e1", "e2"}
+        change = patch.render(patch.diff(long, long.replace("ROUNDS = 4", "ROUNDS = 3")))
+        assert change in text(request) and text(request).count("# a line\n" * 60) == 1
+        assert other in text(request)
+
+    def test_none_where_none_are_wanted(self) -> None:
+        request = asked(only("patch", inspirations=0), search().view())
+        assert request.inspirations == () and "# Other programs" not in text(request)
+
+
+class TestWhatThePromptSays:
+    def test_figures_of_the_parent_case_by_case(self) -> None:
+        programs = Programs()
+        programs.add(PROGRAM, 0.8, 1.0)
+        child = programs.add(FASTER, 0.85, 2.0, parents=("e0",))
+        score = child.scored
+        assert score is not None
+        case = score.score.cases[0]
+
+        def renamed(name: str, quality: float, ms: float) -> CaseScore:
+            metrics = {"same_window_balance": 0.77}
+            return replace(
+                case, quality=CaseQuality(case=name, quality=quality, ceiling=0.9, metrics=metrics), runtime_ms=ms
+            )
+
+        cases = (renamed("near", 0.89, 1.5), renamed("far", 0.6, 2.5))
+        verdict = Scored(score=replace(score.score, cases=cases), environment=score.environment)
+        programs.entries[1] = replace(child, verdict=verdict)
+        found = text(asked(only("patch"), programs.view(programs.entries[1])))
+        assert "case  toy     ceiling  gap     same_window_balance  ms   reference ms  speed-up [95 %]\n" in found
+        assert "far   0.6000  0.9000   0.3000  0.7700               2.5  10            2 [1.96, 2.04]\n" in found
+        assert "Most quality is lost on far: 0.3000 below its ceiling, 97% of all gaps together." in found
+        assert "a call takes longest on far, 2.5 ms" in found
+
+    def test_where_the_search_stands_what_failed_and_what_was_tried(self) -> None:
+        programs = search()
+        programs.add(FASTER + "# worse\n", 0.82, 1.0, parents=("e1",), name="worse_child")
+        view = programs.view(programs.entries[1], advice=("Think of {{ drift }}.",))
+        found = text(asked(only("patch"), view))
+        assert "The best so far: the program above." in found
+        assert "The seed program: toy 0.8000 (ceiling 1.0000), 1 times as fast as the reference" in found
+        assert '"worse_child": toy 0.8200' in found
+        assert BOOM.detail in found and NO_MATCH.detail in found
+        assert "a timeout" not in found
+        assert "Think of {{ drift }}." in found
+        assert "Device `cpu` (a processor); 2 cores, of which a program may use 1 thread" in found
+        assert 'It is called "fewer_rounds": One round less.' in found
+
+    def test_rejections_of_ancestors_come_after_ones_own_and_each_text_once(self) -> None:
+        programs = search()
+        child = programs.add(FASTER.replace("0.5", "0.6"), 0.86, 2.5, parents=("e1",))
+        own = Rejected(stage="validate", reason="shape", detail="its own")
+        for _ in range(3):
+            programs.reject(FASTER, own, (child.id,))
+        history = History()
+        history.follow(programs.entries)
+        found = [entry.verdict for entry in history.rejections(child, 5)]
+        assert found == [own, NO_MATCH, BOOM]
+        assert [entry.verdict for entry in history.rejections(child, 2)] == [own, NO_MATCH]
+
+    @pytest.mark.parametrize(
+        ("objective", "says"),
+        [
+            (Pareto(epsilon=0.1), "A faster program whose quality is at least 0.7000"),
+            (QualityLimit(within=0.05), "The fastest program whose quality is at least 0.7500"),
+            (RuntimeLimit(min_speedup_over_seed=3), "at least 3 times as fast as the seed program"),
+            (Weighted(quality_weight=100, speed_weight=2), "quality * 100 + ln(speed-up over the reference) * 2"),
+        ],
+    )
+    def test_the_goal_in_the_words_of_the_objective(self, objective: Any, says: str) -> None:
+        programs = Programs(objective)
+        programs.add(PROGRAM, 0.8, 1.0)
+        assert says in text(asked(only("patch"), programs.view()))
+
+    def test_a_reply_of_ten_megabytes_is_cut(self) -> None:
+        programs = Programs()
+        programs.add(PROGRAM, 0.8, 1.0)
+        programs.reject(PROGRAM, NO_MATCH, ("e0",), reply="begin" + "x" * 10_000_000 + "end")
+        assert size(asked(only("repair"), programs.view()).messages) < 20_000
+
+
+class TestRoom:
+    def test_prompt_leaves_room_for_repairs_where_it_can(self) -> None:
+        programs = search()
+        programs.sources["e1"] = FASTER + "# long\n" * 2000
+        view = programs.view(programs.entries[1], programs.entries[2])
+        small = asked(only("patch", context_tokens=8000), view)
+        assert 6000 < size(small.messages) <= 8000
+        large = asked(only("patch", context_tokens=20_000), view)
+        assert size(large.messages) <= 15_000
+
+    def test_a_kind_that_does_not_fit_leaves_its_place_to_one_that_does(self) -> None:
+        programs = search()
+        programs.sources["e2"] = "# another\n" * 4000
+        view = programs.view(programs.entries[1], programs.entries[2])
+        proposer = Llm(options(context_tokens=6000, shares=Shares(patch=1, rewrite=0, crossover=50, repair=0)))
+        assert {asked(proposer, view, seed).kind for seed in range(10)} == {"patch"}
+
+    def test_where_nothing_fits_the_error_says_what_to_raise(self) -> None:
+        with pytest.raises(HarnessError, match=r"raise proposer\.context_tokens"):
+            only("patch", context_tokens=1000).propose(search().view(), random.Random(0))
+
+
+class TestRepairTurns:
+    def first(self, **values: Any) -> tuple[Llm, Request]:
+        proposer = only("patch", **values)
+        return proposer, asked(proposer, search().view())
+
+    def test_as_many_as_the_options_allow(self) -> None:
+        proposer, request = self.first(repairs=2)
+        turns = tuple(Turn(text=f"answer {n}", model="m") for n in range(3))
+        second = proposer.repair(request, turns[:1], REFUSED)
+        assert second is not None
+        third = proposer.repair(second, turns[:2], REFUSED)
+        assert third is not None
+        assert [one.text for one in third.messages if one.role == "assistant"] == ["answer 0", "answer 1"]
+        assert proposer.repair(third, turns, REFUSED) is None
+        assert self.first(repairs=0)[0].repair(request, turns[:1], REFUSED) is None
+
+    @pytest.mark.parametrize("finish", ["refusal", "empty", "no_reply"])
+    def test_none_where_nothing_was_answered(self, finish: Any) -> None:
+        proposer, request = self.first()
+        assert proposer.repair(request, (Turn(text="I cannot.", model="m", finish=finish),), REFUSED) is None
+
+    def test_none_after_an_answer_of_blanks(self) -> None:
+        proposer, request = self.first()
+        assert proposer.repair(request, (Turn(text=" \n", model="m"),), REFUSED) is None
+
+    def test_a_cut_answer_is_sent_back(self) -> None:
+        proposer, request = self.first()
+        found = proposer.repair(request, (Turn(text="<DIFF>\n<<<<", model="m", finish="length"),), REFUSED)
+        assert found is not None and "If the answer was cut off" in found.messages[-1].text
+
+    def test_a_huge_binary_answer_fits(self) -> None:
+        proposer, request = self.first(context_tokens=16_000)
+        answer = Turn(text="\0\ud800\x01" * 3_000_000, model="m")
+        found = proposer.repair(request, (answer,), BOOM)
+        assert found is not None and size(found.messages) <= 16_000
+        assert BOOM.detail in found.messages[-1].text and found.messages[-2].text.encode()
+
+
+class TestOptions:
+    def test_no_task(self) -> None:
+        with pytest.raises(HarnessError, match="expected a task"):
+            PROPOSERS["llm"](ProposerOptions())
+
+    def test_templates_are_tried_out_at_once(self) -> None:
+        with pytest.raises(HarnessError, match=r"template repair\.j2, line 2: 'fialed' is undefined"):
+            Llm(options(templates={**read_templates(), "repair.j2": "\n{{ fialed }}"}))
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: ProposerOptions(repairs=-1),
+            lambda: ProposerOptions(inspirations=-1),
+            lambda: ProposerOptions(context_tokens=0),
+            lambda: Contender(name="a", weight=0),
+            lambda: Contender(name="a", weight=float("inf")),
+        ],
+    )
+    def test_values_that_make_no_sense(self, make: Callable[[], object]) -> None:
+        with pytest.raises(ValueError, match="expected"):
+            make()
+
+
+class TestHistory:
+    def test_follows_growing_entries_and_starts_again_where_they_are_others(self) -> None:
+        programs = search()
+        history, fresh = History(), History()
+        for count in range(len(programs.entries) + 1):
+            history.follow(programs.entries[:count])
+        fresh.follow(programs.entries)
+        assert history.by_id == fresh.by_id
+        assert history.failures(9) == fresh.failures(9) == [programs.entries[5], programs.entries[4]]
+        # An attempt of another process turns up between those that are known.
+        late: Entry = replace(programs.entries[4], id="late", number=3)
+        history.follow([*programs.entries[:4], late, *programs.entries[4:]])
+        assert late in history.failures(9) and len(history.by_id) == 8
+        history.follow([])
+        assert history.by_id == {} and history.failures(9) == []
+
+    def test_scored_children_latest_first(self) -> None:
+        history = History()
+        entries = search().entries
+        history.follow(entries)
+        assert [one.id for one in history.scored_children(entries[0])] == ["e3", "e2", "e1"]
+        assert history.related(entries[1], entries[0]) and not history.related(entries[1], entries[2])
