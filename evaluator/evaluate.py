@@ -226,16 +226,15 @@ class Judge:
             source, self._reference, f"the reference {self._reference_name}", passes, self._steps("measure", report)
         )
         with self._lane(report):
-            pinned = bool(self._cpus)
-            if pinned:
-                self._executor.end()
+            if self._cpus:
+                worker.pin(self._cpus)
             try:
                 samples = contest.measure(
                     settings,
                     budget_s=settings.budget_s * len(self.cases),
                     rounds=ROUNDS,
                     enough=partial(stats.narrow_enough, half_width=settings.half_width),
-                    loaded=None if pinned else worker,
+                    loaded=worker,
                 )
             except OtherFailed as error:
                 raise EvaluatorError(f"{error}; choose another reference program") from None

@@ -140,7 +140,7 @@ class LocalExecutor:
             raw = b""
         answer: dict[str, Any] = json.loads(raw) if raw else {}
         if not answer or "error" in answer:
-            said = answer.get("error") or self._log() or "they ended without a word"
+            said = "; ".join(filter(None, (answer.get("error"), self._log()))) or "they ended without a word"
             raise EvaluatorError(f"the judge's helper processes failed: {said}")
         return answer
 

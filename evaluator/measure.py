@@ -51,6 +51,7 @@ class TimedCase:
         self._task, self._case, self._plans = task, case, plans
         self._failed, self._report = failed, report
         self._rng = np.random.default_rng(secrets.randbits(128))
+        self._scored = [self._worth(step, plan) for step, plan in enumerate(plans)]
         self._shortfalls: list[float] = []
         self._pass_shortfalls: list[float] = []
         self._unread = True
@@ -79,10 +80,15 @@ class TimedCase:
         if self._unread:
             self._read_other(other)
         plan = variation.restore(read_answer(task, case, answer, what))
-        scored = self._plans[step]
-        self._shortfalls.append(task.step_quality(case, step, scored) - task.step_quality(case, step, plan))
-        self._pass_shortfalls.append(task.pass_quality(case, step, scored) - task.pass_quality(case, step, plan))
+        shown, coming = self._worth(step, plan)
+        shown_scored, coming_scored = self._scored[step]
+        self._shortfalls.append(shown_scored - shown)
+        self._pass_shortfalls.append(coming_scored - coming)
         return candidate_ns, other_ns
+
+    def _worth(self, step: int, plan: Plan) -> tuple[float, float]:
+        """The quality of a plan on the window it was made for, and as the pass counts it."""
+        return self._task.step_quality(self._case, step, plan), self._task.pass_quality(self._case, step, plan)
 
     def _call_other(self, call: Call, seed: int) -> tuple[Answer, int]:
         try:

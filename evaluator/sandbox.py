@@ -141,11 +141,15 @@ def readable_paths() -> tuple[str, ...]:
 
 
 def rehearse() -> None:
-    """Have the binding find the C library and the kernel's version before the fork, instead of after each."""
+    """Have the binding find the C library and the kernel's version, and the filter built, before the fork instead of
+    after each.
+    """
     from landlockpy import Ruleset, supported
 
     if supported():
         Ruleset().close()
+    if seccomp.supported():
+        seccomp.program(allow_processes=False, own_pid=1)  # the id of a process in namespaces of its own
 
 
 def restrict_files(scratch: str, readable: tuple[str, ...], device: str) -> None:

@@ -4,7 +4,8 @@ Owns: the judge's side of one exchange: the clock, the deadline, keeping the pro
 went wrong into a verdict. Does not know: how the process was started or confined, tasks, scores.
 
 A worker is stopped (SIGSTOP, all its threads) whenever no answer is asked of it, so that nothing can be worked out off
-the clock and nothing disturbs the call of another worker. The clock starts before it is let go on.
+the clock and nothing disturbs the call of another worker. The clock starts before it is let go on, and is read after it
+is stopped again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from evaluator import wire
@@ -51,6 +53,10 @@ class Worker(Protocol):
 
     def ping(self) -> int:
         """Nanoseconds of an empty call. Raises Stopped."""
+        ...
+
+    def pin(self, cpus: tuple[int, ...]) -> None:
+        """Keep the process to these cores from now on."""
         ...
 
 
@@ -100,9 +106,10 @@ class LocalWorker:
             reply = self._channel.recv(1) if ready else None
         except (BrokenPipeError, ConnectionResetError, ProcessLookupError):
             reply = b""
-        elapsed = time.perf_counter_ns() - begin
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._link.pid, signal.SIGSTOP)
+        # Read before it is stopped, a judge that the machine holds up in between would let it work off the clock.
+        elapsed = time.perf_counter_ns() - begin
         if reply is None:
             raise stop(stage, "timeout", f"{what} took longer than {timeout_s:g} s, the limit")
         if not reply:
@@ -164,6 +171,12 @@ class LocalWorker:
 
     def ping(self) -> int:
         return self._exchange(b"P", PING_TIMEOUT_S, "run", "an empty call")[1]
+
+    def pin(self, cpus: tuple[int, ...]) -> None:
+        # It is stopped: no thread starts another meanwhile. One that is gone is found out at the next exchange.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{self._link.pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), cpus)
 
     def close(self) -> None:
         self._channel.close()
