@@ -85,9 +85,10 @@ class Judge:
         self.task = task
         self.settings = settings or JudgeSettings()
         self.seed = seed
-        self.device = environment.resolve_device(device)
+        self._target = environment.find(device)
+        self.device = self._target.device
         self.cases = task.cases(seed)
-        self._lanes = lanes.usable(self.settings.lanes, self.device, asked=device)
+        self._lanes = lanes.usable(self.settings.lanes, self.device, asked=device, address=self._target.address)
         self._cpus = self._spare = lanes.spare(self._lanes)
         self._reference, self._reference_name = reference, reference_name
         self._passed: tuple[str, dict[str, Plans]] = ("", {})
@@ -105,10 +106,6 @@ class Judge:
     def ready(self) -> Ready:
         """The confinement in force; waits for the helper processes."""
         return self._executor.ready
-
-    @cached_property
-    def _hardware(self) -> str:
-        return environment.hardware(self.device)
 
     @cached_property
     def _hard_cases(self) -> tuple[HardCase, ...]:
@@ -130,7 +127,8 @@ class Judge:
 
     def _open(self) -> Worker:
         request, answer = self._sizes
-        return self._executor.open(request_bytes=request, answer_bytes=answer, device=self.device, cpus=self._cpus)
+        where = self._target.address
+        return self._executor.open(request_bytes=request, answer_bytes=answer, device=where, cpus=self._cpus)
 
     def evaluate(self, source: str, *, progress: Report | None = None) -> Verdict:
         """Judge a program's source: `Scored`, or `Rejected` with the stage, the reason and what to do about it."""
@@ -217,6 +215,7 @@ class Judge:
             end=self._executor.end,
             other_name=name,
             report=report,
+            until_steady=self.device != "cpu",
         )
 
     def _measure(self, source: str, worker: Worker, passes: dict[str, Plans], report: Report) -> Verdict:
@@ -308,7 +307,7 @@ class Judge:
 
     def _environment_of(self, contest: Contest) -> Environment:
         found = self.environment(contest.empty_call_us)
-        return replace(found, warnings=(*found.warnings, *contest.warnings))
+        return replace(found, scatter=contest.scatter, warnings=(*found.warnings, *contest.warnings))
 
     def _score(self, scores: list[CaseScore]) -> Score:
         metrics = {name: fmean(score.quality.metrics[name] for score in scores) for name in self.task.headline_metrics}
@@ -328,7 +327,7 @@ class Judge:
         """Where this judge's scores are taken."""
         return Environment(
             device=self.device,
-            hardware=self._hardware,
+            hardware=self._target.hardware,
             cores=environment.cores(),
             threads=self.settings.threads,
             python=platform.python_version(),

@@ -171,6 +171,7 @@ def restrict_files(scratch: str, readable: tuple[str, ...], device: str) -> None
             for node in sorted(Path("/dev").glob("nvidia*")):
                 ruleset.allow_path(str(node), device_files)
             ruleset.allow_path("/proc", read | AccessFS.WRITE_FILE)
+            ruleset.allow_path("/sys/devices", read)  # where the driver looks up how memory and GPUs are laid out
         ruleset.allow_path(scratch, everything)
         ruleset.restrict()
 

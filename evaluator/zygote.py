@@ -63,7 +63,7 @@ def _worker(
     request: dict[str, Any], level: SandboxLevel, readable: tuple[str, ...], channel: socket.socket, memory_fd: int
 ) -> None:
     """The forked child: confine itself, then serve. Never returns."""
-    from evaluator import worker
+    from evaluator import device, worker
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
@@ -76,7 +76,7 @@ def _worker(
 
         torch.set_num_threads(request["threads"])
     os.dup2(1, 2)  # the judge's log of errors is not for strangers to write to; 1 is /dev/null
-    worker.serve(channel, memory_fd, request["request_bytes"], request["device"])
+    worker.serve(channel, memory_fd, request["request_bytes"], device.make(limits.device, limits.memory_bytes))
     os._exit(0)
 
 

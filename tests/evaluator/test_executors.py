@@ -113,22 +113,21 @@ def test_error_text_names_the_programs_own_line(executor: LocalExecutor) -> None
 def test_cheat_gets_its_verdict_and_leaves_nothing(bench: Bench, path: Path, root: Path) -> None:
     places = {"VICTIM": str(bench.victim), "ROOT": str(root), "JUDGE": str(os.getpid()), "SECRET": SECRET}
     expectations, source = cheat(path, places)
-    (expected,) = expectations
     before, modes = Traces.now(bench.temporary), bench.victim.stat()
-    timeout_s = 0.5 if expected == "run/timeout" else 60.0
+    timeout_s = 0.5 if "run/timeout" in expectations else 60.0
     begin = time.monotonic()
     verdict = verdict_on(bench.executor, source, timeout_s=timeout_s)
     spent_s = time.monotonic() - begin
 
-    if expected == "ok":
+    if "ok" in expectations:
         assert isinstance(verdict, tuple), verdict
         np.testing.assert_array_equal(verdict[0], EXPECTED)
     else:
         assert isinstance(verdict, Rejected), "the cheat got through"
-        assert f"{verdict.stage}/{verdict.reason}" == expected, verdict.detail
+        assert f"{verdict.stage}/{verdict.reason}" in expectations, verdict.detail
         assert verdict.detail.replace("\n", "").isprintable()
         assert len(verdict.detail) < 10_000
-    if expected == "run/timeout":
+    if "run/timeout" in expectations:
         assert timeout_s <= spent_s < timeout_s + 1.0
     assert Traces.now(bench.temporary) == before
     assert bench.victim.read_text() == "precious"
@@ -297,3 +296,14 @@ def test_helpers_killed_from_outside_are_our_fault() -> None:
             for pid in before:
                 os.kill(pid, 9)
             executor.open(request_bytes=1, answer_bytes=1, device="cpu")
+
+
+def test_after_an_interrupt_no_answer_is_taken_for_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalExecutor(SETTINGS) as executor:
+        assert executor.ready.level
+        with monkeypatch.context() as patch:
+            patch.setattr(executor, "_receive", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                executor.end()
+        with pytest.raises(EvaluatorError, match="cut short"):
+            executor.end()
