@@ -31,6 +31,13 @@ def holders() -> frozenset[int] | None:
     return frozenset(int(line) for line in map(str.strip, found.stdout.splitlines()) if line.isdecimal())
 
 
+def promise() -> str:
+    """What is promised about the memory of killed programs on a GPU of this machine."""
+    if holders() is None:
+        return "its return is not checked: nvidia-smi is missing or fails"
+    return "its return is proven where nvidia-smi lists our processes (often not in containers)"
+
+
 def wait_until_returned(pids: Iterable[int], patience_s: float) -> frozenset[int]:
     """Those of these processes of which nobody says, when patience ends, that they are gone; none, as a rule."""
     deadline = time.monotonic() + patience_s
