@@ -6,23 +6,66 @@ Asks CUDA only in a short-lived process of its own: this one never imports torch
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from evaluator.types import EvaluatorError
 
-_PROBE = "import torch; print(*(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())), sep='\\n')"
+_PROBE = """
+import json, os, torch
+found = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ""
+print(json.dumps({"visible": visible, "gpus": [[gpu.name, str(getattr(gpu, "uuid", ""))] for gpu in found]}))
+"""
+_DRIVER = Path("/dev/nvidiactl")
 PROBE_TIMEOUT_S = 120.0
 BUSY_LOAD = 1.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The device of a run. `device` is its name under the user's settings: `cpu` or `cuda:N`.
+
+    `address` is its name under any: `cpu`, or `cuda:` and what CUDA_VISIBLE_DEVICES selects this GPU alone by. Workers
+    are started under it, and timing locks are named after it.
+    """
+
+    device: str
+    hardware: str
+    address: str
+
+
+def _targets(said: str) -> tuple[Target, ...]:
+    """The GPUs of what the probe said, in CUDA's order.
+
+    A GPU's own id selects it wherever it stands in the user's list and whatever the order in which CUDA counts. A part
+    of a GPU (MIG) has none that torch tells, so it goes by the user's entry, or by its number.
+    """
+    found = json.loads(said)
+    entries = [entry.strip() for entry in found["visible"].split(",")] if found["visible"] else []
+    targets = []
+    for number, (name, uuid) in enumerate(found["gpus"]):
+        entry = entries[number] if number < len(entries) else str(number)
+        part = entry.startswith("MIG-") or " MIG " in name
+        visible = f"GPU-{uuid}" if uuid and not part else entry
+        targets.append(Target(device=f"cuda:{number}", hardware=name, address=f"cuda:{visible}"))
+    return tuple(targets)
+
+
 def cuda_devices() -> tuple[str, ...]:
-    """Names of the CUDA devices that torch sees; () without asking torch where the driver has made no device file."""
-    if not Path("/dev/nvidiactl").exists():
+    """Names of the CUDA devices that torch sees."""
+    return tuple(target.hardware for target in cuda_targets())
+
+
+def cuda_targets() -> tuple[Target, ...]:
+    """The CUDA devices that torch sees; () without asking torch where the driver has made no device file."""
+    if not _DRIVER.exists():
         return ()
     try:
         found = subprocess.run(
@@ -30,24 +73,30 @@ def cuda_devices() -> tuple[str, ...]:
         )
     except subprocess.TimeoutExpired:
         return ()
-    return tuple(found.stdout.split("\n")[:-1]) if found.returncode == 0 else ()
+    return _targets(found.stdout) if found.returncode == 0 else ()
 
 
 def resolve_device(wanted: str) -> str:
     """`cpu` or `cuda:N` for `auto`, `cpu`, `cuda` or `cuda:N`. Raises EvaluatorError where there is no such device."""
+    return find(wanted).device
+
+
+def find(wanted: str) -> Target:
+    """The device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises EvaluatorError where there is no such device."""
+    cpu = Target(device="cpu", hardware=cpu_name(), address="cpu")
     if wanted == "cpu":
-        return "cpu"
+        return cpu
     kind, colon, index = wanted.partition(":")
     if kind not in ("auto", "cuda") or (colon and (kind == "auto" or not index.isdecimal())):
         raise EvaluatorError(f"expected a device of auto, cpu, cuda or cuda:N, found {wanted!r}")
-    devices = cuda_devices()
+    devices = cuda_targets()
     if wanted == "auto":
-        return "cuda:0" if devices else "cpu"
+        return devices[0] if devices else cpu
     number = int(index or 0)
     if number >= len(devices):
         seen = f"torch sees {len(devices)} CUDA device(s)" if devices else "torch sees no CUDA device here"
         raise EvaluatorError(f"device {wanted} was asked for, but {seen}; use --device cpu or auto")
-    return f"cuda:{number}"
+    return devices[number]
 
 
 def cpu_name() -> str:

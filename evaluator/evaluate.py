@@ -87,9 +87,10 @@ class Judge:
         self.task = task
         self.settings = settings or JudgeSettings()
         self.seed = seed
-        self.device = environment.resolve_device(device)
+        self._target = environment.find(device)
+        self.device = self._target.device
         self.cases = task.cases(seed)
-        self._lanes = lanes.usable(self.settings.lanes, self.device, asked=device)
+        self._lanes = lanes.usable(self.settings.lanes, self.device, asked=device, address=self._target.address)
         self._cpus = self._spare = lanes.spare(self._lanes)
         self._reference, self._reference_name = reference, reference_name
         self._passed: tuple[str, dict[str, Plans]] = ("", {})
@@ -124,10 +125,6 @@ class Judge:
         return self._executor.ready
 
     @cached_property
-    def _hardware(self) -> str:
-        return environment.hardware(self.device)
-
-    @cached_property
     def _hard_cases(self) -> tuple[HardCase, ...]:
         return self.task.hard_cases(self.seed)
 
@@ -147,7 +144,8 @@ class Judge:
 
     def _open(self) -> Worker:
         request, answer = self._sizes
-        return self._executor.open(request_bytes=request, answer_bytes=answer, device=self.device, cpus=self._cpus)
+        where = self._target.address
+        return self._executor.open(request_bytes=request, answer_bytes=answer, device=where, cpus=self._cpus)
 
     def evaluate(self, source: str, *, progress: Report | None = None) -> Verdict:
         """Judge a program's source: `Scored`, or `Rejected` with the stage, the reason and what to do about it."""
@@ -235,6 +233,7 @@ class Judge:
             end=self._executor.end,
             other_name=name,
             report=report,
+            until_steady=self.device != "cpu",
         )
 
     def _measure(self, source: str, worker: Worker, passes: dict[str, Plans], report: Report) -> Verdict:
@@ -244,16 +243,15 @@ class Judge:
             source, self._reference, f"the reference {self._reference_name}", passes, self._steps("measure", report)
         )
         with self._lane(report):
-            pinned = bool(self._cpus)
-            if pinned:
-                self._executor.end()
+            if self._cpus:
+                worker.pin(self._cpus)
             try:
                 samples = contest.measure(
                     settings,
                     budget_s=settings.budget_s * len(self.cases),
                     rounds=ROUNDS,
                     enough=partial(stats.narrow_enough, half_width=settings.half_width),
-                    loaded=None if pinned else worker,
+                    loaded=worker,
                 )
             except OtherFailed as error:
                 raise EvaluatorError(f"{error}; choose another reference program") from None
@@ -328,7 +326,7 @@ class Judge:
 
     def _environment_of(self, contest: Contest) -> Environment:
         found = self.environment(contest.empty_call_us)
-        return replace(found, warnings=(*found.warnings, *contest.warnings))
+        return replace(found, scatter=contest.scatter, warnings=(*found.warnings, *contest.warnings))
 
     def _score(self, scores: list[CaseScore], samples: Sequence[Samples]) -> Score:
         metrics = {name: fmean(score.quality.metrics[name] for score in scores) for name in self.task.headline_metrics}
@@ -348,7 +346,7 @@ class Judge:
         """Where this judge's scores are taken."""
         return Environment(
             device=self.device,
-            hardware=self._hardware,
+            hardware=self._target.hardware,
             cores=environment.cores(),
             threads=self.settings.threads,
             python=platform.python_version(),

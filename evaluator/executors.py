@@ -23,16 +23,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from evaluator import wire
+from evaluator import gpus, wire
 from evaluator.sandbox import Limits
 from evaluator.scratch import remove_tree
 from evaluator.settings import LEVELS, JudgeSettings, SandboxLevel
 from evaluator.supervisor import clean_environment, command
 from evaluator.types import EvaluatorError
-from evaluator.workers import Link, LocalWorker, Stopped, Worker
+from evaluator.workers import Ending, Link, LocalWorker, Stopped, Worker
 
 START_TIMEOUT_S = 120.0
 _PATIENCE_S = 20.0
+_GPU_PATIENCE_S = 5.0
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
@@ -76,7 +77,9 @@ class LocalExecutor:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._folder = ""
+        self._asking = False
         self._count = 0
+        self._on_gpu: list[int] = []
 
     def __enter__(self) -> Self:
         self._start()
@@ -146,7 +149,7 @@ class LocalExecutor:
             raw = b""
         answer: dict[str, Any] = json.loads(raw) if raw else {}
         if not answer or "error" in answer:
-            said = answer.get("error") or self._log() or "they ended without a word"
+            said = "; ".join(filter(None, (answer.get("error"), self._log()))) or "they ended without a word"
             raise EvaluatorError(f"the judge's helper processes failed: {said}")
         return answer
 
@@ -157,14 +160,21 @@ class LocalExecutor:
 
     def _ask(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> dict[str, Any]:
         assert self._control is not None, "the executor is used outside its `with`"
+        if self._asking:  # an interrupt came between an order and its answer, which would be taken for the next one's
+            raise EvaluatorError("an exchange with the judge's helper processes was cut short; start the command again")
+        self._asking = True
         try:
             socket.send_fds(self._control, [json.dumps(message).encode()], list(fds))
         except (BrokenPipeError, ConnectionResetError):
             raise EvaluatorError("the judge's helper processes are gone; start the command again") from None
-        return self._receive()
+        answer = self._receive()
+        self._asking = False
+        return answer
 
     def open(self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = ()) -> LocalWorker:
-        """Fork a worker, pinned to `cpus` if any. Sizes are those of the largest request and answer it will see."""
+        """Fork a worker, pinned to `cpus` if any, whose `device` (an address: `environment.Target`) is ready for use.
+        Sizes are those of the largest request and answer it will see. Raises EvaluatorError.
+        """
         _ = self.ready
         self._count += 1
         scratch = Path(self._folder, f"scratch{self._count}")
@@ -197,30 +207,44 @@ class LocalExecutor:
             os.close(memory_fd)
             theirs.close()
         link = Link(
-            pid=pid, memory=memory, channel=ours, request_bytes=request_bytes, exit_code=partial(self._exit_code, pid)
+            pid=pid,
+            memory=memory,
+            channel=ours,
+            request_bytes=request_bytes,
+            ending=partial(self._ending, pid),
+            settles=device != "cpu",
         )
         settings = self.settings
         worker = LocalWorker(link, timeout_s=settings.timeout_s, load_timeout_s=settings.load_timeout_s)
         self._workers.append(worker)
+        if link.settles:
+            self._on_gpu.append(pid)
         try:
-            worker.ping()
+            worker.prepare()
         except Stopped as stopped:
             # No stranger's code has run yet.
             raise EvaluatorError(f"no confined process could be set up: {self._log() or stopped}") from None
         return worker
 
-    def _exit_code(self, pid: int) -> int | None:
+    def _ending(self, pid: int) -> Ending:
         """How a worker ended, if it has within a second."""
+        killed: dict[str, str] = {}
         for _ in range(100):
             answer = self._ask({"op": "reap"})
+            killed = answer["killed"]
             self._exit_codes.update({int(key): int(value) for key, value in answer["ended"].items()})
             if pid in self._exit_codes:
-                return self._exit_codes[pid]
+                break
             time.sleep(0.01)
-        return None
+        return Ending(code=self._exit_codes.get(pid), killed_for=killed.get(str(pid), ""))
 
     def end(self) -> None:
-        """Kill every worker and all it started, prove it, remove the scratch folders. Raises EvaluatorError."""
+        """Kill every worker and all it started, prove it, remove the scratch folders. Raises EvaluatorError.
+
+        Workers that nvidia-smi lists on a GPU have to leave its list, which proves that their memory is returned.
+        """
+        held = frozenset(self._on_gpu) & (gpus.holders() or frozenset()) if self._on_gpu else frozenset()
+        self._on_gpu = []
         for worker in self._workers:
             worker.close()
         self._workers = []
@@ -229,6 +253,11 @@ class LocalExecutor:
         if answer["alive"]:
             raise EvaluatorError(
                 f"processes {answer['alive']} of a candidate survived SIGKILL; the machine needs a look"
+            )
+        if left := gpus.wait_until_returned(held, _GPU_PATIENCE_S):
+            raise EvaluatorError(
+                f"the GPU memory of killed processes {sorted(left)} is not returned after {_GPU_PATIENCE_S:g} s, says "
+                f"nvidia-smi; the machine needs a look"
             )
         for scratch in Path(self._folder).glob("scratch*"):
             remove_tree(scratch)

@@ -2,9 +2,10 @@
 
 Owns: the advisory locks that every packsmith on the machine respects. Does not know: what is measured.
 
-A lane of a GPU takes the device's lock, a lane with cores takes each core's, and a CPU lane without cores takes those
-of all: lanes that share a core exclude each other. Locks are taken in one order, so that no two wait for each other,
-and the kernel drops them with their process, so that the files left behind by a crash mean nothing.
+A lane of a GPU takes the lock of that GPU, which goes by its own id: its number differs from process to process
+(`environment.Target`). A lane with cores takes each core's, and a CPU lane without cores takes those of all: lanes that
+share a core exclude each other. Locks are taken in one order, so that no two wait for each other, and the kernel drops
+them with their process, so that the files left behind by a crash mean nothing.
 
 The files lie where every user and every `TMPDIR` finds the same ones. They are opened for reading alone, which is all a
 lock needs: another user may own the file. They are created readable for all whatever the umask, never through a link,
@@ -48,11 +49,13 @@ def lock_names(lane: Lane, cores: Sequence[int]) -> list[str]:
     return [f"packsmith-lane-{name}.lock" for name in (*device, *(f"core-{cpu}" for cpu in sorted(cpus)))]
 
 
-def usable(lanes: Sequence[Lane], device: str, *, asked: str) -> tuple[Lane, ...]:
-    """The lanes of a run's device; one without pinning where none are given. A lane may name the device as the run does
-    (`asked`), or not at all. Raises EvaluatorError where none is the device's, or a core is not ours to use.
+def usable(lanes: Sequence[Lane], device: str, *, asked: str, address: str = "") -> tuple[Lane, ...]:
+    """The lanes of a run's device, under its `address` if it has one; one without pinning where none are given. A lane
+    may name the device as the run does (`asked`), or not at all. Raises EvaluatorError where none is the device's, or a
+    core is not ours to use.
     """
-    found = tuple(replace(lane, device=device) for lane in lanes if lane.device in ("", device, asked))
+    place = address or device
+    found = tuple(replace(lane, device=place) for lane in lanes if lane.device in ("", device, asked))
     if lanes and not found:
         raise EvaluatorError(
             f"expected a lane for the device {device} in judge.lanes, found {', '.join(lane.device for lane in lanes)}"
@@ -63,7 +66,7 @@ def usable(lanes: Sequence[Lane], device: str, *, asked: str) -> tuple[Lane, ...
             raise EvaluatorError(
                 f"judge.lanes: expected cores of {sorted(cores)}, which this process may use, found {missing}"
             )
-    return found or (Lane(device=device),)
+    return found or (Lane(device=place),)
 
 
 def spare(lanes: Sequence[Lane]) -> tuple[int, ...]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from statistics import fmean, median, pstdev
 
 import numpy as np
 
 from evaluator import timing
+from evaluator.clocks import Clocks
 from evaluator.settings import TimingSettings
 from evaluator.types import Answer, Call, Case, InvalidAnswer, OtherFailed, Plan, Samples, Task
 from evaluator.workers import Stopped, Worker, stop
@@ -22,8 +24,17 @@ from evaluator.workers import Stopped, Worker, stop
 PINGS = 5
 """Empty calls a round."""
 
-CHANCE = 3.0
-"""Standard errors within which a difference in the quality of the pass is taken for chance."""
+SUSPICION, CHANCE = 2.0, 4.0
+"""Standard errors beyond which a difference in quality is looked into, and within which it is taken for chance."""
+
+SCATTERED = 0.1
+"""So much may a program differ from itself, call by call, on a quiet machine (a log ratio)."""
+
+NULL_PAIR_NS = 50_000_000
+"""The longest call that is made twice more only to see how quiet the machine is."""
+
+ENOUGH_ANSWERS = 60
+"""Of so many, no difference in quality that matters is hidden by chance."""
 
 Plans = tuple[Plan, ...]
 
@@ -51,13 +62,23 @@ class TimedCase:
         self._task, self._case, self._plans = task, case, plans
         self._failed, self._report = failed, report
         self._rng = np.random.default_rng(secrets.randbits(128))
+        self._scored = [
+            (task.step_quality(case, step, plan), task.pass_quality(case, step, plan))
+            for step, plan in enumerate(plans)
+        ]
         self._shortfalls: list[float] = []
         self._pass_shortfalls: list[float] = []
+        self._repeated: list[bool] = []
+        self._met: set[int] = set()
+        self._clocks = Clocks()
+        self._last: Call | None = None
+        self._other_ns = 0
         self._unread = True
 
     def begin(self, candidate: Worker, other: Worker) -> timing.TimedPair:
         """The pair function of a round with these processes."""
         self._candidate, self._other, self._unread = candidate, other, True
+        self._met = set()
         return self._pair
 
     def _pair(self, other_first: bool) -> tuple[int, int]:
@@ -76,13 +97,40 @@ class TimedCase:
             else:
                 answer, candidate_ns = self._candidate.call(variation.call, seed, what=what)
         assert answer is not None and other is not None
+        self._clocks.add(
+            elapsed_ns=candidate_ns,
+            own_ns=self._candidate.own_ns,
+            other_elapsed_ns=other_ns,
+            other_own_ns=self._other.own_ns,
+        )
         if self._unread:
             self._read_other(other)
-        plan = variation.restore(read_answer(task, case, answer, what))
-        scored = self._plans[step]
-        self._shortfalls.append(task.step_quality(case, step, scored) - task.step_quality(case, step, plan))
-        self._pass_shortfalls.append(task.pass_quality(case, step, scored) - task.pass_quality(case, step, plan))
+        shown, coming = variation.qualities(read_answer(task, case, answer, what))
+        shown_scored, coming_scored = self._scored[step]
+        self._shortfalls.append(shown_scored - shown)
+        self._pass_shortfalls.append(coming_scored - coming)
+        self._repeated.append(step in self._met)
+        self._met.add(step)
+        self._last, self._other_ns = variation.call, other_ns
         return candidate_ns, other_ns
+
+    def check_clock(self, patience_s: float) -> None:
+        """The clocks of the candidate's processes must agree with the judge's. Raises Stopped.
+
+        Where they seem not to, more pairs are taken first, for so many seconds at most: the machine may be to blame.
+        """
+        end = time.monotonic() + patience_s
+        while self._clocks.doubtful and time.monotonic() < end:
+            self._pair(other_first=False)
+        if said := self._clocks.dispute():
+            raise stop("measure", "clock_disputed", f"case {self._case.name}: {said}")
+
+    def null_pair(self) -> list[float]:
+        """|ln(time / time)| of the other program called twice on the last inputs; [] where that takes too long."""
+        if self._last is None or self._other_ns > NULL_PAIR_NS:
+            return []
+        one, other = (self._call_other(self._last, 0)[1] for _ in range(2))
+        return [abs(math.log(one / other))]
 
     def _call_other(self, call: Call, seed: int) -> tuple[Answer, int]:
         try:
@@ -97,27 +145,49 @@ class TimedCase:
             raise self._failed(stopped) from None
         self._unread = False
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the timed answers seem worse than those that were scored, and are so few that chance may be why."""
+        few = len(self._shortfalls) < ENOUGH_ANSWERS
+        return few and any(found > least + SUSPICION * chance for found, least, chance, _ in self._differences())
+
     def check_quality(self) -> None:
         """The timed answers must be as good as those that were scored. Raises Stopped."""
-        shortfall, allowed = fmean(self._shortfalls), self._task.tolerance
-        if shortfall > allowed:
-            raise stop(
-                "measure",
-                "quality_disputed",
-                f"case {self._case.name}: the plans of timed calls, made on the same windows under other labels, are "
-                f"worse than the scored ones by {shortfall:.4f} on average, {allowed:g} is allowed",
-            )
-        # What a plan is worth for loads that its maker was not shown is partly chance.
-        steps, timed = self._task.steps(self._case), len(self._pass_shortfalls)
-        chance = CHANCE * pstdev(self._pass_shortfalls) * math.sqrt(1 / steps + 1 / timed)
-        surplus, allowed = fmean(self._pass_shortfalls), self._task.tolerance / 4 + chance
-        if surplus > allowed:
-            raise stop(
-                "measure",
-                "quality_disputed",
-                f"case {self._case.name}: the scored plans suit the loads to come better than the plans of timed "
-                f"calls, made on the same windows under other labels, by {surplus:.4f} on average, {allowed:.4f} is "
-                f"allowed: a program may not know loads that it is not given",
+        for found, least, chance, what in self._differences():
+            if found > least + CHANCE * chance:
+                raise stop(
+                    "measure",
+                    "quality_disputed",
+                    f"case {self._case.name}: {what} by {found:.4f} on average, {least + CHANCE * chance:.4f} is "
+                    f"allowed",
+                )
+
+    def _differences(self) -> Iterator[tuple[float, float, float, str]]:
+        """What may differ: by how much it does on average, what is allowed, a standard error, and what that means."""
+        steps, timed, close = self._task.steps(self._case), len(self._shortfalls), self._task.tolerance / 4
+        spread = pstdev(self._shortfalls)
+        worse = "the plans of timed calls, made for windows like the scored ones under other labels, are worse"
+        # The scored plans, which are few, may have been lucky: by little, but where calls scatter on purpose.
+        both = math.sqrt(1 / steps + 1 / timed)
+        yield fmean(self._shortfalls), close, spread * both, worse
+        yield fmean(self._shortfalls), self._task.tolerance, spread / math.sqrt(timed), worse
+        yield (
+            fmean(self._pass_shortfalls),
+            close,
+            pstdev(self._pass_shortfalls) * both,
+            "the scored plans suit the loads to come better than the plans of timed calls, made for windows like "
+            "theirs under other labels, as if the program knew loads that it was not given: they differ",
+        )
+        # A plan kept from an earlier call is nearly right for a window that comes again under other labels.
+        firsts = [one for one, repeated in zip(self._shortfalls, self._repeated, strict=True) if not repeated]
+        repeats = [one for one, repeated in zip(self._shortfalls, self._repeated, strict=True) if repeated]
+        if firsts and repeats:
+            yield (
+                fmean(repeats) - fmean(firsts),
+                close,
+                spread * math.sqrt(1 / len(firsts) + 1 / len(repeats)),
+                "plans for a window like one that the same process met before are worse, as if they were kept from "
+                "then (each call has to plan for the loads it is given): they differ",
             )
 
 
@@ -135,8 +205,12 @@ class Contest:
         end: Callable[[], None],
         other_name: str,
         report: Callable[[int], None],
+        until_steady: bool = False,
     ) -> None:
-        """`report` is told the index of a case whenever a round comes to it."""
+        """`report` is told the index of a case whenever a round comes to it. `until_steady`: warm up until calls are no
+        longer getting faster, as on a GPU, instead of so many times.
+        """
+        self._until_steady = until_steady
         self._open_candidate, self._open_other, self._end = open_candidate, open_other, end
         self._other_name = other_name
         self._timed = [
@@ -145,6 +219,7 @@ class Contest:
         ]
         self._noise = timing.NoiseProbe()
         self._pings_ns: list[int] = []
+        self._scatter: list[float] = []
         self._round = 0
 
     @property
@@ -153,8 +228,17 @@ class Contest:
         return int(median(self._pings_ns) / 1000)
 
     @property
+    def scatter(self) -> float:
+        """How much the other program differs from itself: the median of |ln(time / time)| of calls in a row."""
+        return median(self._scatter) if self._scatter else 0.0
+
+    @property
     def warnings(self) -> tuple[str, ...]:
-        return self._noise.warnings()
+        """What to say of a disturbed measurement."""
+        if self.scatter <= SCATTERED:
+            return self._noise.warnings()
+        said = f"{self._other_name} differed from itself by {math.expm1(self.scatter):.0%} from one call to the next"
+        return (*self._noise.warnings(), f"{said} (median): the machine was disturbed; run times are less certain")
 
     def measure(
         self,
@@ -174,17 +258,42 @@ class Contest:
             return self._begin(other_first, loaded if self._round == 0 else None)
 
         rng = np.random.default_rng(secrets.randbits(128))
-        samples = timing.measure(begin_round, settings, budget_s=budget_s, rounds=rounds, enough=enough, rng=rng)
-        self._noise.look()
+        samples = timing.measure(
+            begin_round,
+            settings,
+            budget_s=budget_s,
+            rounds=rounds,
+            enough=enough,
+            rng=rng,
+            until_steady=self._until_steady,
+        )
+        self._look()
+        self._ask_more(begin_round, settings)
         for timed in self._timed:
             timed.check_quality()
+            timed.check_clock(settings.budget_s)
         return samples
+
+    def _look(self) -> None:
+        """How quiet the machine is after a round: by the judge's own loop, and by a pair without a difference."""
+        self._noise.look()
+        self._scatter += self._timed[0].null_pair()
+
+    def _ask_more(self, begin_round: timing.BeginRound, settings: TimingSettings) -> None:
+        """Where few timed answers seem worse than the scored ones, ask for more before that is held against them."""
+        end = time.monotonic() + settings.duel_s
+        while any(timed.doubtful for timed in self._timed) and time.monotonic() < end:
+            for timed, pair in zip(self._timed, begin_round(False), strict=True):
+                for _ in range(settings.round_pairs if timed.doubtful else 0):
+                    pair(False)
 
     def _begin(self, other_first: bool, loaded: Worker | None) -> list[timing.TimedPair]:
         if self._round:
+            self._look()
             self._end()
+        else:
+            self._noise.look()
         self._round += 1
-        self._noise.look()
         if loaded is not None:
             candidate, other = loaded, self._start_other()
         elif other_first:

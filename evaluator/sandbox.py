@@ -141,11 +141,15 @@ def readable_paths() -> tuple[str, ...]:
 
 
 def rehearse() -> None:
-    """Have the binding find the C library and the kernel's version before the fork, instead of after each."""
+    """Have the binding find the C library and the kernel's version, and the filter built, before the fork instead of
+    after each.
+    """
     from landlockpy import Ruleset, supported
 
     if supported():
         Ruleset().close()
+    if seccomp.supported():
+        seccomp.program(allow_processes=False, own_pid=1)  # the id of a process in namespaces of its own
 
 
 def restrict_files(scratch: str, readable: tuple[str, ...], device: str) -> None:
@@ -167,6 +171,7 @@ def restrict_files(scratch: str, readable: tuple[str, ...], device: str) -> None
             for node in sorted(Path("/dev").glob("nvidia*")):
                 ruleset.allow_path(str(node), device_files)
             ruleset.allow_path("/proc", read | AccessFS.WRITE_FILE)
+            ruleset.allow_path("/sys/devices", read)  # where the driver looks up how memory and GPUs are laid out
         ruleset.allow_path(scratch, everything)
         ruleset.restrict()
 

@@ -36,7 +36,7 @@ def screen(source: str, entry_point: str, *, max_bytes: int = 1_000_000) -> Reje
     except SyntaxError as error:
         line = "".join(c if c.isprintable() else "?" for c in (error.text or "").strip()[:200])
         return _refuse("syntax", f"line {error.lineno}: {error.msg}" + (f": {line}" if line else ""))
-    except (RecursionError, MemoryError, ValueError) as error:
+    except (RecursionError, MemoryError, ValueError, SystemError) as error:  # SystemError: a parser that lost count
         return _refuse("syntax", f"the program cannot be parsed: {type(error).__name__}: {error}")
     return _check_imports(tree) or _check_entry_point(tree, entry_point)
 

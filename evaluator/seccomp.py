@@ -17,6 +17,7 @@ import ctypes
 import errno
 import platform
 import struct
+from functools import cache
 
 # fmt: off
 _X86 = {
@@ -88,6 +89,7 @@ def supported() -> bool:
     return platform.machine() in _TABLES
 
 
+@cache
 def program(*, allow_processes: bool, own_pid: int) -> bytes:
     """The BPF program as bytes. Without `allow_processes` only threads may be made, and signals go to `own_pid` only
     (older Landlocks do not stop them). Limits are set on the calling process only.

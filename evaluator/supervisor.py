@@ -1,11 +1,13 @@
 """The process between the judge and the strangers: it holds no secret, inherits every orphan, and kills.
 
-Owns: the zygote, and the proof that nothing of an evaluation is left alive. Does not know: programs, cases, results.
+Owns: the zygote, who is killed for taking too much, and the proof that nothing of an evaluation is left alive.
+Does not know: programs, cases, results.
 Executed afresh by the judge with an empty environment. When the judge goes away, however it goes, everything here dies.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -17,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from evaluator import sandbox
+from evaluator import sandbox, watch
 from evaluator.scratch import remove_tree
 
 KILL_PATIENCE_S = 5.0
@@ -130,6 +132,36 @@ def _first_word(zygote: socket.socket, judge: socket.socket) -> bytes | None:
     return zygote.recv(1 << 16) if zygote.fileno() in ready else None
 
 
+class Guard:
+    """The workers to look after where their level does not limit all they take, and why some were killed."""
+
+    def __init__(self, *, needed: bool) -> None:
+        self._needed = needed
+        self._watched: list[watch.Watched] = []
+        self.killed: dict[int, str] = {}
+
+    def note(self, request: dict[str, Any], reply: dict[str, Any]) -> None:
+        """A request as answered: a fork is to be looked after, an end leaves nobody."""
+        if request["op"] == "fork" and self._needed and "pid" in reply:
+            size = request["limits"]["scratch_bytes"]
+            self._watched.append(watch.Watched(pid=reply["pid"], scratch=request["scratch"], scratch_bytes=size))
+        elif request["op"] == "end":
+            self._watched, self.killed = [], {}
+
+    def until_readable(self, judge: socket.socket) -> None:
+        """Look after the workers until the judge says something."""
+        poll = select.poll()
+        poll.register(judge, select.POLLIN)
+        while not poll.poll(watch.LOOK_S * 1000 if self._watched else None):
+            for watched in list(self._watched):
+                reason = watch.excess(watched)
+                if reason:
+                    self._watched.remove(watched)
+                    self.killed[watched.pid] = reason
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(watched.pid, signal.SIGKILL)
+
+
 def main(control_fd: int, scratch: str, wanted: str) -> None:
     """Pass fork requests on to the zygote; on `end` kill and report; on hang-up kill, remove the folder in which
     `scratch` lies (the judge may be beyond doing so), and leave.
@@ -151,7 +183,9 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
         if started is None:
             return
         judge.send(started or json.dumps({"error": "the helper process with torch did not start"}).encode())
+        guard = Guard(needed=bool(started) and json.loads(started).get("level") != "L2")
         while True:
+            guard.until_readable(judge)
             message, fds, _, _ = socket.recv_fds(judge, 1 << 16, 2)
             if not message:
                 break
@@ -165,7 +199,9 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
             reply = ours.recv(1 << 16)
             if not reply:
                 break
-            judge.send(json.dumps({**json.loads(reply), "alive": alive}).encode())
+            answer = json.loads(reply)
+            judge.send(json.dumps({**answer, "alive": alive, "killed": guard.killed}).encode())
+            guard.note(request, answer)
     finally:
         process.kill()
         kill_all_but(-1)

@@ -14,6 +14,7 @@ import numpy as np
 
 from evaluator.settings import TimingSettings
 from evaluator.types import Samples
+from evaluator.warmup import cold
 
 TimedPair = Callable[[bool], tuple[int, int]]
 """Calls candidate and reference on the same fresh inputs, the reference first if asked to; nanoseconds of each."""
@@ -36,12 +37,13 @@ def measure(
     enough: Callable[[Sequence[Samples]], bool],
     rng: np.random.Generator,
     clock: Callable[[], float] = time.monotonic,
+    until_steady: bool = False,
 ) -> tuple[Samples, ...]:
     """Rounds until `enough` says so of the samples so far (one a case), or the time or the pairs run out.
 
     At least `rounds` rounds are to find room in the time: processes differ, and several have to be seen. A coin decides
     who goes first in a round: between equal programs, whom a round favours is then as a coin falls, whatever the
-    machine does.
+    machine does. Warm-ups are counted, or go on `until_steady`, for no longer than the round itself.
     """
     candidate: list[list[int]] = []
     reference: list[list[int]] = []
@@ -59,7 +61,9 @@ def measure(
         for at, pair in enumerate(pairs):
             warm = pair_s[at] < share_s / 4
             room = max(1, min(settings.round_pairs, settings.max_pairs - len(candidate[at])))
-            times = _round(pair, reference_first, settings.warmups if warm else 0, room, share_s, clock)
+            if warm:
+                _warm_up(pair, reference_first, settings.warmups, share_s if until_steady else 0.0)
+            times = _round(pair, reference_first, room, share_s, clock)
             pair_s[at] = sum(map(sum, times)) / len(times) / 1e9
             candidate[at] += [max(1, one // 1000) for one, _ in times]
             reference[at] += [max(1, other // 1000) for _, other in times]
@@ -75,12 +79,17 @@ def measure(
             return samples
 
 
+def _warm_up(pair: TimedPair, reference_first: bool, least: int, room_s: float) -> None:
+    """So many pairs, and then as many as it takes and as there is room for."""
+    made: list[tuple[int, int]] = []
+    while cold(made, least=least, room_s=room_s):
+        made.append(pair(reference_first))
+
+
 def _round(
-    pair: TimedPair, reference_first: bool, warmups: int, room: int, share_s: float, clock: Callable[[], float]
+    pair: TimedPair, reference_first: bool, room: int, share_s: float, clock: Callable[[], float]
 ) -> list[tuple[int, int]]:
-    """Warm up, then blocks A B B A until the share of time is spent; a single pair where that alone spends it."""
-    for _ in range(warmups):
-        pair(reference_first)
+    """Blocks A B B A until the share of time is spent; a single pair where that alone spends it."""
     times: list[tuple[int, int]] = []
     begin = clock()
     while len(times) < room:

@@ -103,13 +103,13 @@ Plan = Array
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """A timed call on relabelled and rescaled inputs, and the way back.
+    """A timed call, on inputs like those of a step of the pass but under other names and near them only.
 
-    `restore` maps a validated plan for `call` into the labels of the original case.
+    `qualities` of a validated plan for `call`: what `step_quality` and `pass_quality` are for the step, on its inputs.
     """
 
     call: Call
-    restore: Callable[[Plan], Plan]
+    qualities: Callable[[Plan], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +218,8 @@ class Environment:
     task: str
     reference: str
     empty_call_us: int = 0
+    scatter: float = 0.0
+    """The reference called twice in a row on the same inputs: the median of |ln(first time / second time)|."""
     warnings: tuple[str, ...] = ()
 
 
@@ -289,8 +291,8 @@ class Task(Protocol):
 
     @property
     def tolerance(self) -> float:
-        """How far below the quality pass the mean `step_quality` of timed answers may lie; `pass_quality` a quarter of
-        it.
+        """How far below the quality pass the mean `step_quality` of timed answers may lie, and other differences a
+        quarter as far; chance comes on top.
         """
         ...
 

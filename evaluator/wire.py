@@ -29,7 +29,9 @@ OK, RAISED = 1, 2
 
 _HEAD = struct.Struct("<II")
 _ARRAY = struct.Struct(f"<BB6x{MAX_DIMS}qQQ")
-HEADER_BYTES = _HEAD.size + MAX_ARRAYS * _ARRAY.size
+_OWN = struct.Struct("<Q")
+_OWN_OFFSET = _HEAD.size + MAX_ARRAYS * _ARRAY.size
+HEADER_BYTES = _OWN_OFFSET + _OWN.size
 _LENGTH = struct.Struct("<I")
 
 
@@ -120,6 +122,22 @@ def write_answer(memory: memoryview, arrays: Sequence[Array]) -> None:
         offset = _aligned(offset + array.nbytes)
     memory[_HEAD.size : _HEAD.size + len(fields) * _ARRAY.size] = b"".join(fields)
     _HEAD.pack_into(memory, 0, OK, len(fields))
+
+
+def clear_answer(memory: memoryview) -> None:
+    """Make what an earlier call left in the header no answer, and of no time."""
+    _HEAD.pack_into(memory, 0, 0, 0)
+    _OWN.pack_into(memory, _OWN_OFFSET, 0)
+
+
+def write_own_ns(memory: memoryview, own_ns: int) -> None:
+    """Beside an answer: how long the call took by the worker's own clock."""
+    _OWN.pack_into(memory, _OWN_OFFSET, max(0, own_ns))
+
+
+def read_own_ns(memory: memoryview) -> int:
+    """The worker's own time of the call; 0 where it wrote none."""
+    return int(_OWN.unpack_from(memory, _OWN_OFFSET)[0])
 
 
 def read_answer(memory: memoryview) -> Answer | str:

@@ -25,9 +25,10 @@ import numpy as np
 import torch
 
 from evaluator import wire
+from evaluator.device import CpuDevice, Device
 from evaluator.types import Array, Call
 
-LOAD, CALL, PING = b"L", b"C", b"P"
+PREPARE, LOAD, SETTLE, CALL, PING = b"D", b"L", b"R", b"C", b"P"
 DONE, FAILED, REFUSED = b"d", b"f", b"r"
 
 # Bound before the candidate loads, so that patching torch's namespace later does not change them.
@@ -38,8 +39,6 @@ _to_cpu, _detach, _contiguous, _numpy = (
     torch.Tensor.numpy,
 )
 _from_numpy, _is_tensor = torch.from_numpy, torch.is_tensor
-# On the CPU the one generator is seeded directly: `torch.manual_seed` asks every other backend too: 70 us.
-_seed_cpu, _seed_all = torch.default_generator.manual_seed, torch.manual_seed
 _resolve = torch.Tensor.resolve_conj
 
 
@@ -76,7 +75,7 @@ def load(source: str, entry_point: str, offered: list[str]) -> Program:
     return Program(function, frozenset(named.intersection(offered)))
 
 
-def _argument(described: dict[str, Any], memory: memoryview, base: int, device: str) -> Any:
+def _argument(described: dict[str, Any], memory: memoryview, base: int, device: Device) -> Any:
     if "number" in described:
         return described["number"]
     if "none" in described:
@@ -84,8 +83,7 @@ def _argument(described: dict[str, Any], memory: memoryview, base: int, device: 
     dtype, shape = np.dtype(described["dtype"]), described["shape"]
     count = int(np.prod(shape, dtype=np.int64))
     array = np.frombuffer(memory, dtype, count, base + described["offset"]).reshape(shape)
-    tensor = _from_numpy(array)
-    return tensor if device == "cpu" else tensor.to(device)
+    return device.place(_from_numpy(array))
 
 
 def _array(value: Any, position: int) -> Array:
@@ -96,7 +94,7 @@ def _array(value: Any, position: int) -> Array:
     raise TypeError(f"value {position} of the answer is a {type(value).__name__}, expected a tensor")
 
 
-def call(program: Program, memory: memoryview, answer: memoryview, device: str) -> None:
+def call(program: Program, memory: memoryview, answer: memoryview, device: Device) -> None:
     """One call, from the request in `memory` to the arrays in `answer`."""
     header, base = wire.unpack_request(memory)
     args = [_argument(value, memory, base, device) for value in header["args"]]
@@ -106,7 +104,7 @@ def call(program: Program, memory: memoryview, answer: memoryview, device: str) 
         if name in program.declared
     }
     seed = header["seed"]
-    (_seed_cpu if device == "cpu" else _seed_all)(seed)
+    device.seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)
     result = program.function(*args, **offered)
@@ -122,7 +120,7 @@ def rehearse() -> None:
     memory, answer = bytearray(1 << 12), bytearray(1 << 12)
     request = wire.pack_call(Call(args=(np.zeros((2, 3), np.float32), 1)), 1)
     memory[: len(request)] = request
-    call(Program(lambda weight, _: weight.sum(dim=1), frozenset()), memoryview(memory), memoryview(answer), "cpu")
+    call(Program(lambda weight, _: weight.sum(dim=1), frozenset()), memoryview(memory), memoryview(answer), CpuDevice())
     inspect.signature(rehearse)
 
 
@@ -148,15 +146,21 @@ class _Desk:
 
     request: memoryview
     answer: memoryview
-    device: str
+    device: Device
     program: Program | None = None
 
     def obey(self, order: bytes) -> None:
-        if order == LOAD:
+        if order == CALL and self.program is not None:
+            self.device.begin()
+            call(self.program, self.request, self.answer, self.device)
+            wire.write_own_ns(self.answer, self.device.end())
+        elif order == SETTLE:
+            self.device.settle()
+        elif order == LOAD:
             header, _ = wire.unpack_request(self.request)
             self.program = load(header["source"], header["entry_point"], header["offered"])
-        elif order == CALL and self.program is not None:
-            call(self.program, self.request, self.answer, self.device)
+        elif order == PREPARE:
+            self.device.prepare()
 
     def excuse(self, error: BaseException) -> bytes:
         """Write an error down; whether it is the program's or its answer's."""
@@ -165,7 +169,7 @@ class _Desk:
         return REFUSED if isinstance(error, BadAnswer) else FAILED
 
 
-def serve(channel: socket, memory_fd: int, request_bytes: int, device: str) -> None:
+def serve(channel: socket, memory_fd: int, request_bytes: int, device: Device) -> None:
     """Answer until the judge hangs up. One byte each way: the request is in memory before it, the answer before the
     reply.
     """

@@ -4,7 +4,8 @@ Owns: the judge's side of one exchange: the clock, the deadline, keeping the pro
 went wrong into a verdict. Does not know: how the process was started or confined, tasks, scores.
 
 A worker is stopped (SIGSTOP, all its threads) whenever no answer is asked of it, so that nothing can be worked out off
-the clock and nothing disturbs the call of another worker. The clock starts before it is let go on.
+the clock and nothing disturbs the call of another worker. The clock starts before it is let go on, and is read after it
+is stopped again.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from evaluator import wire
 from evaluator.types import Answer, Call, EvaluatorError, Rejected, Stage
 
 PING_TIMEOUT_S = 20.0
+PREPARE_TIMEOUT_S, SETTLE_TIMEOUT_S = 60.0, 5.0
+"""For making the device ready (a context on a GPU takes seconds), and for settling it (milliseconds)."""
+
+_MEMORY_SIGNS = ("MemoryError", "can't allocate memory", "Cannot allocate memory", "CUDA out of memory")
 
 
 class Stopped(Exception):
@@ -49,9 +55,26 @@ class Worker(Protocol):
         """One call: the answer as the judge's own copies, and nanoseconds on the judge's clock. Raises Stopped."""
         ...
 
+    @property
+    def own_ns(self) -> int:
+        """Nanoseconds of the last call by the worker's own clock: what a process says that runs a stranger's code."""
+        ...
+
     def ping(self) -> int:
         """Nanoseconds of an empty call. Raises Stopped."""
         ...
+
+    def pin(self, cpus: tuple[int, ...]) -> None:
+        """Keep the process to these cores from now on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a worker ended: its exit code, None where it is not known, and what it was killed for by its guard."""
+
+    code: int | None = None
+    killed_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +85,18 @@ class Link:
     memory: mmap.mmap
     channel: socket.socket
     request_bytes: int
-    exit_code: Callable[[], int | None]
+    ending: Callable[[], Ending]
+    settles: bool = False
+    """Whether its device is to be settled before each call, off the clock: a GPU is, so that every call finds it idle
+    and its caches without anything of earlier calls.
+    """
 
 
-def _exit_text(code: int | None) -> tuple[str, str]:
+def _exit_text(ending: Ending) -> tuple[str, str]:
     """Reason and detail for a worker that is gone. A code over 128 or below 0 tells the signal it died of."""
+    if ending.killed_for:
+        return "killed", f"the process was killed: it had {ending.killed_for}"
+    code = ending.code
     number = None if code is None else code - 128 if code > 128 else -code
     if number == signal.SIGKILL:
         return "killed", "the process was killed (SIGKILL), most likely for memory"
@@ -85,6 +115,7 @@ class LocalWorker:
         self._timeout_s, self._load_timeout_s = timeout_s, load_timeout_s
         self._request = memoryview(link.memory)[: link.request_bytes]
         self._answer = memoryview(link.memory)[link.request_bytes :]
+        self._own_ns = 0
         self._poll = select.poll()
         self._poll.register(link.channel, select.POLLIN)
 
@@ -100,13 +131,14 @@ class LocalWorker:
             reply = self._channel.recv(1) if ready else None
         except (BrokenPipeError, ConnectionResetError, ProcessLookupError):
             reply = b""
-        elapsed = time.perf_counter_ns() - begin
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._link.pid, signal.SIGSTOP)
+        # Read before it is stopped, a judge that the machine holds up in between would let it work off the clock.
+        elapsed = time.perf_counter_ns() - begin
         if reply is None:
             raise stop(stage, "timeout", f"{what} took longer than {timeout_s:g} s, the limit")
         if not reply:
-            reason, detail = _exit_text(self._link.exit_code())
+            reason, detail = _exit_text(self._link.ending())
             raise stop(stage, reason, f"{what}: {detail}")
         return reply, elapsed
 
@@ -132,12 +164,27 @@ class LocalWorker:
             text = ""
         text = text if isinstance(text, str) and text else "no error text"
         clean = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-        memory = any(sign in clean for sign in ("MemoryError", "can't allocate memory", "Cannot allocate memory"))
+        memory = any(sign in clean for sign in _MEMORY_SIGNS)
         if stage == "load" and clean.startswith("NoEntryPoint"):
             return stop(stage, "entry_point", clean.partition(": ")[2])
         if reply == b"r" and not memory:
             return stop("validate", "answer", f"{what}: {clean.partition(': ')[2]}")
         return stop(stage, "memory" if memory else "exception", f"{what}: {clean}")
+
+    def prepare(self) -> None:
+        """Have the device made ready, before a stranger's code is loaded. Raises Stopped where the process is gone,
+        EvaluatorError where the device is not to be used.
+        """
+        reply, _ = self._exchange(b"D", PREPARE_TIMEOUT_S, "load", "making the device ready")
+        if reply != b"d":
+            said = self._failed(reply, "load", "making the device ready").verdict.detail
+            raise EvaluatorError(f"{said}; is it there, and has it room? (`packsmith doctor`, `nvidia-smi`)")
+
+    def _settle(self, what: str) -> None:
+        """Off the clock, so before anything of the coming call is in memory."""
+        reply, _ = self._exchange(b"R", SETTLE_TIMEOUT_S, "run", f"{what}, settling the device before it")
+        if reply != b"d":
+            raise self._failed(reply, "run", f"{what}, settling the device before it")
 
     def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
         self._fill(wire.pack_fields({"source": source, "entry_point": entry_point, "offered": list(offered)}))
@@ -146,9 +193,11 @@ class LocalWorker:
             raise self._failed(reply, "load", "loading the program")
 
     def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
+        if self._link.settles:
+            self._settle(what)
         request = wire.pack_call(call, seed)
         self._fill(request)
-        self._answer[:8] = bytes(8)
+        wire.clear_answer(self._answer)
         reply, elapsed = self._exchange(b"C", timeout_s or self._timeout_s, "run", what)
         if reply != b"d":
             raise self._failed(reply, "run", what)
@@ -160,10 +209,21 @@ class LocalWorker:
             raise stop("validate", "malformed", f"{what}: an error text where an answer was announced")
         if self._request[: len(request)] != request:
             raise stop("validate", "mutated_input", f"{what}: the program changed its input in place; work on a copy")
+        self._own_ns = wire.read_own_ns(self._answer)
         return answer, elapsed
+
+    @property
+    def own_ns(self) -> int:
+        return self._own_ns
 
     def ping(self) -> int:
         return self._exchange(b"P", PING_TIMEOUT_S, "run", "an empty call")[1]
+
+    def pin(self, cpus: tuple[int, ...]) -> None:
+        # It is stopped: no thread starts another meanwhile. One that is gone is found out at the next exchange.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{self._link.pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), cpus)
 
     def close(self) -> None:
         self._channel.close()

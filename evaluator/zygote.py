@@ -7,6 +7,7 @@ code and never touches CUDA itself.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -18,6 +19,9 @@ from typing import Any
 
 from evaluator import sandbox, seccomp
 from evaluator.settings import SandboxLevel
+
+_HUGE = 2 << 20
+_MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
 
 
 def _fork(level: SandboxLevel) -> int:
@@ -59,7 +63,7 @@ def _worker(
     request: dict[str, Any], level: SandboxLevel, readable: tuple[str, ...], channel: socket.socket, memory_fd: int
 ) -> None:
     """The forked child: confine itself, then serve. Never returns."""
-    from evaluator import worker
+    from evaluator import device, worker
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
@@ -72,7 +76,7 @@ def _worker(
 
         torch.set_num_threads(request["threads"])
     os.dup2(1, 2)  # the judge's log of errors is not for strangers to write to; 1 is /dev/null
-    worker.serve(channel, memory_fd, request["request_bytes"], request["device"])
+    worker.serve(channel, memory_fd, request["request_bytes"], device.make(limits.device, limits.memory_bytes))
     os._exit(0)
 
 
@@ -112,6 +116,22 @@ def _reap() -> dict[int, int]:
         ended[pid] = os.waitstatus_to_exitcode(status)
 
 
+def _use_huge_pages() -> None:
+    """Have the kernel lay this process's memory together in large pages: a fork then copies fewer entries (measured:
+    a candidate costs 14 ms instead of 16). Where the kernel does not know how, nothing changes.
+    """
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        fields = line.split()
+        if fields[1] != "rw-p" or (len(fields) > 5 and fields[5] != "[heap]"):
+            continue
+        begin, end = (int(address, 16) for address in fields[0].split("-"))
+        for page in range(-(-begin // _HUGE) * _HUGE, end - _HUGE + 1, _HUGE):
+            madvise(page, _HUGE, _MADV_HUGEPAGE)
+            madvise(page, _HUGE, _MADV_COLLAPSE)
+
+
 def _threads() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
 
@@ -138,6 +158,7 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
     readable = sandbox.readable_paths()
     gc.collect()
     gc.freeze()
+    _use_huge_pages()
     control.send(json.dumps({"level": level, "hindrances": hindrances, "torch": str(torch.__version__)}).encode())
     while True:
         message, fds, _, _ = socket.recv_fds(control, 1 << 16, 2)

@@ -135,13 +135,17 @@ class TaskContract:
             for a, b in zip(arrays(one), arrays(again), strict=True):
                 np.testing.assert_array_equal(a, b)
 
-    def test_a_plan_for_a_variation_comes_back_as_good(self, task: Task) -> None:
+    def test_plans_for_variations_are_as_good_on_average(self, task: Task) -> None:
         for case, step, plans in self.variations(task):
-            variation = task.vary(case, step, plans, np.random.default_rng(2))
-            plan = variation.restore(task.read(case, self.answer(task, case, variation.call)))
+            rng = np.random.default_rng(2)
+            shown = []
+            for _ in range(10):
+                variation = task.vary(case, step, plans, rng)
+                qualities = variation.qualities(task.read(case, self.answer(task, case, variation.call)))
+                assert all(0 <= quality <= 1.0 + 1e-9 for quality in qualities)
+                shown.append(qualities[0])
             expected = task.step_quality(case, step, plans[step])
-            assert abs(task.step_quality(case, step, plan) - expected) <= task.tolerance
-            assert 0 <= task.pass_quality(case, step, plan) <= 1.0 + 1e-9
+            assert abs(np.mean(shown) - expected) <= task.tolerance + np.std(shown)
 
     def test_the_judge_never_imports_torch(self) -> None:
         code = f"import sys, {type(self.make()).__module__}; sys.exit('torch' in sys.modules)"

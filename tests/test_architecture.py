@@ -15,10 +15,11 @@ PACKAGES = ("evaluator", "harness")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_LINES, MAX_FUNCTION = 400, 60
 
-IMPORTS_TORCH = {"evaluator.worker", "evaluator.zygote"}
+IMPORTS_TORCH = {"evaluator.device", "evaluator.worker", "evaluator.zygote"}
 CATCHES_ALL = {"evaluator.worker": 1, "harness.cli": 1}
 PRINTS = ("harness.cli", "harness.report")
-READS_ENVIRONMENT = ("harness.cli", "harness.git")  # git is given an environment cleaned of the user's settings
+# Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see.
+READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.device")
 # What a module may call while it is imported: constructors of values and decorators' arguments.
 CONSTRUCTORS = {
     *("frozenset", "tuple", "dict", "set", "get_args", "TypeVar", "ParamSpec", "NewType", "namedtuple", "property"),

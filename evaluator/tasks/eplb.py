@@ -203,7 +203,12 @@ class Eplb:
     def vary(self, case: Case, step: int, plans: tuple[Plan, ...], rng: np.random.Generator) -> Variation:
         sizes = case.sizes
         names = Relabelling.draw(sizes["layers"], sizes["experts"], placement_blocks(sizes), rng)
-        return Variation(call=self._call(case, step, plans, names), restore=names.restore)
+        shown, scored = (names.loads(case.data[window]) for window in (step, step - self.steps(case)))
+
+        def qualities(plan: Plan) -> tuple[float, float]:
+            return eplb_metrics.balance(plan, shown, sizes["gpus"]), eplb_metrics.balance(plan, scored, sizes["gpus"])
+
+        return Variation(call=self._call(case, step, plans, names), qualities=qualities)
 
     def call_bytes(self, case: Case) -> int:
         layers, experts, replicas = (case.sizes[name] for name in ("layers", "experts", "replicas"))

@@ -19,6 +19,11 @@ from harness.cli.common import UserError
 from harness.config import REFERENCE, Config, difference, find_all, load, restored
 from harness.proposers import PROPOSERS, PatchText, Proposer, Recorded, recorded_replies, recorded_run
 
+LAST_S, LAST_TIMES = 6.0, 8.0
+"""The best program is timed against the seed program for longer, because it is what a reader will quote: for so many
+seconds a case, but at most so many times what the config gives a measurement.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRun:
@@ -39,10 +44,11 @@ def judge_of(settings: Config) -> Judge:
     return judge_against(settings, settings.reference.text(), settings.reference.path.name)
 
 
-def judge_against(settings: Config, reference: str, name: str, *, least_budget_s: float = 0.0) -> Judge:
-    """The same with another reference program, and at least so many seconds of measuring a case."""
+def judge_against(settings: Config, reference: str, name: str, *, last: bool = False) -> Judge:
+    """The same with another reference program; `last`: for the figures that end a search."""
     limits = settings.judge
-    timing = replace(limits.timing, budget_s=max(limits.timing.budget_s, least_budget_s))
+    usual_s = limits.timing.budget_s
+    timing = replace(limits.timing, budget_s=max(usual_s, min(LAST_S, LAST_TIMES * usual_s)) if last else usual_s)
     return Judge(
         settings.task,
         reference=reference,

@@ -20,6 +20,7 @@ from evaluator import (
     cores,
     cpu_name,
     cuda_devices,
+    gpu_memory_promise,
     noise_warnings,
     torch_version,
 )
@@ -41,6 +42,8 @@ def doctor(json: common.Json = False) -> None:
         value = facts[name]
         text = (", ".join(value) or "no device") if isinstance(value, list) else str(value)
         console.print(f"{name:<8} {text}", markup=False)
+    if facts["cuda"]:
+        console.print(f"gpu memory: {facts['gpu_memory']}", markup=False)
     table = Table(box=None, pad_edge=False)
     for heading in ("sandbox", "here", "promises"):
         table.add_column(heading)
@@ -62,12 +65,14 @@ def _hindrance(state: str | None) -> str:
 def _facts() -> dict[str, Any]:
     with LocalExecutor(JudgeSettings(require="L0")) as executor:
         ready = executor.ready
+    devices = list(cuda_devices())
     return {
         "python": platform.python_version(),
         "torch": torch_version(),
         "git": _git_version(),
         "cpu": f"{cpu_name()}, {cores()} cores",
-        "cuda": list(cuda_devices()),
+        "cuda": devices,
+        "gpu_memory": gpu_memory_promise() if devices else "",
         "level": ready.level,
         "sandbox": {name: ready.hindrances.get(name) for name in LEVELS},
         "warnings": list(noise_warnings()),

@@ -33,9 +33,6 @@ from harness.search import settle
 from harness.select import SELECTORS, Standing, standing
 from harness.types import Entry
 
-LAST_S = 6.0
-"""Seconds a case, at least, for timing the best program against the seed program: it is what a reader will quote."""
-
 
 def search(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A config file, such as configs/quickstart.yaml.")],
@@ -168,9 +165,7 @@ def _conclude(
     direct = None
     if champion.program_id != seed.program_id:
         with (
-            building.judge_against(
-                settings, settings.program.text(), settings.program.path.name, least_budget_s=LAST_S
-            ) as judge,
+            building.judge_against(settings, settings.program.text(), settings.program.path.name, last=True) as judge,
             Waiting(notices) as waiting,
         ):
             direct = judge.evaluate(

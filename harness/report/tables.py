@@ -5,6 +5,7 @@ Owns: how figures are worded and laid out for people. Does not know: where they 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from rich import box
@@ -60,7 +61,8 @@ def environment_line(environment: Environment, seed: int) -> str:
     return (
         f"{environment.task} on {environment.device} ({environment.hardware}, {environment.cores} cores, {threads}), "
         f"torch {environment.torch}, sandbox {environment.sandbox}, seed {seed}; speed-up is over {reference}, "
-        f"in pairs, with its 95 % interval; an empty call costs {environment.empty_call_us / 1000:.2f} ms"
+        f"in pairs, with its 95 % interval; an empty call costs {environment.empty_call_us / 1000:.2f} ms, "
+        f"the reference differs from itself by {math.expm1(environment.scatter):.1%} from call to call"
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import time
@@ -29,18 +30,24 @@ from tests.benchmarks.machine import describe
 
 TINY = {"layers": 2, "experts": 8, "replicas": 8, "groups": 1, "nodes": 1, "gpus": 4}
 TRIVIAL = """
+from functools import cache
+
 import torch
 
 
 def rebalance_experts(weight, replicas, groups, nodes, gpus):
-    layers, experts = weight.shape
+    return plan(*weight.shape, replicas, groups, nodes)
+
+
+@cache
+def plan(layers, experts, replicas, groups, nodes):
     nodes = nodes if groups % nodes == 0 else 1
-    own, slots = experts // nodes, replicas // nodes
-    node = torch.arange(nodes)[:, None]
-    phy2log = (node * own + torch.arange(slots) % own).reshape(1, -1).repeat(layers, 1)
-    slot = torch.arange(own)[:, None] + own * torch.arange(-(-slots // own))
-    log2phy = torch.where(slot < slots, slot + slots * node[:, :, None], -1).reshape(experts, -1)
-    return phy2log, log2phy.repeat(layers, 1, 1), (log2phy >= 0).sum(dim=1).repeat(layers, 1)
+    own = experts // nodes
+    row = [node * own + slot % own for node in range(nodes) for slot in range(replicas // nodes)]
+    slots = [[slot for slot, held in enumerate(row) if held == expert] for expert in range(experts)]
+    most = max(map(len, slots))
+    padded = [held + [-1] * (most - len(held)) for held in slots]
+    return tuple(torch.tensor([rows] * layers) for rows in (row, padded, list(map(len, slots))))
 """
 FRESH = "import torch; exec({source!r}); rebalance_experts(torch.rand(2, 8), 8, 1, 1, 4)"
 
@@ -61,8 +68,9 @@ def _lane(
     kind: str, core: int, seconds: float, ready: Any, go: Any, counts: Any, level: SandboxLevel | None = None
 ) -> None:
     """One lane in a process of its own: judge the trivial solver again and again for some seconds."""
+    os.sched_setaffinity(0, {core})
     task = TASKS["eplb"]({"cases": [TINY]})
-    timing = TimingSettings(budget_s=60, min_pairs=20, max_pairs=20)
+    timing = TimingSettings(budget_s=60, min_pairs=20, max_pairs=20, round_pairs=20)
     settings = JudgeSettings(lanes=(Lane(cpus=(core,)),), timing=timing)
 
     def repeat(judge_one: Callable[[], None]) -> None:

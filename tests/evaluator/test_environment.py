@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from evaluator import environment
+from evaluator.lanes import lock_names, usable
+from evaluator.settings import Lane
 from evaluator.types import EvaluatorError
 
 NO_CUDA = not Path("/dev/nvidiactl").exists()
@@ -45,6 +48,71 @@ def test_machine_with_a_gpu() -> None:
     assert environment.hardware("cuda:0") == devices[0]
     with pytest.raises(EvaluatorError, match=f"torch sees {len(devices)} CUDA device"):
         environment.resolve_device(f"cuda:{len(devices)}")
+
+
+IDS = ("8932f937-d72c-4106-c12f-20bd9faed9f6", "ffc79498-8ff3-c2dc-3b0d-fafd804516ae")
+INTERPRETER = """#!/bin/sh
+case "$CUDA_VISIBLE_DEVICES" in
+  1) echo '{"visible": "1", "gpus": [["B", "%(second)s"]]}' ;;
+  *%(start)s*) echo '{"visible": "GPU-%(start)s", "gpus": [["B", "%(second)s"]]}' ;;
+  1,0) echo '{"visible": "1,0", "gpus": [["B", "%(second)s"], ["A", "%(first)s"]]}' ;;
+  *) echo '{"visible": "", "gpus": [["A", "%(first)s"], ["B", "%(second)s"]]}' ;;
+esac
+"""
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine where a foreign interpreter with torch and CUDA sees two GPUs, or those that the user lets it see."""
+    interpreter = tmp_path / "python"
+    interpreter.write_text(INTERPRETER % {"first": IDS[0], "second": IDS[1], "start": IDS[1][:8]})
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    monkeypatch.setattr(environment, "_DRIVER", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("visible", "wanted"),
+    [("", "cuda:1"), ("1", "cuda"), ("1", "auto"), ("1,0", "cuda:0"), (f"GPU-{IDS[1][:8]}", "cuda")],
+)
+@pytest.mark.usefixtures("two_gpus")
+def test_gpu_goes_by_its_own_id_however_it_is_counted(
+    visible: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs that name one GPU differently exclude each other, and each worker computes on the GPU that was meant."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = environment.find(wanted)
+    assert (found.hardware, found.address) == ("B", f"cuda:GPU-{IDS[1]}")
+    (lane,) = usable((), found.device, asked=wanted, address=found.address)
+    assert lock_names(lane, [0]) == [f"packsmith-lane-cuda-gpu-{IDS[1]}.lock"]
+    lanes = usable((Lane(device=wanted), Lane(device="cuda:7")), found.device, asked=wanted, address=found.address)
+    assert [one.device for one in lanes] == [found.address]
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_gpu_keeps_the_users_name_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert environment.resolve_device("auto") == "cuda:0"
+    assert environment.cuda_devices() == ("B",)
+    with pytest.raises(EvaluatorError, match=r"torch sees 1 CUDA device"):
+        environment.find("cuda:1")
+    assert environment.find("cpu") == environment.Target(device="cpu", hardware=environment.cpu_name(), address="cpu")
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus", "addresses"),
+    [
+        ("", [["A", ""]], ["cuda:0"]),
+        ("3, 2", [["A", ""], ["A", ""]], ["cuda:3", "cuda:2"]),
+        ("MIG-42", [["A MIG 3g.40gb", IDS[0]]], ["cuda:MIG-42"]),
+        ("", [["A MIG 3g.40gb", IDS[0]]], ["cuda:0"]),
+        ("1", [["A MIG 3g.40gb", IDS[0]]], ["cuda:1"]),
+        ("", [], []),
+    ],
+)
+def test_gpu_without_an_id_of_its_own(visible: str, gpus: list[list[str]], addresses: list[str]) -> None:
+    targets = environment._targets(json.dumps({"visible": visible, "gpus": gpus}))
+    assert [target.address for target in targets] == addresses
 
 
 def test_processor_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Relabelling: the same problem under other names, and plans that come back as good as they were."""
+"""Relabelling: the same problem under other names, near the one it was made from."""
 
 from __future__ import annotations
 
@@ -35,16 +35,15 @@ def setting(size: EplbCase, seed: int) -> Any:
 
 
 @given(cases, seeds)
-def test_a_plan_is_as_good_under_its_new_names(size: EplbCase, seed: int) -> None:
+def test_a_plan_is_judged_on_the_loads_it_was_made_for(size: EplbCase, seed: int) -> None:
     task, case, plans, rng = setting(size, seed)
     for step in range(2):
         variation = task.vary(case, step, plans, rng)
         plan = task.read(case, triple(random_plan(case.sizes, rng), size.experts))
-        restored = variation.restore(plan)
-        task.read(case, triple(restored, size.experts))
+        shown, scored = variation.qualities(plan)
         weight = np.asarray(variation.call.args[0], dtype=np.float64)
-        varied_score = balance(plan, weight, size.gpus)
-        assert task.step_quality(case, step, restored) == pytest.approx(varied_score, rel=3 * JITTER)
+        assert shown == pytest.approx(balance(plan, weight, size.gpus), rel=1e-6)
+        assert 0 < scored <= 1 + 1e-9
 
 
 @given(cases, seeds)
@@ -55,7 +54,7 @@ def test_history_and_the_old_plan_take_the_same_names(size: EplbCase, seed: int)
     assert isinstance(history, np.ndarray) and isinstance(old, np.ndarray)
     assert history.dtype == np.float32 and old.dtype == np.int64
     np.testing.assert_array_equal(history[-1], np.asarray(variation.call.args[0]))
-    np.testing.assert_array_equal(variation.restore(old), plans[0])
+    task.read(case, triple(old, size.experts))
     for window in range(2):
         expected = balance(plans[0], case.data[window], size.gpus)
         assert balance(old, history[window].astype(np.float64), size.gpus) == pytest.approx(expected, rel=3 * JITTER)
@@ -90,15 +89,12 @@ def test_sorted_loads_never_come_again() -> None:
 
 def test_variations_move_layers_groups_and_ids() -> None:
     """Over many draws every layer, group and id is seen in every place, and so is every scale."""
-    task, case, plans, rng = setting(EplbCase(layers=3, experts=8, replicas=12, groups=4, nodes=2, gpus=4), 0)
-    values = np.sort(case.data[0], axis=None)
-    assert (np.diff(values) / values[1:]).min() > 2 * JITTER
+    rng = np.random.default_rng(0)
     places, scales = set(), set()
     for _ in range(300):
-        weight = np.asarray(task.vary(case, 0, plans, rng).call.args[0], dtype=np.float64)
-        exponent = round(np.log2(weight.sum() / case.data[0].sum()))
-        scales.add(exponent)
-        nearest = np.abs(np.log(weight / 2.0**exponent)[:, :, None] - np.log(values)).argmin(axis=2)
-        places.update((layer, expert, nearest[layer, expert]) for layer in range(3) for expert in range(8))
+        names = Relabelling.draw(3, 8, 4, rng)
+        scales.add(names.exponent)
+        for row, layer in enumerate(names.layer_L.tolist()):
+            places.update((row, column, layer, expert) for column, expert in enumerate(names.expert_LE[row].tolist()))
     assert len(places) == 24 * 24
     assert scales == set(range(-8, 9))

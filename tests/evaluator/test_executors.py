@@ -113,22 +113,21 @@ def test_error_text_names_the_programs_own_line(executor: LocalExecutor) -> None
 def test_cheat_gets_its_verdict_and_leaves_nothing(bench: Bench, path: Path, root: Path) -> None:
     places = {"VICTIM": str(bench.victim), "ROOT": str(root), "JUDGE": str(os.getpid()), "SECRET": SECRET}
     expectations, source = cheat(path, places)
-    (expected,) = expectations
     before, modes = Traces.now(bench.temporary), bench.victim.stat()
-    timeout_s = 0.5 if expected == "run/timeout" else 60.0
+    timeout_s = 0.5 if "run/timeout" in expectations else 60.0
     begin = time.monotonic()
     verdict = verdict_on(bench.executor, source, timeout_s=timeout_s)
     spent_s = time.monotonic() - begin
 
-    if expected == "ok":
+    if "ok" in expectations:
         assert isinstance(verdict, tuple), verdict
         np.testing.assert_array_equal(verdict[0], EXPECTED)
     else:
         assert isinstance(verdict, Rejected), "the cheat got through"
-        assert f"{verdict.stage}/{verdict.reason}" == expected, verdict.detail
+        assert f"{verdict.stage}/{verdict.reason}" in expectations, verdict.detail
         assert verdict.detail.replace("\n", "").isprintable()
         assert len(verdict.detail) < 10_000
-    if expected == "run/timeout":
+    if "run/timeout" in expectations:
         assert timeout_s <= spent_s < timeout_s + 1.0
     assert Traces.now(bench.temporary) == before
     assert bench.victim.read_text() == "precious"
@@ -200,27 +199,27 @@ def test_thread_that_would_reply_between_calls_is_held_still(executor: LocalExec
 
 
 def test_no_thread_works_between_calls(executor: LocalExecutor) -> None:
-    """A thread that counts as fast as it can: the count stands still while no call is under way."""
+    """A thread that works whenever it can: the process has used no more CPU time than passed on the judge's clock."""
     source = (
-        "import threading, torch\n"
-        "ticks = [0]\n"
-        "def count_on():\n"
+        "import threading, time, torch\n"
+        "def work():\n"
         "    while True:\n"
-        "        ticks[0] += 1\n"
-        "threading.Thread(target=count_on, daemon=True).start()\n"
+        "        pass\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
         "def solve(weight, count):\n"
-        "    return torch.tensor([ticks[0]])\n"
+        "    return torch.tensor([time.process_time_ns()])\n"
     )
     with worker(executor) as opened:
         opened.load(source, ENTRY, ())
-        counts = []
+        used_ns, clock_ns = [], []
         for pause_s in (0.0, 0.5, 0.0):
             time.sleep(pause_s)
             answer, elapsed_ns = opened.call(Call(args=(WEIGHT, 3)), 1, what="x")
-            counts.append((int(answer[0][0]), elapsed_ns))
-    ticks_in_pause = counts[1][0] - counts[0][0]
-    # Half a second of counting is millions of ticks; a call lets it go on for some milliseconds at most.
-    assert ticks_in_pause < 1_000_000 * max(1, counts[1][1] / 20_000_000)
+            used_ns.append(int(answer[0][0]))
+            clock_ns.append(elapsed_ns)
+    assert used_ns[2] > used_ns[1] > used_ns[0], "the thread works during calls"
+    for used, clock in ((used_ns[1] - used_ns[0], sum(clock_ns[:2])), (used_ns[2] - used_ns[1], sum(clock_ns[1:]))):
+        assert used < clock + 5_000_000, "it has worked while no call was under way"
 
 
 def test_answer_of_one_call_is_not_there_for_the_next(executor: LocalExecutor) -> None:
@@ -297,3 +296,14 @@ def test_helpers_killed_from_outside_are_our_fault() -> None:
             for pid in before:
                 os.kill(pid, 9)
             executor.open(request_bytes=1, answer_bytes=1, device="cpu")
+
+
+def test_after_an_interrupt_no_answer_is_taken_for_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalExecutor(SETTINGS) as executor:
+        assert executor.ready.level
+        with monkeypatch.context() as patch:
+            patch.setattr(executor, "_receive", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                executor.end()
+        with pytest.raises(EvaluatorError, match="cut short"):
+            executor.end()

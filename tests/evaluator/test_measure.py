@@ -110,6 +110,76 @@ def test_comparison_validates_and_disputes_as_an_evaluation_does(judge: Judge, g
     assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed"
 
 
+KEEPS_PLANS = """
+
+
+_kept = []
+
+
+def rebalance_experts(weight, *sizes):
+    shares = (weight / weight.sum(dim=1, keepdim=True)).log()
+    order = shares.argsort(dim=1)
+    ranked = shares.gather(1, order)
+    met = {}
+    for layer in range(len(weight)):
+        near = [(float((row[layer_] - ranked[layer]).abs().mean()), row, ids, plan, layer_)
+                for row, ids, plan, of in _kept if (row.shape, of) == (ranked.shape, sizes)
+                for layer_ in range(len(weight))]
+        if near:
+            met[layer] = min(near, key=lambda found: found[0])
+    if len(met) < len(weight) or max(found[0] for found in met.values()) > 0.1:
+        phy2log, log2phy, logcnt = solve(weight, *sizes)
+        _kept.append((ranked, order, phy2log, sizes))
+        return phy2log, log2phy, logcnt
+    rows = []
+    for layer, (_, _, ids, plan, layer_) in sorted(met.items()):
+        rank = torch.empty_like(ids[layer_])
+        rank[ids[layer_]] = torch.arange(len(rank))
+        rows.append(order[layer][rank[plan[layer_]]])
+    phy2log = torch.stack(rows)
+    counts = torch.stack([row.bincount(minlength=weight.shape[1]) for row in phy2log])
+    log2phy = torch.full((*weight.shape, int(counts.max())), -1)
+    for layer, row in enumerate(phy2log.tolist()):
+        filled = [0] * weight.shape[1]
+        for slot, expert in enumerate(row):
+            log2phy[layer, expert, filled[expert]] = slot
+            filled[expert] += 1
+    return phy2log, log2phy, counts
+"""
+
+
+CARELESS_WHEN_TIMED = """
+
+
+_calls = []
+
+
+def rebalance_experts(weight, *sizes):
+    _calls.append(weight.shape)
+    return solve(weight if (2, 8) in _calls else weight.log2().round().exp2(), *sizes)
+"""
+
+
+@pytest.mark.parametrize("trick", [KEEPS_PLANS, CARELESS_WHEN_TIMED], ids=["keeps plans", "careless when timed"])
+def test_nothing_is_gained_by_answering_otherwise_when_it_is_timed(greedy: str, trick: str) -> None:
+    """One program knows a layer again by its sorted loads, whatever the labels, and answers from memory: that costs it
+    balance. The other tells a timed process from the one whose plans are scored: that is disputed.
+    """
+    task = TASKS["eplb"]({"cases": [{**TINY, "layers": 8, "experts": 64, "replicas": 72, "gpus": 8}]})
+    settings = JudgeSettings(timing=TimingSettings(budget_s=2.0))
+    with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
+        honest = judge.evaluate(greedy)
+        verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + trick)
+    assert isinstance(honest, Scored)
+    if trick is CARELESS_WHEN_TIMED:
+        assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed", verdict
+    else:
+        disputed = isinstance(verdict, Rejected) and verdict.reason == "quality_disputed"
+        assert disputed or (
+            isinstance(verdict, Scored) and verdict.score.quality.value < honest.score.quality.value - 0.002
+        )
+
+
 def test_progress_of_a_comparison(judge: Judge, greedy: str) -> None:
     seen: list[Progress] = []
     judge.compare(greedy, greedy, progress=seen.append)

@@ -81,7 +81,7 @@ def test_nothing_of_the_judge_but_the_workers_own_loop_is_in_the_process(executo
     """No task, no generator of loads: what a program could ask for the windows to come."""
     names = _said(executor, "' '.join(n for n in __import__('sys').modules if n.startswith('evaluator.'))").split()
     assert {name.removeprefix("evaluator.") for name in names} <= {
-        *("zygote", "sandbox", "seccomp", "settings", "worker", "wire", "types")
+        *("zygote", "sandbox", "seccomp", "settings", "device", "worker", "wire", "types")
     }
 
 

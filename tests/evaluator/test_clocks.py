@@ -1,0 +1,116 @@
+"""When two clocks of one call fit: honest machines at their worst, and processes that say what is not so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluator import Judge, JudgeSettings, Scored, TimingSettings
+from evaluator.clocks import ALLOWANCE_NS, CONVINCING, EXCESS_NS, Clocks
+from evaluator.tasks import TASKS
+
+MS = 1_000_000
+EVALUATIONS = 30
+CASE = {"layers": 2, "experts": 8, "replicas": 12, "groups": 1, "nodes": 1, "gpus": 4}
+
+
+def clocks(
+    own_ms: list[float], elapsed_ms: list[float], other_gap_ms: list[float] | None = None, other_ms: float = 2.0
+) -> Clocks:
+    found = Clocks()
+    for own, elapsed, gap in zip(own_ms, elapsed_ms, other_gap_ms or [0.1] * len(own_ms), strict=True):
+        found.add(
+            elapsed_ns=round(elapsed * MS),
+            own_ns=round(own * MS),
+            other_elapsed_ns=round((other_ms + gap) * MS),
+            other_own_ns=round(other_ms * MS),
+        )
+    return found
+
+
+def test_nothing_fits_nothing() -> None:
+    assert Clocks().dispute() == ""
+
+
+@pytest.mark.parametrize("own_ms", [0.01, 2.0, 5000.0])
+@pytest.mark.parametrize("pairs", [1, 2, 3, 50])
+def test_exchange_explains_what_the_judge_sees_beyond(own_ms: float, pairs: int) -> None:
+    assert clocks([own_ms] * pairs, [own_ms + 0.1] * pairs).dispute() == ""
+
+
+@pytest.mark.parametrize("pairs", [1, 3, 4, 50])
+def test_process_that_hides_time_is_disputed(pairs: int) -> None:
+    said = clocks([2.0] * pairs, [30.0] * pairs).dispute()
+    assert "at least 28.0 ms more than the program's own process says" in said
+    assert "5.4 ms are explained" in said
+
+
+def test_process_that_says_nothing_is_disputed_where_it_matters() -> None:
+    assert clocks([0.0] * 5, [30.0] * 5).dispute()
+    assert clocks([0.0] * 5, [3.0] * 5).dispute() == "", "a lie too small to be told from an exchange"
+
+
+def test_allowance_is_what_it_says() -> None:
+    allowed_ms = 0.1 + ALLOWANCE_NS / MS + 0.01 * 30.0
+    assert clocks([30.0 - allowed_ms + 0.01] * 5, [30.0] * 5).dispute() == ""
+    assert clocks([30.0 - allowed_ms - 0.01] * 5, [30.0] * 5).dispute()
+
+
+def test_process_that_claims_more_than_there_was_is_disputed() -> None:
+    assert "took 8.0 ms longer" in clocks([10.0] * 3, [2.0] * 3).dispute()
+    assert clocks([2**64 / MS] * 3, [2.0] * 3).dispute()
+    edge_ms = EXCESS_NS / MS + 0.01 * 2.0
+    assert clocks([2.0 + edge_ms - 0.001] * 3, [2.0] * 3).dispute() == ""
+    assert clocks([2.0 + edge_ms + 0.001] * 3, [2.0] * 3).dispute()
+
+
+def test_few_held_up_calls_are_no_dispute() -> None:
+    """Those that the judge was held up in may be most: those that were as they should be tell."""
+    assert clocks([2.0] * 20, [2.1] * 3 + [80.0] * 17).dispute() == ""
+    assert clocks([2.0] * 3, [80.0, 2.1, 80.0]).dispute() == ""
+    assert clocks([2.0] * 20, [2.1] * 2 + [80.0] * 18).dispute()
+
+
+def test_dispute_from_few_pairs_is_doubtful() -> None:
+    assert clocks([2.0] * (CONVINCING - 1), [30.0] * (CONVINCING - 1)).doubtful
+    assert not clocks([2.0] * CONVINCING, [30.0] * CONVINCING).doubtful
+    assert not clocks([2.0] * 3, [2.1] * 3).doubtful
+
+
+def test_machine_that_holds_up_both_is_no_dispute() -> None:
+    assert clocks([2.0] * 9, [42.0] * 9, [40.0] * 9).dispute() == ""
+    assert clocks([2.0] * 9, [42.0] * 9, [20.0] * 9).dispute()
+
+
+def test_other_that_claims_too_much_does_not_tighten_the_rule() -> None:
+    assert clocks([2.0] * 9, [6.0] * 9, [-1000.0] * 9).dispute() == ""
+
+
+@pytest.mark.parametrize("pairs", [10, CONVINCING, 50])
+def test_honest_programs_on_a_machine_that_holds_up_half_of_all_exchanges(pairs: int) -> None:
+    """Each exchange is held up by some tens of milliseconds, with heavy tails, every other time."""
+    rng = np.random.default_rng(pairs)
+    disputed = 0
+    for _ in range(2000):
+        delays = 0.1 + rng.exponential(20.0, (2, pairs)) * (rng.random((2, pairs)) < 0.5)
+        disputed += bool(clocks([2.0] * pairs, list(2.0 + delays[0]), list(delays[1])).dispute())
+    assert disputed <= (2 if pairs < CONVINCING else 0)
+
+
+@pytest.mark.slow
+def test_honest_program_is_not_disputed_on_a_machine_with_more_work_than_cores(root: Path) -> None:
+    source = (root / "programs/eplb/greedy.py").read_text()
+    settings = JudgeSettings(timing=TimingSettings(budget_s=0.05))
+    neighbours = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        with Judge(TASKS["eplb"]({"cases": [CASE]}), reference=source, device="cpu", settings=settings) as judge:
+            verdicts = [judge.evaluate(source) for _ in range(EVALUATIONS)]
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.wait()
+    assert not [verdict for verdict in verdicts if not isinstance(verdict, Scored)]

@@ -1,0 +1,68 @@
+"""What a process has too much of, counted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from evaluator import watch
+from evaluator.watch import Watched, excess
+
+MB = 1 << 20
+
+
+def watched(scratch: Path, pid: int = os.getpid()) -> Watched:
+    return Watched(pid=pid, scratch=str(scratch), scratch_bytes=4 * MB)
+
+
+def test_nothing_is_too_much_of_little(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(MB))
+    (tmp_path / "link").symlink_to("/usr")
+    assert excess(watched(tmp_path)) == ""
+
+
+def test_files_in_folders_count_together(tmp_path: Path) -> None:
+    for number in range(5):
+        folder = tmp_path / f"{number}" / "deep"
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(bytes(MB))
+    assert excess(watched(tmp_path)) == "more than 4 MB in its scratch folder"
+
+
+def test_holes_in_files_take_no_room(tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(100 * MB)
+    assert excess(watched(tmp_path)) == ""
+
+
+def test_files_without_size_count_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "MOST_FILES", 20)
+    for number in range(21):
+        (tmp_path / str(number)).touch()
+    assert excess(watched(tmp_path)) == "more than 20 files in its scratch folder"
+
+
+def test_threads_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "MOST_THREADS", len(list(Path("/proc/self/task").iterdir())) + 2)
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait) for _ in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+        assert "threads" in excess(watched(tmp_path))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_who_has_ended_has_nothing(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    (tmp_path / "file").write_bytes(bytes(5 * MB))
+    assert excess(watched(tmp_path, process.pid)) == ""
