@@ -107,7 +107,7 @@ class LocalExecutor:
             )
         theirs.close()
         ours.settimeout(START_TIMEOUT_S)
-        self._control = ours
+        self._control, self._asking = ours, False
 
     def _stop(self) -> None:
         for worker in self._workers:

@@ -25,8 +25,10 @@ def shared(root: Path) -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Quick tests first, slow ones last; tests for a GPU are left out where there is none."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Quick tests first, then those of the command line, slow ones last; tests for a GPU are left out where there is
+    none.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, item.path.parent.name == "cli"))
     for_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
     if for_gpu and not cuda_devices():
         config.hook.pytest_deselected(items=for_gpu)

@@ -92,7 +92,7 @@ def _short(model: str) -> str:
 
 def _refusals(refusals: Sequence[Refusal]) -> Table:
     table = plain_table()
-    figures(table, "times")
+    table.add_column("times", justify="right", no_wrap=True, min_width=5)
     where = [f"{refusal.stage}: {refusal.reason}" for refusal in refusals]
     table.add_column("refused at", no_wrap=True, min_width=max(map(len, where)))
     table.add_column("the newest was told", no_wrap=True, overflow="ellipsis")

@@ -124,8 +124,9 @@ def view(found: Status, run: str) -> RenderableType:
         lines.append(("best", _words(found.best)))
         lines.append(("front", ", ".join(str(entry.number) for entry in found.front)))
     booked = found.booked
-    spent = f"{dollars(booked.usd)}, {tokens(booked.tokens)} tokens, {booked.calls} calls of models"
-    lines.append(("spent", f"{spent}, {found.judge_s:,.0f} s of judging"))
+    spent = f"{dollars(booked.usd)}, {tokens(booked.tokens)} tokens"
+    calls = "1 call" if booked.calls == 1 else f"{booked.calls} calls"
+    lines.append(("spent", f"{spent}, {calls} of models, {found.judge_s:,.0f} s of judging"))
     if found.limits:
         lines.append(("budget", ", ".join(f"{name} {limit}" for name, limit in found.limits.items())))
     lines += [("ticket", _ticket(one)) for one in found.open]

@@ -219,7 +219,12 @@ def command_share(folder: Path, in_flight: int, waves: int) -> dict[str, float]:
     text = folder / "prose"
     text.write_text("I would rather not change anything.\n")
     options = ["task.cases=[hier-ep32]", "judge.timing.budget_s=0.1", "device=cpu", "proposer.repairs=0"]
-    options += [f"models[0].name={MODEL}", f"search.in_flight={in_flight}", f"budget.attempts={waves * in_flight}"]
+    options += [
+        "budget.patience=null",
+        f"models[0].name={MODEL}",
+        f"search.in_flight={in_flight}",
+        f"budget.attempts={waves * in_flight}",
+    ]
     at_s: list[float] = []
     with spawned(latency_s=LATENCY_S, replies=[text]) as stub:
         process = subprocess.Popen(

@@ -11,7 +11,8 @@ from harness.select import Pareto, standing
 from harness.types import Entry, Kind, TurnNote, Usage
 from tests.harness.builders import entry, scored
 
-NO_MATCH = Rejected(stage="patch", reason="no_match", detail="Block 1 of 1:\n  the SEARCH text is not in the program")
+TOLD = "Block 1 of 1:\n  the SEARCH text is not in the program, but for the lines that are told of here at some length"
+NO_MATCH = Rejected(stage="patch", reason="no_match", detail=TOLD)
 RAISED = Rejected(stage="run", reason="exception", detail="ValueError")
 
 
@@ -117,7 +118,8 @@ class TestShown:
         assert max(map(len, text.splitlines())) <= 80
         assert "…el-2031-01-31" in text, "the end of a name is what tells models apart"
         assert "crossover" in text and "29" in text and "$0.8700" in text and "10.4k" in text
-        assert "patch: no_match" in text and "Block 1 of 1: the SEARCH text" in text
+        [refused] = [line for line in text.splitlines() if "no_match" in line]
+        assert refused.split()[:3] == ["29", "patch:", "no_match"] and "Block 1 of 1: the SEARCH text" in refused
         assert next(line for line in text.splitlines() if line.startswith("all")).split()[1] == "30"
 
     def test_texts_are_shown_as_they_are(self) -> None:
