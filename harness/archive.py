@@ -296,7 +296,9 @@ class Archive:
         if any(pending.ticket == ticket for pending in self.pending()):
             raise ArchiveError(f"ticket {ticket} is being worked on by another process")
         numbers = ", ".join(str(pending.ticket) for pending in self.pending()) or "none"
-        raise ArchiveError(f"expected a ticket that is open, found {ticket}: those of this run are {numbers}")
+        raise ArchiveError(
+            f"expected a ticket that is open, found {ticket}: those that are open in this run are {numbers}"
+        )
 
     def point(self, best: Entry | str | None, elites: Sequence[Entry | str]) -> None:
         """Have `refs/heads/best` and `refs/elites/*` name these entries (or their ids); without a best, the root."""

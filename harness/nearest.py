@@ -77,7 +77,16 @@ def _alike(bodies: Sequence[str], wanted: Sequence[str]) -> int | None:
             together = len(here | there)
             if together and len(here & there) / together > best:
                 best, place = len(here & there) / together, max(0, i - j)
-    return place
+    return _within(bodies, wanted) if place is None else place
+
+
+def _within(bodies: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Where the longest line of the SEARCH is a part of a line."""
+    line = max(wanted, key=len, default="")
+    if not _WORD.search(line):
+        return None
+    found = next((i for i, body in enumerate(bodies) if line in body), None)
+    return None if found is None else max(0, found - wanted.index(line))
 
 
 def small_diff(program: Sequence[str], search: Sequence[str], start: int) -> list[str]:

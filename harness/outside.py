@@ -41,7 +41,8 @@ def ask(archive: Archive, proposer: Proposer, selector: Selector, objective: Obj
         made = proposer.propose(view, rng)
         if made is None:
             raise HarnessError(
-                "nothing of this kind can be asked for now: a crossover needs two programs, a repair one that failed"
+                "nothing of this kind can be asked for now: a crossover needs two programs, a repair one that "
+                "failed and was not mended yet"
             )
         if not isinstance(made, Request):
             raise HarnessError("expected a question, found a proposal that asks nobody: take a proposer of kind llm")

@@ -1,7 +1,7 @@
 """The patch format: what a reply is, how it becomes a `Patch`, and back.
 
 Owns: the format, and the public face of everything about patches: `parse`, `render`, `apply`, `apply_reply`, `diff`,
-`PatchError`. Does not know: who wrote a reply, nor what becomes of the program.
+`title`, `PatchError`. Does not know: who wrote a reply, nor what becomes of the program.
 
 A reply holds <NAME>, <DESCRIPTION> and <DIFF>, all optional, and blocks:
 
@@ -31,7 +31,7 @@ from harness.refusals import PatchError
 from harness.reply import SHORTEST, read
 from harness.types import Candidate, Edit, Patch
 
-__all__ = ["PatchError", "apply", "apply_reply", "diff", "parse", "render"]
+__all__ = ["PatchError", "apply", "apply_reply", "diff", "parse", "render", "title"]
 
 _RUN = re.compile("<<<<<<<+|=======+|>>>>>>>+")
 
@@ -54,6 +54,15 @@ def parse(reply: str, *, source: str | None = None, allow_rewrite: bool = False)
             raise refusals.unsettled_dividers(f"Block {number} of {len(found.blocks)}", fence)
         edits = apply_blocks(found.blocks, source).edits
     return Patch(name=found.name, description=found.description, edits=edits)
+
+
+def title(reply: str) -> tuple[str, str]:
+    """The name and the description that a reply gives, whatever its blocks are worth; "" where it cannot be read."""
+    try:
+        found = read(reply, True)
+    except PatchError:
+        return "", ""
+    return found.name, found.description
 
 
 def apply_reply(reply: str, source: str, *, allow_rewrite: bool = False) -> Candidate:

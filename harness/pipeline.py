@@ -315,6 +315,7 @@ class Pipeline:
                 seconds=ticket.seconds,
                 confirmations=ticket.confirmations,
                 ticket=ticket.number,
+                title=patch.title(ticket.pending.proposal.reply) if refused else ("", ""),
             )
         )
         self._close(ticket)

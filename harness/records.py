@@ -59,11 +59,12 @@ class Record:
 def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Record:
     """The record of an attempt under the number it was given."""
     proposal, candidate = attempt.proposal, attempt.candidate
+    name, description = (candidate.name, candidate.description) if candidate else attempt.title
     return Record(
         number=number,
         kind=proposal.kind,
-        name=candidate.name if candidate else "",
-        description=candidate.description if candidate else "",
+        name=name,
+        description=description,
         parents=proposal.parents,
         inspirations=proposal.inspirations,
         proposer=proposal.proposer,

@@ -333,8 +333,8 @@ def _sample(pool: Sequence[Entry], rng: random.Random, n: int) -> tuple[Entry, .
 
 
 def pick_front(standing: Standing, rng: random.Random, n: int) -> tuple[Entry, ...]:
-    """Members of the Pareto front, each as likely as any other."""
-    return _sample(standing.front, rng, n)
+    """Members of the Pareto front: first the champion every other time, else each as likely as any other."""
+    return pick_best(standing, rng, n) if rng.random() < 0.5 else _sample(standing.front, rng, n)
 
 
 def pick_best(standing: Standing, rng: random.Random, n: int) -> tuple[Entry, ...]:

@@ -201,7 +201,8 @@ class Confirmation:
 class Attempt:
     """One turn of the loop. `candidate` is None where the reply gave no program: then it is rejected at `patch`.
 
-    `number` is the lowest it may be archived under; `ticket` the one under which its reply is held, 0 for none.
+    `number` is the lowest it may be archived under; `ticket` the one under which its reply is held, 0 for none. `title`
+    is the name and the description of a reply that gave no program.
     """
 
     number: int
@@ -211,6 +212,7 @@ class Attempt:
     seconds: float = 0.0
     confirmations: tuple[Confirmation, ...] = ()
     ticket: int = 0
+    title: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,7 +122,7 @@ def read_reply(path: str) -> str:
     """The text of a patch file or of a model's reply; `-` is standard input."""
     if path == "-":
         return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-    return _read(_find(path), "a patch", errors="surrogateescape")
+    return _read(_find(path), "a patch or a reply", errors="surrogateescape")
 
 
 def _find(path: str) -> Path:

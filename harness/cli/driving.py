@@ -189,7 +189,7 @@ def _patched(archive: Archive, pending: Pending, path: Path, name: str, descript
     except PatchError as error:
         raise UserError(
             f"{path}: no patch makes this program of the one that ticket {pending.ticket} is about ({error.reason})\n"
-            f"{error.detail}\nThe ticket is still open: packsmith ask --program FILE writes what it is about"
+            f"{error.detail}\nThe ticket is still open: give it another file, or a reply"
         ) from None
 
 

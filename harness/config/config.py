@@ -354,10 +354,16 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         patches=_patches(settings, folder, document),
         traces=traces,
         prompts=_folder(settings.proposer.prompts, folder),
-        recording=_folder(settings.proposer.from_, folder),
+        recording=_recording(settings.proposer.from_, folder),
     )
 
 
 def _folder(written: str | None, folder: Path) -> Path | None:
     """A folder the config names, beside it; whether it is there is seen when it is used."""
     return None if written is None else folder / written
+
+
+def _recording(written: str | None, folder: Path) -> Path | None:
+    """What is replayed: beside the config, or, as `run` is, relative to the working folder."""
+    beside = _folder(written, folder)
+    return beside if written is None or (beside is not None and beside.exists()) else Path(written)

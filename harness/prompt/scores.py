@@ -81,14 +81,27 @@ def goal(standing: Standing) -> str:
             return f"The fastest program whose quality is {floor}. Quality beyond that is welcome, not needed."
         case RuntimeLimit(min_speedup_over_seed=ratio):
             return (
-                f"The best quality among programs at least {ratio:g} times as fast as the seed program; until one is, "
-                f"the fastest whose quality is {floor}."
+                f"The best quality among programs at least {ratio:g} times as fast as the seed program"
+                f"{_limit(standing)}; until one is, the fastest whose quality is {floor}. Speed beyond that is worth "
+                f"nothing."
             )
         case _:
             return (
                 f"The largest quality * {objective.quality_weight:g} + ln(speed-up over the reference) * "
                 f"{objective.speed_weight:g}, with a quality of {floor}."
             )
+
+
+def _limit(standing: Standing) -> str:
+    """The limit of a `RuntimeLimit` as a speed-up over the reference, and what room the best program has."""
+    objective, seed, champion = standing.objective, standing.seed, standing.champion
+    if not isinstance(objective, RuntimeLimit) or seed is None or seed.scored is None:
+        return ""
+    least = objective.min_speedup_over_seed * seed.scored.score.speedup.median
+    text = f", that is {least:.3g} times as fast as the reference (the low end of the 95 % interval counts"
+    if champion is not None and champion.scored is not None:
+        text += f"; the best so far has {champion.scored.score.speedup.low:.3g}"
+    return text + ")"
 
 
 def machine(environment: Environment) -> str:

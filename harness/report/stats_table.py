@@ -18,6 +18,8 @@ from harness.report.tables import figures, plain_table, titled
 
 _SHOWN = 8
 """Refusals listed, the commonest first."""
+_TOLD = 200
+"""Characters of what a model was told that are shown, at most."""
 _MODEL = 14
 """Characters of a model's name that are shown: its end, which tells more than its vendor."""
 NOTE = "applied: gave a program; valid: scored; better: improves on its parent"
@@ -59,7 +61,9 @@ def stats_view(stats: Stats) -> RenderableType:
     if stats.refusals:
         more = len(stats.refusals) - _SHOWN
         note = f"and {more} more; --json lists them all" if more > 0 else ""
-        parts.append(titled("Why proposals failed, the commonest first", _refusals(stats.refusals[:_SHOWN]), note))
+        parts.append(Text("Why proposals failed, the commonest first", style="bold"))
+        parts.append(_refusals(stats.refusals[:_SHOWN]))
+        parts += [Text(note, style="dim")] if note else []
     return Group(*parts)
 
 
@@ -90,16 +94,19 @@ def _short(model: str) -> str:
     return model if len(model) <= _MODEL else "…" + model[1 - _MODEL :]
 
 
-def _refusals(refusals: Sequence[Refusal]) -> Table:
-    table = plain_table()
-    table.add_column("times", justify="right", no_wrap=True, min_width=5)
-    where = [f"{refusal.stage}: {refusal.reason}" for refusal in refusals]
-    table.add_column("refused at", no_wrap=True, min_width=max(map(len, where)))
-    table.add_column("the newest was told", no_wrap=True, overflow="ellipsis")
-    for refusal, place in zip(refusals, where, strict=True):
-        told = Text(" ".join(refusal.newest.split()), style="dim")
-        table.add_row(str(refusal.count), Text(place, style="red"), told)
-    return table
+def _refusals(refusals: Sequence[Refusal]) -> RenderableType:
+    """A line each: a table would cut its figures before the long text beside them."""
+    places = [f"{refusal.stage}: {refusal.reason}" for refusal in refusals]
+    width = max(map(len, places))
+    lines = [Text(f"times  {'refused at':<{width}}  the newest was told", style="bold")]
+    for refusal, place in zip(refusals, places, strict=True):
+        told = " ".join(refusal.newest.split())[:_TOLD]
+        lines.append(
+            Text.assemble(f"{refusal.count:>5}  ", (f"{place:<{width}}  ", "red"), (told, "dim"), overflow="ellipsis")
+        )
+    for line in lines:
+        line.no_wrap = True
+    return Group(*lines)
 
 
 def stats_record(stats: Stats) -> dict[str, Any]:

@@ -46,7 +46,7 @@ ENDLESS = ("-s", "budget.attempts=100000", "-s", "search.rule=random")
 IN_FLIGHT = 8
 PRICE = (0.25, 1.0)
 """Dollars per million tokens: a call may cost up to half a cent, and costs an eighth of one."""
-LAST_USD = 0.05
+LAST_USD = 0.03
 """What is left for the search after the last kill."""
 
 

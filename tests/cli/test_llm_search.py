@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.asking import KEY, MODEL, PRICE, asking, change, prose, with_key
-from tests.cli.runs import PATCHES, Cli, command, environment, git, on_terminal, without_escapes
+from tests.cli.runs import PATCHES, Cli, command, environment, git, on_terminal, without_escapes, write_workshop
 from tests.stub import Asked, Reply, Stub
 
 CENTS = (
@@ -148,7 +148,7 @@ def test_a_recorded_run_gives_the_same_lineage_and_the_same_children_twice(cli: 
         return Reply(text=replies[asked.number] if asked.number < 4 else change(asked.number), latency_s=0.1)
 
     with Stub(mixed) as stub:
-        searched(cli, stub, attempts=9, in_flight=3, repairs=1)
+        searched(cli, stub, attempts=7, in_flight=3, repairs=1)
     recorded = lineage(cli, "run")
     options = ("-s", "proposer.kind=replay", "-s", "proposer.from=run", "-s", "budget.attempts=50")
     for run, in_flight in (("first", 1), ("second", 4)):
@@ -171,7 +171,8 @@ def test_a_folder_of_replies_can_be_replayed(cli: Cli) -> None:
     (folder / "1.md").write_text(change(1))
     (folder / "2.md").write_text(prose(2))
     options = ("-s", "proposer.kind=replay", "-s", "proposer.from=replies")
-    done = cli("search", "tiny.yaml", "--run", "run", *options)
+    write_workshop(cli.cwd / "elsewhere")
+    done = cli("search", "elsewhere/tiny.yaml", "--run", "run", *options)
     assert done.code == 0, done.err
     assert [record["name"] for record in archived(cli)] == ["change_1", ""]
     error = cli.refused(

@@ -96,8 +96,11 @@ class TestKind:
         assert (config.kind, config.models) == ("catalogue", ())
 
     def test_replay_says_from_what(self, tmp_path: Path) -> None:
-        config = loaded(tmp_path, MINIMAL + "proposer: {kind: replay, from: runs/x}\n")
-        assert config.recording == tmp_path / "runs/x"
+        """What lies beside the config comes before what the working folder has."""
+        replaying = MINIMAL + "proposer: {kind: replay, from: runs/x}\n"
+        assert loaded(tmp_path, replaying).recording == Path("runs/x")
+        (tmp_path / "runs" / "x").mkdir(parents=True)
+        assert loaded(tmp_path, replaying).recording == tmp_path / "runs/x"
         assert "my.yaml:4: proposer.from: expected a run's folder" in refused(
             tmp_path, MINIMAL + "proposer: {kind: replay}\n"
         )
