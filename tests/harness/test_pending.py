@@ -186,9 +186,7 @@ class TestAsking:
         other.append(replace(raw(0, other.root_id, ticket=ticket), proposal=answer))
         with pytest.raises(ArchiveError, match="ticket 1 is answered: attempt 0 came of it"):
             third.take(ticket)
-        with pytest.raises(
-            ArchiveError, match=r"expected a ticket that is open, found 9: those that are open in this run are none"
-        ):
+        with pytest.raises(ArchiveError, match=r"expected a ticket that is open, found 9: those that are open"):
             third.take(9)
 
     def test_a_ticket_that_was_answered_is_never_given_again(self, archive: Archive) -> None:
