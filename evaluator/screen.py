@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import threading
 import warnings
 
 from evaluator.types import Rejected
@@ -21,6 +22,9 @@ _STANDARD = (
 )
 ALLOWED_IMPORTS = frozenset((*_LIBRARIES, *_STANDARD.split(" ")))
 
+_PARSER = threading.Lock()
+"""The parser counts its depth for all threads together: a deep program in one thread makes those in others fail."""
+
 
 def screen(source: str, entry_point: str, *, max_bytes: int = 1_000_000) -> Rejected | None:
     """Why this text cannot be a valid program, or None."""
@@ -30,13 +34,13 @@ def screen(source: str, entry_point: str, *, max_bytes: int = 1_000_000) -> Reje
     if "\0" in source:
         return _refuse("syntax", "the program contains a NUL byte")
     try:
-        with warnings.catch_warnings():
+        with _PARSER, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
     except SyntaxError as error:
         line = "".join(c if c.isprintable() else "?" for c in (error.text or "").strip()[:200])
         return _refuse("syntax", f"line {error.lineno}: {error.msg}" + (f": {line}" if line else ""))
-    except (RecursionError, MemoryError, ValueError, SystemError) as error:  # SystemError: a parser that lost count
+    except (RecursionError, MemoryError, ValueError) as error:
         return _refuse("syntax", f"the program cannot be parsed: {type(error).__name__}: {error}")
     return _check_imports(tree) or _check_entry_point(tree, entry_point)
 

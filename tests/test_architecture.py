@@ -22,6 +22,7 @@ PRINTS = ("harness.cli", "harness.report")
 READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.device")
 # What a module may call while it is imported: constructors of values and decorators' arguments.
 CONSTRUCTORS = {
+    "Lock",
     *("frozenset", "tuple", "dict", "set", "get_args", "TypeVar", "ParamSpec", "NewType", "namedtuple", "property"),
     *("MappingProxyType", "compile", "Struct", "dataclass", "field", "Path", "Decimal", "Fraction", "range", "len"),
     *("split", "splitlines", "strip", "format", "join", "cast", "Context", "getLogger", "ConfigDict", "Field"),

@@ -148,7 +148,7 @@ def test_a_recorded_run_gives_the_same_lineage_and_the_same_children_twice(cli: 
         return Reply(text=replies[asked.number] if asked.number < 4 else change(asked.number), latency_s=0.1)
 
     with Stub(mixed) as stub:
-        searched(cli, stub, attempts=7, in_flight=3, repairs=1)
+        searched(cli, stub, attempts=5, in_flight=3, repairs=1)
     recorded = lineage(cli, "run")
     options = ("-s", "proposer.kind=replay", "-s", "proposer.from=run", "-s", "budget.attempts=50")
     for run, in_flight in (("first", 1), ("second", 4)):

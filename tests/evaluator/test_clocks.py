@@ -14,7 +14,7 @@ from evaluator.clocks import ALLOWANCE_NS, CONVINCING, EXCESS_NS, Clocks
 from evaluator.tasks import TASKS
 
 MS = 1_000_000
-EVALUATIONS = 30
+EVALUATIONS = 15
 CASE = {"layers": 2, "experts": 8, "replicas": 12, "groups": 1, "nodes": 1, "gpus": 4}
 
 

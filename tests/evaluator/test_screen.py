@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -122,3 +124,11 @@ def test_any_text_gives_a_verdict(source: str) -> None:
 def test_imports_that_matter() -> None:
     assert {"torch", "numpy", "math"} <= ALLOWED_IMPORTS
     assert not {"os", "sys", "subprocess", "socket", "ctypes", "importlib"} & ALLOWED_IMPORTS
+
+
+def test_a_deep_program_in_one_thread_does_not_spoil_the_parsing_of_another() -> None:
+    deep = "x = " + "(" * 150 + "1" + ")" * 150 + "\n" + "\n".join("y = " + "-" * 80 + "1" for _ in range(200))
+    plain = "def solve(a):\n    return a\n" + "\n".join(f"z{number} = [{number}, ({number},)]" for number in range(400))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda source: screen(source, "solve"), [deep, plain] * 20))
+    assert found[1::2] == [None] * 20
