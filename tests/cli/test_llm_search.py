@@ -243,7 +243,7 @@ def test_ctrl_c_with_calls_in_flight_ends_soon_and_the_same_command_goes_on(cli:
 @pytest.mark.slow
 def test_the_status_line_says_what_is_spent_and_in_flight(cli: Cli) -> None:
     with Stub(numbered(), latency_s=0.4) as stub:
-        options = asking(stub.base_url, "budget.usd=3", "models[0].api_key_env=null", attempts=8, in_flight=2)
+        options = asking(stub.base_url, "budget.usd=3", "models[0].api_key_env=null", attempts=4, in_flight=2)
         code, text = on_terminal(cli.cwd, 100, "search", "tiny.yaml", "--run", "run", *options)
     shown = without_escapes(text)
     assert code == 0, shown

@@ -26,7 +26,7 @@ DRIFT = 0.3
 """So much that it pays to know the windows to come."""
 AT_ONCE = 8
 SETTINGS = JudgeSettings(timeout_s=2, load_timeout_s=2, timing=TimingSettings(budget_s=0.1))
-PATIENT = replace(SETTINGS, timeout_s=5, load_timeout_s=8, timing=TimingSettings(budget_s=0.1, min_pairs=12))
+PATIENT = replace(SETTINGS, timeout_s=5, load_timeout_s=8)
 """The default confinement; only time is shorter."""
 
 
