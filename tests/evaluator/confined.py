@@ -68,6 +68,11 @@ class Traces:
     processes: frozenset[int]
     files: frozenset[str]
 
+    def since(self, before: Traces) -> set[str]:
+        """What there is now and was not before, and files that are gone. Processes that were there may end."""
+        started = {f"process {pid}" for pid in self.processes - before.processes}
+        return started | (self.files ^ before.files)
+
     @staticmethod
     def now(folder: Path) -> Traces:
         """`folder` is the temporary folder that the executor was started under."""
