@@ -16,7 +16,7 @@ from harness.archive import Archive
 from harness.config import load
 from tests.cli.asking import change
 from tests.cli.conftest import Searched
-from tests.cli.runs import PATCHES, Cli, git, solver, write_workshop
+from tests.cli.runs import PATCHES, Cli, command, git, solver, write_workshop
 
 
 @pytest.fixture(scope="session")
@@ -231,7 +231,7 @@ def test_an_answer_whose_judging_is_killed_is_kept_and_judged_by_whoever_comes_n
     ticket = asked(cli)["ticket"]
     slow = change(1).replace("# change 1", "# change 1\nimport time; time.sleep(0.7)")
     process = subprocess.Popen(
-        ["packsmith", "tell", "run", str(ticket), "-"], cwd=cli.cwd, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [command(), "tell", "run", str(ticket), "-"], cwd=cli.cwd, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdin is not None
     process.stdin.write(slow.encode())
