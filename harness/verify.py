@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from evaluator.types import Rejected
 from harness.archive import Archive, ArchiveError
-from harness.commits import Archived
+from harness.archive.commits import Archived
 from harness.patch import PatchError, apply_reply
 from harness.turns import nothing_came
 from harness.types import Entry

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from evaluator import Judge
-from harness import outside, patch
+from harness import patch
 from harness.archive import Archive
 from harness.cli import building, common
 from harness.cli.building import OpenRun
@@ -24,7 +24,7 @@ from harness.patch import PatchError
 from harness.proposers import PROPOSERS, Shares
 from harness.report import attempts, jsonl, tables
 from harness.report.progress import Waiting
-from harness.search import Progress, settle
+from harness.search import Progress, outside, settle
 from harness.select import SELECTORS, standing
 from harness.types import Entry, Message, Pending, Request, Turn, Usage
 

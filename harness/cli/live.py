@@ -13,7 +13,7 @@ from evaluator import Judge
 from harness.archive import Archive
 from harness.cli import common
 from harness.config import Config
-from harness.ledger import Ledger
+from harness.llm.ledger import Ledger
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats_table import spending

@@ -14,7 +14,7 @@ from harness.archive import Archive
 from harness.cli import common
 from harness.config import Config
 from harness.config.models import addressed
-from harness.model import Model, bound
+from harness.llm.model import Model, bound
 from harness.prompt import Frame, Material, Shown, TaskFacts, Templates, build, read_templates
 from harness.prompt.text import BYTES_A_TOKEN
 from harness.report import jsonl

@@ -20,16 +20,16 @@ from evaluator.settings import JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import DEFAULT_REFERENCE, PHY2LOG_REFERENCE, shipped
 from evaluator.tasks import TASKS
 from evaluator.types import EvaluatorError, Task
-from harness.bandit import BanditSettings
-from harness.budget import Budget
 from harness.config import models as model_settings
 from harness.config.document import ConfigError, Document, Step, key_path, override, read
 from harness.config.files import File, find, find_all
 from harness.config.problems import explained
 from harness.config.schema import ObjectiveSection, Settings, unsupported
-from harness.model import Model
+from harness.llm.bandit import BanditSettings
+from harness.llm.model import Model
 from harness.prompt import read_templates
 from harness.proposers import PROPOSERS, PatchText, ProposerOptions, Shares
+from harness.search.budget import Budget
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
 
 ASKED = "ask"

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from harness.model import Model
+from harness.llm.model import Model
 from harness.types import Kind
 
 ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from harness.config.document import ConfigError, Document
 from harness.config.model_schema import ModelSection, checked_url
 from harness.config.schema import Settings
-from harness.model import OPENAI_URL, Model, Price, Secret, Unbounded, check_bounded
+from harness.llm.model import OPENAI_URL, Model, Price, Secret, Unbounded, check_bounded
 from harness.proposers import Contender
 
 OPENAI_KEY, OPENAI_BASE = "OPENAI_API_KEY", "OPENAI_BASE_URL"

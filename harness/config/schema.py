@@ -14,8 +14,8 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from evaluator.settings import JudgeSettings, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
-from harness.bandit import BanditSettings
 from harness.config.model_schema import ModelSection, Section
+from harness.llm.bandit import BanditSettings
 from harness.proposers import ProposerOptions, Shares
 from harness.select import SELECTORS
 

@@ -14,8 +14,8 @@ from typing import Protocol, Self
 
 from evaluator.settings import JudgeSettings
 from evaluator.types import Rejected, Task
-from harness.bandit import BanditSettings
 from harness.git import encode
+from harness.llm.bandit import BanditSettings
 from harness.select import Standing
 from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
 

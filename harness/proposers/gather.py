@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from evaluator.types import Rejected
 from harness import patch
-from harness.lines import cut
 from harness.patch import PatchError
+from harness.patch.lines import cut
 from harness.prompt import Failure, Material, Shown, scores, shortened
 from harness.proposers.base import ProposerOptions, View
 from harness.proposers.history import History

@@ -19,7 +19,7 @@ import random
 from dataclasses import replace
 
 from evaluator.types import Rejected
-from harness.bandit import Bandit
+from harness.llm.bandit import Bandit
 from harness.prompt import Frame, Material, TaskFacts, Templates, TooLarge, check, further_turn, read_templates
 from harness.prompt import build as build_prompt
 from harness.proposers.base import Contender, Proposer, ProposerOptions, View

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.ledger import Booked
+from harness.llm.ledger import Booked
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import ratio
 from harness.select import Standing, quality, speed

@@ -38,17 +38,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from evaluator import TASKS, Duel, Rejected, Verdict
 from evaluator import Progress as Judging
 from harness.archive import Archive
-from harness.budget import Budget
-from harness.calls import Again, Done
 from harness.cli import build
-from harness.ledger import Bound
 from harness.llm import Model, Models
-from harness.model import Price
+from harness.llm.ledger import Bound
+from harness.llm.model import Price
 from harness.patch import apply_reply
 from harness.prompt import read_templates
 from harness.proposers import PROPOSERS, Proposer, ProposerOptions
 from harness.proposers.base import Contender
 from harness.search import search
+from harness.search.budget import Budget
+from harness.search.calls import Again, Done
 from harness.select import SELECTORS, Pareto
 from harness.turns import answered
 from harness.types import Attempt, Candidate, Proposal, Request, Turn, Usage

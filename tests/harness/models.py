@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from evaluator.types import Rejected
 from harness import patch
-from harness.ledger import Bound
+from harness.llm.ledger import Bound
 from harness.proposers import View
-from harness.search import Again, Done
+from harness.search.calls import Again, Done
 from harness.types import HarnessError, Kind, Message, Request, Turn, Usage
 from tests.harness.builders import PROGRAM
 

@@ -10,8 +10,8 @@ import pytest
 
 from evaluator.types import Rejected
 from harness.archive import Archive, ArchiveError
-from harness.commits import Archived
-from harness.message import one_line
+from harness.archive.commits import Archived
+from harness.archive.message import one_line
 from harness.types import Candidate, Proposal
 from tests.harness.archives import CONFIG, changing, family, fsck, git, new, raw, refused, seed_attempt
 from tests.harness.builders import PROGRAM, REJECTED
@@ -362,7 +362,7 @@ class TestOpening:
             Archive.open(path)
 
     def test_a_later_format(self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr("harness.commits.FORMAT", 2)
+        monkeypatch.setattr("harness.archive.commits.FORMAT", 2)
         new_path = tmp_path / "later"
         made = new(new_path)
         made.close()

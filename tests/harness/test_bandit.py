@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bandit import Bandit, BanditSettings, bandit
+from harness.llm.bandit import Bandit, BanditSettings, bandit
 from harness.select import Pareto
 from harness.types import Entry, Kind
 from tests.harness.builders import REJECTED, entry, scored

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from evaluator import DEFAULT_REFERENCE, shipped
 from evaluator.settings import JudgeSettings, Lane
-from harness.budget import Budget
 from harness.config import Config, ConfigError, difference, load
 from harness.config.document import key_path
 from harness.proposers import PROPOSERS
+from harness.search.budget import Budget
 from harness.select import SELECTORS, Pareto, QualityLimit, RuntimeLimit, Weighted
 
 CONFIGS = sorted(shipped("configs").glob("*.yaml"))

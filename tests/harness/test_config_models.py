@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from evaluator import shipped
-from harness.bandit import BanditSettings
-from harness.budget import Budget
 from harness.config import Config, ConfigError, load
 from harness.config.models import addressed, configured, keyed
-from harness.model import OPENAI_URL, Price
+from harness.llm.bandit import BanditSettings
+from harness.llm.model import OPENAI_URL, Price
 from harness.proposers import Shares
+from harness.search.budget import Budget
 
 MINIMAL = """\
 task: eplb

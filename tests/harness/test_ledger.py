@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.ledger import Booked, Bound, Hold, Ledger, Left, OverBudget
+from harness.llm.ledger import Booked, Bound, Hold, Ledger, Left, OverBudget
 
 
 def refused(ledger: Ledger, bound: Bound) -> OverBudget:

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from harness.endpoint import CALLS_A_CLIENT, MOST_BYTES, retry_after_s
-from harness.ledger import Booked, Bound, Ledger, OverBudget
 from harness.llm import Model, ModelFailure, Models, Price, Retries, Secret, booked
+from harness.llm.endpoint import CALLS_A_CLIENT, MOST_BYTES, retry_after_s
+from harness.llm.ledger import Booked, Bound, Ledger, OverBudget
 from harness.types import HarnessError, Message, Request, Turn, Usage
 from tests.stub import Asked, Fail, Reply, Stub
 

@@ -9,7 +9,7 @@ import pytest
 from evaluator import TASKS
 from evaluator.types import CaseQuality, CaseScore, Rejected, Scored
 from harness import patch
-from harness.bandit import BanditSettings
+from harness.llm.bandit import BanditSettings
 from harness.prompt import read_templates, size
 from harness.proposers import PROPOSERS, Contender, Proposer, ProposerOptions, Shares, View
 from harness.proposers.history import History

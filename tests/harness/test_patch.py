@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.lines import cut, to_lines, to_text
 from harness.patch import PatchError, apply, apply_reply, diff, parse, render
-from harness.refusals import REASONS
+from harness.patch.lines import cut, to_lines, to_text
+from harness.patch.refusals import REASONS
 from harness.types import Edit, Patch
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=200)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.patch import PatchError, apply, apply_reply, diff, parse, render
-from harness.refusals import REASONS
+from harness.patch.refusals import REASONS
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "patches"
 SHARED = Path(__file__).resolve().parents[3] / "shared"

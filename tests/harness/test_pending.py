@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.archive import Archive, ArchiveError
+from harness.archive.owners import Owner
 from harness.git import encode
-from harness.ledger import Booked
-from harness.owners import Owner
+from harness.llm.ledger import Booked
 from harness.types import Message, Pending, Proposal, Request, Turn, Usage
 from tests.harness.archives import fsck, git, new, raw
 from tests.harness.processes import Report, child, reported

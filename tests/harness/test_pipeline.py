@@ -19,9 +19,9 @@ from evaluator import Duel, Rejected, Scored, Verdict
 from evaluator import Progress as Judging
 from evaluator.types import EvaluatorError
 from harness.archive import Archive
-from harness.budget import Budget
-from harness.ledger import Booked, Bound, OverBudget
+from harness.llm.ledger import Booked, Bound, OverBudget
 from harness.search import Judge, Progress, search, settle
+from harness.search.budget import Budget
 from harness.select import Pareto, pick_front, standing
 from harness.types import Entry, HarnessError, Pending, Proposal, Request, Turn
 from harness.verify import verify

@@ -27,7 +27,7 @@ from evaluator.types import (
     Scored,
     Verdict,
 )
-from harness.records import (
+from harness.archive.records import (
     Record,
     RecordError,
     entry_of,

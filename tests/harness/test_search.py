@@ -8,11 +8,11 @@ from evaluator import Duel, OtherFailed, Rejected, Verdict
 from evaluator import Progress as Judging
 from harness import patch
 from harness.archive import Archive
-from harness.budget import Budget, Spent
 from harness.git import run_git
 from harness.proposers import PatchText, Proposer, ProposerOptions, View
 from harness.proposers.catalogue import Catalogue
 from harness.search import Judge, Progress, attempt_rng, search
+from harness.search.budget import Budget, Spent
 from harness.select import Pareto, confirmation_level, pick_front, standing
 from harness.types import Entry, HarnessError, Proposal
 from tests.harness.builders import PROGRAM, REJECTED, KnobJudge, duel, scored

@@ -14,7 +14,7 @@ A reply holds <NAME>, <DESCRIPTION> and <DIFF>, all optional, and blocks:
 A fence is a whole line: n >= 7 of its character, then for `<` and `>` a space and the word; blanks may trail it. The
 three fences of a block have the same n and the same indentation, so a line of another n or another indentation is
 content. Everything outside blocks is prose, but a line there that tries to be a fence is refused: a block is never
-skipped. Where several `=` lines could divide a block, the program it is for decides (`harness.apply`).
+skipped. Where several `=` lines could divide a block, the program it is for decides (`harness.patch.applying`).
 """
 
 from __future__ import annotations
@@ -22,16 +22,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from harness import refusals
-from harness.apply import Block, apply, apply_blocks, candidate, rewritten
-from harness.diff import diff
-from harness.lines import BLANKS, to_lines
-from harness.nearest import show
-from harness.refusals import PatchError
-from harness.reply import SHORTEST, read
+from harness.patch import refusals
+from harness.patch.applying import Block, apply_blocks, candidate, rewritten
+from harness.patch.lines import BLANKS, to_lines
+from harness.patch.nearest import show
+from harness.patch.refusals import PatchError
+from harness.patch.reply import SHORTEST, read
 from harness.types import Candidate, Edit, Patch
-
-__all__ = ["PatchError", "apply", "apply_reply", "diff", "parse", "render", "title"]
 
 _RUN = re.compile("<<<<<<<+|=======+|>>>>>>>+")
 

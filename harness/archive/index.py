@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from evaluator.types import Environment, Scored
-from harness.commits import Archived, Damaged, read_attempts
+from harness.archive.commits import Archived, Damaged, read_attempts
 from harness.git import Batch, RefLock, Repository
-from harness.ledger import Booked
+from harness.llm.ledger import Booked
 from harness.series import Series
 from harness.types import Entry
 

@@ -14,9 +14,8 @@ from typing import Any
 
 import yaml
 
-from harness.git import Batch, GitObject, Repository, decode, encode
-from harness.message import attempt_message, root_message
-from harness.records import (
+from harness.archive.message import attempt_message, root_message
+from harness.archive.records import (
     Record,
     RecordError,
     entry_of,
@@ -26,6 +25,7 @@ from harness.records import (
     record_from_bytes,
     record_to_bytes,
 )
+from harness.git import Batch, GitObject, Repository, decode, encode
 from harness.types import Entry, HarnessError, Pending
 
 FORMAT = 1

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from evaluator.types import Rejected, Scored
-from harness.records import Record
+from harness.archive.records import Record
 
 _SUBJECT = 100
 _VALUE = 200

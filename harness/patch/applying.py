@@ -13,10 +13,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness import refusals
-from harness.lines import Program, cut, is_blank, is_marker, to_lines, to_text
-from harness.match import Match, locate, stands_loosely
-from harness.refusals import block_name
+from harness.patch import refusals
+from harness.patch.lines import Program, cut, is_blank, is_marker, to_lines, to_text
+from harness.patch.match import Match, locate, stands_loosely
+from harness.patch.refusals import block_name
 from harness.types import Candidate, Edit, Patch, Tier
 
 MAX_BLOCKS = 1000

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from harness.answers import Answer, Embedded, EventStream, Unreadable, body_answer, code, is_page, quoted, said
-from harness.model import SECRET_FROM, Model, output_limit
+from harness.llm.answers import Answer, Embedded, EventStream, Unreadable, body_answer, code, is_page, quoted, said
+from harness.llm.model import SECRET_FROM, Model, output_limit
 from harness.types import Request
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.ledger import Bound, OverBudget
+from harness.llm.ledger import Bound, OverBudget
 from harness.types import HarnessError, Request, Turn
 
 _MOST_IN_A_ROW = 5

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from harness.ledger import Bound
+from harness.llm.ledger import Bound
 from harness.types import HarnessError, Message, Request, Usage
 
 Api = Literal["chat", "responses"]

@@ -12,10 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.archive import Archive
-from harness.owners import ASK
+from harness.archive.owners import ASK
 from harness.proposers.base import Proposer, View
+from harness.search.source import PARENTS, attempt_rng
 from harness.select import Objective, Selector, standing
-from harness.source import PARENTS, attempt_rng
 from harness.turns import answered, asking
 from harness.types import HarnessError, Pending, Request, Turn
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.archive import Archive
-from harness.budget import Budget, Spent
+from harness.search.budget import Budget, Spent
 from harness.select import Objective, Standing, standing
 from harness.types import Entry
 

@@ -25,16 +25,16 @@ from typing import Any
 from evaluator.types import Rejected, Scored, Verdict
 from harness import patch
 from harness.archive import Archive
-from harness.calls import Answered, Calls, Models, Retry
-from harness.judging import Bench, Broken, Job, Judge, Judged, Word, owes_duel
+from harness.archive.writing import Writing
 from harness.patch import PatchError
-from harness.progress import Phase, Progress, Report
 from harness.proposers.base import program_id
-from harness.source import ASKED, Source
-from harness.tally import Tally
+from harness.search.calls import Answered, Calls, Models, Retry
+from harness.search.judging import Bench, Broken, Job, Judge, Judged, Word, owes_duel
+from harness.search.progress import Phase, Progress, Report
+from harness.search.source import ASKED, Source
+from harness.search.tally import Tally
 from harness.turns import asking, lost, nothing_came, repairing, with_answer
 from harness.types import Attempt, Candidate, Confirmation, Entry, HarnessError, Pending, Proposal, Request, Turn
-from harness.writing import Writing
 
 _MOST_EVENTS = 512
 

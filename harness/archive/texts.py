@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from harness.commits import ArchiveError
+from harness.archive.commits import ArchiveError
 from harness.git import Repository, decode
 
 _KEPT_BYTES = 8_000_000

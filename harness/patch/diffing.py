@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from harness import refusals
-from harness.apply import MAX_BLOCKS, apply
-from harness.lines import Program, cut, find_lines, is_blank, is_marker, to_text
-from harness.refusals import PatchError
+from harness.patch import refusals
+from harness.patch.applying import MAX_BLOCKS, apply
+from harness.patch.lines import Program, cut, find_lines, is_blank, is_marker, to_text
+from harness.patch.refusals import PatchError
 from harness.types import Edit, Patch
 
 _GAP = 2

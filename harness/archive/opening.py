@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.commits import ArchiveError, Root, read_root, write_root
+from harness.archive.commits import ArchiveError, Root, read_root, write_root
+from harness.archive.index import ATTEMPTS
 from harness.git import WRITERS_LOCK, GitError, Repository
-from harness.index import ATTEMPTS
 
 BEST = "refs/heads/best"
 SEED = "refs/heads/seed"

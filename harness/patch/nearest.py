@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from harness.lines import BLANKS, find_lines, trimmed
+from harness.patch.lines import BLANKS, find_lines, trimmed
 
 _SEARCH_LINES = 400
 _PROGRAM_LINES = 20_000

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from harness.lines import BLANKS, Program, is_marker
-from harness.match import MANY
-from harness.nearest import nearest, odd_characters, show, small_diff
+from harness.patch.lines import BLANKS, Program, is_marker
+from harness.patch.match import MANY
+from harness.patch.nearest import nearest, odd_characters, show, small_diff
 from harness.types import HarnessError
 
 Reason = Literal[

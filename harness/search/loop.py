@@ -16,30 +16,16 @@ from collections.abc import Callable, Generator, Sequence
 
 from evaluator.types import Rejected
 from harness.archive import Archive
-from harness.budget import Budget
-from harness.calls import Again, Done, Models
-from harness.judging import Judge, same_machine
-from harness.pipeline import Pipeline
-from harness.progress import Progress, Report
 from harness.proposers.base import Proposer
+from harness.search.budget import Budget
+from harness.search.calls import Models
+from harness.search.judging import Judge
+from harness.search.pipeline import Pipeline
+from harness.search.progress import Progress, Report
+from harness.search.source import Source
+from harness.search.tally import Tally
 from harness.select import Objective, Selector
-from harness.source import PARENTS, Source, attempt_rng
-from harness.tally import Tally
 from harness.types import Entry, HarnessError, Pending, Proposal
-
-__all__ = [
-    "PARENTS",
-    "Again",
-    "Done",
-    "Judge",
-    "Models",
-    "Progress",
-    "Report",
-    "attempt_rng",
-    "same_machine",
-    "search",
-    "settle",
-]
 
 
 def _quiet(step: Progress) -> None:

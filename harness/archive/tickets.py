@@ -16,9 +16,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from harness.commits import read_pending, write_pending
+from harness.archive.commits import read_pending, write_pending
+from harness.archive.owners import ASK, Owner
 from harness.git import Batch, GitError, RefLock, Repository
-from harness.owners import ASK, Owner
 from harness.types import Pending
 
 PENDING = "refs/pending"

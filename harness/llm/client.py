@@ -17,13 +17,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
-from harness.answers import Answer, quoted
-from harness.endpoint import Endpoint, Fault
-from harness.ledger import Booked, Bound, Hold, Ledger, OverBudget
-from harness.model import Charge, Model, Price, Secret, bound, charge, check_bounded, masked, most_charge
+from harness.llm.answers import Answer, quoted
+from harness.llm.endpoint import Endpoint, Fault
+from harness.llm.ledger import Booked, Bound, Hold, Ledger, OverBudget
+from harness.llm.model import Charge, Model, bound, charge, check_bounded, masked, most_charge
 from harness.types import HarnessError, Request, Turn, TurnNote, Usage
-
-__all__ = ["Model", "ModelFailure", "Models", "Price", "Retries", "Secret", "booked"]
 
 MOST_NOTE = 1000
 APART_S = 0.001

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.lines import BLANKS, Program, Segment, find_lines, is_blank, trimmed
+from harness.patch.lines import BLANKS, Program, Segment, find_lines, is_blank, trimmed
 from harness.types import Tier
 
 MANY = 20

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness import refusals
-from harness.apply import Block
-from harness.lines import BLANKS
-from harness.nearest import show
+from harness.patch import refusals
+from harness.patch.applying import Block
+from harness.patch.lines import BLANKS
+from harness.patch.nearest import show
 from harness.types import Edit
 
 SHORTEST = 7

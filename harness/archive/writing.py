@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.commits import REPLY, ArchiveError, Root, write_attempt
+from harness.archive.commits import REPLY, ArchiveError, Root, write_attempt
+from harness.archive.index import Index
+from harness.archive.opening import BEST
+from harness.archive.records import record_of
+from harness.archive.texts import Texts
+from harness.archive.tickets import Tickets
 from harness.git import Batch, GitError, RefLock, Repository, encode
-from harness.index import Index
-from harness.opening import BEST
-from harness.records import record_of
-from harness.texts import Texts
-from harness.tickets import Tickets
 from harness.turns import transcript
 from harness.types import Attempt, Entry, Pending, Proposal
 

@@ -1,14 +1,14 @@
 """What a search may spend, and whether it has.
 
 Owns: the limits and the sentence that says which one ended a search. Does not know: clocks, the archive, models, and
-the account that holds the limits on dollars, tokens and calls (`harness.ledger`).
+the account that holds the limits on dollars, tokens and calls (`harness.llm.ledger`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.ledger import Booked, Ledger
+from harness.llm.ledger import Booked, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,20 +18,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from harness.commits import PROGRAM, REPLY, Archived, ArchiveError, Root
+from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root
+from harness.archive.index import Index
+from harness.archive.notices import Notices
+from harness.archive.opening import BEST, disk_advice, exists, make, repository_at, root_of
+from harness.archive.texts import Texts
+from harness.archive.tickets import Tickets
+from harness.archive.writing import Pointed, Writing
 from harness.git import Repository
-from harness.index import Index
-from harness.ledger import Booked
-from harness.notices import Notices
-from harness.opening import BEST, disk_advice, exists, make, repository_at, root_of
+from harness.llm.ledger import Booked
 from harness.series import Series
-from harness.texts import Texts
-from harness.tickets import Tickets
 from harness.turns import read_turns
 from harness.types import Attempt, Entry, Pending, Proposal, Turn
-from harness.writing import Pointed, Writing
-
-__all__ = ["Archive", "ArchiveError"]
 
 
 class Archive:

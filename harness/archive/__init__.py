@@ -1,0 +1,6 @@
+"""The archive of a run: attempts, tickets and notices, kept as commits and refs of one bare git repository."""
+
+from harness.archive.archive import Archive
+from harness.archive.commits import ArchiveError
+
+__all__ = ["Archive", "ArchiveError"]

@@ -1,0 +1,8 @@
+"""The search: a proposal's way from its ticket to the archive, many at once, within a budget."""
+
+from harness.search.judging import Judge
+from harness.search.loop import search, settle
+from harness.search.progress import Phase, Progress, Report
+from harness.search.source import attempt_rng
+
+__all__ = ["Judge", "Phase", "Progress", "Report", "attempt_rng", "search", "settle"]
