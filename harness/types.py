@@ -202,7 +202,8 @@ class Attempt:
     """One turn of the loop. `candidate` is None where the reply gave no program: then it is rejected at `patch`.
 
     `number` is the lowest it may be archived under; `ticket` the one under which its reply is held, 0 for none. `title`
-    is the name and the description of a reply that gave no program.
+    is the name and the description of a reply that gave no program. `meaning` is the hash of the program's normalised
+    syntax, "" where it has none; `same_as` the entry whose program this is again, and whose verdict was taken over.
     """
 
     number: int
@@ -213,6 +214,8 @@ class Attempt:
     confirmations: tuple[Confirmation, ...] = ()
     ticket: int = 0
     title: tuple[str, str] = ("", "")
+    meaning: str = ""
+    same_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +246,10 @@ class Entry:
     """The conversation with a model it came from, oldest first; () where no model was asked."""
     ticket_number: int = 0
     """The ticket under which it was asked for; 0 where it had none."""
+    meaning: str = ""
+    """The hash of the program's normalised syntax: equal ones are the same program but for comments and layout."""
+    same_as: str = ""
+    """The entry whose program this is again, and whose verdict was taken over; "" where it was judged itself."""
 
     @property
     def scored(self) -> Scored | None:

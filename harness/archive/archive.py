@@ -180,6 +180,10 @@ class Archive:
             return found[0]
         raise ArchiveError(self._no_such(text, found))
 
+    def known(self, program_id: str, meaning: str = "") -> Entry | None:
+        """The first attempt that was judged with this program: the same bytes, or the same normalised syntax."""
+        return self._index.known(*filter(None, (program_id, meaning)))
+
     def source(self, commit: str) -> str:
         """The program of an entry's commit, or of the root's. Raises ArchiveError."""
         return self._texts.program(self.program_id(commit), f"{PROGRAM} of {commit[:12]}")

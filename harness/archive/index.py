@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from evaluator.types import Environment, Scored
+from evaluator.types import Environment, Rejected, Scored
 from harness.archive.commits import Archived, Damaged, read_attempts
 from harness.git import Batch, RefLock, Repository
 from harness.llm.ledger import Booked
@@ -40,6 +40,7 @@ class Index:
         self._seen: set[int] = set()
         self._gaps: set[int] = set()
         self._judged: set[str] = set()
+        self._programs: dict[str, Entry] = {}
         self._environments: dict[Environment, Environment] = {}
         self.entries: Series[Entry] = Series()
         self.damage: dict[str, str] = {}
@@ -73,6 +74,11 @@ class Index:
         if commit not in self._by_id:
             self.refresh()
         return self._by_id.get(commit)
+
+    def known(self, *programs: str) -> Entry | None:
+        """The first attempt that was judged with one of these programs, each given by its blob or its meaning."""
+        found = [self._programs[one] for one in programs if one in self._programs]
+        return min(found, key=lambda entry: entry.number, default=None)
 
     def when_s(self, commit: str) -> int:
         """The time of an attempt's commit; 0 for one that is none."""
@@ -125,10 +131,20 @@ class Index:
         self.highest_ticket = max(self.highest_ticket, entry.ticket_number or entry.number)
         if archived.ticket:
             self._judged.add(archived.ticket)
+        self._remember(entry)
         self._usd += entry.usd
         self._tokens += entry.tokens
         self._calls += sum(turn.tries for turn in entry.turns)
         self.entries = self.entries.plus(entry) if newest else Series(one.entry for one in self.archived)
+
+    def _remember(self, entry: Entry) -> None:
+        """The program of an entry; one refused at `patch` has none, and one that is there again is the first one's."""
+        if entry.same_as or (isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch"):
+            return
+        for program in filter(None, (entry.program_id, entry.meaning)):
+            first = self._programs.get(program)
+            if first is None or first.number > entry.number:
+                self._programs[program] = entry
 
     def _light(self, entry: Entry) -> Entry:
         """The entry without raw samples, its environment shared with others."""

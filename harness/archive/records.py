@@ -54,6 +54,8 @@ class Record:
     confirmations: tuple[Confirmation, ...] = ()
     turns: tuple[TurnNote, ...] = ()
     ticket_number: int = 0
+    meaning: str = ""
+    same_as: str = ""
 
 
 def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Record:
@@ -80,6 +82,8 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
         confirmations=attempt.confirmations,
         turns=notes(proposal.turns),
         ticket_number=attempt.ticket,
+        meaning=attempt.meaning,
+        same_as=attempt.same_as,
     )
 
 
