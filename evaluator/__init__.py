@@ -10,6 +10,7 @@ from evaluator.gpus import promise as gpu_memory_promise
 from evaluator.sandbox import PROMISES
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import DEFAULT_REFERENCE, shipped
+from evaluator.stats import combined_speedup, joined
 from evaluator.tasks import TASKS
 from evaluator.types import (
     Case,
@@ -58,12 +59,14 @@ __all__ = [
     "Task",
     "TimingSettings",
     "Verdict",
+    "combined_speedup",
     "cores",
     "cpu_name",
     "cuda_devices",
     "evaluate",
     "gpu_memory_promise",
     "hardware",
+    "joined",
     "noise_warnings",
     "resolve_device",
     "shipped",

@@ -9,21 +9,26 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from evaluator import gpus
 from evaluator.types import EvaluatorError
 
 _PROBE = """
 import json, os, torch
 found = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
 visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ""
-print(json.dumps({"visible": visible, "gpus": [[gpu.name, str(getattr(gpu, "uuid", ""))] for gpu in found]}))
+gpus = [[gpu.name, str(getattr(gpu, "uuid", ""))] for gpu in found]
+print(json.dumps({"visible": visible, "gpus": gpus, "cuda": str(getattr(torch.version, "cuda", None) or "")}))
 """
 _DRIVER = Path("/dev/nvidiactl")
+_DRIVER_VERSION = Path("/sys/module/nvidia/version")
+_VERSION = re.compile(r"[0-9A-Za-z.+_-]{1,40}")
 PROBE_TIMEOUT_S = 120.0
 BUSY_LOAD = 1.5
 
@@ -39,6 +44,8 @@ class Target:
     device: str
     hardware: str
     address: str
+    driver: str = ""
+    """The NVIDIA driver and torch's CUDA version, as in `Environment`."""
 
 
 def _targets(said: str) -> tuple[Target, ...]:
@@ -49,13 +56,27 @@ def _targets(said: str) -> tuple[Target, ...]:
     """
     found = json.loads(said)
     entries = [entry.strip() for entry in found["visible"].split(",")] if found["visible"] else []
+    driver = _driver(found.get("cuda", "")) if found["gpus"] else ""
     targets = []
     for number, (name, uuid) in enumerate(found["gpus"]):
         entry = entries[number] if number < len(entries) else str(number)
         part = entry.startswith("MIG-") or " MIG " in name
         visible = f"GPU-{uuid}" if uuid and not part else entry
-        targets.append(Target(device=f"cuda:{number}", hardware=name, address=f"cuda:{visible}"))
+        targets.append(Target(device=f"cuda:{number}", hardware=name, address=f"cuda:{visible}", driver=driver))
     return tuple(targets)
+
+
+def _driver(cuda: object) -> str:
+    """`570.86.10 with CUDA 12.8`: the kernel's word for the driver, else nvidia-smi's, and torch's for CUDA.
+
+    What does not look like a version is left out.
+    """
+    try:
+        said = _DRIVER_VERSION.read_text("utf-8", "replace")
+    except OSError:
+        said = gpus.driver_version()
+    driver, runtime = (_VERSION.fullmatch(str(one).strip()) for one in (said, cuda))
+    return " with ".join([*([driver[0]] if driver else []), *([f"CUDA {runtime[0]}"] if runtime else [])])
 
 
 def cuda_devices() -> tuple[str, ...]:

@@ -357,6 +357,7 @@ class Judge:
             reference=f"{self._reference_name} {hashlib.sha256(self._reference.encode()).hexdigest()[:12]}",
             empty_call_us=empty_call_us,
             warnings=environment.noise_warnings(),
+            driver=self._target.driver,
         )
 
 

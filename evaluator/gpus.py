@@ -1,4 +1,4 @@
-"""Which processes hold memory of a GPU, as the driver's own tool lists them.
+"""Which processes hold memory of a GPU, as the driver's own tool lists them, and which driver that is.
 
 Owns: asking `nvidia-smi`, and waiting until it lists a process no more. Does not know: torch, candidates. It only
 reads: modes, clocks and limits of a GPU are never touched.
@@ -13,22 +13,33 @@ import subprocess
 import time
 from collections.abc import Iterable
 
-_COMMAND = ("nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader,nounits")
 _TIMEOUT_S = 10.0
 _INTERVAL_S = 0.1
 
 
 def holders() -> frozenset[int] | None:
     """Ids of the processes that are listed; None where the tool is missing or fails."""
+    found = _ask("--query-compute-apps=pid", "--format=csv,noheader,nounits")
+    if found is None:
+        return None
+    return frozenset(int(line) for line in map(str.strip, found.splitlines()) if line.isdecimal())
+
+
+def driver_version() -> str:
+    """The version of the driver; "" where the tool is missing or fails."""
+    found = _ask("--query-gpu=driver_version", "--format=csv,noheader")
+    return next(iter(found.split()), "") if found is not None else ""
+
+
+def _ask(*query: str) -> str | None:
+    """What the tool answers; None where it is missing or fails."""
     try:
         found = subprocess.run(
-            _COMMAND, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
+            ["nvidia-smi", *query], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    if found.returncode != 0:
-        return None
-    return frozenset(int(line) for line in map(str.strip, found.stdout.splitlines()) if line.isdecimal())
+    return found.stdout if found.returncode == 0 else None
 
 
 def promise() -> str:

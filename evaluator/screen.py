@@ -26,6 +26,16 @@ _PARSER = threading.Lock()
 """The parser counts its depth for all threads together: a deep program in one thread makes those in others fail."""
 
 
+def parse(source: str) -> ast.Module:
+    """The syntax tree of a stranger's text: without warnings, and while no other thread parses.
+
+    Raises SyntaxError, and RecursionError, MemoryError or ValueError for a text that the parser cannot cope with.
+    """
+    with _PARSER, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
 def screen(source: str, entry_point: str, *, max_bytes: int = 1_000_000) -> Rejected | None:
     """Why this text cannot be a valid program, or None."""
     size = len(source.encode("utf-8", "replace"))
@@ -34,9 +44,7 @@ def screen(source: str, entry_point: str, *, max_bytes: int = 1_000_000) -> Reje
     if "\0" in source:
         return _refuse("syntax", "the program contains a NUL byte")
     try:
-        with _PARSER, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+        tree = parse(source)
     except SyntaxError as error:
         line = "".join(c if c.isprintable() else "?" for c in (error.text or "").strip()[:200])
         return _refuse("syntax", f"line {error.lineno}: {error.msg}" + (f": {line}" if line else ""))

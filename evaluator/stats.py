@@ -152,6 +152,17 @@ def combined_speedup(per_case: Sequence[Samples]) -> Interval:
     return _interval((centre, centre - below, centre + above))
 
 
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Measurements of one case taken one after the other as one: rounds are independent whenever they are taken, so
+    that all that is said of rounds holds for those of several measurements together.
+    """
+    return Samples(
+        candidate_us=tuple(time for part in parts for time in part.candidate_us),
+        reference_us=tuple(time for part in parts for time in part.reference_us),
+        rounds=tuple(count for part in parts for count in part.rounds or (len(part.candidate_us),)),
+    )
+
+
 def speedup(samples: Samples) -> Interval:
     """Reference time / candidate time of one case, with its 95 % interval for reading."""
     return combined_speedup([samples])

@@ -8,8 +8,10 @@ Units are in the names (`runtime_ms`, `candidate_us`). For every quality, higher
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
@@ -48,7 +50,8 @@ class InvalidAnswer(Exception):
 
 
 def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType(dict(mapping))
+    """A mapping that nobody can change: one that is a dict is copied, any other is so already."""
+    return MappingProxyType(dict(mapping)) if isinstance(mapping, dict) else mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +199,7 @@ class Score:
     quality: Quality
     runtime_ms: float
     speedup: Interval
-    cases: tuple[CaseScore, ...]
+    cases: Sequence[CaseScore]
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -205,7 +208,17 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where a score was taken. Scores whose `fingerprint` differs are never compared."""
+    """Where a score was taken. Run times whose `fingerprint` differs are never compared.
+
+    The fingerprint is over what a program's speed against the reference hangs on: the kind of device (`cuda:1` is as
+    good as `cuda:0`), the hardware, driver, torch, Python's minor version, the threads a program may use and the cores
+    there are for them, the task, and the reference program by its content. Not in it are:
+    - further cores, which no program may use;
+    - the kernel, replaced every few weeks: a timed call computes and asks it for little, for both of a pair alike;
+    - the sandbox level: confinement is paid for when a process starts, outside the clock, and by both of a pair (how
+      far a score is to be trusted is another question, which `judge.sandbox.require` answers);
+    - an empty call's cost, the scatter and the warnings: they say how sure a figure is, and so do intervals.
+    """
 
     device: str
     hardware: str
@@ -221,6 +234,39 @@ class Environment:
     scatter: float = 0.0
     """The reference called twice in a row on the same inputs: the median of |ln(first time / second time)|."""
     warnings: tuple[str, ...] = ()
+    driver: str = ""
+    """The NVIDIA driver and torch's CUDA version; "" on a CPU, and in records of earlier versions."""
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits, the same wherever run times compare."""
+        keys = {name: key for name, (key, _) in self._conditions().items()}
+        return hashlib.sha256(json.dumps(keys).encode("ascii")).hexdigest()[:12]
+
+    def differing(self, other: Environment) -> tuple[str, ...]:
+        """What makes run times from here and from there not comparable, by name ("torch"); () where they are."""
+        theirs = other._conditions()
+        return tuple(name for name, (key, _) in self._conditions().items() if key != theirs[name][0])
+
+    def differences(self, other: Environment) -> tuple[str, ...]:
+        """The same with what is here and what there ("torch 2.13.0 and 2.14.0")."""
+        mine, theirs = self._conditions(), other._conditions()
+        return tuple(f"{name} {mine[name][1]} and {theirs[name][1]}" for name in self.differing(other))
+
+    def _conditions(self) -> dict[str, tuple[str, str]]:
+        """What the fingerprint is over, by name: what is compared, and how it is shown."""
+        plain = {
+            "device": self.device.partition(":")[0],
+            "hardware": self.hardware,
+            "driver": self.driver,
+            "torch": self.torch,
+            "Python": ".".join(self.python.split(".")[:2]),
+            "threads": str(self.threads),
+            "cores for them": str(min(self.cores, self.threads)),
+            "task": self.task,
+        }
+        found = {name: (text, text or "unknown") for name, text in plain.items()}
+        return found | {"reference": (self.reference.rpartition(" ")[2], self.reference)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +306,7 @@ class Duel:
     level: float
     speedup: Interval
     certain: Interval
-    samples: tuple[Samples, ...]
+    samples: Sequence[Samples]
     environment: Environment
 
 

@@ -23,7 +23,8 @@ What is claimed, by objective:
 
 An entry whose claim of speed was not borne out is not taken for faster anywhere: without better quality than the
 champion it does not join the front. Standings are folded over the entries in the order of their numbers, from what is
-archived alone: the earlier of two equal programs stays.
+archived alone: the earlier of two equal programs stays, and an entry whose verdict was taken over from that of an equal
+program (`same_as`) is none of a standing's programs.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from types import MappingProxyType
 from typing import Literal
 
@@ -127,8 +129,13 @@ def speed(entry: Entry) -> float:
 
 
 def clearly_faster(one: Entry, other: Entry) -> bool:
-    """Whether the 95 % interval of `one`'s speed lies wholly above `other`'s."""
-    return _clearly_faster(_score(one), _score(other))
+    """Whether the 95 % interval of `one`'s speed lies wholly above `other`'s, and the two may be compared at all: they
+    were taken under the same conditions (in runs that earlier versions carried on elsewhere, not all were).
+    """
+    if not _clearly_faster(_score(one), _score(other)):
+        return False
+    assert one.scored is not None and other.scored is not None
+    return not one.scored.environment.differing(other.scored.environment)
 
 
 def _clearly_faster(one: Score, other: Score) -> bool:
@@ -244,7 +251,7 @@ class Standing:
     pareto: tuple[Entry, ...] = ()
     valid: Series[Entry] = field(default_factory=Series)
     programs: Names = field(default_factory=Names)
-    """The program ids of `valid`."""
+    """The program ids of `valid`, and their meanings."""
 
     @property
     def front(self) -> tuple[Entry, ...]:
@@ -257,13 +264,16 @@ class Standing:
     def floor(self) -> float:
         return -math.inf if self.seed is None else quality(self.seed) - self.objective.epsilon
 
-    def claim(self, program_id: str, scored: Scored) -> Claim:
+    def claim(self, program_id: str, scored: Scored, meaning: str = "") -> Claim:
         """What a program would claim with this score if it were archived now."""
-        if self.seed is None or self.champion is None or program_id in self.programs:
+        if self.seed is None or self.champion is None or self._knows(program_id, meaning):
             return "none"
         if scored.score.quality.value < self.floor - EQUAL_QUALITY:
             return "none"
         return claim(self.objective, scored.score, _score(self.champion), _score(self.seed))
+
+    def _knows(self, program_id: str, meaning: str) -> bool:
+        return program_id in self.programs or meaning in self.programs
 
     def _borne_out(self, entry: Entry) -> bool:
         assert self.champion is not None
@@ -273,16 +283,16 @@ class Standing:
 
     def add(self, entry: Entry) -> Standing:
         """The standing after one more entry, which must have a higher number than all before it."""
-        if entry.scored is None:
+        if entry.scored is None or entry.same_as:
             return self
         if entry.kind == "seed" and self.seed is None:
-            known, valid = Names([entry.program_id]), Series([entry])
+            known, valid = Names(_programs(entry)), Series([entry])
             return replace(self, seed=entry, champion=entry, pareto=(entry,), valid=valid, programs=known)
         if self.seed is None or self.champion is None or quality(entry) < self.floor - EQUAL_QUALITY:
             return self
-        if entry.program_id in self.programs:
+        if self._knows(entry.program_id, entry.meaning):
             return self
-        claimed = self.claim(entry.program_id, entry.scored)
+        claimed = self.claim(entry.program_id, entry.scored, entry.meaning)
         wins = claimed == "quality" or (claimed == "speed" and self._borne_out(entry))
         joins = wins or claimed == "none" or _better_quality(_score(entry), _score(self.champion))
         return replace(
@@ -290,8 +300,12 @@ class Standing:
             champion=entry if wins else self.champion,
             pareto=_join(self.pareto, entry) if joins else self.pareto,
             valid=self.valid.plus(entry),
-            programs=self.programs.plus(entry.program_id),
+            programs=reduce(Names.plus, _programs(entry), self.programs),
         )
+
+
+def _programs(entry: Entry) -> tuple[str, ...]:
+    return (entry.program_id, entry.meaning) if entry.meaning else (entry.program_id,)
 
 
 def standing(entries: Iterable[Entry], objective: Objective) -> Standing:
@@ -312,7 +326,7 @@ def front(entries: Iterable[Entry], floor: float) -> tuple[Entry, ...]:
     result: tuple[Entry, ...] = ()
     programs: set[str] = set()
     for entry in sorted(entries, key=lambda entry: entry.number):
-        above = entry.scored is not None and quality(entry) >= floor - EQUAL_QUALITY
+        above = entry.scored is not None and not entry.same_as and quality(entry) >= floor - EQUAL_QUALITY
         if above and entry.program_id not in programs:
             programs.add(entry.program_id)
             result = _join(result, entry)

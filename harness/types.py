@@ -6,10 +6,11 @@ Does not know: how any of them is made, judged or stored.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from evaluator.types import Duel, Scored, Verdict
+from evaluator.types import Duel, Environment, Scored, Verdict
 
 Tier = Literal["exact", "blanks", "indent"]
 """How a SEARCH matched: exactly; trailing blanks and line ends ignored; under one uniform indentation shift."""
@@ -242,7 +243,7 @@ class Entry:
     when_s: int
     """Unix time of the commit."""
     confirmations: tuple[Confirmation, ...] = ()
-    turns: tuple[TurnNote, ...] = ()
+    turns: Sequence[TurnNote] = ()
     """The conversation with a model it came from, oldest first; () where no model was asked."""
     ticket_number: int = 0
     """The ticket under which it was asked for; 0 where it had none."""
@@ -254,3 +255,13 @@ class Entry:
     @property
     def scored(self) -> Scored | None:
         return self.verdict if isinstance(self.verdict, Scored) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A verdict on an archived program, reached again: when (Unix time), under which seed, and where."""
+
+    verdict: Verdict
+    when_s: int
+    seed: int
+    environment: Environment

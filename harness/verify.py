@@ -5,7 +5,7 @@ Owns: what is checked and how a difference is told. Does not know: git, the netw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from evaluator.types import Rejected
@@ -41,18 +41,24 @@ class VerifyReport:
 
 def verify(archive: Archive) -> VerifyReport:
     """Check every attempt offline. A damaged object is a mismatch too, never an exception."""
-    entries = {entry.id: entry for entry in archive.entries}
-    mismatches = [
+    mismatches = (
         *(Mismatch(number=None, id="", expected="a sound repository", found=line) for line in archive.fsck()),
         *(Mismatch(number=None, id="", expected="a whole attempt", found=line) for line in archive.damage),
-    ]
-    for archived in archive.archived:
-        entry = archived.entry
-        for expected, found in _differences(archive, archived, entries):
-            mismatches.append(Mismatch(number=entry.number, id=entry.id, expected=expected, found=found))
+        *faults(archive),
+    )
     numbers = {entry.number for entry in archive.entries}
     gaps = tuple(number for number in range(archive.next_number) if number not in numbers)
-    return VerifyReport(checked=len(entries), mismatches=tuple(mismatches), gaps=gaps)
+    return VerifyReport(checked=len(numbers), mismatches=mismatches, gaps=gaps)
+
+
+def faults(archive: Archive, numbers: Collection[int] | None = None) -> Iterator[Mismatch]:
+    """What is wrong with the attempts of these numbers, of those that can be read; with any, where none are given."""
+    entries = {entry.id: entry for entry in archive.entries}
+    for archived in archive.archived:
+        entry = archived.entry
+        if numbers is None or entry.number in numbers:
+            for expected, found in _differences(archive, archived, entries):
+                yield Mismatch(number=entry.number, id=entry.id, expected=expected, found=found)
 
 
 def _differences(archive: Archive, archived: Archived, entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
@@ -60,6 +66,9 @@ def _differences(archive: Archive, archived: Archived, entries: Mapping[str, Ent
     entry = archived.entry
     if (recorded := tuple(dict.fromkeys(entry.parents))) != archived.git_parents:
         yield f"the parents attempt.json names: {_short(recorded)}", f"git parents {_short(archived.git_parents)}"
+    if not entry.parents:
+        yield "a program that it was made from", "none"
+        return
     for parent in (*entry.parents, *entry.inspirations):
         if parent != archive.root_id and parent not in entries:
             yield "parents and inspirations in this archive", f"{parent[:12]}, which is no attempt that can be read"
@@ -67,9 +76,25 @@ def _differences(archive: Archive, archived: Archived, entries: Mapping[str, Ent
         if parent != archive.root_id and entries[parent].number >= entry.number:
             yield "parents and inspirations that came before", f"attempt {entries[parent].number}"
     try:
+        yield from _taken_over(entry, entries)
         yield from _replayed(archive, entry)
     except ArchiveError as error:
         yield "a program and a reply that can be read", str(error)
+
+
+def _taken_over(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
+    """A verdict that was taken over, against that of the attempt it is from; whether the programs are the same is the
+    judgement of the version and the Python that archived it.
+    """
+    if not entry.same_as:
+        return
+    first = entries.get(entry.same_as)
+    if first is None:
+        yield "a verdict taken over from an attempt of this archive", f"{entry.same_as[:12]!r}, which is none"
+    elif first.number >= entry.number or first.same_as:
+        yield "a verdict taken over from an attempt that came before and was judged", f"attempt {first.number}"
+    elif first.verdict != entry.verdict:
+        yield f"the verdict of attempt {first.number}, whose program it is said to be again", "another verdict"
 
 
 def _replayed(archive: Archive, entry: Entry) -> Iterator[tuple[str, str]]:

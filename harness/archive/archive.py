@@ -18,8 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root
-from harness.archive.index import Index
+from harness.archive.cache import Cache
+from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root, attempt_objects
+from harness.archive.details import Details
+from harness.archive.index import ATTEMPTS, Index
+from harness.archive.measurements import Measurements
 from harness.archive.notices import Notices
 from harness.archive.opening import BEST, disk_advice, exists, make, repository_at, root_of
 from harness.archive.texts import Texts
@@ -38,18 +41,22 @@ class Archive:
     `source` may be called in any thread.
     """
 
-    def __init__(self, repository: Repository, root: Root, *, samples: bool = True) -> None:
+    def __init__(self, repository: Repository, root: Root, *, cached: bool = True) -> None:
         """Use `create`, `open` or `open_or_create`."""
         self.path = repository.path
         self._repository = repository
         self._root = root
-        self._index = Index(repository, samples=samples)
         self._texts = Texts(repository)
+        self._details = Details(self._texts)
+        self._cache = Cache(self.path, root.id, self._details) if cached else None
+        self._index = Index(repository, self._details, self._cache)
+        self._upkeep = repository.upkeep(ATTEMPTS, attempt_objects)
         self._notices = Notices(repository)
+        self.measurements = Measurements(repository)
         self._tickets = Tickets(repository, self._index.judged)
         self._pointed = Pointed()
         self._doubtful = False
-        self.refresh()
+        self._index.load()
 
     @classmethod
     def create(
@@ -59,23 +66,24 @@ class Archive:
         seed_source: str,
         config: Mapping[str, Any],
         files: Mapping[str, str] | None = None,
-        samples: bool = True,
     ) -> Self:
         """Make an archive in a folder that is new, empty, or left by a creation that was cut short.
 
-        `files` are further texts by name, kept beside the seed program. Without `samples`, `entries` come without raw
-        samples, which take most of the memory; they are on the disk all the same. Raises ArchiveError, also where there
-        is an archive already.
+        `files` are further texts by name, kept beside the seed program. Raises ArchiveError, also where there is an
+        archive already.
         """
         if exists(path) or not (made := make(path, seed_source, config, files or {})):
             raise ArchiveError(f"expected a free folder at {path}, found an archive: open it, or name another folder")
-        return cls(made, root_of(made), samples=samples)
+        return cls(made, root_of(made))
 
     @classmethod
-    def open(cls, path: Path, *, samples: bool = True) -> Self:
-        """Raises ArchiveError where there is no whole archive at `path`; single damaged attempts go to `damage`."""
+    def open(cls, path: Path, *, cached: bool = True) -> Self:
+        """Raises ArchiveError where there is no whole archive at `path`; single damaged attempts go to `damage`.
+
+        Without `cached`, every attempt is read from its commit, as if there were no index beside the repository.
+        """
         repository = repository_at(path)
-        return cls(repository, root_of(repository), samples=samples)
+        return cls(repository, root_of(repository), cached=cached)
 
     @classmethod
     def open_or_create(cls, path: Path, *, seed_source: str, config: Mapping[str, Any]) -> Self:
@@ -88,15 +96,19 @@ class Archive:
         """Whether there is a whole archive at `path` (or a damaged one: not a free or an unfinished folder)."""
         return exists(path)
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = True) -> None:
+        """End the upkeep, after the portion in hand or at once, and give up what is held."""
+        self._upkeep.close(wait=wait)
+        if self._cache is not None:
+            self._cache.close()
         self._tickets.close()
         self._repository.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(wait=kind is None)
 
     # Reading
 
@@ -154,6 +166,7 @@ class Archive:
         """Take in what other writers have added since, whatever its number; returns it."""
         if self._doubtful:
             self._index.clear()
+            self._index.load()
             self._doubtful = False
         return self._index.refresh()
 
@@ -172,13 +185,17 @@ class Archive:
             text = self._repository.ref(BEST) or ""
             if text in ("", self.root_id):
                 raise ArchiveError("there is no best attempt yet: none was scored, or the search has not chosen one")
-        number = 0 if text == "seed" else int(text) if text.isdecimal() else -1
+        number = 0 if text == "seed" else int(text) if text.isdecimal() and len(text) < 20 else -1
         if (numbered := self._index.by_number(number)) is not None:
             return numbered
         found = [entry for entry in self.entries if len(text) >= 4 and entry.id.startswith(text)]
         if len(found) == 1:
             return found[0]
         raise ArchiveError(self._no_such(text, found))
+
+    def find(self, commit: str) -> Entry | None:
+        """An attempt by its whole commit id; None where there is none, the root's for one."""
+        return None if commit == self.root_id else self._index.by_id(commit)
 
     def known(self, program_id: str, meaning: str = "") -> Entry | None:
         """The first attempt that was judged with this program: the same bytes, or the same normalised syntax."""
@@ -250,6 +267,7 @@ class Archive:
                     yield writing
                 writing.done()
                 self._doubtful = doubtful
+                self._upkeep.made(self._index.note())
             finally:
                 self._texts.unsettled.clear()
 
@@ -306,6 +324,12 @@ class Archive:
         """Have `refs/heads/best` and `refs/elites/*` name these entries (or their ids); without a best, the root."""
         with self.writing("the refs of the best programs") as writing:
             writing.point(None if best is None else self._known(_id(best)), [self._known(_id(one)) for one in elites])
+
+    def maintain(self) -> None:
+        """Do all upkeep there is to do, now; a search does it bit by bit. Raises ArchiveError."""
+        with self._disk_advice("the packs"):
+            self._repository.begin_writing()
+            self._upkeep.all()
 
     @contextlib.contextmanager
     def alone(self, what: str) -> Iterator[None]:

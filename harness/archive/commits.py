@@ -23,15 +23,15 @@ from harness.archive.records import (
     pending_to_bytes,
     proposal_from_bytes,
     record_from_bytes,
-    record_to_bytes,
 )
-from harness.git import Batch, GitObject, Repository, decode, encode
+from harness.git import Batch, GitObject, Group, Read, Repository, decode, encode
 from harness.types import Entry, HarnessError, Pending
 
-FORMAT = 1
+FORMAT = 2
+"""1: attempts say neither what their program means nor whose verdict they took over."""
 PROGRAM = "program.py"
 REPLY = "reply.md"
-_ATTEMPT = "attempt.json"
+ATTEMPT = "attempt.json"
 _CONFIG = "config.yaml"
 _ARCHIVE = "archive.json"
 _PROPOSAL = "proposal.json"
@@ -81,10 +81,14 @@ def write_root(
     return batch.commit(batch.tree(tree), (), root_message(FORMAT), when_s)
 
 
-def write_attempt(batch: Batch, record: Record, *, program: bytes, reply: bytes, when_s: int) -> Archived:
-    """Add an attempt's objects; git's parents are the proposal's, each once."""
+def write_attempt(
+    batch: Batch, record: Record, stored: bytes, *, program: bytes, reply: bytes, when_s: int
+) -> Archived:
+    """Add an attempt's objects, `stored` being what `record_to_bytes` made of the record; git's parents are the
+    proposal's, each once.
+    """
     program_id = batch.add("blob", program)
-    files = {PROGRAM: program, REPLY: reply, _ATTEMPT: record_to_bytes(record)}
+    files = {PROGRAM: program, REPLY: reply, ATTEMPT: stored}
     parents = tuple(dict.fromkeys(record.parents))
     commit = batch.commit(batch.tree(files), parents, attempt_message(record), when_s)
     entry = entry_of(record, commit=commit, program_id=program_id, when_s=when_s)
@@ -110,28 +114,33 @@ def read_root(repository: Repository, root_id: str) -> Root:
             )
     try:
         number, settings = json.loads(archive.data)["format"], yaml.safe_load(decode(config.data))
-    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise ArchiveError(
             f"{repository.path}: the root commit {root_id} is not one of packsmith's: {error}"
         ) from error
-    if number != FORMAT:
+    if number not in range(1, FORMAT + 1):
         raise ArchiveError(
-            f"expected an archive of format {FORMAT}, found format {number} at {repository.path}: "
+            f"expected an archive of format 1 to {FORMAT}, found format {number} at {repository.path}: "
             f"it was made by a later packsmith, open it with that one"
         )
     return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id)
 
 
-def read_attempts(repository: Repository, refs: Mapping[str, str]) -> Iterator[Archived | Damaged]:
-    """One result for each ref of an attempt, in order; one that is torn does not hide the others."""
+def read_attempts(
+    repository: Repository, refs: Mapping[str, str], *, samples: bool = True
+) -> Iterator[Archived | Damaged]:
+    """One result for each ref of an attempt, in order; one that is torn does not hide the others.
+
+    Without `samples`, the raw samples of cases are not looked at.
+    """
     whole = {ref: commit for ref, commit in refs.items() if commit}
     for ref in sorted(refs.keys() - whole.keys()):
         yield Damaged(ref=ref, problem="the ref's file holds no commit id")
-    names = (name for commit in whole.values() for name in (commit, f"{commit}^{{tree}}", f"{commit}:{_ATTEMPT}"))
+    names = (name for commit in whole.values() for name in (commit, f"{commit}^{{tree}}", f"{commit}:{ATTEMPT}"))
     objects = repository.read_all(names)
     for ref, commit, tree, attempt in zip(whole, objects, objects, objects, strict=True):
         try:
-            archived = _read_attempt(commit, tree, attempt)
+            archived = _read_attempt(commit, tree, attempt, samples)
         except ValueError as error:
             yield Damaged(ref=ref, problem=f"commit {commit.name[:12]}: {error}")
             continue
@@ -140,6 +149,32 @@ def read_attempts(repository: Repository, refs: Mapping[str, str]) -> Iterator[A
             yield archived
         else:
             yield Damaged(ref=ref, problem=f"commit {commit.name[:12]} is attempt {archived.entry.number}")
+
+
+def attempt_objects(read: Read, commit: str) -> Group:
+    """The objects of an attempt, for packing: its program next to the one it was made from."""
+    found = read(commit)
+    tree = _header(found.data, b"tree")[:1] if found else []
+    files = _loose_files(read, tree)
+    parents = _header(found.data, b"parent")[:1] if found else []
+    origin = ""
+    if parents:
+        parent = read(parents[0])
+        before = _loose_files(read, _header(parent.data, b"tree")[:1]) if parent else {}
+        origin = before.get(PROGRAM, parents[0])
+    others = [commit, *tree, *(files[name] for name in sorted(files) if name != PROGRAM)]
+    return Group(version=files.get(PROGRAM, ""), origin=origin, others=others)
+
+
+def _loose_files(read: Read, trees: list[str]) -> dict[str, str]:
+    found = read(trees[0]) if trees else None
+    return _tree_files(found.data) if found else {}
+
+
+def _header(data: bytes, name: bytes) -> list[str]:
+    """The ids that the header of a commit gives under a name."""
+    rows = data.partition(b"\n\n")[0].split(b"\n")
+    return [row[len(name) + 1 :].decode("ascii", "replace") for row in rows if row.startswith(name + b" ")]
 
 
 def read_pending(repository: Repository, ticket: int, object_id: str) -> Pending:
@@ -164,9 +199,9 @@ def _read_held(repository: Repository, ticket: int, tree: str) -> Pending:
     return Pending(ticket=ticket, proposal=proposal_from_bytes(proposal.data, decode(reply.data)), answered=True)
 
 
-def _read_attempt(commit: GitObject, tree: GitObject, attempt: GitObject) -> Archived:
+def _read_attempt(commit: GitObject, tree: GitObject, attempt: GitObject, samples: bool) -> Archived:
     """Raises ValueError (RecordError among them)."""
-    for found, what in ((commit, "the commit"), (tree, "its tree"), (attempt, _ATTEMPT)):
+    for found, what in ((commit, "the commit"), (tree, "its tree"), (attempt, ATTEMPT)):
         if found.problem:
             raise ValueError(f"{what} is {found.problem}")
     header = commit.data.partition(b"\n\n")[0]
@@ -176,7 +211,7 @@ def _read_attempt(commit: GitObject, tree: GitObject, attempt: GitObject) -> Arc
     program_id = _tree_files(tree.data).get(PROGRAM)
     if program_id is None:
         raise ValueError(f"expected {PROGRAM} in its tree, found none")
-    record = record_from_bytes(attempt.data)
+    record = record_from_bytes(attempt.data, samples=samples)
     return Archived(
         entry=entry_of(record, commit=commit.id, program_id=program_id, when_s=int(when[1])),
         git_parents=tuple(re.findall(r"^parent ([0-9a-f]{40})$", header.decode("utf-8", "replace"), re.MULTILINE)),

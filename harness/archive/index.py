@@ -1,6 +1,6 @@
 """The attempts of an archive, as this process knows them.
 
-Owns: finding attempts by number and id, which numbers are taken, and taking in what other writers add.
+Owns: finding attempts by number, id and program, which numbers are taken, and taking in what other writers add.
 Does not know: what stands in a commit, tickets' contents, who is to write what.
 
 Numbers are given without gaps as a rule. One may be left free by a writer that gave up, and one may be locked by a
@@ -9,11 +9,13 @@ writer that is not done: both are looked at again (`catch_up`), at a cost that d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from evaluator.types import Environment, Rejected, Scored
+from evaluator.types import Rejected
+from harness.archive.cache import Cache, Row
 from harness.archive.commits import Archived, Damaged, read_attempts
+from harness.archive.details import Details
 from harness.git import Batch, RefLock, Repository
 from harness.llm.ledger import Booked
 from harness.series import Series
@@ -22,15 +24,15 @@ from harness.types import Entry
 ATTEMPTS = "refs/attempts"
 _AHEAD = 4
 """How many names are looked at past the last number."""
+_ROWS = 1000
+"""How many attempts are noted in the cache at once."""
 
 
 class Index:
-    """The attempts under `refs/attempts`. Without `samples`, raw samples are left on the disk: with them, the entries
-    of a long search take a hundred times the memory.
-    """
+    """The attempts under `refs/attempts`, light. Without a cache, every one is read from the repository."""
 
-    def __init__(self, repository: Repository, *, samples: bool = True) -> None:
-        self._repository, self._samples = repository, samples
+    def __init__(self, repository: Repository, details: Details, cache: Cache | None) -> None:
+        self._repository, self._details, self._cache = repository, details, cache
         self.clear()
 
     def clear(self) -> None:
@@ -39,9 +41,9 @@ class Index:
         self._by_id: dict[str, Entry] = {}
         self._seen: set[int] = set()
         self._gaps: set[int] = set()
-        self._judged: set[str] = set()
+        self._judged: set[bytes] = set()
         self._programs: dict[str, Entry] = {}
-        self._environments: dict[Environment, Environment] = {}
+        self._unnoted: list[Row] = []
         self.entries: Series[Entry] = Series()
         self.damage: dict[str, str] = {}
         self.highest = -1
@@ -60,7 +62,7 @@ class Index:
 
     def judged(self, object_id: str) -> bool:
         """Whether an attempt came of what this object held under its ticket."""
-        return object_id in self._judged
+        return _short(object_id) in self._judged
 
     def of_ticket(self, number: int) -> Entry | None:
         """The attempt that came of a ticket."""
@@ -84,11 +86,31 @@ class Index:
         """The time of an attempt's commit; 0 for one that is none."""
         return self._by_id[commit].when_s if commit in self._by_id else 0
 
+    def load(self) -> None:
+        """Read the whole archive: what the cache has of it from there, the rest from the repository.
+
+        The last attempts, whose refs are loose, are always read from there: what a power cut tears is among them.
+        """
+        last = self._numbers(self._repository.loose_refs(ATTEMPTS))
+        packed = self._numbers(self._repository.packed_refs(ATTEMPTS))
+        refs = {number: packed[number] for number in packed.keys() - last.keys()}
+        if self._cache is not None:
+            rows: dict[int, Row] = {}
+            for row in self._cache.read():
+                entry = row.archived.entry
+                if refs.get(entry.number) == entry.id:
+                    rows[entry.number] = row
+            for number in sorted(rows):
+                self._take(rows[number])
+                del refs[number]
+            rows.clear()
+        self._take_in(refs, note=True)
+        self._take_in(last)
+
     def refresh(self) -> tuple[Entry, ...]:
         """Take in what other writers have added, whatever its number; returns it."""
-        refs = self._repository.refs(ATTEMPTS)
-        numbers = {int(name) for ref in refs if (name := ref.rpartition("/")[2]).isdecimal()}
-        return self._take_in({number: refs[_ref(number)] for number in sorted(numbers - self._seen)})
+        refs = self._numbered()
+        return self._take_in({number: refs[number] for number in refs.keys() - self._seen})
 
     def catch_up(self, ahead: int = _AHEAD) -> tuple[Entry, ...]:
         """Take in what stands behind the last number and where there were gaps; returns it."""
@@ -121,20 +143,42 @@ class Index:
         return number, batch.keep(lock)
 
     def add(self, archived: Archived) -> None:
-        if not self._samples:
-            archived = replace(archived, entry=self._light(archived.entry))
+        """Take in an attempt, whole."""
+        row = self._row(archived)
+        self._take(row)
+        self._unnoted.append(row)
+
+    def note(self) -> int:
+        """Have the cache know what was added here, to be called when it is durable; how many attempts these are."""
+        if self._cache is not None and self._unnoted:
+            self._cache.append(self._unnoted)
+        count = len(self._unnoted)
+        self._unnoted.clear()
+        return count
+
+    def _row(self, archived: Archived) -> Row:
         entry = archived.entry
+        calls = sum(turn.tries for turn in entry.turns)
+        return Row(archived=replace(archived, entry=self._details.light(entry)), calls=calls)
+
+    def _take(self, row: Row) -> None:
+        # Of the texts that many attempts hold, each is kept once.
+        entry, ticket = row.archived.entry, row.archived.ticket
+        parents = tuple(self._by_id[one].id if one in self._by_id else one for one in entry.parents)
+        inspirations = tuple(self._by_id[one].id if one in self._by_id else one for one in entry.inspirations)
+        entry = replace(entry, parents=parents, inspirations=inspirations)
+        git_parents = parents if row.archived.git_parents == parents else row.archived.git_parents
         newest = not self.entries or self.entries[-1].number < entry.number
-        self._by_number[entry.number] = archived
+        self._by_number[entry.number] = Archived(entry=entry, git_parents=git_parents, ticket="")
         self._by_id[entry.id] = entry
         self._saw(entry.number)
         self.highest_ticket = max(self.highest_ticket, entry.ticket_number or entry.number)
-        if archived.ticket:
-            self._judged.add(archived.ticket)
+        if ticket:
+            self._judged.add(_short(ticket))
         self._remember(entry)
         self._usd += entry.usd
         self._tokens += entry.tokens
-        self._calls += sum(turn.tries for turn in entry.turns)
+        self._calls += row.calls
         self.entries = self.entries.plus(entry) if newest else Series(one.entry for one in self.archived)
 
     def _remember(self, entry: Entry) -> None:
@@ -146,32 +190,31 @@ class Index:
             if first is None or first.number > entry.number:
                 self._programs[program] = entry
 
-    def _light(self, entry: Entry) -> Entry:
-        """The entry without raw samples, its environment shared with others."""
-        duels = tuple(
-            replace(
-                one, duel=one.duel and replace(one.duel, samples=(), environment=self._shared(one.duel.environment))
-            )
-            for one in entry.confirmations
-        )
-        verdict = entry.verdict
-        if isinstance(verdict, Scored):
-            cases = tuple(replace(case, samples=None) for case in verdict.score.cases)
-            score = replace(verdict.score, cases=cases)
-            verdict = replace(verdict, score=score, environment=self._shared(verdict.environment))
-        return replace(entry, verdict=verdict, confirmations=duels)
+    def _numbered(self) -> dict[int, str]:
+        """The commits under `refs/attempts`, by number."""
+        return self._numbers(self._repository.each_ref(ATTEMPTS))
 
-    def _shared(self, environment: Environment) -> Environment:
-        return self._environments.setdefault(environment, environment)
+    def _numbers(self, refs: Iterable[tuple[str, str]]) -> dict[int, str]:
+        names = ((ref.removeprefix(f"{ATTEMPTS}/"), commit) for ref, commit in refs)
+        return {int(name): commit for name, commit in names if _is_number(name)}
 
-    def _take_in(self, refs: Mapping[int, str]) -> tuple[Entry, ...]:
+    def _take_in(self, refs: Mapping[int, str], *, note: bool = False) -> tuple[Entry, ...]:
+        """Read attempts from the repository; `note` them in the cache, which their writers else do."""
         added: list[Entry] = []
-        for found in read_attempts(self._repository, {_ref(number): refs[number] for number in sorted(refs)}):
+        named = {_ref(number): refs[number] for number in sorted(refs)}
+        for found in read_attempts(self._repository, named, samples=False):
             if isinstance(found, Damaged):
                 self.damage[found.ref] = found.problem
-            else:
-                self.add(found)
-                added.append(self._by_number[found.entry.number].entry)
+                continue
+            row = self._row(found)
+            self._take(row)
+            added.append(self._by_number[found.entry.number].entry)
+            if note:
+                self._unnoted.append(row)
+                if len(self._unnoted) >= _ROWS:
+                    self.note()
+        if note:
+            self.note()
         for number in refs:
             self._saw(number)
         return tuple(added)
@@ -184,3 +227,14 @@ class Index:
 
 def _ref(number: int) -> str:
     return f"{ATTEMPTS}/{number:06d}"
+
+
+def _is_number(name: str) -> bool:
+    """Whether a name is one of ours: not one with further zeros, nor one longer than a number may be."""
+    return len(name) < 20 and name.isdecimal() and f"{int(name):06d}" == name
+
+
+def _short(object_id: str) -> bytes:
+    """An id in half the memory; anything else as it is."""
+    whole = len(object_id) == 40 and not set(object_id) - set("0123456789abcdef")
+    return bytes.fromhex(object_id) if whole else object_id.encode("utf-8", "surrogatepass")

@@ -65,6 +65,8 @@ def _trailers(record: Record) -> Iterator[tuple[str, str]]:
     else:
         yield "Verdict", "rejected"
         yield "Rejected", f"{record.verdict.stage}: {record.verdict.reason}"
+    if record.same_as:
+        yield "Same-as", record.same_as[:12]
     yield "Proposer", record.proposer
     if record.model:
         yield "Model", record.model
@@ -82,4 +84,6 @@ def _key(quality_name: str) -> str:
 
 def _printable(text: str) -> str:
     """Blanks for controls, surrogates, invisible formatting characters, and line and paragraph separators."""
+    if text.isprintable() and text.isascii():  # nearly all are, and most of a batch's time would go here
+        return text
     return "".join(" " if unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" else one for one in text)

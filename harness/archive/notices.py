@@ -35,7 +35,11 @@ class Notices:
         """All advice, oldest first; what cannot be read is an empty text."""
         while object_id := self._repository.ref(_ref(len(self._advice) + 1)):
             found = self._repository.read(object_id)
-            self._advice = (*self._advice, "" if found.problem else decode(found.data))
+            try:
+                text = "" if found.problem else decode(found.data)
+            except UnicodeDecodeError:
+                text = ""
+            self._advice = (*self._advice, text)
         return self._advice
 
     def ask_to_stop(self) -> None:

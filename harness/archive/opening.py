@@ -36,6 +36,11 @@ def make(path: Path, seed_source: str, config: Mapping[str, Any], files: Mapping
     with disk_advice(path, "the seed program", "nothing was judged yet"):
         if path.is_dir() and any(path.iterdir()) and not (path / WRITERS_LOCK).exists():
             raise ArchiveError(f"expected a free folder at {path}, found other files in it: name another folder")
+        if any((path / "objects/pack").glob("pack-*.pack")):  # a creation that was cut short has none
+            raise ArchiveError(
+                f"expected a free folder at {path}, found packed objects and no {SEED}: a run whose names are lost. "
+                f"Put `packed-refs` of a copy, a mirror or a bundle of it there; or name another folder with --run"
+            )
         repository = Repository.create(path, head=BEST)
         try:
             if made := (repository.ref(SEED) is None):

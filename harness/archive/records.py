@@ -12,16 +12,20 @@ import dataclasses
 import json
 import math
 import operator
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from evaluator.types import Rejected, Scored, Verdict
 from harness.turns import notes
 from harness.types import Attempt, Confirmation, Entry, Kind, Pending, Proposal, Tier, TurnNote
 
+T = TypeVar("T")
+_ROWS = (tuple, Sequence)
+_SAMPLES = re.compile(rb'"samples": \{[^{}]*\}')
 _VERDICTS: Mapping[str, type[Scored] | type[Rejected]] = {"scored": Scored, "rejected": Rejected}
 
 
@@ -98,9 +102,10 @@ def record_to_bytes(record: Record) -> bytes:
     return _lines(_dump(Record, record, "attempt"))
 
 
-def record_from_bytes(data: bytes) -> Record:
-    """Raises RecordError."""
-    found: Record = _read(Record, data, "attempt.json")
+def record_from_bytes(data: bytes, *, samples: bool = True) -> Record:
+    """Without `samples`, raw samples of cases are not looked at, and are None. Raises RecordError."""
+    # A text in JSON has its quotes escaped, so that this is never found inside of one.
+    found: Record = _read(Record, data if samples else _SAMPLES.sub(b'"samples": null', data), "attempt.json")
     return found
 
 
@@ -132,6 +137,17 @@ def verdict_from_json(data: object) -> Verdict:
     return found
 
 
+def dump(value: object) -> Any:
+    """Any of these dataclasses as JSON values."""
+    return _dump(type(value), value, type(value).__name__)
+
+
+def load(kind: type[T], values: object, where: str) -> T:
+    """What `dump` made JSON values of. Raises RecordError."""
+    found: T = _load(kind, values, where)
+    return found
+
+
 def _lines(values: Mapping[str, Any]) -> bytes:
     """JSON with a line a key: `git diff` between attempts reads well, and raw samples do not take a line each."""
     write = json.JSONEncoder(allow_nan=False, sort_keys=True).encode
@@ -142,7 +158,7 @@ def _lines(values: Mapping[str, Any]) -> bytes:
 def _read(kind: type[Any], data: bytes, where: str) -> Any:
     try:
         values = json.loads(data)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError; a stranger's depths
         raise RecordError(f"{where}: expected JSON, found {len(data)} bytes that are none: {error}") from error
     return _load(kind, values, where)
 
@@ -175,7 +191,7 @@ def _dumper(hint: Any) -> Callable[[Any], Any]:
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
         return _dataclass_dumper(hint)
-    if get_origin(hint) is tuple:
+    if get_origin(hint) in _ROWS:
         item = get_args(hint)[0]
         if item is int:  # raw samples: many, and nothing to look into
             return lambda value: [operator.index(one) for one in value]
@@ -221,30 +237,66 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+_Loader = Callable[[Any, str], Any]
+"""Makes a value of JSON found at a place (`where`). Raises RecordError."""
+
+
 def _load(hint: Any, value: Any, where: str) -> Any:
+    return _loader(hint)(value, where)
+
+
+@cache
+def _loader(hint: Any) -> _Loader:
+    """What reads a value of that type: worked out once, as for writing."""
     if hint == Verdict:
-        return _load_verdict(value, where)
+        return _load_verdict
     if isinstance(hint, UnionType):
-        return None if value is None else _load(_optional(hint), value, where)
+        inner = _loader(_optional(hint))
+        return lambda value, where: None if value is None else inner(value, where)
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
-        return _load_dataclass(hint, value, where)
-    if get_origin(hint) is tuple:
-        items, item = _expect(list, value, where), get_args(hint)[0]
-        if item is int and all(type(one) is int for one in items):
-            return tuple(items)
-        return tuple(_load(item, one, f"{where}[{index}]") for index, one in enumerate(items))
+        return _dataclass_loader(hint)
+    if get_origin(hint) in _ROWS:
+        return _row_loader(get_args(hint)[0])
     if get_origin(hint) is Mapping:
-        item = get_args(hint)[1]
-        return {key: _load(item, one, f"{where}.{key}") for key, one in _expect(dict, value, where).items()}
+        each = _loader(get_args(hint)[1])
+        return lambda value, where: {
+            key: each(one, f"{where}.{key}") for key, one in _expect(dict, value, where).items()
+        }
     if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise RecordError(f"{where}: expected one of {', '.join(get_args(hint))}, found {value!r}")
-        return value
-    found = _expect(hint, value, where)
-    if hint is float and not math.isfinite(found):
-        raise RecordError(f"{where}: expected a finite number, found {found}")
-    return found
+        return _choice_loader(get_args(hint))
+    return _load_float if hint is float else lambda value, where: _expect(hint, value, where)
+
+
+def _row_loader(item: Any) -> _Loader:
+    each = _loader(item)
+
+    def load(value: Any, where: str) -> Any:
+        items = _expect(list, value, where)
+        if item in (int, str) and all(type(one) is item for one in items):
+            return tuple(items)
+        return tuple(each(one, f"{where}[{index}]") for index, one in enumerate(items))
+
+    return load
+
+
+def _choice_loader(choices: tuple[str, ...]) -> _Loader:
+    shared = {choice: choice for choice in choices}
+
+    def load(value: Any, where: str) -> Any:
+        if type(value) is not str or value not in shared:
+            raise RecordError(f"{where}: expected one of {', '.join(choices)}, found {value!r}")
+        return shared[value]
+
+    return load
+
+
+def _load_float(value: Any, where: str) -> float:
+    if type(value) is not float:
+        _expect(float, value, where)
+    if not math.isfinite(value):
+        raise RecordError(f"{where}: expected a finite number, found {value}")
+    return cast(float, value)
 
 
 def _optional(hint: UnionType) -> Any:
@@ -258,22 +310,28 @@ def _load_verdict(value: Any, where: str) -> Verdict:
     if len(tagged) != 1 or not tagged.keys() <= _VERDICTS.keys():
         raise RecordError(f"{where}: expected one key, scored or rejected, found {', '.join(sorted(tagged)) or 'none'}")
     ((name, content),) = tagged.items()
-    found: Verdict = _load_dataclass(_VERDICTS[name], content, f"{where}.{name}")
+    found: Verdict = _load(_VERDICTS[name], content, f"{where}.{name}")
     return found
 
 
-def _load_dataclass(kind: Any, value: Any, where: str) -> Any:
-    values, hints = _expect(dict, value, where), _hints(kind)
-    if unknown := values.keys() - hints.keys():
-        raise RecordError(f"{where}: expected the keys of {kind.__name__}, found also {', '.join(sorted(unknown))}")
+def _dataclass_loader(kind: Any) -> _Loader:
+    each = {name: _loader(one) for name, one in _hints(kind).items()}
     needed = {one.name for one in dataclasses.fields(kind) if _needed(one)}
-    if missing := needed - values.keys():
-        raise RecordError(f"{where}: expected {', '.join(sorted(missing))}, found no such key")
-    loaded = {name: _load(hints[name], one, f"{where}.{name}") for name, one in values.items()}
-    try:
-        return kind(**loaded)
-    except ValueError as error:
-        raise RecordError(f"{where}: {error}") from error
+
+    def load(value: Any, where: str) -> Any:
+        values = _expect(dict, value, where)
+        if unknown := values.keys() - each.keys():
+            raise RecordError(f"{where}: expected the keys of {kind.__name__}, found also {', '.join(sorted(unknown))}")
+        if missing := needed - values.keys():
+            raise RecordError(f"{where}: expected {', '.join(sorted(missing))}, found no such key")
+        try:
+            return kind(**{name: each[name](one, f"{where}.{name}") for name, one in values.items()})
+        except RecordError:
+            raise
+        except ValueError as error:
+            raise RecordError(f"{where}: {error}") from error
+
+    return load
 
 
 def _needed(field: dataclasses.Field[Any]) -> bool:

@@ -97,7 +97,7 @@ class Tickets:
             if pending.owner != ASK:
                 self._mine[number] = object_id
             if before and before != object_id:
-                self._forget(before)
+                self._forget(before, number)
 
         return kept
 
@@ -116,7 +116,7 @@ class Tickets:
         if object_id := self._mine.pop(number, ""):
             self._repository.delete_ref(_ref(number))
             self._free = min(self._free, number)
-            self._forget(object_id)
+            self._forget(object_id, number)
 
     def end(self, number: int) -> None:
         """Let a ticket go whose attempt is archived; one that stays behind is known by its object."""
@@ -124,11 +124,11 @@ class Tickets:
         if object_id:
             with contextlib.suppress(OSError, GitError):
                 self._repository.delete_ref(_ref(number))
-                self._forget(object_id)
+                self._forget(object_id, number)
 
-    def _forget(self, object_id: str) -> None:
-        with contextlib.suppress(OSError):
-            self._repository.forget_object(object_id)
+    def _forget(self, object_id: str, number: int) -> None:
+        with contextlib.suppress(OSError, GitError):
+            self._repository.forget_object(object_id, _ref(number))
 
     def _read(self, number: int, object_id: str) -> Found:
         if not object_id:

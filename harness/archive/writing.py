@@ -5,14 +5,15 @@ Owns: what has to happen before the batch is on the disk, and what only after. D
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.archive.commits import REPLY, ArchiveError, Root, write_attempt
+from harness.archive.commits import ATTEMPT, REPLY, ArchiveError, Root, write_attempt
 from harness.archive.index import Index
 from harness.archive.opening import BEST
-from harness.archive.records import record_of
+from harness.archive.records import record_of, record_to_bytes
 from harness.archive.texts import Texts
 from harness.archive.tickets import Tickets
 from harness.git import Batch, GitError, RefLock, Repository, encode
@@ -85,10 +86,15 @@ class Writing:
         number, lock = self._index.free_number(self._batch, attempt.number)
         ticket = self._tickets.object_of(attempt.ticket)
         record = record_of(attempt, number=number, config=self._root.config_id, ticket=ticket)
-        archived = write_attempt(self._batch, record, program=program, reply=reply, when_s=when_s)
+        stored = record_to_bytes(record)
+        archived = write_attempt(self._batch, record, stored, program=program, reply=reply, when_s=when_s)
         entry = archived.entry
         self._batch.put(lock, entry.id)
-        self._texts.unsettled |= {entry.program_id: program, f"{entry.id}:{REPLY}": reply}
+        self._texts.unsettled |= {
+            entry.program_id: program,
+            f"{entry.id}:{REPLY}": reply,
+            f"{entry.id}:{ATTEMPT}": stored,
+        }
         self._index.add(archived)
         # The attempt says which ticket it came from: one that stays behind is not judged again.
         self._after.append(lambda: self._tickets.end(attempt.ticket))
@@ -103,15 +109,17 @@ class Writing:
             return
         if present is None:
             present = self._repository.refs(ELITES) | {BEST: self._repository.ref(BEST) or ""}
-        for ref, commit in wanted.items():
+        for ref, commit in sorted(wanted.items()):  # all in one order: who waits for a ref holds none that comes after
             if present.get(ref) != commit:
                 self._batch.put(self._batch.keep(self._repository.wait_for(ref)), commit)
         gone = present.keys() - wanted.keys()
 
         def pointed() -> None:
-            for ref in gone:
-                self._repository.delete_ref(ref)
-            self._pointed.refs = wanted
+            self._pointed.refs = None
+            with contextlib.suppress(OSError, GitError):  # one that stays for now is looked at again the next time
+                for ref in gone:
+                    self._repository.delete_ref(ref)
+                self._pointed.refs = wanted
 
         self._after.append(pointed)
 

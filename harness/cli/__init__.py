@@ -27,7 +27,18 @@ DONE, FIXABLE, USAGE, BUG = 0, 1, 2, 3
 
 def build() -> typer.Typer:
     """The command with its subcommands."""
-    from harness.cli import doctor, driving, judge_verbs, run_verbs, search, steering
+    from harness.cli import (
+        doctor,
+        driving,
+        exchange_verbs,
+        export_verbs,
+        judge_verbs,
+        lineage_verbs,
+        remeasure,
+        run_verbs,
+        search,
+        steering,
+    )
 
     app = typer.Typer(
         name="packsmith",
@@ -50,9 +61,17 @@ def build() -> typer.Typer:
         steering.advise,
         steering.stats,
         run_verbs.verify,
-        run_verbs.log,
+        lineage_verbs.log,
         run_verbs.show,
+        lineage_verbs.diff,
+        lineage_verbs.lineage,
         run_verbs.best,
+        remeasure.remeasure,
+        export_verbs.checkout,
+        export_verbs.export,
+        exchange_verbs.push,
+        exchange_verbs.pull,
+        exchange_verbs.bundle,
         doctor.doctor,
     ):
         app.command()(command)

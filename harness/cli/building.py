@@ -39,12 +39,21 @@ class OpenRun:
         return judge_of(self.settings)
 
 
-def judge_of(settings: Config) -> Judge:
-    """The judge a config describes, not yet started."""
-    return judge_against(settings, settings.reference.text(), settings.reference.path.name)
+def judge_of(settings: Config, *, device: str | None = None, seed: int | None = None) -> Judge:
+    """The judge a config describes, or that on another device or under another seed; not yet started."""
+    name = settings.reference.path.name
+    return judge_against(settings, settings.reference.text(), name, device=device, seed=seed)
 
 
-def judge_against(settings: Config, reference: str, name: str, *, last: bool = False) -> Judge:
+def judge_against(
+    settings: Config,
+    reference: str,
+    name: str,
+    *,
+    last: bool = False,
+    device: str | None = None,
+    seed: int | None = None,
+) -> Judge:
     """The same with another reference program; `last`: for the figures that end a search."""
     limits = settings.judge
     usual_s = limits.timing.budget_s
@@ -53,8 +62,8 @@ def judge_against(settings: Config, reference: str, name: str, *, last: bool = F
         settings.task,
         reference=reference,
         reference_name=name,
-        device=settings.device,
-        seed=settings.seed,
+        device=settings.device if device is None else device,
+        seed=settings.seed if seed is None else seed,
         settings=replace(limits, timing=timing),
     )
 
@@ -73,7 +82,7 @@ def _recorded(path: Path, folder: Path, stack: ExitStack) -> tuple[Recorded, ...
         return recorded_replies(PatchText(name=file.path.name, text=file.text()) for file in files)
     if path.resolve() == folder.resolve():
         raise UserError(f"proposer.from: {path} is the run itself: name another folder with --run DIR")
-    archive = stack.enter_context(Archive.open(path, samples=False))
+    archive = stack.enter_context(Archive.open(path))
     return recorded_run(archive.entries, archive.reply)
 
 
@@ -86,9 +95,8 @@ def begun(folder: Path, settings: Config) -> Archive:
             seed_source=settings.program.text(),
             config=resolved,
             files={REFERENCE: settings.reference.text()},
-            samples=False,
         )
-    archive = Archive.open(folder, samples=False)
+    archive = Archive.open(folder)
     lines = difference(archive.config, resolved)
     if lines:
         raise UserError(

@@ -107,6 +107,15 @@ def emit_text(text: str) -> None:
         raise OutputClosed from None
 
 
+def emit_rows(rows: str) -> None:
+    """Lines for people on standard output, many at once; a character that it has no place for is shown as `?`."""
+    try:
+        sys.stdout.write(rows)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise OutputClosed from None
+
+
 def need_git() -> None:
     """Raises UserError where there is no git, which runs are kept in."""
     if shutil.which("git") is None:

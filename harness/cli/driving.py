@@ -21,6 +21,7 @@ from harness.cli.building import OpenRun
 from harness.cli.common import UserError
 from harness.cli.run_verbs import Run
 from harness.patch import PatchError
+from harness.plain import one_line
 from harness.proposers import PROPOSERS, Shares
 from harness.report import attempts, jsonl, tables
 from harness.report.progress import Waiting
@@ -138,7 +139,8 @@ def tell(
     """Take the answer to a ticket, judge it, archive it, and print the verdict.
 
     With --program the patch is derived from the edited program. Exit code 0 when the answer is archived, whatever its
-    verdict; 1 when it was not taken, and then the ticket is still open.
+    verdict; 1 when it was not taken, and then the ticket is still open. A program that the run knows already, but for
+    comments and layout, is not judged again: the verdict is the first one's (`packsmith remeasure` judges it anew).
 
     \b
     Examples:
@@ -212,11 +214,21 @@ def _judge(opened: OpenRun, pending: Pending, *, json: bool) -> None:
         return
     console = common.output()
     console.print(tables.verdict_view(entry.verdict, program=f"attempt {entry.number}, {entry.name}", task=judge.task))
-    if change := attempts.change(entry, opened.archive.entries):
+    if entry.same_as:
+        console.print(_known_already(entry, opened), markup=False)
+    elif change := attempts.change(entry, opened.archive.find):
         console.print(f"against its parent: {change}", markup=False)
     if best is not None:
         new = "it is the best program now" if best.id == entry.id else f"the best is attempt {best.number}, {best.name}"
         console.print(f"archived as attempt {entry.number}; {new}", markup=False)
+
+
+def _known_already(entry: Entry, opened: OpenRun) -> str:
+    """That nothing was judged, whose verdict it is, and how to have it judged all the same."""
+    first = opened.archive.find(entry.same_as)
+    named = "an attempt that cannot be read" if first is None else f"attempt {first.number}, {one_line(first.name, 80)}"
+    again = "" if first is None else f" (packsmith remeasure {opened.folder} {first.number} judges it again)"
+    return f"same program as {named}: its verdict is taken over, nothing was judged{again}"
 
 
 def _archived(opened: OpenRun, judge: Judge, pending: Pending, waiting: Waiting) -> Entry:

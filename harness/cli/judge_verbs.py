@@ -1,11 +1,12 @@
 """`packsmith evaluate` and `packsmith replay`: verdicts on programs and on patches.
 
-Owns: these two commands. Does not know: searching, archives.
+Owns: these two commands. Does not know: searching, how a run stores what it judges by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,9 @@ import typer
 
 from evaluator import CaseQuality, Judge, JudgeSettings, Rejected, Scored, Task, TimingSettings, Verdict
 from harness import patch as patch_format
-from harness.cli import common, options
+from harness.cli import building, common, options
 from harness.cli.common import UserError
+from harness.cli.driving import ConfigOption
 from harness.cli.options import Judging
 from harness.report import jsonl, tables
 from harness.report.progress import Waiting
@@ -29,6 +31,7 @@ LADDER_STEP = 5e-4
 
 
 def evaluate(
+    context: typer.Context,
     programs: Annotated[list[str] | None, typer.Argument(metavar="PROGRAM", help="Solver programs (.py).")] = None,
     task: options.Task_ = "eplb",
     reference: options.Reference = "",
@@ -42,6 +45,8 @@ def evaluate(
     memory: options.Memory = _LIMITS.memory_gb,
     threads: options.Threads = _LIMITS.threads,
     require: options.Require = _LIMITS.require,
+    run: options.FromRun = None,
+    config: ConfigOption = None,
     ladder: Annotated[
         bool, typer.Option("--ladder", help="Also show whether each case tells known programs apart.")
     ] = False,
@@ -58,8 +63,10 @@ def evaluate(
     packsmith evaluate programs/eplb/lpt_swap.py
     packsmith evaluate mine.py --case global-ep32 --reference theirs.py --json
     packsmith evaluate mine.py --trace monday.json --trace tuesday.json
+    packsmith evaluate mine.py --run runs/quickstart
     packsmith evaluate --ladder
     """
+    _check_run(context, run, config)
     if not programs and not ladder:
         raise typer.BadParameter("expected at least one program, or --ladder", param_hint="PROGRAM")
     judging = Judging(
@@ -67,14 +74,31 @@ def evaluate(
         timeout_s=timeout, budget_s=budget, memory_gb=memory, threads=threads, require=require,
     )  # fmt: skip
     sources = {name: common.read_program(name) for name in programs or ()}
-    built = judging.build_task()
-    _say_notes(built)
-    with judging.judge(built) as judge:
+    with ExitStack() as stack:
+        if run is not None:
+            opened = stack.enter_context(building.opened(run, config))
+            judge, seed = opened.judge(), opened.settings.seed
+        else:
+            judge = judging.judge(judging.build_task())
+        _say_notes(judge.task)
+        stack.enter_context(judge)
         verdicts = judge_all(judge, sources, seed=seed, details=details, json=json)
         if ladder:
-            _climb(judge, built, json=json)
+            _climb(judge, judge.task, json=json)
     if any(isinstance(verdict, Rejected) for verdict in verdicts):
         raise typer.Exit(1)
+
+
+def _check_run(context: typer.Context, run: Path | None, config: str | None) -> None:
+    """Nothing is asked for that a run decides. Raises BadParameter."""
+    if run is None:
+        if config is not None:
+            raise typer.BadParameter("expected --run RUN with it: it is that run's config file", param_hint="--config")
+        return
+    for name in options.DECIDED_BY_RUN:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter("the run decides that: leave it out, or --run", param_hint=f"--{name}")
 
 
 def _say_notes(task: Task) -> None:

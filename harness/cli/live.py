@@ -75,7 +75,7 @@ class View:
             if self._json:
                 common.emit(jsonl.line(jsonl.entry_record(entry, task=self._judge.task, device=self._judge.device)))
             else:
-                self._console.print(attempts.row(entry, archive.entries, self._console.width))
+                self._console.print(attempts.row(entry, archive.find, self._console.width))
 
 
 def _named(step: Progress) -> str:

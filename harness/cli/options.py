@@ -18,6 +18,11 @@ from evaluator.shipped import PHY2LOG_REFERENCE
 from harness.cli.common import UserError, read_program
 
 Form = Literal["triple", "phy2log"]
+DECIDED_BY_RUN = (
+    *("task", "reference", "case", "trace", "form", "device", "seed"),
+    *("timeout", "budget", "memory", "threads", "require"),
+)
+"""The options that say how to judge: `--run` takes it all from a run."""
 
 
 def read_case(text: str) -> str | dict[str, int | str]:
@@ -128,4 +133,10 @@ Memory = Annotated[float, typer.Option("--memory", metavar="GB", min=0.001, help
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads a program may use.")]
 Require = Annotated[
     SandboxLevel, typer.Option("--require", help="Refuse to run under weaker confinement (see packsmith doctor).")
+]
+FromRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--run", metavar="RUN", help="Judge as this run does: its workload, reference, seed, device and limits."
+    ),
 ]

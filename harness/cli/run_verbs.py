@@ -1,6 +1,6 @@
-"""`packsmith verify`, `log`, `show` and `best`: readings of a run's archive.
+"""`packsmith verify`, `show` and `best`: readings of a run's archive.
 
-Owns: these four commands. Does not know: how an archive is stored.
+Owns: these three commands. Does not know: how an archive is stored.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import typer
 from rich.text import Text
 
 from evaluator import TASKS, Rejected, Task
-from harness.archive import Archive
-from harness.cli import common
+from harness.archive import Archive, glance
+from harness.archive.glance import Glance
+from harness.cli import common, measured
 from harness.cli.common import UserError
-from harness.report import attempts, jsonl, tables
+from harness.lineage import first_parent
+from harness.plain import one_line, visible
+from harness.report import jsonl, measurements_view, tables
 from harness.report.progress import Waiting
 from harness.types import Entry
 from harness.verify import verify as verify_archive
@@ -27,11 +30,13 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="An attempt: its number, i
 
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
+_LINE = 400
 
 
-def _open(run: Path) -> tuple[Archive, Task]:
+def open_run(run: Path, *, cached: bool = True) -> tuple[Archive, Task]:
+    """A run and what its programs solve, after warnings of what is damaged. Raises UserError and ArchiveError."""
     common.need_git()
-    archive = Archive.open(run)
+    archive = Archive.open(run, cached=cached)
     for damage in archive.damage:
         common.messages().print(f"warning: {damage}", style="yellow", markup=False)
     return archive, TASKS[archive.config["task"]["name"]]({})
@@ -43,7 +48,7 @@ def verify(run: Run, json: common.Json = False) -> None:
     Each stored reply is applied to its stored parent again, offline, and has to give the same bytes.
     Exit code 0 when every attempt is what its reply makes of its parent, 1 when one is not.
     """
-    archive, _ = _open(run)
+    archive, _ = open_run(run, cached=False)
     with Waiting(common.messages()) as waiting:
         waiting.say(f"verifying {len(archive.entries)} attempts")
         report = verify_archive(archive)
@@ -66,58 +71,49 @@ def _counted(attempts_: int) -> str:
     return "1 attempt" if attempts_ == 1 else f"{attempts_} attempts"
 
 
-def log(run: Run, json: common.Json = False) -> None:
-    """List a run's attempts, oldest first.
-
-    Git shows the lineage as a graph: git -C RUN log --graph --all
-    """
-    archive, task = _open(run)
-    if json:
-        for entry in archive.entries:
-            common.emit(jsonl.line(jsonl.entry_record(entry, task=task, device=str(archive.config["device"]))))
-        return
-    console = common.output()
-    console.print(attempts.heading(task), style="bold", markup=False)
-    for entry in archive.entries:
-        console.print(attempts.row(entry, archive.entries, console.width))
-    reference = Path(archive.config["judge"]["reference"]["file"]).name
-    common.messages().print(attempts.legend(reference), style="dim", markup=False)
-
-
 def show(run: Run, id: Id, json: common.Json = False) -> None:
     """Show one attempt: its origin, verdict and change."""
-    archive, task = _open(run)
+    archive, task = open_run(run)
     entry = archive.entry(id)
+    again = measured.noted(archive, entry)
+    groups = measured.grouped(archive, entry, again)
     if json:
         record = jsonl.entry_record(entry, task=task, device=str(archive.config["device"]))
+        record |= measurements_view.record(entry, groups, task)
         common.emit(jsonl.line({**record, "source": archive.source(entry.id), "reply": archive.reply(entry.id)}))
         return
     console = common.output()
-    console.print(Text(f"attempt {entry.number}  {entry.name}", style="bold"))
-    console.print(f"commit   {entry.id}\nkind     {entry.kind} by {entry.proposer}", markup=False)
+    console.print(Text(f"attempt {entry.number}  {one_line(entry.name, _LINE)}", style="bold"))
+    kind = f"{entry.kind} by {one_line(entry.proposer, _LINE)}"
+    console.print(f"commit   {entry.id}\nkind     {kind}", markup=False)
     if entry.kind != "seed":
-        numbers = {other.id: other.number for other in archive.entries}
-        parents = ", ".join(f"{numbers.get(parent, '?')} ({parent[:12]})" for parent in entry.parents)
+        known = ((parent, archive.find(parent)) for parent in entry.parents)
+        parents = ", ".join(
+            f"{found.number if found else '?'} ({one_line(parent[:12], 12)})" for parent, found in known
+        )
         console.print(f"parents  {parents}", markup=False)
-    console.print(f"\n{entry.description}\n" if entry.description else "", markup=False)
+    description = "\n".join(map(visible, entry.description.splitlines()))
+    console.print(f"\n{description}\n" if description else "", markup=False)
     for warning in entry.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False)
-    console.print(tables.verdict_view(entry.verdict, program=entry.name, task=task))
+        console.print(f"warning: {one_line(warning, _LINE)}", style="yellow", markup=False)
+    console.print(tables.verdict_view(entry.verdict, program=one_line(entry.name, _LINE), task=task))
     if entry.scored is not None:
         seed = int(archive.config["seed"])
         console.print(tables.environment_line(entry.scored.environment, seed), style="dim", markup=False)
+    if again:
+        console.print()
+        console.print(measurements_view.view(entry, groups, task))
     for line in _change(archive, entry).splitlines():
-        console.print(Text(line, style=_STYLES.get(line[:1], "")), soft_wrap=True)
+        console.print(Text(visible(line), style=_STYLES.get(line[:1], "")), soft_wrap=True)
 
 
 def _change(archive: Archive, entry: Entry) -> str:
     """What an attempt changed in its first parent; the reply where it gave no program."""
     if isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch":
         return archive.reply(entry.id)
-    before, after = (archive.source(id_).splitlines(keepends=True) for id_ in (entry.parents[0], entry.id))
-    return "".join(
-        difflib.unified_diff(before, after, f"{entry.parents[0][:12]}/program.py", f"{entry.id[:12]}/program.py")
-    )
+    parent = first_parent(entry)
+    before, after = (archive.source(id_).splitlines(keepends=True) for id_ in (parent, entry.id))
+    return "".join(difflib.unified_diff(before, after, f"{parent[:12]}/program.py", f"{entry.id[:12]}/program.py"))
 
 
 def best(
@@ -126,15 +122,14 @@ def best(
     json: common.Json = False,
 ) -> None:
     """Print a run's best program, or write it with -o."""
-    archive, task = _open(run)
-    if not archive.entries:
-        raise UserError(f"{run}: no attempt is archived yet, so there is no best program")
-    entry = archive.entry("best")
-    source = archive.source(entry.id)
+    common.need_git()
+    found = glance.best(run) or _best(run)
+    entry, source = found.entry, found.source
+    task = TASKS[found.config["task"]["name"]]({})
     if out is not None:
         common.write_program(out, source)
     if json:
-        record = jsonl.entry_record(entry, task=task, device=str(archive.config["device"]))
+        record = jsonl.entry_record(entry, task=task, device=str(found.config["device"]))
         common.emit(jsonl.line({**record, "source": source, "path": None if out is None else str(out)}))
     elif out is None:
         common.emit_text(source)
@@ -142,3 +137,13 @@ def best(
         console = common.output()
         console.print(tables.verdict_view(entry.verdict, program=f"attempt {entry.number}, {entry.name}", task=task))
         console.print(f"wrote {out}", markup=False)
+
+
+def _best(run: Path) -> Glance:
+    """The same of a run of which something is missing or damaged, which is said."""
+    archive, _ = open_run(run)
+    with archive:
+        if not archive.entries:
+            raise UserError(f"{run}: no attempt is archived yet, so there is no best program")
+        entry = archive.entry("best")
+        return Glance(config=archive.config, entry=entry, source=archive.source(entry.id))

@@ -3,14 +3,18 @@
 from harness.git.command import GitError, GitObject, decode, encode, merge_file, run_git
 from harness.git.repository import WRITERS_LOCK, Repository
 from harness.git.store import Batch, RefLock
+from harness.git.upkeep import Group, Read, Upkeep
 
 __all__ = [
     "WRITERS_LOCK",
     "Batch",
     "GitError",
     "GitObject",
+    "Group",
+    "Read",
     "RefLock",
     "Repository",
+    "Upkeep",
     "decode",
     "encode",
     "merge_file",

@@ -59,17 +59,34 @@ def said(stderr: bytes) -> str:
     return " ".join(stderr.decode("utf-8", "replace").split()) or "git said nothing"
 
 
-def run_git(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    """`git args`, whatever its exit status. Raises GitError where there is no git.
+def run_git(*args: str, cwd: Path | None = None, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """`git args`, whatever its exit status; `given` is its standard input. Raises GitError where there is no git.
 
     With an explicit `--git-dir` git asks neither who owns the repository nor whether it is bare.
     """
     try:
         return subprocess.run(
-            ["git", *args], cwd=cwd, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+            ["git", *args], cwd=cwd, env=cleaned_environment(), input=given, capture_output=True, check=False
         )
     except FileNotFoundError as error:
         raise GitError("expected the command `git`, found none on PATH: install git and start again") from error
+
+
+def git_process(*args: str, repository: Path, kept_open: int, options: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    """`git args` at work on a repository beside us, of low priority, its three streams pipes.
+
+    It holds the descriptor `kept_open` open, and the lock that is on it, until it ends. In a session of its own: Ctrl-C
+    is for us.
+    """
+    return subprocess.Popen(
+        ["nice", "-n", "10", "git", f"--git-dir={repository}", *options, *args],
+        env=cleaned_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=(kept_open,),
+        start_new_session=True,
+    )
 
 
 def merge_file(ours: str, base: str, theirs: str) -> str | None:
@@ -137,7 +154,7 @@ class ObjectReader:
         # In a session of its own: Ctrl-C is for us, and the attempt in hand may still need a program read.
         return subprocess.Popen(
             ["git", f"--git-dir={self._path}", "cat-file", "--batch"],
-            env=_environment(),
+            env=cleaned_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -156,7 +173,7 @@ class ObjectReader:
             return said(stderr.read())
 
 
-def _environment() -> dict[str, str]:
+def cleaned_environment() -> dict[str, str]:
     """An allow-list, so that no GIT_* variable, no user's or system's config and no key gets in."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _FIXED
 

@@ -19,10 +19,12 @@ from pathlib import Path
 from gitdb.db import LooseObjectDB
 
 from harness.git.command import GitError, GitObject, ObjectReader, run_git, said
-from harness.git.store import TEMPORARY, Batch, RefLock, sync, write_file
+from harness.git.refs import PackedRefs
+from harness.git.store import TEMPORARY, Batch, RefLock, break_lock, is_id, lock_state, sync, write_file
+from harness.git.upkeep import Grouped, Upkeep
 
 WRITERS_LOCK = "packsmith.lock"
-_OUR_REFS = ("refs/heads", "refs/attempts", "refs/elites", "refs/pending", "refs/advice")
+_OUR_REFS = ("refs/heads", "refs/attempts", "refs/elites", "refs/pending", "refs/advice", "refs/notes")
 _CONFIG = """\
 [core]
 \trepositoryformatversion = 0
@@ -35,8 +37,11 @@ _CONFIG = """\
 \tauto = false
 [receive]
 \tautogc = false
+\tfsckObjects = true
+\tunpackLimit = 1
 """
-_REF_WAIT_S = 2.0
+_REF_WAIT_S = 5.0
+"""Nobody needs a ref for so long; of one who does and is not known to live, the lock is broken."""
 
 
 class Repository:
@@ -59,7 +64,7 @@ class Repository:
         self._folder = str(self.path)
         self._reader = ObjectReader(self.path)
         self._writers = -1
-        self._packed: tuple[tuple[int, ...], dict[str, str]] = ((), {})
+        self._packed = PackedRefs(self.path)
         self.git("rev-parse", "--is-bare-repository")
 
     @classmethod
@@ -109,6 +114,10 @@ class Repository:
         """Let other writers in; waits while another one clears up."""
         fcntl.flock(self._writers, fcntl.LOCK_SH)
 
+    def upkeep(self, refs: str, grouped: Grouped) -> Upkeep:
+        """What keeps the repository small and quick while these refs, which never change, become many."""
+        return Upkeep(self.path, refs, grouped, PackedRefs(self.path))
+
     def close(self) -> None:
         self._reader.close()
         if self._writers >= 0:
@@ -151,18 +160,30 @@ class Repository:
 
     def refs(self, prefix: str) -> dict[str, str]:
         """Name to id of the refs in the folder `prefix`; the id is "" where a ref's file is torn."""
-        loose: dict[str, str] = {}
-        for folder, _, files in os.walk(self.path / prefix):
-            for path in (Path(folder) / name for name in files if not name.endswith(".lock")):
-                if (found := _ref_content(path)) is not None:
-                    loose[path.relative_to(self.path).as_posix()] = found
+        loose = self._loose(prefix)
         # Packed refs are read last: a ref being packed is in one of the two at any time.
-        return {name: found for name, found in self._packed_refs().items() if name.startswith(f"{prefix}/")} | loose
+        return dict(self._packed.under(prefix)) | loose
+
+    def loose_refs(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Those of `refs` that have a file each: the last that were made."""
+        yield from self._loose(prefix).items()
+
+    def packed_refs(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Those of `refs` that stand in `packed-refs`, sorted; one may be loose too, and that counts."""
+        yield from self._packed.under(prefix)
+
+    def each_ref(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """As `refs`, one by one, sorted within the loose and the packed ones; one that is both comes twice, its valid
+        id last.
+        """
+        loose = self._loose(prefix)
+        yield from self.packed_refs(prefix)
+        yield from loose.items()
 
     def ref(self, name: str) -> str | None:
         """The id a ref holds, "" where its file is torn, None where there is no such ref."""
         loose = _ref_content(f"{self._folder}/{name}")
-        return loose if loose is not None else self._packed_refs().get(name)
+        return loose if loose is not None else self._packed.get(name)
 
     def is_locked(self, name: str) -> bool:
         """Whether somebody is writing a ref, or died doing so."""
@@ -197,15 +218,19 @@ class Repository:
             lock.write(object_id)
 
     def delete_ref(self, name: str) -> None:
-        """Not synced: a ref that comes back after a power cut must be harmless to its owner."""
+        """Not synced: a ref that comes back after a power cut, or because it is being packed, must be harmless."""
         with self.wait_for(name) as lock:
             Path(lock.path).unlink(missing_ok=True)
-        if name in self._packed_refs():
+        if self._packed.get(name) is not None:
             self.git("update-ref", "-d", name)
 
-    def forget_object(self, object_id: str) -> None:
-        """Remove a loose object that no ref leads to any more and no other object can be equal to."""
-        (self.path / "objects" / object_id[:2] / object_id[2:]).unlink(missing_ok=True)
+    def forget_object(self, object_id: str, ref: str) -> None:
+        """Remove a loose object that only a ref led to, and does no more; no other object can be equal to it.
+
+        It stays where refs are being packed, since this one may come back.
+        """
+        if not self._packed.locked and self._packed.get(ref) != object_id:
+            (self.path / "objects" / object_id[:2] / object_id[2:]).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         for path in (self.path / "objects").glob(f"{TEMPORARY}*"):
@@ -215,28 +240,27 @@ class Repository:
                 path.unlink(missing_ok=True)
 
     def wait_for(self, name: str) -> RefLock:
-        """The lock of a ref, once whoever holds it is done. Raises GitError where that takes too long."""
-        deadline_s = time.monotonic() + _REF_WAIT_S
+        """The lock of a ref, once whoever holds it is done or dead. Raises GitError where that takes too long."""
+        path, state, deadline_s = f"{self._folder}/{name}", (-1, -1), 0.0
         while (lock := self.lock_ref(name)) is None:
-            if time.monotonic() > deadline_s:
+            if (found := lock_state(path)) != state:
+                state, deadline_s = found, time.monotonic() + _REF_WAIT_S
+            elif time.monotonic() > deadline_s and not break_lock(path, state) and lock_state(path) == state:
                 raise GitError(
                     f"{self.path / name}.lock has been there for over {_REF_WAIT_S:.0f} s: another process is writing "
-                    f"this ref, or died doing so. If none is running, delete that file and start again"
+                    f"this ref and does not go on. End that one, or let it go on, and start again"
                 )
             time.sleep(0.005)
         return lock
 
-    def _packed_refs(self) -> dict[str, str]:
-        path = f"{self._folder}/packed-refs"
-        try:
-            stat = os.stat(path)  # noqa: PTH116 (asked often: see `store`)
-        except FileNotFoundError:
-            return {}
-        signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if self._packed[0] != signature:
-            rows = (line.split() for line in Path(path).read_text("utf-8", "replace").splitlines())
-            self._packed = (signature, {row[1]: row[0] for row in rows if len(row) == 2 and _is_id(row[0])})
-        return self._packed[1]
+    def _loose(self, prefix: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for folder, _, files in os.walk(f"{self._folder}/{prefix}"):
+            under = folder[len(self._folder) + 1 :]
+            for name in files:
+                if not name.endswith(".lock") and (content := _ref_content(f"{folder}/{name}")) is not None:
+                    found[f"{under}/{name}"] = content
+        return found
 
 
 @contextlib.contextmanager
@@ -255,8 +279,4 @@ def _ref_content(path: Path | str) -> str | None:
             text = file.read(41).decode("ascii", "replace").strip()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
-    return text if _is_id(text) else ""
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 40 and not set(text) - set("0123456789abcdef")
+    return text if is_id(text) else ""

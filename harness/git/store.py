@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -34,12 +35,16 @@ each took 2.7 ms. A few are not, so as not to wait for what other programs are w
 
 
 class RefLock:
-    """`<ref>.lock`, held: `fill`, sync and `commit` make the ref; leaving without that gives the name back."""
+    """`<ref>.lock`, held: `fill`, sync and `commit` make the ref; leaving without that gives the name back.
+
+    The file itself is locked as well: the kernel drops that with the process, however it ends.
+    """
 
     def __init__(self, path: str, descriptor: int) -> None:
         self.path = path
         self.lock = path + ".lock"
         self._descriptor = descriptor
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +84,29 @@ class RefLock:
         os.close(descriptor)
 
 
+def lock_state(path: str) -> tuple[int, int]:
+    """Which lock of a ref is there, unlike any other before or after; (0, 0) for none."""
+    try:
+        found = os.stat(f"{path}.lock")  # noqa: PTH116
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_ino, found.st_ctime_ns
+
+
+def break_lock(path: str, state: tuple[int, int]) -> bool:
+    """Remove this lock of a ref unless its writer is known to live; that of plain git cannot be told."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError):
+        descriptor = os.open(f"{path}.lock", os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock_state(path) == state:  # nobody else removes it now
+                os.unlink(f"{path}.lock")  # noqa: PTH108
+                return True
+        finally:
+            os.close(descriptor)
+    return False
+
+
 class Batch:
     """Objects and refs on their way to the disk: nothing has its name before `flush`, and all is durable after."""
 
@@ -87,11 +115,17 @@ class Batch:
         self._root: str = store.root_path()
         self._pending: dict[str, str] = {}
         self._present: set[str] = set()
+        self._added: dict[tuple[str, bytes], str] = {}
         self._stem = f"{self._root}/{TEMPORARY}{os.getpid():x}_{time.monotonic_ns():x}_"
         self._refs: dict[RefLock, str] = {}
         self._locks: list[RefLock] = []
 
     def add(self, kind: Literal["blob", "tree", "commit"], data: bytes) -> str:
+        if (kind, data) not in self._added:  # a program is named for its entry, and is in the tree
+            self._added[kind, data] = self._add(kind, data)
+        return self._added[kind, data]
+
+    def _add(self, kind: str, data: bytes) -> str:
         writer = ZippedStoreShaWriter()
         self._store.set_ostream(writer)
         istream = self._store.store(IStream(kind.encode(), len(data), BytesIO(data)))
@@ -195,7 +229,14 @@ def settle(paths: Collection[str], folder: str) -> None:
     """Have files' data and folders' names on the disk; all of them lie on the file system of `folder`."""
     if len(paths) <= _FEW or not _sync_all(folder):
         for path in paths:
-            sync(path)
+            # Upkeep and plain git pack objects meanwhile and remove these, and folders that became empty.
+            with contextlib.suppress(FileNotFoundError):
+                sync(path)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is the whole id of an object."""
+    return len(text) == 40 and not text.strip("0123456789abcdef")
 
 
 def _sync_all(folder: str) -> bool:

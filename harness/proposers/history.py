@@ -66,7 +66,7 @@ class History:
                 self._scored[parent].append(entry)
             elif replied(entry):
                 self._rejected[parent].append(entry)
-        if replied(entry):
+        if replied(entry) and not entry.same_as:  # a repair of the first of equal programs is one of all of them
             self._failures.append(entry)
 
     def failures(self, among: int) -> list[Entry]:

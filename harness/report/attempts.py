@@ -5,7 +5,7 @@ Owns: how an attempt, a front and a conclusion are worded for people. Does not k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import geometric_mean
 
 from rich.console import RenderableType
@@ -13,12 +13,14 @@ from rich.markup import escape
 from rich.text import Text
 
 from evaluator import Interval, Rejected, Scored, Task
+from harness.lineage import Find, Gain, first_parent, gain, unlike
+from harness.plain import one_line
 from harness.report.tables import balances, figures, milliseconds, plain_table, ratio, ratio_interval, titled
-from harness.select import EQUAL_QUALITY, Standing, clearly_faster, quality
+from harness.select import Standing
 from harness.types import Entry
 
 _NAME = 21
-_ELLIPSIS = "…"
+_DETAIL = 400
 UNCERTAIN = "no sure change"
 
 
@@ -35,27 +37,41 @@ def legend(reference: str) -> str:
     )
 
 
-def _parents(entry: Entry, numbers: dict[str, int]) -> str:
+def origin(entry: Entry, find: Find) -> str:
+    """The numbers of an attempt's parents, as in `2+1`."""
     if entry.kind == "seed":
         return ""
-    return "+".join(str(numbers.get(parent, "?")) for parent in entry.parents)
+    return "+".join(str(parent.number) if (parent := find(one)) else "?" for one in entry.parents)
 
 
-def change(entry: Entry, entries: Sequence[Entry]) -> str:
+def change(entry: Entry, find: Find) -> str:
     """What an attempt changed against its first parent: quality and speed, each only where it is certain."""
-    parent = next((other for other in entries if other.id == entry.parents[0]), None)
-    if entry.scored is None or parent is None or parent.scored is None:
+    bought = gain(entry, find(first_parent(entry)))
+    return "" if bought is None else change_words(bought)
+
+
+def change_words(bought: Gain) -> str:
+    """A gain in words: points (hundredths) of quality, and times as fast; each only where it is certain."""
+    points = "" if bought.points is None else f"{bought.points:+.2f}"
+    speed = "run times not compared" if bought.not_compared else speed_words(bought)
+    return ", ".join(filter(None, (points, speed))) or UNCERTAIN
+
+
+def speed_words(bought: Gain) -> str:
+    """The part of it about speed; "" where no difference is sure."""
+    if bought.not_compared:
+        return f"run times not compared: {'; '.join(bought.not_compared)}"
+    if bought.times is None:
         return ""
-    words = []
-    difference = quality(entry) - quality(parent)
-    if abs(difference) > EQUAL_QUALITY:
-        words.append(f"{100 * difference:+.2f}")
-    mine, other = entry.scored.score.speedup, parent.scored.score.speedup
-    if clearly_faster(entry, parent):
-        words.append(f"{ratio(mine.median / other.median)} faster")
-    elif clearly_faster(parent, entry):
-        words.append(f"{ratio(other.median / mine.median)} slower")
-    return ", ".join(words) or UNCERTAIN
+    return f"{ratio(bought.times)} faster" if bought.times > 1 else f"{ratio(1 / bought.times)} slower"
+
+
+def same(entry: Entry, find: Find) -> str:
+    """Which attempt's program this is again; "" for one that was judged itself."""
+    if not entry.same_as:
+        return ""
+    first = find(entry.same_as)
+    return f"same program as {first.number if first else '?'}"
 
 
 def half_width(interval: Interval) -> str:
@@ -63,21 +79,20 @@ def half_width(interval: Interval) -> str:
     return f"±{100 * max(interval.high / interval.median - 1, 1 - interval.low / interval.median):.0f}%"
 
 
-def row(entry: Entry, entries: Sequence[Entry], width: int) -> Text:
-    """One attempt as one line of at most `width` characters."""
-    numbers = {other.id: other.number for other in entries}
-    name = entry.name if len(entry.name) <= _NAME else entry.name[: _NAME - 1] + _ELLIPSIS
-    text = Text(f"{entry.number:>4}  {name:<{_NAME}}  {_parents(entry, numbers):<6}  ")
+def row(entry: Entry, find: Find, width: int) -> Text:
+    """One attempt as one line of at most `width` characters; its parents are found by `find`."""
+    text = Text(f"{entry.number:>4}  {one_line(entry.name, _NAME):<{_NAME}}  {origin(entry, find):<6}  ")
     if isinstance(entry.verdict, Rejected):
         text.append(f"{entry.verdict.stage}: {entry.verdict.reason}", style="red")
-        text.append(f"  {' '.join(entry.verdict.detail.split())}", style="dim")
+        text.append(f"  {same(entry, find) or one_line(entry.verdict.detail, _DETAIL)}", style="dim")
     else:
         score = entry.verdict.score
         speed = f"{ratio(score.speedup.median)} {half_width(score.speedup)}"
         text.append(f"{score.quality.value:>7.4f}  {speed:<13}  ")
-        said = change(entry, entries)
+        again = same(entry, find)
+        said = again or change(entry, find)
         worse = said.startswith("-") or "slower" in said
-        text.append(said, style="dim" if said == UNCERTAIN else "" if worse else "green")
+        text.append(said, style="dim" if again or said == UNCERTAIN else "" if worse else "green")
     text.rstrip()
     text.truncate(width, overflow="ellipsis")
     return text
@@ -106,7 +121,19 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
             style="bold" if best else "",
         )
     title = "Front: none of these programs is both better and faster than another"
-    return titled(title, table, f"speed-up over {reference} with its 95 % interval; seed for comparison")
+    note = f"speed-up over {reference} with its 95 % interval; seed for comparison"
+    return titled(title, table, "; ".join([note, *_elsewhere(result, shown)]))
+
+
+def _elsewhere(result: Standing, shown: Sequence[Entry]) -> Iterator[str]:
+    """A warning of those that were measured under other conditions than the champion: in runs that earlier versions
+    carried on elsewhere.
+    """
+    champion = result.champion.scored if result.champion is not None else None
+    for entry in shown if champion is not None else ():
+        assert entry.scored is not None and champion is not None
+        if apart := unlike(entry.scored.environment, champion.environment):
+            yield f"the speed of {entry.number} does not compare with the best's: {one_line('; '.join(apart), _DETAIL)}"
 
 
 def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, name: str) -> RenderableType:

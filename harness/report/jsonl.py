@@ -66,8 +66,13 @@ def verdict_record(
         environment = verdict.environment
     else:
         record |= {"stage": verdict.stage, "reason": verdict.reason, "detail": verdict.detail}
-    record["environment"] = asdict(environment) if environment is not None else None
+    record["environment"] = environment_record(environment) if environment is not None else None
     return record
+
+
+def environment_record(environment: Environment) -> dict[str, Any]:
+    """Where a score was taken; scores of one `fingerprint` compare."""
+    return {"fingerprint": environment.fingerprint, **asdict(environment)}
 
 
 def entry_record(entry: Entry, *, task: Task, device: str) -> dict[str, Any]:
@@ -86,6 +91,7 @@ def entry_record(entry: Entry, *, task: Task, device: str) -> dict[str, Any]:
         "proposer": entry.proposer,
         "model": entry.model,
         "ticket": entry.ticket_number or None,
+        "same_as": entry.same_as or None,
         "usd": entry.usd,
         "tokens": entry.tokens,
         "turns": [asdict(turn) for turn in entry.turns],

@@ -18,9 +18,9 @@ from harness.types import Entry, Kind
 class Row:
     """The proposals of one model and kind; "" as model or kind stands for all of them.
 
-    `applied` gave a program, `valid` one that was scored, `better` one above the floor that is new and improves on the
-    nearest scored program of its line: better quality, or surely faster. `repaired` are those among `applied` that took
-    more than one turn.
+    `applied` gave a program, `known` one that was judged before and was not again, `valid` one with a score, `better`
+    one above the floor that is new and improves on the nearest scored program of its line: better quality, or surely
+    faster. `repaired` are those among `applied` that took more than one turn.
     """
 
     model: str
@@ -28,6 +28,7 @@ class Row:
     proposals: int = 0
     applied: int = 0
     repaired: int = 0
+    known: int = 0
     valid: int = 0
     better: int = 0
     turns: int = 0
@@ -100,6 +101,7 @@ def _row(model: str, kind: Kind | None, entries: list[Entry], better: set[str]) 
         proposals=len(entries),
         applied=len(applied),
         repaired=sum(len(entry.turns) > 1 for entry in applied),
+        known=sum(entry.same_as != "" for entry in entries),
         valid=sum(entry.scored is not None for entry in entries),
         better=sum(entry.id in better for entry in entries),
         turns=len(turns),

@@ -57,7 +57,7 @@ def stats_view(stats: Stats) -> RenderableType:
     """The table of proposals, and why some were refused."""
     if not stats.rows:
         return Text("nothing was proposed yet")
-    parts: list[RenderableType] = [titled("Proposals by model and kind", _rows(stats), NOTE)]
+    parts: list[RenderableType] = [titled("Proposals by model and kind", _rows(stats), NOTE + _known(stats.total))]
     if stats.refusals:
         more = len(stats.refusals) - _SHOWN
         note = f"and {more} more; --json lists them all" if more > 0 else ""
@@ -65,6 +65,13 @@ def stats_view(stats: Stats) -> RenderableType:
         parts.append(_refusals(stats.refusals[:_SHOWN]))
         parts += [Text(note, style="dim")] if note else []
     return Group(*parts)
+
+
+def _known(total: Row) -> str:
+    """A line on programs that came again; "" where none did."""
+    if not total.known:
+        return ""
+    return f"\nknown already, so not judged again: {total.known} of the {total.applied} programs"
 
 
 def _rows(stats: Stats) -> Table:

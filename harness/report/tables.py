@@ -14,6 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator import CaseQuality, Environment, Interval, Rejected, Scored, Task, Verdict
+from harness.plain import one_line, visible
+
+_LINE, _NAME = 800, 80
 
 
 def _digits(value: float) -> int:
@@ -58,11 +61,12 @@ def environment_line(environment: Environment, seed: int) -> str:
     """Where the figures were taken, in one sentence."""
     threads = "1 thread" if environment.threads == 1 else f"{environment.threads} threads"
     reference = environment.reference.rpartition(" ")[0]
-    return (
+    return one_line(
         f"{environment.task} on {environment.device} ({environment.hardware}, {environment.cores} cores, {threads}), "
         f"torch {environment.torch}, sandbox {environment.sandbox}, seed {seed}; speed-up is over {reference}, "
         f"in pairs, with its 95 % interval; an empty call costs {environment.empty_call_us / 1000:.2f} ms, "
-        f"the reference differs from itself by {math.expm1(environment.scatter):.1%} from call to call"
+        f"the reference differs from itself by {math.expm1(min(environment.scatter, 10.0)):.1%} from call to call",
+        _LINE,
     )
 
 
@@ -88,7 +92,9 @@ def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableTyp
     for case in score.cases:
         quality = case.quality
         cells = _with_gap(quality.quality, quality.ceiling, quality.metrics)
-        table.add_row(quality.case, *cells, milliseconds(case.runtime_ms), ratio_interval(case.speedup))
+        table.add_row(
+            Text(one_line(quality.case, _NAME)), *cells, milliseconds(case.runtime_ms), ratio_interval(case.speedup)
+        )
     if len(score.cases) > 1:
         table.add_section()
         cells = _with_gap(score.quality.value, score.quality.ceiling, score.metrics)
@@ -100,9 +106,9 @@ def rejected_text(verdict: Rejected, *, program: str) -> Text:
     """One rejected program: at which stage, why, and what its author has to know."""
     text = Text()
     text.append(f"{program}\n", style="bold")
-    text.append(f"  rejected at {verdict.stage}: {verdict.reason}\n", style="red")
+    text.append(f"  rejected at {verdict.stage}: {one_line(verdict.reason, _NAME)}\n", style="red")
     for line in verdict.detail.splitlines():
-        text.append(f"  {line}\n")
+        text.append(f"  {visible(line)}\n")
     if verdict.reason == "timeout" and verdict.stage in ("run", "measure"):
         text.append("  a longer limit: --timeout SECONDS, or judge.timeout_s in a config\n", style="dim")
     return text

@@ -59,6 +59,7 @@ class Job:
     name: str
     source: str
     program_id: str
+    meaning: str = ""
     verdict: Scored | None = None
     confirmations: tuple[Confirmation, ...] = ()
 
@@ -90,13 +91,18 @@ class Broken:
 
 
 def same_machine(one: Environment, other: Environment) -> bool:
-    """Whether scores taken in two environments may stand in one run."""
-    return (one.device, one.hardware) == (other.device, other.hardware)
+    """Whether scores taken in two environments may stand in one run: their run times compare.
+
+    A new kernel, another sandbox level, a busy machine and another GPU of the same kind stop no run: see `Environment`.
+    """
+    return one.fingerprint == other.fingerprint
 
 
-def owes_duel(standing: Standing, program_id: str, verdict: Scored, confirmations: Sequence[Confirmation]) -> bool:
+def owes_duel(
+    standing: Standing, program_id: str, meaning: str, verdict: Scored, confirmations: Sequence[Confirmation]
+) -> bool:
     """Whether a score claims the champion's place over speed, and was not measured against that champion yet."""
-    if standing.claim(program_id, verdict) != "speed":
+    if standing.claim(program_id, verdict, meaning) != "speed":
         return False
     assert standing.champion is not None
     return all(one.against != standing.champion.id for one in confirmations)
@@ -187,7 +193,7 @@ class Bench:
         if isinstance(verdict, Scored):
             standing = self._standing()
             _check_machine(standing, verdict)
-            if owes_duel(standing, job.program_id, verdict, confirmations):
+            if owes_duel(standing, job.program_id, job.meaning, verdict, confirmations):
                 found = self._confirm(judge, job, standing, say)
                 if isinstance(found, Rejected):
                     verdict, confirmations = found, ()
@@ -239,12 +245,13 @@ class _Handing:
 
 
 def _check_machine(standing: Standing, verdict: Scored) -> None:
-    """Raises HarnessError where a score was taken on another machine than the seed program's."""
+    """Raises HarnessError where a score was taken under other conditions than the seed program's."""
     if standing.seed is None or standing.seed.scored is None:
         return
     mine, now = standing.seed.scored.environment, verdict.environment
     if not same_machine(mine, now):
         raise HarnessError(
-            f"expected to go on where this run began ({mine.device}, {mine.hardware}), found {now.device}, "
-            f"{now.hardware}: scores of different hardware are not compared; start a new run with --run DIR"
+            f"expected to go on under the conditions this run began under, found others (there and here): "
+            f"{'; '.join(mine.differences(now))}. Run times taken under them do not compare. Start a new run with "
+            f"--run DIR, or undo the difference to go on; packsmith remeasure measures single attempts of the run here"
         )

@@ -12,6 +12,10 @@ An attempt gets its number when it is archived, so that folding the entries by n
 had. A claim of speed is looked at again at that moment: where the champion is no longer the one it was confirmed
 against, and the score claims the title of the new one too, the attempt goes back to a judge. Where another process
 archives a new champion in the very instant between, the claim counts as not borne out.
+
+A program that was judged before, by its bytes or by its meaning, is not judged again: its attempt takes over the
+verdict of the first one, and costs no judge a second. One that is being judged is waited for. What a time limit or a
+busy machine did to the first one is taken over too: `packsmith remeasure RUN ID` judges an attempt afresh.
 """
 
 from __future__ import annotations
@@ -20,21 +24,22 @@ import contextlib
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from evaluator.types import Rejected, Scored, Verdict
+from evaluator.types import Rejected, Scored
 from harness import patch
-from harness.archive import Archive
+from harness.archive import Archive, ArchiveError
 from harness.archive.writing import Writing
 from harness.patch import PatchError
-from harness.proposers.base import program_id
 from harness.search.calls import Answered, Calls, Models, Retry
-from harness.search.judging import Bench, Broken, Job, Judge, Judged, Word, owes_duel
+from harness.search.judging import Bench, Broken, Judge, Judged, Word, owes_duel
 from harness.search.progress import Phase, Progress, Report
 from harness.search.source import ASKED, Source
 from harness.search.tally import Tally
+from harness.search.ticket import Ticket
 from harness.turns import asking, lost, nothing_came, repairing, with_answer
-from harness.types import Attempt, Candidate, Confirmation, Entry, HarnessError, Pending, Proposal, Request, Turn
+from harness.types import Candidate, Entry, HarnessError, Pending, Proposal, Request, Turn
 
 _MOST_EVENTS = 512
 
@@ -44,27 +49,6 @@ class _NotAsked:
     """A call that was reserved could not be begun, or nobody is billed for it."""
 
     ticket: int
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """A ticket on its way. `before`: as it was before the repair that is asked for."""
-
-    pending: Pending
-    candidate: Candidate | None = None
-    verdict: Verdict | None = None
-    confirmations: tuple[Confirmation, ...] = ()
-    seconds: float = 0.0
-    before: Pending | None = None
-
-    @property
-    def number(self) -> int:
-        return self.pending.ticket
-
-    @property
-    def flying(self) -> bool:
-        """Whether it counts as in flight: asked for, or made without asking anybody and not judged yet."""
-        return self.pending.request is None or not self.pending.answered
 
 
 class Pipeline:
@@ -87,7 +71,7 @@ class Pipeline:
         self._settled = tally.standing
         self._bench = Bench(judges, self._events, standing=lambda: self._settled, source=archive.source, clock=clock)
         self._bench.note(sum(len(entry.confirmations) for entry in archive.entries), ours=False)
-        self._tickets: dict[int, _Ticket] = {}
+        self._tickets: dict[int, Ticket] = {}
         self._flying: set[int] = set()
         self._ready: list[Any] = []
         self._after: list[Callable[[], None]] = []
@@ -211,15 +195,14 @@ class Pipeline:
                 ticket.seconds += event.seconds
                 self._settle(writing, ticket)
 
-    def _answer(self, writing: Writing, ticket: _Ticket, turn: Turn) -> None:
-        ticket.pending = with_answer(ticket.pending, turn)
-        ticket.candidate, ticket.verdict, ticket.confirmations, ticket.before = None, None, (), None
+    def _answer(self, writing: Writing, ticket: Ticket, turn: Turn) -> None:
+        ticket.answered(with_answer(ticket.pending, turn))
         self._flying.discard(ticket.number)
         self._unwritten[ticket.number] = ticket.pending
         writing.put(ticket.pending)
         self._after.append(lambda: self._read(ticket))
 
-    def _withdraw(self, writing: Writing, ticket: _Ticket) -> None:
+    def _withdraw(self, writing: Writing, ticket: Ticket) -> None:
         """Nobody was asked, and nothing is owed: without a repair the attempt is as it was, without a question none."""
         if ticket.before is not None and ticket.verdict is not None:
             ticket.pending, ticket.before = ticket.before, None
@@ -228,8 +211,8 @@ class Pipeline:
         self._close(ticket)
         self._after.append(lambda: self._archive.drop(ticket.number))
 
-    def _read(self, ticket: _Ticket) -> None:
-        """Make a program of an answer, and have it judged."""
+    def _read(self, ticket: Ticket) -> None:
+        """Make a program of an answer, and see to its verdict."""
         proposal = ticket.pending.proposal
         nothing = nothing_came(proposal.turns[-1]) if proposal.turns else None
         if nothing is not None:
@@ -237,7 +220,8 @@ class Pipeline:
             return
         source = self._archive.source(proposal.parents[0])
         if proposal.kind == "seed":
-            self._submit(ticket, Candidate(name="seed", description="", source=source))
+            ticket.made(Candidate(name="seed", description="", source=source))
+            self._submit(ticket)
             return
         try:
             candidate = patch.apply_reply(proposal.reply, source, allow_rewrite=proposal.kind == "rewrite")
@@ -245,23 +229,44 @@ class Pipeline:
             refused = Rejected(stage="patch", reason=error.reason, detail=error.detail)
             self._ready.append(Judged(ticket=ticket.number, verdict=refused))
         else:
-            self._submit(ticket, candidate)
+            ticket.made(candidate)
+            self._place(ticket)
 
-    def _submit(self, ticket: _Ticket, candidate: Candidate, verdict: Scored | None = None) -> None:
-        ticket.candidate = candidate
-        self._say("judging", ticket.number, name=candidate.name)
-        self._bench.submit(
-            Job(
-                ticket=ticket.number,
-                name=candidate.name,
-                source=candidate.source,
-                program_id=program_id(candidate.source),
-                verdict=verdict,
-                confirmations=ticket.confirmations,
-            )
-        )
+    def _place(self, ticket: Ticket) -> None:
+        """Have a program judged, unless it is known: then it has its verdict, or waits for its twin's."""
+        first = self._known(ticket)
+        if first is not None:
+            ticket.same_as = first.id
+            self._ready.append(Judged(ticket=ticket.number, verdict=first.verdict))
+        elif any(other.judging and other.alike(ticket) for other in self._tickets.values()):
+            ticket.waits = True
+        else:
+            self._submit(ticket)
 
-    def _settle(self, writing: Writing, ticket: _Ticket) -> None:
+    def _release(self, ticket: Ticket) -> None:
+        """Have the twins go on that wait for a ticket which is archived, or whose program was given up for a repair."""
+        ticket.judging = False
+        for other in self._tickets.values():
+            if other.waits and other.alike(ticket):
+                other.waits = False
+                self._after.append(partial(self._place, other))
+
+    def _known(self, ticket: Ticket) -> Entry | None:
+        """The attempt in which this program was judged; None too where its verdict is damaged and cannot be read."""
+        first = self._archive.known(ticket.program_id, ticket.meaning)
+        with contextlib.suppress(ArchiveError):
+            if first is not None and first.scored is not None:
+                list(first.scored.score.cases)  # from the disk
+            return first
+        return None
+
+    def _submit(self, ticket: Ticket, verdict: Scored | None = None) -> None:
+        job = ticket.job(verdict)
+        ticket.judging = True
+        self._say("judging", job.ticket, name=job.name)
+        self._bench.submit(job)
+
+    def _settle(self, writing: Writing, ticket: Ticket) -> None:
         """With its verdict, a ticket is archived, or sent to the model or to a judge once more."""
         verdict = ticket.verdict
         assert verdict is not None
@@ -269,15 +274,14 @@ class Pipeline:
             if (request := self._repair(ticket, verdict)) is not None:
                 self._ask_again(writing, ticket, request)
                 return
-        elif ticket.candidate is not None:
-            identity = program_id(ticket.candidate.source)
-            if owes_duel(self._tally.standing, identity, verdict, ticket.confirmations):
-                candidate = ticket.candidate
-                self._after.append(lambda: self._submit(ticket, candidate, verdict))
+        elif not ticket.same_as:
+            standing, programs = self._tally.standing, (ticket.program_id, ticket.meaning)
+            if owes_duel(standing, *programs, verdict, ticket.confirmations):
+                self._after.append(partial(self._submit, ticket, verdict))
                 return
         self._archived(writing, ticket)
 
-    def _repair(self, ticket: _Ticket, verdict: Rejected) -> Request | None:
+    def _repair(self, ticket: Ticket, verdict: Rejected) -> Request | None:
         """What to ask about a rejected answer; None where it is left at that."""
         request, turns = ticket.pending.request, ticket.pending.proposal.turns
         if self._source is None or request is None or not turns or nothing_came(turns[-1]) is not None:
@@ -288,8 +292,9 @@ class Pipeline:
             return None
         return self._source.proposer.repair(request, turns, verdict)
 
-    def _ask_again(self, writing: Writing, ticket: _Ticket, request: Request) -> None:
+    def _ask_again(self, writing: Writing, ticket: Ticket, request: Request) -> None:
         bound = self._calls.bound(request)
+        self._release(ticket)
         ticket.before = ticket.pending
         ticket.pending = replace(
             ticket.pending,
@@ -303,22 +308,10 @@ class Pipeline:
         writing.put(ticket.pending)
         self._after.append(lambda: self._begin(ticket, request))
 
-    def _archived(self, writing: Writing, ticket: _Ticket) -> None:
-        assert ticket.verdict is not None
-        refused = isinstance(ticket.verdict, Rejected) and ticket.verdict.stage == "patch"
-        entry = writing.append(
-            Attempt(
-                number=self._archive.next_number,
-                proposal=ticket.pending.proposal,
-                candidate=None if refused else ticket.candidate,
-                verdict=ticket.verdict,
-                seconds=ticket.seconds,
-                confirmations=ticket.confirmations,
-                ticket=ticket.number,
-                title=patch.title(ticket.pending.proposal.reply) if refused else ("", ""),
-            )
-        )
+    def _archived(self, writing: Writing, ticket: Ticket) -> None:
+        entry = writing.append(ticket.attempt(self._archive.next_number))
         self._close(ticket)
+        self._release(ticket)
         self._tally.fold(self._archive.entry(entry.number))
         self._bench.note(len(entry.confirmations), ours=True)
         self._done.append(entry)
@@ -376,19 +369,19 @@ class Pipeline:
         asked = asking(number, made, proposer=ASKED)
         return replace(asked, bound_usd=bound.usd, bound_tokens=bound.tokens, owner=owner)
 
-    def _begin(self, ticket: _Ticket, request: Request) -> None:
+    def _begin(self, ticket: Ticket, request: Request) -> None:
         if not self._calls.begin(ticket.number, request):
             self._ready.append(_NotAsked(ticket=ticket.number))
 
     # The rest
 
-    def _open(self, pending: Pending) -> _Ticket:
-        ticket = self._tickets[pending.ticket] = _Ticket(pending)
+    def _open(self, pending: Pending) -> Ticket:
+        ticket = self._tickets[pending.ticket] = Ticket(pending)
         if ticket.flying:
             self._flying.add(ticket.number)
         return ticket
 
-    def _close(self, ticket: _Ticket) -> None:
+    def _close(self, ticket: Ticket) -> None:
         del self._tickets[ticket.number]
         self._flying.discard(ticket.number)
 

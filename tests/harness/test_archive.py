@@ -39,7 +39,7 @@ class TestWhatIsStored:
         assert archive.config == CONFIG
         assert archive.source(archive.root_id) == PROGRAM
         assert git(archive.path, "show", "seed:program.py") == PROGRAM
-        assert json.loads(git(archive.path, "show", "seed:archive.json")) == {"format": 1}
+        assert json.loads(git(archive.path, "show", "seed:archive.json")) == {"format": 2}
         assert "name: größer" in git(archive.path, "show", "seed:config.yaml")
         assert git(archive.path, "symbolic-ref", "HEAD") == "refs/heads/best\n"
         assert fsck(archive.path) == ""
@@ -362,12 +362,12 @@ class TestOpening:
             Archive.open(path)
 
     def test_a_later_format(self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr("harness.archive.commits.FORMAT", 2)
+        monkeypatch.setattr("harness.archive.commits.FORMAT", 3)
         new_path = tmp_path / "later"
         made = new(new_path)
         made.close()
         monkeypatch.undo()
-        with pytest.raises(ArchiveError, match="expected an archive of format 1, found format 2"):
+        with pytest.raises(ArchiveError, match="expected an archive of format 1 to 2, found format 3"):
             Archive.open(new_path)
 
     @pytest.mark.parametrize("name", ["{0}", "{0}^{{tree}}", "{0}:attempt.json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -287,9 +288,20 @@ class TestRefs:
 
     def test_a_lock_that_stays_is_named(self, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("harness.git.repository._REF_WAIT_S", 0.02)
-        (repository.path / "refs/heads/best.lock").write_bytes(b"")
-        with pytest.raises(GitError, match=r"refs/heads/best\.lock .* delete that file"):
+        with (
+            repository.wait_for("refs/heads/best"),
+            pytest.raises(GitError, match=r"refs/heads/best\.lock .* another process is writing this ref"),
+        ):
             repository.set_ref("refs/heads/best", "0" * 40)
+
+    def test_a_lock_of_the_dead_is_broken_in_time(
+        self, repository: Repository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("harness.git.repository._REF_WAIT_S", 0.05)
+        (repository.path / "refs/heads/best.lock").write_bytes(b"")
+        begin = time.monotonic()
+        repository.set_ref("refs/heads/best", "0" * 40)
+        assert time.monotonic() - begin >= 0.05 and repository.ref("refs/heads/best") == "0" * 40
 
     def test_leftovers_are_cleared_by_a_writer_that_is_alone_and_by_no_other(self, repository: Repository) -> None:
         (repository.path / "refs/attempts").mkdir()

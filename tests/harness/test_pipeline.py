@@ -19,6 +19,7 @@ from evaluator import Duel, Rejected, Scored, Verdict
 from evaluator import Progress as Judging
 from evaluator.types import EvaluatorError
 from harness.archive import Archive
+from harness.archive.details import Rows
 from harness.llm.ledger import Booked, Bound, OverBudget
 from harness.search import Judge, Progress, search, settle
 from harness.search.budget import Budget
@@ -490,20 +491,18 @@ class TestSettle:
         assert sum(len(judge.sources) for judge in judges if isinstance(judge, KnobJudge)) == 1
 
 
-def test_raw_samples_may_stay_on_the_disk_while_the_standing_is_the_same(tmp_path: Path) -> None:
-    archive = Archive.create(tmp_path / "run", seed_source=PROGRAM, config={"task": "toy"}, samples=False)
+def test_what_takes_memory_stays_on_the_disk_and_is_there_all_the_same(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "run", seed_source=PROGRAM, config={"task": "toy"})
     replies = {1: knobs(4, 0.5, 1), 2: knobs(6)}
     models, proposer = Models(lambda ticket, request: turn(replies[ticket])), Asking()
     entries = list(run(archive, models, proposer, budget=Budget(attempts=2)))
-    whole = Archive.open(tmp_path / "run")
-    assert whole.entries == entries != archive.entries
-    assert Archive.open(tmp_path / "run", samples=False).entries == archive.entries
-    where, light = standing(whole.entries, Pareto()), standing(archive.entries, Pareto())
-    assert [one.id for one in where.front] == [one.id for one in light.front]
+    assert Archive.open(tmp_path / "run").entries == entries == archive.entries
     for one in (*archive.entries, *proposer.views[-1].standing.valid):
-        assert one.scored is not None and one.scored.score.cases[0].samples is None
+        assert one.scored is not None and isinstance(one.scored.score.cases, Rows)
         assert one.scored.environment is archive.entries[0].scored.environment  # type: ignore[union-attr]
-        assert all(fought.duel is None or fought.duel.samples == () for fought in one.confirmations)
+        assert one.scored.score.cases[0].samples is not None
+        for fought in one.confirmations:
+            assert fought.duel is None or (isinstance(fought.duel.samples, Rows) and list(fought.duel.samples))
     assert any(one.confirmations for one in entries)
     assert verify(archive).ok
 

@@ -1,0 +1,210 @@
+"""Sending a run: to another repository, or into one file.
+
+Owns: what is sent where the other side has something already. Does not know: how it is taken in (`receiving`), how
+another machine is reached.
+
+Nothing is ever overwritten there but refs that follow from the attempts, and those only where the other side then has
+the same attempts as this one. Nothing in the run is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.archive.archive import Archive
+from harness.archive.exchanged import (
+    ExchangeError,
+    Held,
+    Sent,
+    advice_ref,
+    attempt_ref,
+    refuse_another,
+    refuse_differing,
+)
+from harness.archive.index import ATTEMPTS
+from harness.archive.measurements import NOTES
+from harness.archive.notices import ADVICE
+from harness.archive.opening import BEST, SEED, repository_at
+from harness.archive.receiving import Hooks, receive, refuse_used, writing_to
+from harness.archive.writing import ELITES
+from harness.git.remote import Remote, RemoteError
+from harness.git.staging import THEIRS, Staging
+from harness.types import Entry
+
+_SUFFIX = ".bundle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outgoing:
+    """A run at one moment: what of it is sent, how many tickets are not, and a sentence on each thing left out."""
+
+    held: Held
+    tickets: int
+    left_out: tuple[str, ...]
+
+    @property
+    def refs(self) -> dict[str, str]:
+        """All that is sent, by name."""
+        held = self.held
+        numbered = {attempt_ref(number): id_ for number, id_ in held.attempts.items()}
+        numbered |= {advice_ref(number): id_ for number, id_ in held.advice.items()}
+        return {SEED: held.seed, **numbered, **held.derived} | ({NOTES: held.notes} if held.notes else {})
+
+
+def push(run: Path, remote: Remote, hooks: Hooks) -> Sent:
+    """Send what the other side lacks; a local folder that is missing or empty becomes a run.
+
+    Raises ExchangeError where the two do not go together, RemoteError where the other side cannot be reached or
+    refuses: nothing is changed there then.
+    """
+    hooks.say(f"reading {run}")
+    outgoing = _outgoing(run)
+    if remote.folder is not None and _is_free(remote.folder):
+        return _push_new(run, outgoing, remote.folder, hooks)
+    if remote.folder is not None and remote.folder.is_file():
+        raise ExchangeError(f"expected a folder or an address, found the file {remote.shown}: `bundle` writes files")
+    hooks.say(f"asking {remote.shown}")
+    refs = remote.refs()
+    theirs, mine = Held.of(refs), outgoing.held
+    # A push that was cut short may have left attempts and no root, which is made last.
+    if refs and not (not theirs.seed and refs.items() <= outgoing.refs.items()):
+        refuse_another(str(run), mine.seed, theirs, remote.shown)
+    advice = "push to another place, which is made new; pulling would not help, since both keep their numbers"
+    refuse_differing(mine, theirs, here=str(run), there=remote.shown, what_to_do=advice)
+    with _staging(run) as staging:
+        return _push(outgoing, theirs, remote, staging, hooks)
+
+
+def bundle(
+    run: Path, file: Path | None, *, force: bool, progress: Callable[[str], None] | None, say: Callable[[str], None]
+) -> tuple[Path, Sent]:
+    """Write a run into one file, whole or not at all; where it is. Raises ExchangeError and RemoteError."""
+    target = Path(f"{run.absolute().resolve().name}{_SUFFIX}") if file is None else file
+    if target.is_dir():
+        raise ExchangeError(f"expected the name of a file, found the folder {target}: write {target}/NAME{_SUFFIX}")
+    if os.path.lexists(target) and not force:
+        raise ExchangeError(f"{target} is there already: name another file, or add --force to replace it")
+    if not target.absolute().parent.is_dir():
+        raise ExchangeError(f"{target}: there is no folder {target.parent}: make it, or name another file")
+    say(f"reading {run}")
+    outgoing = _outgoing(run)
+    with _staging(run) as staging, writing_to(target, "no bundle was made"):
+        staging.hold(outgoing.refs)
+        say(f"writing {target}")
+        staging.bundle(target, progress)
+        size_bytes = target.stat().st_size
+    return target, _sent(outgoing, outgoing.held, derived=True, size_bytes=size_bytes, made=True)
+
+
+def _outgoing(run: Path) -> _Outgoing:
+    """Raises ArchiveError where there is no run. An attempt that cannot be read is not sent."""
+    with Archive.open(run) as archive, contextlib.closing(repository_at(run)) as repository:
+        found = Held.of(repository.refs("refs"))
+        attempts = {entry.number: entry.id for entry in archive.entries}
+        sent = {archive.root_id, *attempts.values()}
+        held = Held(
+            seed=archive.root_id,
+            attempts=attempts,
+            advice={number: id_ for number, id_ in found.advice.items() if id_},
+            notes=found.notes,
+            # The best attempt is the seed where nobody has said yet which it is.
+            derived={BEST: archive.root_id} | {name: id_ for name, id_ in found.derived.items() if id_ in sent},
+        )
+        tickets = len(archive.pending())
+        torn = tuple(f"{ref} is torn" for ref in found.torn if not ref.startswith(f"{ATTEMPTS}/"))
+        return _Outgoing(held=held, tickets=tickets, left_out=(*archive.damage, *torn))
+
+
+def _push_new(run: Path, outgoing: _Outgoing, folder: Path, hooks: Hooks) -> Sent:
+    """Have a new run take in all of this one: it is there whole, or not at all."""
+    refuse_used(folder)
+    best, elites = outgoing.held.derived[BEST], [id_ for name, id_ in outgoing.held.derived.items() if name != BEST]
+
+    def choose(archive: Archive) -> tuple[Entry | None, Sequence[Entry]]:
+        known = {entry.id: entry for entry in archive.entries}
+        return known.get(best), [known[id_] for id_ in elites]
+
+    with _staging(run) as staging, writing_to(folder, "nothing was made there"):
+        staging.hold(outgoing.refs)
+        ours = Remote(address=str(staging.path), shown=str(run), folder=staging.path, progress=None)
+        pulled = receive(folder, ours, replace(hooks, check=lambda *_: {}, choose=choose))
+    return _sent(outgoing, outgoing.held, derived=True, size_bytes=pulled.size_bytes, made=True)
+
+
+def _push(outgoing: _Outgoing, theirs: Held, remote: Remote, staging: Staging, hooks: Hooks) -> Sent:
+    mine = outgoing.held
+    notes = _notes_to_send(mine.notes, theirs.notes, remote, staging)
+    missing = theirs.lacking(mine)
+    advice = theirs.with_advice(theirs.new_advice(mine))
+    # Where the other side has attempts of its own, what is best is for it to say.
+    derived = {} if mine.lacking(theirs) else dict(mine.derived)
+    fresh = {name: id_ for name, id_ in derived.items() if name not in theirs.derived}
+    moved = {name: id_ for name, id_ in derived.items() if theirs.derived.get(name, id_) != id_}
+    gone = sorted(theirs.derived.keys() - derived.keys()) if derived else []
+    refs = {attempt_ref(number): id_ for number, id_ in missing.items()} | advice | fresh
+    refs |= ({NOTES: notes} if notes else {}) | ({} if theirs.seed else {SEED: mine.seed})
+    staging.hold(refs | moved)
+    if refs or moved or gone:
+        hooks.say(f"sending to {remote.shown}")
+    size_bytes, warnings = 0, list[str]()
+    if refs:
+        specs = [f"{prefix}/*:{prefix}/*" for prefix, some in ((ATTEMPTS, missing), (ADVICE, advice)) if some]
+        specs += [f"{name}:{name}" for name in sorted(refs) if not name.startswith((f"{ATTEMPTS}/", f"{ADVICE}/"))]
+        size_bytes = remote.push(staging.path, specs)
+    if moved or gone:
+        try:
+            remote.push(staging.path, [*(f"+{name}:{name}" for name in sorted(moved)), *(f":{name}" for name in gone)])
+        except RemoteError as error:  # nothing hangs on them: every run works them out again
+            warnings.append(f"{BEST} and {ELITES} are not brought up to date there: {error}")
+    sent = replace(mine, attempts=missing, advice=dict(enumerate(advice.values())), notes=notes)
+    return _sent(
+        outgoing, sent, derived=bool(fresh or moved or gone), size_bytes=size_bytes, made=not theirs.seed,
+        warnings=tuple(warnings),
+    )  # fmt: skip
+
+
+def _notes_to_send(mine: str, theirs: str, remote: Remote, staging: Staging) -> str:
+    """The commit of the notes of both sides; "" where the other side has all of them."""
+    if not mine or mine == theirs:
+        return ""
+    if not theirs:
+        return mine
+    remote.fetch(staging.path, [f"{NOTES}:{THEIRS}"])
+    merged = staging.merged_notes(mine, staging.repository.ref(THEIRS) or theirs)
+    return "" if merged == theirs else merged
+
+
+def _sent(
+    outgoing: _Outgoing, sent: Held, *, derived: bool, size_bytes: int, made: bool, warnings: tuple[str, ...] = ()
+) -> Sent:
+    return Sent(
+        attempts=len(sent.attempts),
+        total=len(outgoing.held.attempts),
+        advice=len(sent.advice),
+        notes=bool(sent.notes),
+        derived=derived,
+        size_bytes=size_bytes,
+        made=made,
+        tickets=outgoing.tickets,
+        left_out=outgoing.left_out,
+        warnings=warnings,
+    )
+
+
+@contextlib.contextmanager
+def _staging(run: Path) -> Iterator[Staging]:
+    """A staging among the temporary files: the run may be one that we must not write to."""
+    with (
+        tempfile.TemporaryDirectory(prefix="packsmith-exchange-") as folder,
+        contextlib.closing(Staging(Path(folder), head=BEST, borrowed=run)) as staging,
+    ):
+        yield staging
+
+
+def _is_free(folder: Path) -> bool:
+    return not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))

@@ -1,0 +1,165 @@
+"""What runs exchange: which refs, and what two sides have of them. Pure, but for the look at a run's own refs.
+
+Owns: the names of those refs, how two sides are compared, and the words when they do not go together.
+Does not know: how anything is sent (`exchange`) or taken in (`receiving`).
+
+Exchanged are: the root commit (`refs/heads/seed`), which says that two runs are the same one; the attempts, whose
+numbers stand in their commits, so that two runs that gave one number to different attempts have parted for good;
+advice, which is added under the next free numbers; and the notes of measurements, which are merged.
+`refs/heads/best` and `refs/elites/*` follow from the attempts: they are sent for people's sake, and never taken over.
+Tickets (`refs/pending/*`) belong to processes of one machine and stay there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.archive.commits import ArchiveError
+from harness.archive.index import ATTEMPTS
+from harness.archive.measurements import NOTES
+from harness.archive.notices import ADVICE
+from harness.archive.opening import BEST, SEED
+from harness.archive.writing import ELITES
+
+_NUMBERED = re.compile(rf"({ATTEMPTS}|{ADVICE})/([0-9]{{6,9}})", re.ASCII)
+_NAMED = 5
+
+
+class ExchangeError(ArchiveError):
+    """Two runs do not go together, or one of them is none: says what was changed (mostly nothing) and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What one side has: ids by number, "" for a ref that is torn. `torn` are the names of those, `other` of refs that
+    are not exchanged.
+    """
+
+    seed: str = ""
+    attempts: Mapping[int, str] = field(default_factory=dict)
+    advice: Mapping[int, str] = field(default_factory=dict)
+    notes: str = ""
+    derived: Mapping[str, str] = field(default_factory=dict)
+    torn: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, refs: Mapping[str, str]) -> Held:
+        numbered: dict[str, dict[int, str]] = {ATTEMPTS: {}, ADVICE: {}}
+        other: list[str] = []
+        derived = {name: refs[name] for name in refs if name == BEST or name.startswith(f"{ELITES}/")}
+        for name in sorted(refs.keys() - derived.keys() - {SEED, NOTES}):
+            found = _NUMBERED.fullmatch(name)
+            # One attempt has one name: 000042, never 0000042.
+            if found and f"{int(found[2]):06d}" == found[2]:
+                numbered[found[1]][int(found[2])] = refs[name]
+            else:
+                other.append(name)
+        torn = sorted(name for name in refs.keys() - derived.keys() - set(other) if not refs[name])
+        return cls(
+            seed=refs.get(SEED, ""), attempts=numbered[ATTEMPTS], advice=numbered[ADVICE], notes=refs.get(NOTES, ""),
+            derived=derived, torn=tuple(torn), other=tuple(other),
+        )  # fmt: skip
+
+    def lacking(self, theirs: Held) -> dict[int, str]:
+        """The attempts of the other side that are missing here."""
+        return {number: theirs.attempts[number] for number in sorted(theirs.attempts.keys() - self.attempts.keys())}
+
+    def new_advice(self, theirs: Held) -> tuple[str, ...]:
+        """The advice of the other side that is missing here, in its order."""
+        known = set(self.advice.values())
+        return tuple(dict.fromkeys(id_ for _, id_ in sorted(theirs.advice.items()) if id_ not in known))
+
+    def with_advice(self, added: Iterable[str]) -> dict[str, str]:
+        """Refs for this advice, under the numbers that follow here."""
+        first = max(self.advice, default=0) + 1
+        return {advice_ref(number): id_ for number, id_ in enumerate(added, start=first)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What a push or a bundle sent; nothing is not an error. `made`: there was nothing there before.
+
+    `left_out` are sentences on what was not sent; `tickets` the open ones, which stay here.
+    """
+
+    attempts: int
+    total: int
+    advice: int
+    notes: bool
+    derived: bool
+    size_bytes: int
+    made: bool
+    tickets: int
+    left_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the other side had it all."""
+        return not (self.attempts or self.advice or self.notes or self.derived or self.made)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What a pull took in; `total` attempts are there now. `left_out` are sentences on what was not taken, and why."""
+
+    attempts: int
+    total: int
+    advice: int
+    notes: bool
+    size_bytes: int
+    made: bool
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the run had it all."""
+        return not (self.attempts or self.advice or self.notes or self.made)
+
+
+def attempt_ref(number: int) -> str:
+    return f"{ATTEMPTS}/{number:06d}"
+
+
+def advice_ref(number: int) -> str:
+    return f"{ADVICE}/{number:06d}"
+
+
+def refuse_another(here: str, root: str, theirs: Held, there: str) -> None:
+    """Raises ExchangeError where the other side is no run, or another one than `here`, which starts at `root`."""
+    refuse_no_run(theirs, there)
+    if theirs.seed != root:
+        raise ExchangeError(
+            f"expected the run {here} at {there}, found another one: it starts at {theirs.seed[:12]}, this one at "
+            f"{root[:12]}. Nothing was changed. What to do: name another place"
+        )
+
+
+def refuse_no_run(theirs: Held, there: str) -> None:
+    """Raises ExchangeError where the other side is no run."""
+    if not theirs.seed:
+        names = [*theirs.derived, *theirs.other]
+        found = f"a git repository without {SEED}" if names or theirs.attempts else "an empty repository"
+        raise ExchangeError(
+            f"expected a run of packsmith at {there}, found {found}. Nothing was changed. What to do: name a run's "
+            f"folder or an address that a run was pushed to; to pull, also a bundle; to push, also an empty repository"
+        )
+
+
+def refuse_differing(mine: Held, theirs: Held, *, here: str, there: str, what_to_do: str) -> None:
+    """Raises ExchangeError where the sides gave one number to different attempts."""
+    differing = [one for one in sorted(mine.attempts.keys() & theirs.attempts.keys())
+                 if mine.attempts[one] and mine.attempts[one] != theirs.attempts[one]]  # fmt: skip
+    if not differing:
+        return
+    named = ", ".join(map(str, differing[:_NAMED]))
+    more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+    first = differing[0]
+    raise ExchangeError(
+        f"attempt {first} is {mine.attempts[first][:12]} in {here} and {theirs.attempts[first][:12]} at {there}: the "
+        f"two runs have parted there (they differ in {named}{more}), and a number cannot be given twice. Nothing was "
+        f"changed. What to do: {what_to_do}"
+    )

@@ -1,0 +1,58 @@
+"""The best attempt of an archive, read without the others: the same in a run of 100,000 as in one of ten.
+
+Owns: when that is enough. Does not know: words for what is missing or damaged: whoever opens the archive has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.archive.commits import ATTEMPT, PROGRAM, ArchiveError, Damaged, Root, read_attempts
+from harness.archive.index import ATTEMPTS
+from harness.archive.opening import BEST, repository_at, root_of
+from harness.archive.records import RecordError, record_from_bytes
+from harness.archive.texts import Texts
+from harness.git import Repository
+from harness.types import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """An attempt, its program, and the config of the run it is of."""
+
+    config: Mapping[str, Any]
+    entry: Entry
+    source: str
+
+
+def best(path: Path) -> Glance | None:
+    """The attempt that `refs/heads/best` names; None where there is none, or anything about it is not whole.
+
+    Raises ArchiveError where there is no archive.
+    """
+    repository = repository_at(path)
+    try:
+        return _best(repository, root_of(repository))
+    finally:
+        repository.close()
+
+
+def _best(repository: Repository, root: Root) -> Glance | None:
+    commit = repository.ref(BEST)
+    if not commit or commit == root.id:
+        return None
+    try:
+        number = record_from_bytes(repository.read(f"{commit}:{ATTEMPT}").data).number
+        ref = f"{ATTEMPTS}/{number:06d}"
+        if repository.ref(ref) != commit:
+            return None
+        (found,) = read_attempts(repository, {ref: commit})
+        if isinstance(found, Damaged):
+            return None
+        source = Texts(repository).program(found.entry.program_id, f"{PROGRAM} of {commit[:12]}")
+    except (RecordError, ArchiveError):
+        return None
+    return Glance(config=root.config, entry=found.entry, source=source)

@@ -1,0 +1,341 @@
+"""Taking in attempts of another repository: into a new run, or into one that others may be writing to meanwhile.
+
+Owns: what has to be found about what came in before a ref of the run names it, and the order in which it becomes
+durable. Does not know: which attempts are sound or best (it is told), how another machine is reached.
+
+What came is looked at in a folder of its own (`Staging`). A new run is that folder, renamed when all is well: a pull
+that is killed leaves nothing that passes for a run. Into a run that is there, first the objects are moved, and only
+then refs are made as any writer makes them: under their locks, and only where there is none yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.archive.archive import Archive
+from harness.archive.cache import FILE as INDEX
+from harness.archive.commits import ArchiveError
+from harness.archive.exchanged import (
+    ExchangeError,
+    Held,
+    Pulled,
+    advice_ref,
+    attempt_ref,
+    refuse_another,
+    refuse_differing,
+    refuse_no_run,
+)
+from harness.archive.index import ATTEMPTS
+from harness.archive.measurements import NOTES
+from harness.archive.notices import ADVICE
+from harness.archive.opening import BEST, SEED, exists, repository_at, root_of
+from harness.git import GitError, Repository, decode
+from harness.git.remote import Remote, RemoteError
+from harness.git.staging import THEIRS, Staging, staged
+from harness.git.store import sync
+from harness.types import Entry
+
+_AT_ONCE = 256
+"""Refs that are locked together: fewer than the files a process may have open."""
+_TAKEN_S = 2.0
+_MOST_ADVICE = 16_384
+"""Bytes of a piece of advice that is taken over: it stands in every prompt from then on."""
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What a pull is told by others.
+
+    `check(archive, numbers)`: what is wrong, by number, with those attempts; one that is wrong is not taken in.
+    `choose(archive)`: the best attempt and the elites. `say`: what is being done.
+    """
+
+    check: Callable[[Archive, Collection[int]], Mapping[int, str]]
+    choose: Callable[[Archive], tuple[Entry | None, Sequence[Entry]]]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sifted:
+    """Of what came in, what may be taken: refs of attempts, advice in its order, the commit of the notes."""
+
+    attempts: Mapping[str, str]
+    advice: tuple[str, ...]
+    notes: str
+    left_out: tuple[str, ...]
+
+
+def pull(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
+    """Bring what the other side has and `run` has not; `run` is made where there is none.
+
+    Raises ExchangeError where the two do not go together, RemoteError where the other side cannot be read: nothing
+    is changed then.
+    """
+    if remote.folder is not None and not os.path.lexists(remote.folder):
+        raise ExchangeError(f"expected a run, a bundle or an address, found nothing at {remote.shown}: see the name")
+    with writing_to(run, "nothing was changed"):
+        return _pull_into(run, remote, hooks) if exists(run) else receive(run, remote, hooks)
+
+
+def receive(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
+    """Make a run of what the other side has."""
+    refuse_used(run)
+    hooks.say(f"asking {remote.shown}")
+    theirs = Held.of(remote.refs())
+    refuse_no_run(theirs, remote.shown)
+    whole = run.absolute()
+    with staged(whole.parent, f".{whole.name}.pull-", head=BEST, lasting=True) as staging:
+        _fetch(staging, remote, theirs, hooks)
+        seed = Held.of(staging.repository.refs("refs")).seed
+        sifted = _sift(staging, Held(), seed, remote.shown, hooks)
+        refs = {SEED: seed, BEST: seed, **sifted.attempts, **Held().with_advice(sifted.advice)}
+        staging.hold(refs | ({NOTES: sifted.notes} if sifted.notes else {}))
+        with _told_of(staging, remote.shown), Archive.open(staging.path) as archive:
+            archive.point(*hooks.choose(archive))
+        size_bytes = staging.size_bytes
+        staging.settle()
+        try:
+            staging.path.rename(run)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            raise ExchangeError(f"somebody made {run} meanwhile: nothing was changed, run it again") from error
+        sync(whole.parent)
+    return Pulled(
+        attempts=len(sifted.attempts), total=len(sifted.attempts), advice=len(sifted.advice), notes=bool(sifted.notes),
+        size_bytes=size_bytes, made=True, left_out=sifted.left_out,
+    )  # fmt: skip
+
+
+def refuse_used(run: Path) -> None:
+    """Raises ExchangeError where a folder is not free for a new run."""
+    if not os.path.lexists(run):
+        return
+    if not run.is_dir():
+        raise ExchangeError(f"expected a run or a free name at {run}, found a file: name another folder")
+    if any(run.iterdir()):
+        raise ExchangeError(f"expected a run or a free folder at {run}, found other files in it: name another folder")
+
+
+@contextlib.contextmanager
+def writing_to(place: Path, safe: str) -> Iterator[None]:
+    """What the disk refuses, as an ExchangeError that says what is safe and what to do."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ExchangeError(
+            f"could not write to {place}: {why} ({error.filename}); {safe}. What to do: see that there is room and "
+            f"that you may write there, and run the same command again"
+        ) from error
+
+
+def _pull_into(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
+    with contextlib.closing(repository_at(run)) as repository:
+        root, mine = root_of(repository), Held.of(repository.refs("refs"))
+        hooks.say(f"asking {remote.shown}")
+        theirs = Held.of(remote.refs())
+        refuse_another(str(run), root.id, theirs, remote.shown)
+        advice = f"to have both, pull into a new folder: packsmith pull NEWRUN {remote.shown}"
+        refuse_differing(mine, theirs, here=str(run), there=remote.shown, what_to_do=advice)
+        torn = tuple(f"{ref} is torn here: delete that file and pull again" for ref in mine.torn)
+        if NOTES in mine.torn:  # the newest of them may still be found: they must not be replaced
+            theirs = replace(theirs, notes="")
+        if not (mine.lacking(theirs) or mine.new_advice(theirs) or theirs.notes not in ("", mine.notes)):
+            total = len(mine.attempts)
+            left_out = (*torn, *_foreign(theirs, remote.shown))
+            return Pulled(
+                attempts=0, total=total, advice=0, notes=False, size_bytes=0, made=False, left_out=left_out
+            )  # fmt: skip
+        repository.begin_writing()
+        with _incoming(repository.path) as staging:
+            known = {attempt_ref(one): id_ for one, id_ in mine.attempts.items() if id_ == theirs.attempts.get(one)}
+            staging.hold({SEED: root.id, **known})
+            _fetch(staging, remote, theirs, hooks)
+            sifted = _sift(staging, mine, root.id, remote.shown, hooks)
+            size_bytes = staging.size_bytes
+            staging.hand_over(repository.path / "objects")
+            _create(repository, sifted.attempts, run)
+            told = _add_advice(repository, sifted.advice)
+            noted = bool(sifted.notes) and _merge_notes(repository, staging, sifted.notes)
+    with Archive.open(run) as archive:
+        if sifted.attempts:
+            archive.point(*hooks.choose(archive))
+        total = len(archive.entries)
+    return Pulled(
+        attempts=len(sifted.attempts), total=total, advice=told, notes=noted, size_bytes=size_bytes, made=False,
+        left_out=(*torn, *sifted.left_out),
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _incoming(run: Path) -> Iterator[Staging]:
+    """A staging within a run, on whose disk objects can be moved to it."""
+    folder = run / "incoming"
+    try:
+        with staged(folder, "pull-", head=BEST, borrowed=run) as staging:
+            with contextlib.suppress(FileNotFoundError):  # so that what is known here is not read again
+                shutil.copyfile(run / INDEX, staging.path / INDEX)
+            yield staging
+    finally:
+        with contextlib.suppress(OSError):  # another pull may be at work there
+            folder.rmdir()
+
+
+def _fetch(staging: Staging, remote: Remote, theirs: Held, hooks: Hooks) -> None:
+    """Bring what is exchanged, and nothing else, with every object checked."""
+    hooks.say(f"fetching from {remote.shown}")
+    specs = [f"{SEED}:{SEED}"]
+    specs += [
+        f"{prefix}/*:{prefix}/*" for prefix, some in ((ATTEMPTS, theirs.attempts), (ADVICE, theirs.advice)) if some
+    ]
+    specs += [f"{NOTES}:{THEIRS}"] if theirs.notes else []
+    remote.fetch(staging.path, specs)
+    if remote.address.startswith("file:") or (remote.folder is not None and remote.folder.is_file()):
+        hooks.say(f"checking the objects of {remote.shown}")
+        try:
+            staging.check()
+        except GitError as error:
+            raise RemoteError(
+                f"{remote.shown}: {error}. Nothing was changed. What to do: have it made again"
+            ) from error
+
+
+def _sift(staging: Staging, mine: Held, root_id: str, there: str, hooks: Hooks) -> _Sifted:
+    """Find what may be taken of what is in `staging`, which then holds the root and whatever attempts have a number."""
+    repository = staging.repository
+    refs = repository.refs("refs")
+    came, notes = Held.of(refs), refs.get(THEIRS, "")
+    wanted = mine.lacking(came)
+    staging.hold({SEED: root_id} | {attempt_ref(number): id_ for number, id_ in came.attempts.items()})
+    hooks.say(f"checking {len(wanted)} attempts")
+    with _told_of(staging, there), Archive.open(staging.path) as archive:
+        wrong = _wrong(archive, wanted, hooks)
+    # What is wrong itself first, then what was made from it.
+    left_out = [f"attempt {number}: {why}" for number, why in wrong.items()]
+    advice, problems = _advice(repository, mine, came)
+    if notes and (found := repository.read(notes)).kind != "commit":
+        left_out.append(f"the notes: expected a commit, found {found.problem or f'a {found.kind}'}")
+        notes = ""
+    taken = {attempt_ref(number): id_ for number, id_ in wanted.items() if number not in wrong}
+    if left_out or problems:
+        known = {attempt_ref(one): id_ for one, id_ in came.attempts.items() if one not in wanted}
+        told = {advice_ref(one): id_ for one, id_ in enumerate(advice)}
+        staging.shed({SEED: root_id} | known | taken | told | ({THEIRS: notes} if notes else {}))
+    return _Sifted(
+        attempts=taken, advice=advice, notes=notes, left_out=(*left_out, *problems, *_foreign(came, there))
+    )  # fmt: skip
+
+
+def _wrong(archive: Archive, wanted: Collection[int], hooks: Hooks) -> dict[int, str]:
+    """What is wrong with each attempt that must not be taken in, those that were made from one of them included."""
+    found = dict(sorted(hooks.check(archive, wanted).items()))
+    damage = {line.partition(": ")[0]: line.partition(": ")[2] for line in archive.damage}
+    found |= {number: damage.get(attempt_ref(number), "it cannot be read")
+              for number in wanted if attempt_ref(number) in damage}  # fmt: skip
+    known = {archive.root_id} | {entry.id for entry in archive.entries if entry.number not in wanted}
+    for entry in archive.entries:  # by number, and what an attempt was made from has a lower one
+        if entry.number not in wanted or entry.number in found:
+            continue
+        needed = (*entry.parents, *entry.inspirations, *filter(None, [entry.same_as]))
+        absent = [one for one in needed if one not in known]
+        if absent:
+            found[entry.number] = f"it was made from {absent[0][:12]}, which is left out"
+        else:
+            known.add(entry.id)
+    return found
+
+
+def _advice(repository: Repository, mine: Held, came: Held) -> tuple[tuple[str, ...], list[str]]:
+    """The advice to be taken over, and a sentence on each piece that is none."""
+    taken: list[str] = []
+    problems: list[str] = []
+    new = mine.new_advice(came)
+    for id_, found in zip(new, repository.read_all(new), strict=True):
+        problem = found.problem or ("" if found.kind == "blob" else f"expected a text, found a {found.kind}")
+        if not problem and len(found.data) > _MOST_ADVICE:
+            problem = f"expected at most {_MOST_ADVICE:,} bytes, found {len(found.data):,}"
+        try:
+            decode(found.data)
+        except UnicodeDecodeError:
+            problem = problem or "expected UTF-8"
+        if problem:
+            problems.append(f"the advice {id_[:12]}: {problem}")
+        else:
+            taken.append(id_)
+    return tuple(taken), problems
+
+
+def _create(repository: Repository, refs: Mapping[str, str], run: Path) -> None:
+    """Make the refs of attempts, lower numbers first, so that whatever is made names nothing that is not there."""
+    names = sorted(refs)
+    for first in range(0, len(names), _AT_ONCE):
+        with repository.batch() as batch:
+            for name in names[first : first + _AT_ONCE]:
+                deadline_s = time.monotonic() + _TAKEN_S
+                while (lock := repository.reserve(name)) is None:
+                    if repository.ref(name) is not None or time.monotonic() > deadline_s:
+                        break
+                    time.sleep(0.01)
+                if lock is not None:
+                    batch.put(batch.keep(lock), refs[name])
+                elif repository.ref(name) != refs[name]:
+                    raise ExchangeError(
+                        f"{name} was taken in {run} by another process while this one was pulling: the two runs have "
+                        f"parted there. {first} attempts before it were pulled, and are safe. What to do: to have all "
+                        f"of the other run, pull into a new folder"
+                    )
+
+
+def _add_advice(repository: Repository, advice: Iterable[str]) -> int:
+    """Add advice under the next free numbers; how many pieces."""
+    added = 0
+    with repository.batch() as batch:
+        number = max(Held.of(repository.refs(ADVICE)).advice, default=0) + 1
+        for id_ in advice:
+            while (lock := repository.reserve(advice_ref(number))) is None:
+                number += 1
+            batch.put(batch.keep(lock), id_)
+            number += 1
+            added += 1
+    return added
+
+
+def _merge_notes(repository: Repository, staging: Staging, theirs: str) -> bool:
+    """Have the notes of both sides under the ref of the notes; whether that changed it."""
+    with repository.batch() as batch:
+        # Held from before the notes are read until they are written: nobody's note falls between.
+        lock = batch.keep(repository.wait_for(NOTES))
+        ours = repository.ref(NOTES)
+        merged = staging.merged_notes(ours, theirs) if ours else theirs
+        if merged != ours:
+            staging.hand_over(repository.path / "objects")
+            batch.put(lock, merged)
+    return merged != ours
+
+
+def _foreign(theirs: Held, there: str) -> tuple[str, ...]:
+    """A sentence where there are refs that look like attempts or advice and are none."""
+    odd = [name for name in theirs.other if name.startswith((f"{ATTEMPTS}/", f"{ADVICE}/"))]
+    if not odd:
+        return ()
+    named = ", ".join("".join(one if one.isprintable() else "?" for one in name[:80]) for name in odd[:_NAMED])
+    return (f"{len(odd)} refs of {there} that have no number: {named}",)
+
+
+@contextlib.contextmanager
+def _told_of(staging: Staging, there: str) -> Iterator[None]:
+    """Speak of the other side where a complaint is about our copy of it."""
+    try:
+        yield
+    except ArchiveError as error:
+        told = str(error).replace(str(staging.path), there)
+        raise ExchangeError(f"{told}. Nothing was changed") from error

@@ -1,0 +1,33 @@
+"""The measurements of an attempt, as `remeasure` and `show` list them.
+
+Owns: gathering them from an archive. Does not know: how they came about, how they are laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.alike import Group, groups, members
+from harness.archive import Archive
+from harness.cli import common
+from harness.plain import one_line
+from harness.types import Entry, Measurement
+
+_LINE = 400
+
+
+def noted(archive: Archive, entry: Entry) -> tuple[Measurement, ...]:
+    """The measurements noted on an attempt, after a warning of what cannot be read of them."""
+    note = archive.measurements.on(entry.id)
+    if damage := note.damage(f"attempt {entry.number}"):
+        common.messages().print(f"warning: {one_line(damage, _LINE)}", style="yellow", markup=False)
+    return note.measurements
+
+
+def grouped(
+    archive: Archive, entry: Entry, before: Sequence[Measurement], now: Sequence[Measurement] = ()
+) -> tuple[Group, ...]:
+    """All measurements of an attempt, in groups that compare; its own first."""
+    seed_entry = next(iter(archive.entries), entry)
+    place = seed_entry.scored.environment if seed_entry.scored is not None else None
+    return groups(members(entry, int(archive.config["seed"]), place, before, now))

@@ -1,0 +1,151 @@
+"""`packed-refs`: many refs in one sorted file.
+
+Owns: looking refs up in it without reading them all into memory, and moving loose refs into it.
+Does not know: what refs are for, loose refs that may change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.git.command import GitError
+from harness.git.store import RefLock, sync
+
+_HEAD = b"# pack-refs with: peeled fully-peeled sorted \n"
+_UNPEELED = b"# pack-refs with: sorted \n"
+"""Where a ref may name a tag object: what that stands for is not in our rows, and git looks for itself."""
+_WHOLE = re.compile(rb"(?:[0-9a-f]{40} [^\n]++\n)*+")
+_NAME = 41
+"""Where the name begins in a line: after the id and a blank."""
+
+
+class PackedRefs:
+    """The packed refs of a repository, as of now whenever they are asked for."""
+
+    def __init__(self, repository: Path) -> None:
+        self._path = f"{repository}/packed-refs"
+        self._signature: tuple[int, ...] = ()
+        self._data, self._head = b"", _HEAD
+
+    def get(self, name: str) -> str | None:
+        """The id of a ref; None where it is not packed."""
+        data, key = self._read(), name.encode("utf-8", "surrogateescape")
+        at = _place(data, key)
+        end = data.find(b"\n", at)
+        return data[at : at + 40].decode("ascii") if at < len(data) and data[at + _NAME : end] == key else None
+
+    def under(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Name and id of the refs in a folder, sorted."""
+        data, start = self._read(), f"{prefix}/".encode()
+        at = _place(data, start)
+        while at < len(data) and data.startswith(start, at + _NAME):
+            end = data.index(b"\n", at)
+            yield data[at + _NAME : end].decode("utf-8", "surrogateescape"), data[at : at + 40].decode("ascii")
+            at = end + 1
+
+    def add(self, refs: Mapping[str, str]) -> bool:
+        """Have these refs in the file, durably; False where somebody else is writing it."""
+        try:
+            descriptor = os.open(f"{self._path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            return False
+        lock = RefLock(self._path, descriptor)
+        with lock:
+            rows = sorted((name.encode("utf-8", "surrogateescape"), found.encode()) for name, found in refs.items())
+            with open(descriptor, "wb", closefd=False) as file:
+                data = self._read()
+                file.write(self._head)
+                for part in _merged(data, rows):
+                    file.write(part)
+            sync(lock.lock)
+            lock.commit()
+            sync(lock.folder)
+        return True
+
+    @property
+    def locked(self) -> bool:
+        """Whether somebody is writing the file: a loose ref that was removed meanwhile may come back in it."""
+        return os.path.exists(f"{self._path}.lock")  # noqa: PTH110 (asked often: see `store`)
+
+    def _read(self) -> bytes:
+        """The rows `<id> <name>\\n`, sorted by name. Raises GitError where the file is torn."""
+        try:
+            stat = os.stat(self._path)  # noqa: PTH116 (asked often: see `store`)
+        except FileNotFoundError:
+            self._head = _HEAD
+            return b""
+        signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if self._signature != signature:
+            data = Path(self._path).read_bytes()
+            self._data, self._signature = _rows(data, self._path), signature
+            self._head = _HEAD if data.startswith(_HEAD) and b"\n^" not in data else _UNPEELED
+        return self._data
+
+
+def prune(path: str, object_id: str) -> bool:
+    """Remove a loose ref that is packed; False where it changed, or somebody is writing it or died doing so."""
+    with contextlib.suppress(FileExistsError, FileNotFoundError):
+        lock = RefLock(path, os.open(f"{path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        with lock, open(path, "rb") as file:  # noqa: PTH123
+            if file.read(41).strip() == object_id.encode():
+                os.unlink(path)  # noqa: PTH108
+                return True
+    return False
+
+
+def _rows(data: bytes, path: str) -> bytes:
+    """The rows of the file alone. Ours and git's are sorted and say so; one that is not is put in order.
+
+    What is no row means that rows are lost, each of which is an attempt: raises GitError.
+    """
+    head, _, rest = data.partition(b"\n") if data.startswith(b"#") else (b"", b"", data)
+    if b" sorted" in head and _WHOLE.fullmatch(rest):
+        return rest
+    lines = rest.split(b"\n")
+    rows = [line + b"\n" for line in lines[:-1] if not re.fullmatch(rb"\^[0-9a-f]{40}", line)]
+    torn = [row for row in rows if not _WHOLE.fullmatch(row)]
+    if torn or lines[-1] or not data:
+        found = (torn or [lines[-1]])[0][:80].decode("utf-8", "backslashreplace")
+        raise GitError(
+            f"{path} is torn: expected lines of an id and the name of a ref, found {found!r}. The attempts are whole, "
+            f"but their names are lost: put the file of a copy, a mirror or a bundle of this run there. Without one, "
+            f"move it away; `git fsck --unreachable` then lists the commits, the message of each says which attempt it "
+            f"is, and `git update-ref refs/attempts/000042 COMMIT` names attempt 42 again"
+        )
+    rows.sort(key=_name)
+    return b"".join(rows)
+
+
+def _name(row: bytes) -> bytes:
+    return row[_NAME:-1]
+
+
+def _merged(data: bytes, rows: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    """The rows of the file with more, each instead of one of the same name."""
+    at = 0
+    for name, found in rows:
+        place = _place(data, name)
+        if place > at:
+            yield data[at:place]
+        at = place
+        if data.startswith(name + b"\n", place + _NAME):
+            at = data.index(b"\n", place) + 1
+        yield found + b" " + name + b"\n"
+    yield data[at:]
+
+
+def _place(data: bytes, name: bytes) -> int:
+    """Where the first row begins whose name is not before `name`."""
+    low, high = 0, len(data)
+    while low < high:
+        at = data.rfind(b"\n", low, (low + high) // 2) + 1 or low
+        end = data.index(b"\n", at)
+        if data[at + _NAME : end] < name:
+            low = end + 1
+        else:
+            high = at
+    return low

@@ -1,0 +1,77 @@
+"""Attempts as flat rows for spreadsheets: one row an attempt. Pure.
+
+Owns: the columns of `attempts.csv`, and that no cell is a formula. Does not know: files, archives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from evaluator import Rejected, Task
+from harness.lineage import Find
+from harness.plain import one_line
+from harness.types import Entry
+
+_LONGEST = 1000
+_FORMULA = ("=", "+", "-", "@")
+
+Cell = str | int | float | None
+
+
+def columns(task: Task) -> tuple[str, ...]:
+    """The headings; `quality_key` is what the task calls its quality."""
+    return (
+        *("number", "id", "parents", "kind", "name", "verdict", "stage", "reason", task.quality_key, "ceiling"),
+        *("runtime_ms", "speedup", "speedup_low", "speedup_high", "model", "tokens", "usd", "seconds", "when"),
+        *("fingerprint", "same_as"),
+    )
+
+
+def flat_row(entry: Entry, find: Find) -> tuple[Cell, ...]:
+    """One attempt; parents and `same_as` by number, the time in UTC. What a rejected program does not have is empty."""
+    scores: tuple[Cell, ...] = (None,) * 6
+    verdict, stage, reason, fingerprint = "scored", "", "", ""
+    if isinstance(entry.verdict, Rejected):
+        verdict, stage, reason = "rejected", entry.verdict.stage, text_cell(entry.verdict.reason)
+    else:
+        score = entry.verdict.score
+        speedup = score.speedup
+        scores = (score.quality.value, score.quality.ceiling, score.runtime_ms)
+        scores += (speedup.median, speedup.low, speedup.high)
+        fingerprint = entry.verdict.environment.fingerprint
+    return (
+        entry.number,
+        entry.id,
+        "" if entry.kind == "seed" else _numbers(entry.parents, find),
+        entry.kind,
+        text_cell(entry.name),
+        verdict,
+        stage,
+        reason,
+        *scores,
+        text_cell(entry.model),
+        entry.tokens,
+        entry.usd,
+        entry.seconds,
+        _when(entry.when_s),
+        fingerprint,
+        _numbers([entry.same_as], find) if entry.same_as else "",
+    )
+
+
+def text_cell(text: str) -> str:
+    """Somebody else's text on one line; one that a spreadsheet would take for a formula begins with an apostrophe."""
+    line = one_line(text, _LONGEST)
+    return f"'{line}" if line.startswith(_FORMULA) else line
+
+
+def _numbers(ids: Iterable[str], find: Find) -> str:
+    return " ".join(str(found.number) if (found := find(one)) else one_line(one, 12) for one in ids)
+
+
+def _when(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):  # a time of somebody else's, beyond what a calendar has
+        return str(seconds)

@@ -1,0 +1,90 @@
+"""The attempts of a run as a graph, beside git's drawing of it.
+
+Owns: what stands beside a commit in the graph. Does not know: who draws it, archives, the terminal itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from evaluator import Rejected, Task
+from harness.lineage import Find
+from harness.plain import one_line
+from harness.report.attempts import change, half_width, origin
+from harness.report.tables import ratio
+from harness.select import Standing
+from harness.types import Entry
+
+_WIDEST = 24
+"""Columns of the drawing: what more branches would take is cut, so that rows stay readable."""
+_NAMES = (14, 21)
+"""Columns of a name: what the drawing leaves of 80, within these."""
+_BESIDES = 55
+"""Columns of a row besides the drawing and the name, with a usual change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphView:
+    """Rows of a graph whose drawing takes `drawing` columns; the champion and the front of `standing` are marked."""
+
+    drawing: int
+    best: str
+    front: frozenset[str]
+    find: Find
+
+    def heading(self, task: Task) -> str:
+        place = " " * min(self.drawing, _WIDEST)
+        return f"{place}  {'#':>4} {'':<5} {'name':<{self._name}} {task.quality_key:>7} {'speed-up':<11} against parent"
+
+    def row(self, drawing: str, entry: Entry, *, cut: bool = False) -> Text:
+        """An attempt: number, mark, name, scores, and what it changed against its parent. `cut`: a parent of it is not
+        in the graph, so that it is named.
+        """
+        mark = "best" if entry.id == self.best else "front" if entry.id in self.front else ""
+        style = "bold" if mark == "best" else "dim" if isinstance(entry.verdict, Rejected) else ""
+        text = Text(f"{self._cut(drawing)}  ")
+        text.append(f"{entry.number:>4} {mark:<5} {one_line(entry.name, self._name):<{self._name}} ", style=style)
+        if isinstance(entry.verdict, Rejected):
+            text.append(f"{entry.verdict.stage}: {one_line(entry.verdict.reason, 40)}", style=style)
+        else:
+            score = entry.verdict.score
+            speed = f"{ratio(score.speedup.median)} {half_width(score.speedup)}"
+            text.append(f"{score.quality.value:>7.4f} {speed:<11} {change(entry, self.find)}", style=style)
+        text.rstrip()
+        if cut:
+            text.append(f"  (from {origin(entry, self.find)})", style="dim")
+        if entry.same_as:
+            text.append(f"  {same_program(entry, self.find)}", style="dim")
+        return text
+
+    def other(self, drawing: str, words: str = "") -> Text:
+        """A line that is no attempt."""
+        text = Text(self._cut(drawing))
+        text.append(f"  {words}", style="dim")
+        text.rstrip()
+        return text
+
+    @property
+    def _name(self) -> int:
+        least, most = _NAMES
+        return max(least, min(most, 80 - _BESIDES - min(self.drawing, _WIDEST)))
+
+    def _cut(self, drawing: str) -> str:
+        width = min(self.drawing, _WIDEST)
+        return f"{drawing:<{width}}" if len(drawing) <= width else f"{drawing[: width - 1]}…"
+
+
+def graph_view(result: Standing, find: Find, drawing: int) -> GraphView:
+    """The view of a run that stands so."""
+    best = "" if result.champion is None else result.champion.id
+    return GraphView(drawing=drawing, best=best, front=frozenset(one.id for one in result.front), find=find)
+
+
+def same_program(entry: Entry, find: Find) -> str:
+    """The attempt whose program this is again, in words; "" for one that was judged itself."""
+    if not entry.same_as:
+        return ""
+    first = find(entry.same_as)
+    return f"same program as {first.number if first else entry.same_as[:12]}"

@@ -1,0 +1,188 @@
+"""The chain of patches to an attempt, and the difference of two attempts, in 80 columns and as JSON values.
+
+Owns: how these are laid out and worded. Does not know: archives, git, the terminal itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from evaluator import CaseScore, Rejected, Task
+from harness.lineage import Find, Gain, Lineage, Step, gain, surely_times
+from harness.plain import one_line
+from harness.report.attempts import UNCERTAIN, change_words, half_width, speed_words
+from harness.report.graph_view import same_program
+from harness.report.stats_table import dollars, tokens
+from harness.report.tables import figures, plain_table, ratio, titled
+from harness.select import quality
+from harness.types import Entry
+
+_NAME = 26
+_REASON = 40
+
+
+def chain_view(line: Lineage, task: Task, find: Find) -> RenderableType:
+    """A row a step, and what all of them came to."""
+    paid = line.tokens > 0 or line.usd > 0
+    table = plain_table()
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("name", no_wrap=True, overflow="ellipsis", min_width=10, max_width=_NAME)
+    table.add_column("from", no_wrap=True)
+    figures(table, task.quality_key)
+    table.add_column("speed-up", no_wrap=True)
+    table.add_column("bought", overflow="fold", min_width=14)
+    if paid:
+        figures(table, "tokens", "dollars")
+    for step in line.steps:
+        entry = step.entry
+        scores = ("", "")
+        if entry.scored is not None:
+            speedup = entry.scored.score.speedup
+            scores = (f"{quality(entry):.4f}", f"{ratio(speedup.median)} {half_width(speedup)}")
+        spent = (tokens(entry.tokens), dollars(entry.usd)) if paid else ()
+        words = Text(_bought(step, find))
+        table.add_row(str(entry.number), Text(one_line(entry.name, 60)), _origin(step), *scores, words, *spent)
+    steps = len(line.steps) - 1
+    title = f"The way to attempt {line.entry.number}: {steps} {'patch' if steps == 1 else 'patches'} from the seed"
+    return titled(title, table, _sum(line))
+
+
+def _origin(step: Step) -> str:
+    """The parents by number; a second one is merged in, and its own chain not followed."""
+    merged = [str(one.number) if one else "?" for one in step.merged]
+    return "" if step.parent is None else "+".join([str(step.parent.number), *merged])
+
+
+def _bought(step: Step, find: Find) -> str:
+    entry = step.entry
+    if isinstance(entry.verdict, Rejected):
+        return f"{entry.verdict.stage}: {one_line(entry.verdict.reason, _REASON)}"
+    words = [] if step.gain is None else [change_words(step.gain)]
+    return ", ".join(filter(None, [*words, same_program(entry, find)]))
+
+
+def _sum(line: Lineage) -> str:
+    """What the chain came to against its beginning, in a sentence."""
+    words = []
+    if line.gain is not None:
+        words += [f"{line.gain.points or 0.0:+.2f} points", speed_words(line.gain) or "no sure change of speed"]
+    if line.tokens:
+        words.append(f"{tokens(line.tokens)} tokens")
+    if line.usd:
+        words.append(dollars(line.usd))
+    words.append(f"{line.seconds:,.0f} s of proposing and judging" if line.seconds else "")
+    return f"in all, against attempt {line.steps[0].entry.number}: {', '.join(filter(None, words))}"
+
+
+def chain_records(line: Lineage, task: Task) -> Iterator[Mapping[str, Any]]:
+    """The chain as JSON values: a record a step, then one of what all of it came to."""
+    for step in line.steps:
+        entry = step.entry
+        yield {
+            "number": entry.number,
+            "id": entry.id,
+            "kind": entry.kind,
+            "name": entry.name,
+            "parent": None if step.parent is None else step.parent.number,
+            "merged": [None if one is None else one.number for one in step.merged],
+            task.quality_key: None if entry.scored is None else quality(entry),
+            "bought": _gain_record(step.gain),
+            "model": entry.model,
+            "tokens": entry.tokens,
+            "usd": entry.usd,
+            "seconds": entry.seconds,
+            "same_as": entry.same_as or None,
+        }
+    spent = {"tokens": line.tokens, "usd": line.usd, "seconds": line.seconds}
+    first, last = line.steps[0].entry.number, line.entry.number
+    yield {"from": first, "to": last, "patches": len(line.steps) - 1, "bought": _gain_record(line.gain), **spent}
+
+
+def _gain_record(bought: Gain | None) -> dict[str, Any] | None:
+    """`points` are hundredths of quality; `times_as_fast` is null where no difference is sure."""
+    if bought is None:
+        return None
+    apart = list(bought.not_compared)
+    return {"points": bought.points or 0.0, "times_as_fast": bought.times, "not_compared": apart}
+
+
+def difference_view(one: Entry, other: Entry, task: Task) -> RenderableType:
+    """The scores of two attempts, case by case: quality in points, and speed where it surely differs."""
+    title = f"Attempt {other.number} ({one_line(other.name, 24)}) against {one.number} ({one_line(one.name, 24)})"
+    bought = gain(other, one)
+    if bought is None or one.scored is None or other.scored is None:
+        unscored = [_unscored(entry) for entry in (one, other) if isinstance(entry.verdict, Rejected)]
+        return Group(Text(title, style="bold"), *(Text(f"  {words}", style="red") for words in unscored), Text())
+    table = plain_table()
+    table.add_column("case", no_wrap=True)
+    named = (f"{task.quality_key}\n{entry.number}" for entry in (one, other))
+    figures(table, *named, "points", *(f"speed-up\n{entry.number}" for entry in (one, other)))
+    table.add_column("speed")
+    for before, after in _like(one, other):
+        points = 100 * (after.quality.quality - before.quality.quality)
+        times = None if bought.not_compared else surely_times(after.speedup, before.speedup)
+        table.add_row(
+            after.quality.case,
+            f"{before.quality.quality:.4f}",
+            f"{after.quality.quality:.4f}",
+            f"{points:+.2f}",
+            *(f"{ratio(case.speedup.median)} {half_width(case.speedup)}" for case in (before, after)),
+            "" if bought.not_compared else speed_words(Gain(times=times)) or UNCERTAIN,
+        )
+    table.add_section()
+    scores = (one.scored.score, other.scored.score)
+    table.add_row(
+        "all",
+        *(f"{score.quality.value:.4f}" for score in scores),
+        f"{bought.points or 0.0:+.2f}",
+        *(f"{ratio(score.speedup.median)} {half_width(score.speedup)}" for score in scores),
+        "" if bought.not_compared else speed_words(bought) or UNCERTAIN,
+        style="bold",
+    )
+    return titled(title, table, speed_words(bought) if bought.not_compared else "")
+
+
+def difference_record(one: Entry, other: Entry, task: Task, diff: str) -> dict[str, Any]:
+    """The same as JSON values, with the difference of the programs."""
+    bought = gain(other, one)
+    cases = []
+    for before, after in _like(one, other):
+        times = None if bought is None or bought.not_compared else surely_times(after.speedup, before.speedup)
+        qualities = [before.quality.quality, after.quality.quality]
+        cases.append({"name": after.quality.case, task.quality_key: qualities, "times_as_fast": times})
+    named = [{"number": entry.number, "id": entry.id, "name": entry.name} for entry in (one, other)]
+    return {"a": named[0], "b": named[1], "bought": _gain_record(bought), "cases": cases, "diff": diff}
+
+
+def _like(one: Entry, other: Entry) -> Iterator[tuple[CaseScore, CaseScore]]:
+    """The cases that both were judged on, by name."""
+    if one.scored is None or other.scored is None:
+        return
+    before = {case.quality.case: case for case in one.scored.score.cases}
+    for case in other.scored.score.cases:
+        if case.quality.case in before:
+            yield before[case.quality.case], case
+
+
+def _unscored(entry: Entry) -> str:
+    verdict = entry.verdict
+    assert isinstance(verdict, Rejected), "what has no score is rejected"
+    return f"attempt {entry.number} has no score: {verdict.stage}: {one_line(verdict.reason, _REASON)}"
+
+
+def program_diff(before: str, after: str, names: tuple[str, str]) -> str:
+    """A unified diff that `patch -p1` and `git apply` take; "" for equal programs."""
+    old, new = (f"{name}/program.py" for name in names)
+    lines = difflib.unified_diff(_lines(before), _lines(after), old, new)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as git and `patch` know them: nothing but "\\n" ends one."""
+    *whole, last = text.split("\n")
+    return [*(f"{line}\n" for line in whole), *([last] if last else [])]

@@ -1,0 +1,106 @@
+"""Measurements of an attempt as tables and records: those that compare together, the others apart.
+
+Owns: how they are worded and laid out. Does not know: which compare, where they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.text import Text
+
+from evaluator import Rejected, Task
+from harness.alike import Group, Joint, Member
+from harness.plain import one_line
+from harness.report import jsonl
+from harness.report.tables import figures, milliseconds, plain_table, ratio_interval, titled
+from harness.types import Entry
+
+_LINE, _SLUG = 400, 40
+APART = (
+    "the intervals of two of these lie apart: something changed that the fingerprint does not tell, and the joint "
+    "interval is narrower than it should be"
+)
+
+
+def view(entry: Entry, found: Sequence[Group], task: Task) -> RenderableType:
+    """A table for each group, the first one's title naming the attempt."""
+    parts: list[RenderableType] = []
+    for group in found:
+        title = f"Measurements of attempt {entry.number}, {entry.name}"
+        if group.differs:
+            title = f"Not compared with these: {'; '.join(group.differs)}"
+        parts.append(titled(one_line(title, _LINE), _table(group, task), _where(group)))
+    return Stack(*parts)
+
+
+def _table(group: Group, task: Task) -> Any:
+    table = plain_table()
+    table.add_column("measured", no_wrap=True)
+    table.add_column("when (UTC)", no_wrap=True)
+    figures(table, task.quality_key, "ms", "speed-up")
+    for member in group.members:
+        when = datetime.fromtimestamp(member.measurement.when_s, UTC).strftime("%Y-%m-%d %H:%M")
+        table.add_row(member.taken, when, *_cells(member))
+    if group.joint is not None:
+        table.add_section()
+        rounds = f"{group.joint.rounds} rounds"
+        table.add_row("together", rounds, "", "", ratio_interval(group.joint.speedup), style="bold")
+        if len(group.joint.cases) > 1:
+            for name, speedup in group.joint.cases:
+                table.add_row(escape(f"  {one_line(name, _SLUG)}"), "", "", "", ratio_interval(speedup))
+    return table
+
+
+def _cells(member: Member) -> tuple[RenderableType, ...]:
+    verdict = member.measurement.verdict
+    if isinstance(verdict, Rejected):
+        return "", "", Text(f"rejected at {verdict.stage}: {one_line(verdict.reason, _SLUG)}", style="red")
+    score = verdict.score
+    return f"{score.quality.value:.4f}", milliseconds(score.runtime_ms), ratio_interval(score.speedup)
+
+
+def _where(group: Group) -> str:
+    """The conditions that the measurements of a group share."""
+    where = group.environment
+    threads = "1 thread" if where.threads == 1 else f"{where.threads} threads"
+    driver = f"driver {where.driver}, " if where.driver else ""
+    shared = (
+        f"{where.task} on {where.device.partition(':')[0]} ({where.hardware}, {threads}), {driver}torch {where.torch}, "
+        f"seed {group.seed}; speed-up is over {where.reference.rpartition(' ')[0]}; fingerprint {where.fingerprint}"
+    )
+    return one_line(f"{shared}; {APART}" if group.joint is not None and group.joint.apart else shared, 2 * _LINE)
+
+
+def record(entry: Entry, found: Sequence[Group], task: Task) -> dict[str, Any]:
+    """All measurements, each with what sets it apart from the first (`differs`), and the joint figure of each group."""
+    return {
+        "measurements": [_member_record(entry, member, group, task) for group in found for member in group.members],
+        "joint": [_joint_record(group, group.joint) for group in found if group.joint is not None],
+    }
+
+
+def _member_record(entry: Entry, member: Member, group: Group, task: Task) -> dict[str, Any]:
+    one = member.measurement
+    verdict = jsonl.verdict_record(
+        one.verdict, program=entry.name, task=task, device=one.environment.device, environment=one.environment
+    )
+    about = {"measured": member.taken, "when": one.when_s, "seed": one.seed, "differs": list(group.differs)}
+    return {**about, "fingerprint": one.environment.fingerprint, **verdict}
+
+
+def _joint_record(group: Group, joint: Joint) -> dict[str, Any]:
+    return {
+        "differs": list(group.differs),
+        "fingerprint": group.environment.fingerprint,
+        "seed": group.seed,
+        **asdict(joint),
+        "speedup": jsonl.interval(joint.speedup),
+        "cases": {name: jsonl.interval(speedup) for name, speedup in joint.cases},
+    }

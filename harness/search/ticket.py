@@ -1,0 +1,97 @@
+"""A ticket on its way from a proposal to an attempt.
+
+Owns: what is known of one ticket, what of it a judge is given, and what the archive keeps. Does not know: in which
+order things happen to it (`pipeline`), archives, models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluator.types import Rejected, Scored, Verdict
+from harness import patch
+from harness.identity import meaning
+from harness.proposers.base import program_id
+from harness.search.judging import Job
+from harness.types import Attempt, Candidate, Confirmation, Pending
+
+
+@dataclass(slots=True)
+class Ticket:
+    """What came of a ticket so far. `before`: as it was before the repair that is asked for.
+
+    `same_as`: the entry whose program this is again. `judging`: a judge has the program, or has judged it and the
+    attempt is not archived. `waits`: another ticket's program is the same, and that one is being judged.
+    """
+
+    pending: Pending
+    candidate: Candidate | None = None
+    program_id: str = ""
+    meaning: str = ""
+    same_as: str = ""
+    judging: bool = False
+    waits: bool = False
+    verdict: Verdict | None = None
+    confirmations: tuple[Confirmation, ...] = ()
+    seconds: float = 0.0
+    before: Pending | None = None
+
+    @property
+    def number(self) -> int:
+        return self.pending.ticket
+
+    @property
+    def flying(self) -> bool:
+        """Whether it counts as in flight: asked for, or made without asking anybody and not judged yet."""
+        return self.pending.request is None or not self.pending.answered
+
+    def answered(self, pending: Pending) -> None:
+        """Forget what came of the answer before."""
+        self.pending, self.before = pending, None
+        self.candidate, self.program_id, self.meaning, self.same_as = None, "", "", ""
+        self.verdict, self.confirmations = None, ()
+
+    def made(self, candidate: Candidate) -> None:
+        """The answer gave this program."""
+        self.candidate = candidate
+        self.program_id, self.meaning = program_id(candidate.source), meaning(candidate.source)
+
+    def alike(self, other: Ticket) -> bool:
+        """Whether both made the same program."""
+        if self.candidate is None or other.candidate is None:
+            return False
+        return self.program_id == other.program_id or (self.meaning != "" and self.meaning == other.meaning)
+
+    def job(self, verdict: Scored | None) -> Job:
+        """What a judge is to do: confirm this verdict, or find one."""
+        candidate = self.candidate
+        assert candidate is not None
+        return Job(
+            ticket=self.number,
+            name=candidate.name,
+            source=candidate.source,
+            program_id=self.program_id,
+            meaning=self.meaning,
+            verdict=verdict,
+            confirmations=self.confirmations,
+        )
+
+    def attempt(self, number: int) -> Attempt:
+        """What the archive keeps, under this number or a later one."""
+        proposal, verdict = self.pending.proposal, self.verdict
+        assert verdict is not None
+        stage, reason = (verdict.stage, verdict.reason) if isinstance(verdict, Rejected) else ("", "")
+        refused = stage == "patch"
+        return Attempt(
+            number=number,
+            proposal=proposal,
+            candidate=None if refused else self.candidate,
+            verdict=verdict,
+            seconds=self.seconds,
+            confirmations=self.confirmations,
+            ticket=self.number,
+            title=patch.title(proposal.reply) if refused else ("", ""),
+            # A text that is too long is refused for its length, which is no part of what it means.
+            meaning="" if refused or reason == "too_large" else self.meaning,
+            same_as=self.same_as,
+        )

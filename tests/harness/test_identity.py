@@ -1,0 +1,335 @@
+"""The meaning of a program: what keeps it, what changes it, and texts that have none."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import sys
+import threading
+import tokenize
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.identity import LOOKS, MOST_CHARACTERS, meaning
+from tests.harness.builders import PROGRAM
+
+ROOT = Path(__file__).resolve().parents[2]
+SYNTAX = '''\
+"""Nearly all of the syntax."""
+from __future__ import annotations
+
+import math as m, functools
+from collections import abc as _abc, deque
+
+LIMIT: int = 0x10
+BYTES, WORDS = b"ab" b"c", "it's" 'here' """and
+there"""
+
+
+@functools.lru_cache(maxsize=None)
+def solve(a, /, b: int = 1, *rest, c: "float" = 1e3, d=None, **more) -> tuple[int, ...]:
+    """What it does."""
+    global LIMIT
+    total = -a ** b // 3 if a and not b or c is not None else ~a
+    for i, x in enumerate(rest, start=2):
+        if i % 2 == 0: continue
+        elif 0 < i <= 9 != x:
+            total += x[1:, ::2, None, ...] @ x
+        else:
+            break
+    else:
+        assert total, f"no {total!r:>{b}} of {more['k']}, {{}} {x=}"
+    with open_(a) as (f, g), g:
+        del f.x, g[0]
+    try:
+        raise ValueError(a) from None
+    except (ValueError, KeyError) as error:
+        pass
+    finally:
+        LIMIT = (yield_ := {**more, None: 1j, True: {1, 2.5}})
+    match a:
+        case [1, *others, {"k": v, **left}] | Point(x=0) if v:
+            return [y async for y in a if y], (lambda *z, k=1: z)
+        case None | "s" | m.pi as whole:
+            return whole
+    while True:
+        return {k: v for k, v in more.items()}, {*rest}, (w for w in b), print(*rest, sep="", **more)
+
+
+class Box(dict, key=None):
+    pass
+'''
+PROGRAMS = [PROGRAM, SYNTAX, *(path.read_text() for path in sorted((ROOT / "programs" / "eplb").glob("*.py")))]
+programs = st.sampled_from(PROGRAMS)
+
+Change = Callable[[ast.AST], bool]
+
+
+def of(text: str) -> str:
+    """The meaning of a text, which must have one."""
+    found = meaning(text)
+    assert re.fullmatch(r"[0-9a-f]{40}", found), text
+    return found
+
+
+class TestAnyText:
+    @given(st.one_of(st.text(), st.text("ab01()[]{}:=.,\\\"'#\n\t \0\ud800fπ@*-lambdefi"), st.binary().map(repr)))
+    def test_is_forty_digits_or_nothing(self, text: str) -> None:
+        assert re.fullmatch(r"[0-9a-f]{40}|", meaning(text))
+        assert meaning(text) == meaning(text)
+
+    @given(programs, st.integers(0, 10_000), st.text(max_size=3))
+    def test_so_is_a_damaged_program(self, program: str, place: int, put: str) -> None:
+        place %= len(program)
+        assert re.fullmatch(r"[0-9a-f]{40}|", meaning(program[:place] + put + program[place + 1 :]))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("x = ", "\0", "x = 1\0", "x = '\ud800'", "(" * 60_000, "-" * 60_000 + "1", "[]" * 30_000),
+            *("not " * 15_000 + "1", "a" + ".b" * 30_000, "a+" * 30_000 + "a", "lambda: " * 7_000 + "1"),
+            *("if a:\n a\n" + "elif a:\n a\n" * 5_000, "x = " + "9" * 5_000, "x" * (MOST_CHARACTERS + 1)),
+        ],
+        ids=lambda text: f"{text[:8]!a} of {len(text)}",
+    )
+    def test_what_cannot_be_read_has_none(self, text: str) -> None:
+        assert meaning(text) == ""
+
+    def test_what_is_long_and_flat_has_one(self) -> None:
+        assert of("x = 0x" + "f" * 20_000) != of("x = 0x" + "f" * 19_999 + "e")
+        assert len(of("x\n" * (MOST_CHARACTERS // 2))) == 40
+        assert of("") == of("# nothing\n\n")
+
+    def test_a_deep_program_in_another_thread_changes_nothing(self) -> None:
+        """The parser counts its depth for all threads together."""
+        ended = threading.Event()
+
+        def deep() -> None:
+            while not ended.is_set():
+                meaning("a+" * 20_000 + "a")
+
+        thread, expected = threading.Thread(target=deep), of(SYNTAX)
+        thread.start()
+        try:
+            assert {meaning(SYNTAX) for _ in range(50)} == {expected}
+        finally:
+            ended.set()
+            thread.join()
+
+
+def commented(program: str, remark: str) -> str:
+    """With a comment behind every logical line, and blank lines between them."""
+    lines = program.splitlines(keepends=True)
+    ends = [token.start for token in tokenize.generate_tokens(io.StringIO(program).readline) if token.type == 4]
+    for row, column in ends:
+        line = lines[row - 1]
+        lines[row - 1] = f"{line[:column]}  # {remark}\n\n   # and {remark}\n\n"
+    return "".join(lines)
+
+
+def without_docstrings(program: str, put: str) -> str:
+    """With every docstring replaced by another, and none where it is ""."""
+    tree = ast.parse(program)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                del node.body[0]
+            if put:
+                node.body.insert(0, ast.Expr(ast.Constant(put)))
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+class TestKept:
+    @given(programs)
+    def test_when_it_is_written_out_again(self, program: str) -> None:
+        assert of(ast.unparse(ast.parse(program))) == of(program)
+
+    @given(programs, st.text("abc: =#'\"\\(inspect", max_size=12))
+    def test_whatever_its_comments_and_blank_lines(self, program: str, remark: str) -> None:
+        assert of(commented(program, remark)) == of(program)
+
+    @given(programs, st.text(min_size=1, max_size=20))
+    def test_whatever_its_docstrings(self, program: str, text: str) -> None:
+        bare = without_docstrings(program, "")
+        assert of(without_docstrings(program, text)) == of(bare) == of(program)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("x = 16", "x = 0x1_0"),
+            ("x = 1000.0", "x = 1e3"),
+            ("x = 'it\\'s'", 'x = u"it" "\'s"'),
+            ("x = b'\\x41'", "x = B'A'"),
+            ("x = (1 + 2)", "x = \\\n 1 + (2)"),
+            ("if a:\n  b\n  c\n", "if (a): b; c"),
+            ("x = f(1, 2)", "x = f(\r\n    1,\r\n    2,\r\n)\r\n"),
+            ("import a, b as c", "import a,\\\n b as c"),
+            ("x = 'é'", "# -*- coding: latin-1 -*-\nx = 'é'"),
+            ("ﬁne = 1", "fine = 1"),
+            ("x = f'{a}b'", "x = f'{a}' 'b'"),
+        ],
+    )
+    def test_in_another_spelling(self, one: str, other: str) -> None:
+        assert of(one) == of(other)
+
+
+def _constant(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, int | float | complex | bytes):
+        return False
+    node.value = node.value + b"x" if isinstance(node.value, bytes) else node.value + 1
+    return True
+
+
+def _text(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return False
+    node.value += "x"
+    return True
+
+
+def _name(node: ast.AST) -> bool:
+    for field in ("id", "attr", "arg", "name", "asname", "rest"):
+        if isinstance(value := getattr(node, field, None), str):
+            setattr(node, field, f"{value}_")
+            return True
+    return False
+
+
+def _operator(node: ast.AST) -> bool:
+    if isinstance(node, ast.BinOp | ast.AugAssign):
+        node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+    elif isinstance(node, ast.BoolOp):
+        node.op = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
+    elif isinstance(node, ast.UnaryOp):
+        node.op = ast.USub() if isinstance(node.op, ast.Not) else ast.Not()
+    elif isinstance(node, ast.Compare):
+        node.ops[0] = ast.Gt() if isinstance(node.ops[0], ast.LtE) else ast.LtE()
+    else:
+        return False
+    return True
+
+
+def _order(node: ast.AST) -> bool:
+    """Two neighbours change places: statements, arguments, items, cases."""
+    for _, rows in ast.iter_fields(node):
+        if isinstance(rows, list) and len(rows) > 1 and ast.dump(rows[-1]) != ast.dump(rows[-2]):
+            rows[-1], rows[-2] = rows[-2], rows[-1]
+            return True
+    return False
+
+
+def _less(node: ast.AST) -> bool:
+    """Something that may be left out is: a default, a decorator, an annotation, a value."""
+    for field in ("decorator_list", "defaults", "keywords", "ifs", "orelse"):
+        rows = getattr(node, field, None)
+        if rows and isinstance(rows, list):
+            rows.pop()
+            return True
+    for field in ("annotation", "returns", "cause", "msg", "step", "guard", "format_spec"):
+        if getattr(node, field, None) is not None and not isinstance(node, ast.AnnAssign):
+            setattr(node, field, None)
+            return True
+    return False
+
+
+CHANGES: tuple[Change, ...] = (_constant, _text, _name, _operator, _order, _less)
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    """The ids of the nodes that are docstrings, which do not count."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            first = node.body[0]
+            assert isinstance(first, ast.Expr)
+            found |= {id(node), id(first), id(first.value)}
+    return found
+
+
+class TestChanged:
+    @settings(max_examples=300)
+    @given(programs, st.sampled_from(CHANGES), st.data())
+    def test_by_any_change_of_what_is_run(self, program: str, change: Change, data: st.DataObject) -> None:
+        tree = ast.parse(program)
+        exempt = docstrings(tree)
+        places = [at for at, node in enumerate(ast.walk(tree)) if id(node) not in exempt]
+        node = list(ast.walk(tree))[data.draw(st.sampled_from(places))]
+        if not change(node):
+            return
+        try:
+            changed = ast.unparse(ast.fix_missing_locations(tree))
+            ast.parse(changed)
+        except (SyntaxError, ValueError, TypeError, AttributeError):  # a change that no text stands for
+            return
+        assert meaning(changed) != of(program)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("x = 1", "x = 1.0"),
+            ("x = 1", "x = True"),
+            ("x = 'a'", "x = b'a'"),
+            ("x = 'None'", "x = None"),
+            ("x = {None: a}", "x = {**a}"),
+            ("x = a[None]", "x = a[:]"),
+            ("x: int = 1", "(x): int = 1"),
+            ("x: int = 1", "x = 1"),
+            ("x = (1,)", "x = 1"),
+            ("x = -1", "x = - -1"),
+            ("x = a - b - c", "x = a - (b - c)"),
+            ("from a import b", "from .a import b"),
+            ("import a.b", "import a.b as a"),
+            ("from __future__ import annotations\nx = 1", "x = 1"),
+            ("def f(a, b): pass", "def f(a, *, b): pass"),
+            ("def f(a): pass", "def f(a): return a"),
+            ("def f(): return", "async def f(): return"),
+            ("x = f'{a}'", "x = f'{a!s}'"),
+            ("x = 'a\\n'", "x = 'a\\\\n'"),
+            ("if a:\n b\nc", "if a:\n b\n c"),
+            ("x = 1\n'text'", "x = 1"),
+        ],
+    )
+    def test_by_what_looks_alike(self, one: str, other: str) -> None:
+        assert of(one) != of(other)
+
+
+class TestLooksAtItself:
+    @pytest.mark.parametrize(
+        "program",
+        [
+            "def f():\n '''1'''\n return int(f.__doc__)",
+            "x = getattr(f, '__doc__')",
+            "x = f.__code__.co_firstlineno",
+            "import inspect",
+            "from dataclasses import inspect as i",
+            "import numpy.sys",
+            "x = open(__file__).read()",
+            "exec('import traceback')",
+            "def f(inspect): pass",
+            "x = f'{a.__doc__}'",
+            "class A(metaclass=B): 'text'",
+            "x = []  # type: list[int]",
+        ],
+    )
+    def test_only_its_bytes_count(self, program: str) -> None:
+        assert meaning(program) == ""
+
+    def test_a_word_of_a_comment_or_a_docstring_is_no_look(self) -> None:
+        plain = of("def f():\n return 1")
+        assert of("# we open and inspect sys\ndef f():\n 'See __doc__ of this program.'\n return 1") == plain
+
+    @given(st.sampled_from(sorted(LOOKS)))
+    def test_every_way_there_is_seen(self, way: str) -> None:
+        assert meaning(f"x = y.{way}") == meaning(f"x = 'from {way} import'") == ""
+        assert len(of(f"x = y.{way}x")) == 40
+
+
+def test_another_python_knows_less_and_never_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = of(PROGRAM)
+    monkeypatch.setattr(sys, "version_info", (3, 99, 0, "final", 0))
+    assert of(PROGRAM) != here

@@ -1,0 +1,112 @@
+"""Archives that earlier versions made, as bundles in `tests/data/archives`: each opens, verifies, and goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from evaluator.types import Rejected
+from harness.archive import Archive
+from harness.patch import apply_reply
+from harness.types import Attempt
+from harness.verify import verify
+from tests.harness.archives import fsck, git, refused
+from tests.harness.builders import PROGRAM, duel, scored
+
+BUNDLES = Path(__file__).parents[1] / "data" / "archives"
+FIRST, LAST = "b069eee", "8ddfcc6"
+"""The first version that had archives, and the last one that wrote format 1: each names its bundle."""
+
+
+@pytest.fixture(params=[FIRST, LAST])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    git(tmp_path, "clone", "-q", "--mirror", str(BUNDLES / f"{request.param}.bundle"), request.param)
+    return tmp_path / request.param
+
+
+def rows(archive: Archive) -> list[tuple[object, ...]]:
+    numbers = {entry.id: entry.number for entry in archive.entries} | {archive.root_id: -1}
+    return [
+        (
+            entry.number,
+            entry.kind,
+            entry.name,
+            [numbers[parent] for parent in entry.parents],
+            [numbers[parent] for parent in entry.inspirations],
+            entry.verdict.stage if isinstance(entry.verdict, Rejected) else entry.verdict.score.quality.value,
+            entry.usd,
+        )
+        for entry in archive.entries
+    ]
+
+
+ROWS = [
+    (0, "seed", "seed", [-1], [], 0.5, 0.0),
+    (1, "patch", "more rounds", [0], [], 0.6, 0.01),
+    (2, "patch", "less slack", [0], [], 0.7, 0.01),
+    (3, "crossover", "both", [1, 2], [], 0.8, 0.01),
+    (4, "patch", "", [1], [], "patch", 0.0),
+    (5, "rewrite", "all new", [0], [3], "run", 0.0),
+]
+CONVERSATION = (6, "repair", "größer \ufffd", [3], [2], 0.9, 0.75)
+
+
+def test_it_is_read_as_it_was_written(path: Path) -> None:
+    archive = Archive.open(path)
+    assert rows(archive) == [*ROWS, *([CONVERSATION] if path.name == LAST else [])]
+    assert archive.damage == ()
+    assert (archive.config["task"]["name"], archive.source(archive.root_id)) == ("eplb", PROGRAM)
+    assert archive.entry("best").number == 3
+    assert all(entry.meaning == entry.same_as == "" for entry in archive.entries)
+    assert "ROUNDS = 6\nSLACK = 0.25\n" in archive.source(archive.entry("best").id)
+    assert archive.entries[4].verdict == refused(archive, 4, archive.entries[1].id).verdict
+    assert archive.reply(archive.entries[4].id) == "no patch in here"
+    report = verify(archive)
+    assert (report.mismatches, report.gaps) == ((), ())
+
+
+def test_a_conversation_and_all_that_was_told(path: Path) -> None:
+    if path.name == FIRST:
+        pytest.skip("it asked no models")
+    archive = Archive.open(path)
+    entry = archive.entries[6]
+    assert archive.advice() == ("Try the slack first. \udcff", "Fewer rounds.")
+    first, second = archive.turns(entry.id)
+    assert (first.text, first.usage.output_tokens, first.tries, first.usd) == ("I think\udc80 about it", 5, 2, 0.25)
+    assert (first.refusal, second.note, second.usage.cached_tokens) == ("no block in there", "cut", 30)
+    assert second.text == archive.reply(entry.id)
+    confirmed, failed = entry.confirmations
+    assert confirmed.duel == duel(1.2, level=0.99) and confirmed.against == archive.entries[3].id
+    assert (failed.failure, failed.against) == ("it failed", archive.entries[1].id)
+    assert (entry.ticket_number, archive.booked.calls) == (6, 3)
+
+
+def test_it_goes_on_under_upkeep_and_its_ticket_is_taken_up(path: Path) -> None:
+    before = rows(Archive.open(path))
+    with Archive.open(path) as archive:
+        (pending,) = archive.adopt()
+        assert (pending.ticket, pending.answered, pending.proposal.usd) == (9, True, 0.125)
+        parent = pending.proposal.parents[0]
+        attempt = Attempt(
+            number=archive.next_number,
+            proposal=pending.proposal,
+            candidate=apply_reply(pending.proposal.reply, archive.source(parent)),
+            verdict=scored(0.95, 5.0),
+            ticket=9,
+            meaning="ab" * 20,
+        )
+        added = archive.append(attempt)
+        again = dataclasses.replace(attempt, number=added.number + 1, ticket=0, same_as=added.id)
+        archive.append(again)
+        archive.point(added, [added])
+        archive.maintain()
+    for cached in (False, True):
+        with Archive.open(path, cached=cached) as archive:
+            assert rows(archive)[: len(before)] == before
+            assert [entry.same_as for entry in archive.entries[-2:]] == ["", added.id]
+            assert archive.known(added.program_id) == archive.known("ab" * 20) == archive.entry("best") == added
+            assert (archive.pending(), archive.damage, verify(archive).ok) == ((), (), True)
+    assert list((path / "refs/attempts").iterdir()) == []
+    assert fsck(path) == ""
