@@ -8,22 +8,28 @@ crossover can bring the two together.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import pty
 import re
 import shutil
+import signal
+import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from evaluator import shipped
 
+PATIENCE_S = 180.0
 SIZES = "layers=4,experts=16,replicas=24,groups=1,nodes=1,gpus=8"
 
 KNOBS = {
@@ -122,6 +128,45 @@ class Done:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+@cache
+def _forks() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """A socket to the process that forks commands, and that process, which ends when this one does."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("forks.py")), str(theirs.fileno()), command()],
+            env=environment(OPENBLAS_NUM_THREADS="1"),  # a process that forks is to have one thread
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+        )
+    return ours, process
+
+
+def _forked(cwd: Path, words: list[str], data: bytes) -> Done:
+    """Run a command in a fork of the process that has imported it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(ours)
+        given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        given.write(data)
+        given.seek(0)
+        request = {"arguments": words, "folder": str(cwd), "environment": environment()}
+        with theirs:
+            descriptors = [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()]
+            socket.send_fds(_forks()[0], [json.dumps(request).encode()], descriptors)
+        ours.settimeout(PATIENCE_S)
+        pid = int(ours.recv(100))
+        try:
+            code = int(ours.recv(100))
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        out.seek(0)
+        err.seek(0)
+        return Done(code=code, out=out.read().decode(), err=err.read().decode())
+
+
 def environment(**changes: str | None) -> dict[str, str]:
     """This process's environment without what changes the output, and with changes; None removes a variable."""
     unwanted = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TERM")
@@ -135,15 +180,25 @@ class Cli:
 
     cwd: Path
 
-    def __call__(self, *args: object, stdin: str | bytes = "", env: dict[str, str] | None = None) -> Done:
+    def __call__(
+        self, *args: object, stdin: str | bytes = "", env: dict[str, str] | None = None, afresh: bool = False
+    ) -> Done:
+        """Run a command to its end: `afresh` as its console script, or forked from a process that has imported it.
+
+        A search is always started afresh, with a hash seed of its own on which no choice may hang, and so is a command
+        with another environment, which its import may look at.
+        """
         data = stdin.encode() if isinstance(stdin, str) else stdin
+        words = [str(arg) for arg in args]
+        if not afresh and env is None and words and words[0] != "search":
+            return _forked(self.cwd, words, data)
         done = subprocess.run(
-            [command(), *map(str, args)],
+            [command(), *words],
             cwd=self.cwd,
             env=environment() if env is None else env,
             input=data,
             capture_output=True,
-            timeout=180,
+            timeout=PATIENCE_S,
             check=False,
         )
         return Done(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())

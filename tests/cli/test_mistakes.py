@@ -114,8 +114,8 @@ def test_what_the_user_can_put_right_is_exit_code_1(
 def test_the_command_itself_exits_so(cli: Cli) -> None:
     (cli.cwd / "typo.yaml").write_text((cli.cwd / "tiny.yaml").read_text().replace("attempts:", "atempts:"))
     assert "did you mean `budget.attempts`?" in cli.refused("search", "typo.yaml")
-    assert "Did you mean 'search'?" in cli.refused("sarch", code=2)
-    bare = cli()
+    assert "Did you mean 'search'?" in cli.refused("sarch", code=2, afresh=True)
+    bare = cli(afresh=True)
     assert bare.code == 2 and bare.out.startswith("Usage: packsmith") and not bare.err
 
 
