@@ -96,6 +96,11 @@ judge: {{reference: solver.py, timing: {{budget_s: 0.05, min_pairs: 7, duel_s: 0
 """
 
 
+QUICK = ("judge.timing.min_pairs=3", "judge.timing.budget_s=0.01", "judge.timing.duel_s=0.05")
+QUICKLY = tuple(part for key in QUICK for part in ("-s", key))
+"""Options of a search that is not run for its figures: as few pairs as are allowed."""
+
+
 def write_workshop(folder: Path) -> Path:
     """The files of the small search in a folder, which is returned."""
     folder.mkdir(parents=True, exist_ok=True)
