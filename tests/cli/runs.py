@@ -25,6 +25,7 @@ import termios
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from evaluator import shipped
@@ -133,9 +134,18 @@ class Done:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+_STARTING = Lock()
+
+
+def _forks() -> socket.socket:
+    """A socket to the process that forks commands, the same for all threads."""
+    with _STARTING:
+        return _started()[0]
+
+
 @cache
-def _forks() -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """A socket to the process that forks commands, and that process, which ends when this one does."""
+def _started() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """That socket, and the process, which ends when this one does."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
@@ -159,17 +169,18 @@ def _forked(cwd: Path, words: list[str], data: bytes) -> Done:
         request = {"arguments": words, "folder": str(cwd), "environment": environment()}
         with theirs:
             descriptors = [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()]
-            socket.send_fds(_forks()[0], [json.dumps(request).encode()], descriptors)
+            socket.send_fds(_forks(), [json.dumps(request).encode()], descriptors)
         ours.settimeout(PATIENCE_S)
         pid = int(ours.recv(100))
         try:
-            code = int(ours.recv(100))
+            said = ours.recv(100)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
             raise
+        assert said, "the process that forks commands is gone"
         out.seek(0)
         err.seek(0)
-        return Done(code=code, out=out.read().decode(), err=err.read().decode())
+        return Done(code=int(said), out=out.read().decode(), err=err.read().decode())
 
 
 def environment(**changes: str | None) -> dict[str, str]:

@@ -23,8 +23,7 @@ from tests.cli.runs import PATCHES, Cli, command, git, solver, write_workshop
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run that was made to be driven from outside: its seed program is judged."""
     folder = write_workshop(tmp_path_factory.mktemp("begun"))
-    few = ("-s", "judge.timing.min_pairs=3")
-    done = Cli(cwd=folder)("search", "tiny.yaml", "--run", "run", "-s", "proposer.kind=ask", *few)
+    done = Cli(cwd=folder)("search", "tiny.yaml", "--run", "run", "-s", "proposer.kind=ask")
     assert done.code == 0, done.err
     assert "packsmith ask run" in done.out and "packsmith tell run" in done.out
     return folder
