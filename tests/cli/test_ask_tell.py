@@ -23,7 +23,9 @@ from tests.cli.runs import PATCHES, Cli, command, git, solver, write_workshop
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run that was made to be driven from outside: its seed program is judged."""
     folder = write_workshop(tmp_path_factory.mktemp("begun"))
-    done = Cli(cwd=folder)("search", "tiny.yaml", "--run", "run", "-s", "proposer.kind=ask")
+    # A duel ends as soon as it is certain, which on a busy machine takes longer.
+    options = ("-s", "proposer.kind=ask", "-s", "judge.timing.duel_s=3")
+    done = Cli(cwd=folder)("search", "tiny.yaml", "--run", "run", *options)
     assert done.code == 0, done.err
     assert "packsmith ask run" in done.out and "packsmith tell run" in done.out
     return folder
