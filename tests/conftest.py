@@ -34,10 +34,16 @@ def shared(root: Path) -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Quick tests first, then those of the command line, slow ones last; tests for a GPU are left out where there is
-    none.
+    """Quick tests first, then the few long ones, which are not to be left over at the end for one process alone, then
+    those of the command line, slow ones last; tests for a GPU are left out where there is none.
     """
-    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, item.path.parent.name == "cli"))
+
+    def order(item: pytest.Item) -> tuple[bool, ...]:
+        long, slow = (item.get_closest_marker(name) is not None for name in ("long", "slow"))
+        command = item.path.parent.name == "cli"
+        return (slow and not long, command and not long, long)
+
+    items.sort(key=order)
     for_gpu = [item for item in items if item.get_closest_marker("gpu") is not None]
     if for_gpu and not cuda_devices():
         config.hook.pytest_deselected(items=for_gpu)

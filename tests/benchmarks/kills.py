@@ -3,9 +3,10 @@
     python tests/benchmarks/kills.py --kills 50 [--offline]
 
 Each round starts the same command, lets it print attempts as JSON lines, and sends SIGKILL to its whole process group
-after a random time. After each kill no process of the search may be alive, `git fsck` has to be clean, and every
-attempt printed so far has to stand in the archive under its id; at the end the search goes on and `verify` passes.
-The archive is the only reference: a search that keeps everything loses 0 attempts.
+after a random time from its start, or from the first call of a model. After each kill no process of the search may be
+alive, `git fsck` has to be clean, and every attempt printed so far has to stand in the archive under its id; at the end
+the search goes on and `verify` passes. The archive is the only reference: a search that keeps everything loses 0
+attempts.
 
 The model is a stub, so that each kill finds calls in flight. It knows what it was asked, what it sent and what that
 costs: every reply that was durable at a kill has to stand in one attempt at the end, no call may have been made that is
@@ -34,11 +35,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from evaluator.environment import cores, cpu_name
 from tests.cli.asking import asking, change, prose, with_key
-from tests.cli.runs import Cli, command, git, write_workshop
+from tests.cli.runs import PATIENCE_S, Cli, command, git, write_workshop
 from tests.stub import Asked, Reply, Stub
 
-LONGEST_S, LONGEST_ASKING_S = 3.0, 5.0
+LONGEST_S = 3.0
 """A search killed this late has printed some attempts; one killed at once has not even begun."""
+LONGEST_ASKING_S, AWAITED = 2.5, 0.7
+"""After the first call of a round, for which so many rounds wait: on a busy machine few others would come so far."""
 GRACE_S = 2.0
 SEARCH = ("search", "tiny.yaml", "--run", "run", "--json")
 ENDLESS = ("-s", "budget.attempts=100000", "-s", "search.rule=random")
@@ -81,7 +84,7 @@ class Killer:
     """One run under fire: the command, its folder for temporary files (which marks its processes), what it printed."""
 
     def __init__(self, folder: Path, rng: random.Random, options: Sequence[str] = ENDLESS) -> None:
-        self._options, self._longest_s = options, LONGEST_S
+        self._options = options
         self._cli = Cli(cwd=write_workshop(folder / "workshop"))
         self._run = self._cli.cwd / "run"
         self._temporary = folder / "temporary"
@@ -102,7 +105,7 @@ class Killer:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
-            time.sleep(self._rng.uniform(0.05, self._longest_s))
+            self._await_moment(process)
             if process.poll() is not None:
                 assert process.stderr is not None
                 self.tally.failures.append(f"ended by itself: {process.stderr.read().decode()}")
@@ -114,6 +117,10 @@ class Killer:
         whole = [line for line in out.read_text().splitlines(keepends=True) if line.endswith("\n")]
         self._printed |= {record["number"]: record["id"] for record in map(json.loads, whole) if "number" in record}
         self.check()
+
+    def _await_moment(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until it is time to kill."""
+        time.sleep(self._rng.uniform(0.05, LONGEST_S))
 
     def _last(self) -> Sequence[str]:
         """Options of the search that goes on to its end."""
@@ -178,7 +185,7 @@ class PaidKiller(Killer):
     def __init__(self, folder: Path, rng: random.Random, stub: Stub) -> None:
         prices = (f"models[0].price.input={PRICE[0]}", f"models[0].price.output={PRICE[1]}")
         super().__init__(folder, rng, asking(stub.base_url, *prices, in_flight=IN_FLIGHT, attempts=100_000, repairs=1))
-        self._stub, self._longest_s = stub, LONGEST_ASKING_S
+        self._stub = stub
         self._reached: dict[str, str] = {}
         self._budget_usd = 0.0
 
@@ -189,6 +196,13 @@ class PaidKiller(Killer):
                 self.tally.reached += turn["text"] not in self._reached
                 self._reached[turn["text"]] = ticket
             self.tally.cut_off += not held["answered"]
+
+    def _await_moment(self, process: subprocess.Popen[bytes]) -> None:
+        before, end = len(self._stub.asked), time.monotonic() + PATIENCE_S
+        if self._rng.random() < AWAITED:
+            while len(self._stub.asked) == before and process.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
+        time.sleep(self._rng.uniform(0.05, LONGEST_ASKING_S))
 
     def _tickets(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """What stands under the tickets, as git alone shows it."""

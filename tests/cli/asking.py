@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.cli.runs import environment, patch
+from tests.cli.runs import QUICK, environment, patch
 
 KEY = "sk-of-the-tests-0123456789"
 MODEL = "stub-1"
@@ -24,8 +24,9 @@ def prose(number: int) -> str:
 
 
 def asking(base_url: str, *more: str, in_flight: int = 4, attempts: int | None = 8, repairs: int = 0) -> list[str]:
-    """Options of `packsmith search tiny.yaml` that have the stub proposed."""
+    """Options of `packsmith search tiny.yaml` that have the stub proposed, and little time spent on figures."""
     keys: Sequence[str] = (
+        *QUICK,
         "proposer.kind=llm",
         f"proposer.repairs={repairs}",
         f"models[0].name={MODEL}",

@@ -8,22 +8,29 @@ crossover can bring the two together.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import pty
 import re
 import shutil
+import signal
+import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from evaluator import shipped
 
+PATIENCE_S = 180.0
 SIZES = "layers=4,experts=16,replicas=24,groups=1,nodes=1,gpus=8"
 
 KNOBS = {
@@ -90,6 +97,11 @@ judge: {{reference: solver.py, timing: {{budget_s: 0.05, min_pairs: 7, duel_s: 0
 """
 
 
+QUICK = ("judge.timing.min_pairs=3", "judge.timing.budget_s=0.01", "judge.timing.duel_s=0.05")
+QUICKLY = tuple(part for key in QUICK for part in ("-s", key))
+"""Options of a search that is not run for its figures: as few pairs as are allowed."""
+
+
 def write_workshop(folder: Path) -> Path:
     """The files of the small search in a folder, which is returned."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,6 +134,55 @@ class Done:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+_STARTING = Lock()
+
+
+def _forks() -> socket.socket:
+    """A socket to the process that forks commands, the same for all threads."""
+    with _STARTING:
+        return _started()[0]
+
+
+@cache
+def _started() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """That socket, and the process, which ends when this one does."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("forks.py")), str(theirs.fileno()), command()],
+            env=environment(OPENBLAS_NUM_THREADS="1"),  # a process that forks is to have one thread
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+        )
+    return ours, process
+
+
+def _forked(cwd: Path, words: list[str], data: bytes) -> Done:
+    """Run a command in a fork of the process that has imported it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(ours)
+        given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        given.write(data)
+        given.seek(0)
+        request = {"arguments": words, "folder": str(cwd), "environment": environment()}
+        with theirs:
+            descriptors = [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()]
+            socket.send_fds(_forks(), [json.dumps(request).encode()], descriptors)
+        ours.settimeout(PATIENCE_S)
+        pid = int(ours.recv(100))
+        try:
+            said = ours.recv(100)
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        assert said, "the process that forks commands is gone"
+        out.seek(0)
+        err.seek(0)
+        return Done(code=int(said), out=out.read().decode(), err=err.read().decode())
+
+
 def environment(**changes: str | None) -> dict[str, str]:
     """This process's environment without what changes the output, and with changes; None removes a variable."""
     unwanted = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TERM")
@@ -135,15 +196,25 @@ class Cli:
 
     cwd: Path
 
-    def __call__(self, *args: object, stdin: str | bytes = "", env: dict[str, str] | None = None) -> Done:
+    def __call__(
+        self, *args: object, stdin: str | bytes = "", env: dict[str, str] | None = None, afresh: bool = False
+    ) -> Done:
+        """Run a command to its end: `afresh` as its console script, or forked from a process that has imported it.
+
+        A search is always started afresh, with a hash seed of its own on which no choice may hang, and so is a command
+        with another environment, which its import may look at.
+        """
         data = stdin.encode() if isinstance(stdin, str) else stdin
+        words = [str(arg) for arg in args]
+        if not afresh and env is None and words and words[0] != "search":
+            return _forked(self.cwd, words, data)
         done = subprocess.run(
-            [command(), *map(str, args)],
+            [command(), *words],
             cwd=self.cwd,
             env=environment() if env is None else env,
             input=data,
             capture_output=True,
-            timeout=180,
+            timeout=PATIENCE_S,
             check=False,
         )
         return Done(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cli.runs import PATCHES, SIZES, Cli, patch
+from tests.cli.runs import PATCHES, SIZES, Cli, patch, write_workshop
 
 TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.05")
 KEYS = [
@@ -27,11 +28,31 @@ def test_evaluate_shows_every_program_and_fails_where_one_is_rejected(cli: Cli) 
     assert "Traceback" not in done.out + done.err
 
 
-def test_the_keys_of_json_are_those_promised(cli: Cli) -> None:
-    (cli.cwd / "bad.py").write_text("def another_name():\n    pass\n")
-    done = cli("evaluate", "programs/eplb/snake.py", "bad.py", "--json", *TINY)
-    assert done.code == 1
-    scored, rejected = done.records
+NO_PROGRAMS = {
+    "empty.py": "",
+    "syntax.py": "def rebalance_experts(:\n",
+    "nul.py": "\x00",
+    "import.py": "import socket\n",
+    "bad.py": "def another_name():\n    pass\n",
+}
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The records of one command about programs of every kind, by their names."""
+    folder = write_workshop(tmp_path_factory.mktemp("judged"))
+    for name, source in NO_PROGRAMS.items():
+        (folder / name).write_text(source)
+    (folder / "crlf.py").write_bytes((folder / "solver.py").read_bytes().replace(b"\n", b"\r\n"))
+    names = ["programs/eplb/snake.py", "solver.py", "crlf.py", *NO_PROGRAMS]
+    done = Cli(cwd=folder)("evaluate", *names, "--json", *TINY)
+    assert done.code == 1, done.err
+    assert [record["program"] for record in done.records] == names
+    return {record["program"]: record for record in done.records}
+
+
+def test_the_keys_of_json_are_those_promised(judged: dict[str, dict[str, Any]]) -> None:
+    scored, rejected = judged["programs/eplb/snake.py"], judged["bad.py"]
     assert list(scored) == list(rejected) == KEYS
     assert (scored["program"], scored["task"], scored["device"]) == ("programs/eplb/snake.py", "eplb", "cpu")
     assert scored["verdict"] == "scored" and scored["stage"] is scored["reason"] is scored["detail"] is None
@@ -46,28 +67,14 @@ def test_the_keys_of_json_are_those_promised(cli: Cli) -> None:
     assert rejected["environment"]["device"] == "cpu"
 
 
-def test_line_ends_of_another_system_do_not_matter(cli: Cli) -> None:
-    text = (cli.cwd / "solver.py").read_text()
-    (cli.cwd / "crlf.py").write_bytes(text.replace("\n", "\r\n").encode())
-    done = cli("evaluate", "solver.py", "crlf.py", "--json", *TINY)
-    assert done.code == 0, done.err
-    one, other = done.records
-    assert one["balance"] == other["balance"]
+def test_line_ends_of_another_system_do_not_matter(judged: dict[str, dict[str, Any]]) -> None:
+    assert judged["crlf.py"]["verdict"] == "scored"
+    assert judged["crlf.py"]["balance"] == judged["solver.py"]["balance"]
 
 
-def test_programs_that_cannot_be_one_are_rejected_with_code_1(cli: Cli) -> None:
-    sources = {
-        "empty.py": "",
-        "syntax.py": "def rebalance_experts(:\n",
-        "nul.py": "\x00",
-        "import.py": "import socket\n",
-    }
-    for name, source in sources.items():
-        (cli.cwd / name).write_text(source)
-    done = cli("evaluate", *sources, "--json", *TINY)
-    assert done.code == 1
-    assert [record["program"] for record in done.records] == list(sources)
-    assert all(record["stage"] == "screen" and record["detail"] for record in done.records)
+@pytest.mark.parametrize("name", NO_PROGRAMS)
+def test_programs_that_cannot_be_one_are_rejected_at_the_screen(judged: dict[str, dict[str, Any]], name: str) -> None:
+    assert judged[name]["stage"] == "screen" and judged[name]["detail"]
 
 
 def test_the_ladder_tells_programs_apart(cli: Cli) -> None:

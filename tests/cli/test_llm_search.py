@@ -15,7 +15,17 @@ from typing import Any
 import pytest
 
 from tests.cli.asking import KEY, MODEL, PRICE, asking, change, prose, with_key
-from tests.cli.runs import PATCHES, Cli, command, environment, git, on_terminal, without_escapes, write_workshop
+from tests.cli.runs import (
+    PATCHES,
+    QUICKLY,
+    Cli,
+    command,
+    environment,
+    git,
+    on_terminal,
+    without_escapes,
+    write_workshop,
+)
 from tests.stub import Asked, Reply, Stub
 
 CENTS = (
@@ -140,7 +150,7 @@ def test_five_cents_are_never_exceeded_by_a_stub_that_fails_half_the_time(cli: C
     assert cli("verify", "run").code == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_recorded_run_gives_the_same_lineage_and_the_same_children_twice(cli: Cli) -> None:
     replies = [PATCHES["careful.patch"], PATCHES["hasty.patch"], prose(1), PATCHES["broken.patch"]]
 
@@ -150,7 +160,7 @@ def test_a_recorded_run_gives_the_same_lineage_and_the_same_children_twice(cli: 
     with Stub(mixed) as stub:
         searched(cli, stub, attempts=5, in_flight=3, repairs=1)
     recorded = lineage(cli, "run")
-    options = ("-s", "proposer.kind=replay", "-s", "proposer.from=run", "-s", "budget.attempts=50")
+    options = (*QUICKLY, "-s", "proposer.kind=replay", "-s", "proposer.from=run", "-s", "budget.attempts=50")
     for run, in_flight in (("first", 1), ("second", 4)):
         done = cli("search", "tiny.yaml", "--run", run, *options, "-s", f"search.in_flight={in_flight}")
         assert done.code == 0, done.err
@@ -170,7 +180,7 @@ def test_a_folder_of_replies_can_be_replayed(cli: Cli) -> None:
     folder.mkdir()
     (folder / "1.md").write_text(change(1))
     (folder / "2.md").write_text(prose(2))
-    options = ("-s", "proposer.kind=replay", "-s", "proposer.from=replies")
+    options = (*QUICKLY, "-s", "proposer.kind=replay", "-s", "proposer.from=replies")
     write_workshop(cli.cwd / "elsewhere")
     done = cli("search", "elsewhere/tiny.yaml", "--run", "run", *options)
     assert done.code == 0, done.err

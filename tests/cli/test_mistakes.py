@@ -13,7 +13,7 @@ import pytest
 from evaluator.environment import cuda_devices
 from harness.cli import run
 from tests.cli.conftest import Searched
-from tests.cli.runs import SIZES, Cli, environment, write_workshop
+from tests.cli.runs import QUICKLY, SIZES, Cli, environment, write_workshop
 
 USAGE = {
     "unknown command": (["sarch"], "Did you mean 'search'?"),
@@ -114,8 +114,8 @@ def test_what_the_user_can_put_right_is_exit_code_1(
 def test_the_command_itself_exits_so(cli: Cli) -> None:
     (cli.cwd / "typo.yaml").write_text((cli.cwd / "tiny.yaml").read_text().replace("attempts:", "atempts:"))
     assert "did you mean `budget.attempts`?" in cli.refused("search", "typo.yaml")
-    assert "Did you mean 'search'?" in cli.refused("sarch", code=2)
-    bare = cli()
+    assert "Did you mean 'search'?" in cli.refused("sarch", code=2, afresh=True)
+    bare = cli(afresh=True)
     assert bare.code == 2 and bare.out.startswith("Usage: packsmith") and not bare.err
 
 
@@ -182,7 +182,7 @@ def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 @pytest.mark.slow
 def test_a_full_disk_stops_the_search_and_room_lets_it_go_on(cli: Cli, mounted: Callable[..., Path]) -> None:
     folder = mounted("small", "128k")
-    search = ["search", "tiny.yaml", "--run", folder / "run", "-s", "budget.attempts=40"]
+    search = ["search", "tiny.yaml", "--run", folder / "run", *QUICKLY, "-s", "budget.attempts=40"]
     done = cli(*search)
     assert done.code == 1 and "Traceback" not in done.err
     [error] = [line for line in done.err.splitlines() if line.startswith("error: ")]

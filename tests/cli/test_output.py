@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import run
 from tests.cli.conftest import Searched
 from tests.cli.runs import SIZES, Cli, command, environment, on_terminal, without_escapes
 
@@ -31,7 +32,7 @@ def shell(cli: Cli, text: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_version_and_help(cli: Cli) -> None:
-    assert cli("--version").out == f"packsmith {metadata.version('packsmith')}\n"
+    assert cli("--version", afresh=True).out == f"packsmith {metadata.version('packsmith')}\n"
     done = cli("-h")
     assert done.code == 0 and done.out == cli("--help").out
     for verb in VERBS:
@@ -41,12 +42,16 @@ def test_version_and_help(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_fits_80_columns_and_examples_stand_on_lines_of_their_own(cli: Cli, verb: str) -> None:
-    done = cli(verb, "-h", env=environment(COLUMNS="80"))
-    assert done.code == 0 and done.out.startswith(f"Usage: packsmith {verb} ")
-    assert max(map(len, done.out.splitlines())) <= 80
+def test_help_fits_80_columns_and_examples_stand_on_lines_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], verb: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([verb, "-h"]) == 0
+    shown = capfd.readouterr().out
+    assert shown.startswith(f"Usage: packsmith {verb} ")
+    assert max(map(len, shown.splitlines())) <= 80
     if verb in ("search", "evaluate", "replay", "ask", "tell", "advise"):
-        examples = done.out.split("Examples:\n")[1].split("\n\n")[0].splitlines()
+        examples = shown.split("Examples:\n")[1].split("\n\n")[0].splitlines()
         assert len(examples) >= 2 and all(line.startswith(f"  packsmith {verb} ") for line in examples)
 
 
@@ -72,7 +77,7 @@ def test_a_pipe_gets_no_escapes_and_whole_lines(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     assert "\x1b" not in searched.done.out + searched.done.err
     for arguments in (["log", "run"], ["show", "run", "2"]):
-        done = cli(*arguments)
+        done = cli(*arguments, afresh=True)
         assert done.code == 0 and "\x1b" not in done.out + done.err
     rows = cli("log", "run").out.splitlines()
     assert len(rows) == 9, "a row is never wrapped"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Searched
-from tests.cli.runs import Cli, command, environment, git
+from tests.cli.runs import QUICKLY, Cli, command, environment, git
 
 
 def log(cli: Cli, run: Path) -> list[dict[str, object]]:
@@ -95,7 +95,7 @@ def test_a_run_is_only_carried_on_under_what_it_was_begun_with(searched: Searche
 def interrupt(cli: Cli, number: int, *args: str) -> tuple[int, str, str]:
     """Start a search without an end in a process group of its own, and signal the group after some attempts."""
     process = subprocess.Popen(
-        [command(), "search", "tiny.yaml", "--run", "run", "-s", "budget.attempts=500", *args],
+        [command(), "search", "tiny.yaml", "--run", "run", *QUICKLY, "-s", "budget.attempts=500", *args],
         cwd=cli.cwd,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -121,7 +121,7 @@ def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(cli: Cli) -> None
     [line] = err.splitlines()
     made = len(archived) - 1
     assert line == f"interrupted: everything so far (attempts: {made}) is in run; the same command goes on from there"
-    again = cli("search", "tiny.yaml", "--run", "run", "-s", f"budget.attempts={made + 2}")
+    again = cli("search", "tiny.yaml", "--run", "run", *QUICKLY, "-s", f"budget.attempts={made + 2}")
     assert again.code == 0, again.err
     assert len(log(cli, cli.cwd / "run")) == made + 3
     assert cli("verify", "run").code == 0
@@ -154,7 +154,7 @@ def test_a_request_to_end_is_taken_like_ctrl_c(cli: Cli) -> None:
 
 def test_an_ignored_hang_up_stays_ignored(cli: Cli) -> None:
     """As under `nohup`."""
-    shell = f"trap '' HUP; exec '{command()}' search tiny.yaml --run run -s budget.attempts=2"
+    shell = f"trap '' HUP; exec '{command()}' search tiny.yaml --run run {' '.join(QUICKLY)} -s budget.attempts=2"
     process = subprocess.Popen(
         ["/bin/sh", "-c", shell], cwd=cli.cwd, env=environment(), stdout=subprocess.PIPE, text=True
     )

@@ -73,6 +73,14 @@ def judge(flat: Task, greedy: str) -> Iterator[Judge]:
         yield judge
 
 
+@pytest.fixture(scope="module")
+def strict(flat: Task, greedy: str) -> Iterator[Judge]:
+    """A judge with little patience."""
+    settings = JudgeSettings(timeout_s=1, timing=SETTINGS.timing)
+    with Judge(flat, reference=greedy, device="cpu", settings=settings) as judge:
+        yield judge
+
+
 def test_a_scored_program_says_where_and_against_what_it_was_measured(judge: Judge, greedy: str) -> None:
     verdict = judge.evaluate(greedy)
     assert isinstance(verdict, Scored)
@@ -132,11 +140,8 @@ def test_a_worse_program_scores_worse_on_the_same_inputs(judge: Judge, greedy: s
         ),
     ],
 )  # fmt: skip
-def test_each_fault_is_named_at_its_stage(
-    flat: Task, greedy: str, source: str, stage: str, reason: str, said: str
-) -> None:
-    settings = JudgeSettings(timeout_s=1, timing=SETTINGS.timing)
-    verdict = evaluate(source, flat, reference=greedy, device="cpu", settings=settings)
+def test_each_fault_is_named_at_its_stage(strict: Judge, source: str, stage: str, reason: str, said: str) -> None:
+    verdict = strict.evaluate(source)
     assert isinstance(verdict, Rejected)
     assert (verdict.stage, verdict.reason) == (stage, reason)
     assert said in verdict.detail

@@ -65,7 +65,7 @@ def test_pairs_are_taken_in_rounds_of_fresh_processes(judge: Judge, greedy: str)
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples
     assert len(samples.rounds) >= 3 and sum(samples.rounds) == len(samples.candidate_us)
-    assert sum(samples.rounds) > 6
+    assert sum(samples.rounds) >= 6
 
 
 def test_slower_program_loses_and_the_faster_one_wins(task: Task, greedy: str) -> None:
@@ -160,17 +160,26 @@ def rebalance_experts(weight, *sizes):
 """
 
 
-@pytest.mark.parametrize("trick", [KEEPS_PLANS, CARELESS_WHEN_TIMED], ids=["keeps plans", "careless when timed"])
-def test_nothing_is_gained_by_answering_otherwise_when_it_is_timed(greedy: str, trick: str) -> None:
-    """One program knows a layer again by its sorted loads, whatever the labels, and answers from memory: that costs it
-    balance. The other tells a timed process from the one whose plans are scored: that is disputed.
-    """
+@pytest.fixture(scope="module")
+def thorough(greedy: str) -> Iterator[tuple[Judge, Scored]]:
+    """A judge that takes its time, and what it finds of the honest program."""
     task = TASKS["eplb"]({"cases": [{**TINY, "layers": 8, "experts": 64, "replicas": 72, "gpus": 8}]})
     settings = JudgeSettings(timing=TimingSettings(budget_s=2.0))
     with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
         honest = judge.evaluate(greedy)
-        verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + trick)
-    assert isinstance(honest, Scored)
+        assert isinstance(honest, Scored)
+        yield judge, honest
+
+
+@pytest.mark.parametrize("trick", [KEEPS_PLANS, CARELESS_WHEN_TIMED], ids=["keeps plans", "careless when timed"])
+def test_nothing_is_gained_by_answering_otherwise_when_it_is_timed(
+    thorough: tuple[Judge, Scored], greedy: str, trick: str
+) -> None:
+    """One program knows a layer again by its sorted loads, whatever the labels, and answers from memory: that costs it
+    balance. The other tells a timed process from the one whose plans are scored: that is disputed.
+    """
+    judge, honest = thorough
+    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + trick)
     if trick is CARELESS_WHEN_TIMED:
         assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed", verdict
     else:

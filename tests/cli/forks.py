@@ -1,0 +1,89 @@
+"""A process that has imported the command and forks one for every line it is sent: what the import costs is paid once.
+
+Each command is a process of its own all the same, with its own folder, environment and streams, and it runs what the
+console script runs. What hangs on how an interpreter starts (its hash seed, its locale, `git` missing at import) is not
+to be tested so: see `runs.Cli`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+_BYTES = 1 << 17
+
+
+def serve(control: socket.socket) -> list[str] | None:
+    """Fork for every request until the other side hangs up; in a fork, the arguments of its command.
+
+    A request has the command's arguments, folder and environment, and four descriptors: its three streams, and a socket
+    that is told its process id, and then its exit code.
+    """
+    running: dict[int, tuple[int, socket.socket]] = {}
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    while True:
+        for ready, _ in poll.poll():
+            if ready != control.fileno():
+                poll.unregister(ready)
+                pid, reply = running.pop(ready)
+                reply.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+                reply.close()
+                os.close(ready)
+                continue
+            message, descriptors, _, _ = socket.recv_fds(control, _BYTES, 4)
+            if not message:
+                return None
+            *streams, last = descriptors
+            reply, pid = socket.socket(fileno=last), os.fork()
+            if pid == 0:
+                for one in (control, reply, *(other for _, other in running.values())):
+                    one.close()
+                for held in running:
+                    os.close(held)
+                return become(json.loads(message), streams)
+            for stream in streams:
+                os.close(stream)
+            reply.send(str(pid).encode())
+            watched = os.pidfd_open(pid)
+            running[watched] = (pid, reply)
+            poll.register(watched, select.POLLIN)
+
+
+def become(request: dict[str, object], streams: list[int]) -> list[str]:
+    """Make this process the one of a request, whose arguments are returned."""
+    arguments, folder, environment = request["arguments"], request["folder"], request["environment"]
+    assert isinstance(arguments, list) and isinstance(folder, str) and isinstance(environment, dict)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None
+    return arguments
+
+
+def main(descriptor: int, script: str) -> None:
+    from harness import cli
+    from harness.__main__ import main as run
+
+    cli.build()  # which imports what the commands need
+    assert "torch" not in sys.modules
+    gc.collect()
+    gc.freeze()
+    arguments = serve(socket.socket(fileno=descriptor))
+    if arguments is not None:
+        sys.argv = [script, *arguments]
+        sys.path[:0] = [str(Path(script).parent)]
+        run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
