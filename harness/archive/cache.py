@@ -17,7 +17,7 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,11 @@ class Cache:
         self._told: dict[Environment, str] = {}
         self._stream = -1
 
-    def read(self) -> Iterator[Row]:
-        """The lines that are whole, in any order; an attempt may come twice."""
+    def read(self, same: Callable[[str], str] = str) -> Iterator[Row]:
+        """The lines that are whole, in any order; an attempt may come twice.
+
+        `same` gives a commit's id as an object that is kept anyway.
+        """
         environments: dict[str, Environment] = {}
         try:
             with self._path.open("rb") as file:
@@ -73,7 +76,7 @@ class Cache:
                         if values[0] == "environment":
                             environments[values[1]] = load(Environment, values[2], FILE)
                             continue
-                        yield self._row(values, environments)
+                        yield self._row(values, environments, same)
         except OSError:
             return
 
@@ -138,15 +141,15 @@ class Cache:
             return dump(one), 0
         return dump(dataclasses.replace(one, duel=dataclasses.replace(one.duel, samples=()))), len(one.duel.samples)
 
-    def _row(self, values: list[Any], environments: dict[str, Environment]) -> Row:
+    def _row(self, values: list[Any], environments: dict[str, Environment], same: Callable[[str], str]) -> Row:
         plain, parents, inspirations, tiers, warnings, found, confirmations, turns, calls, git_parents, ticket = values
         named = dict(zip(_PLAIN, plain, strict=True))
         for name in _SHARED:
             named[name] = sys.intern(named[name])
         entry = Entry(
             **named,
-            parents=tuple(parents),
-            inspirations=tuple(inspirations),
+            parents=tuple(map(same, parents)),
+            inspirations=tuple(map(same, inspirations)),
             tiers=tuple(sys.intern(tier) for tier in tiers),  # type: ignore[misc]  # as the record had them
             warnings=tuple(warnings),
             verdict=self._verdict(named["id"], found, environments),

@@ -37,9 +37,10 @@ class Index:
 
     def clear(self) -> None:
         """Know nothing; `refresh` then reads everything again."""
-        self._by_number: dict[int, Archived] = {}
+        self._by_number: dict[int, Entry] = {}
+        self._git_parents: dict[int, tuple[str, ...]] = {}
         self._by_id: dict[str, Entry] = {}
-        self._seen: set[int] = set()
+        self._unread: set[int] = set()
         self._gaps: set[int] = set()
         self._judged: set[bytes] = set()
         self._programs: dict[str, Entry] = {}
@@ -53,7 +54,9 @@ class Index:
     @property
     def archived(self) -> Iterator[Archived]:
         """By number."""
-        return (self._by_number[number] for number in sorted(self._by_number))
+        for entry in self.entries:
+            git_parents = self._git_parents.get(entry.number, entry.parents)
+            yield Archived(entry=entry, git_parents=git_parents, ticket="")
 
     @property
     def booked(self) -> Booked:
@@ -69,7 +72,7 @@ class Index:
         return next((entry for entry in self.entries if entry.ticket_number == number), None)
 
     def by_number(self, number: int) -> Entry | None:
-        return self._by_number[number].entry if number in self._by_number else None
+        return self._by_number.get(number)
 
     def by_id(self, commit: str) -> Entry | None:
         """An attempt by its whole id; what is not known is looked for among what others may have added."""
@@ -93,24 +96,22 @@ class Index:
         """
         last = self._numbers(self._repository.loose_refs(ATTEMPTS))
         packed = self._numbers(self._repository.packed_refs(ATTEMPTS))
-        refs = {number: packed[number] for number in packed.keys() - last.keys()}
+        for number in last:
+            packed.pop(number, None)
         if self._cache is not None:
-            rows: dict[int, Row] = {}
-            for row in self._cache.read():
+            for row in self._cache.read(self._same):
                 entry = row.archived.entry
-                if refs.get(entry.number) == entry.id:
-                    rows[entry.number] = row
-            for number in sorted(rows):
-                self._take(rows[number])
-                del refs[number]
-            rows.clear()
-        self._take_in(refs, note=True)
+                if packed.get(entry.number) == entry.id:
+                    self._know(row)
+                    del packed[entry.number]
+            self._in_order()
+        self._take_in(packed, note=True)
         self._take_in(last)
 
     def refresh(self) -> tuple[Entry, ...]:
         """Take in what other writers have added, whatever its number; returns it."""
         refs = self._numbered()
-        return self._take_in({number: refs[number] for number in refs.keys() - self._seen})
+        return self._take_in({number: refs[number] for number in refs if not self._saw(number)})
 
     def catch_up(self, ahead: int = _AHEAD) -> tuple[Entry, ...]:
         """Take in what stands behind the last number and where there were gaps; returns it."""
@@ -137,7 +138,7 @@ class Index:
         """A number that no attempt has, locked until the batch ends."""
         number = max(at_least, 0)
         while (lock := self._repository.reserve(_ref(number))) is None:
-            if number not in self._seen:
+            if not self._saw(number):
                 self._gaps.add(number)
             number += 1
         return number, batch.keep(lock)
@@ -162,16 +163,27 @@ class Index:
         return Row(archived=replace(archived, entry=self._details.light(entry)), calls=calls)
 
     def _take(self, row: Row) -> None:
-        # Of the texts that many attempts hold, each is kept once.
-        entry, ticket = row.archived.entry, row.archived.ticket
-        parents = tuple(self._by_id[one].id if one in self._by_id else one for one in entry.parents)
-        inspirations = tuple(self._by_id[one].id if one in self._by_id else one for one in entry.inspirations)
+        """Know a row, and have its entry among the others."""
+        entry = row.archived.entry
+        # Of the ids that many attempts hold, each is kept once.
+        parents, inspirations = (tuple(map(self._same, ids)) for ids in (entry.parents, entry.inspirations))
         entry = replace(entry, parents=parents, inspirations=inspirations)
-        git_parents = parents if row.archived.git_parents == parents else row.archived.git_parents
-        newest = not self.entries or self.entries[-1].number < entry.number
-        self._by_number[entry.number] = Archived(entry=entry, git_parents=git_parents, ticket="")
+        self._know(replace(row, archived=replace(row.archived, entry=entry)))
+        if not self.entries or self.entries[-1].number < entry.number:
+            self.entries = self.entries.plus(entry)
+        else:
+            self._in_order()
+
+    def _in_order(self) -> None:
+        self.entries = Series(self._by_number[number] for number in sorted(self._by_number))
+
+    def _know(self, row: Row) -> None:
+        entry, git_parents, ticket = row.archived.entry, row.archived.git_parents, row.archived.ticket
+        self._by_number[entry.number] = entry
+        if git_parents != entry.parents:
+            self._git_parents[entry.number] = git_parents
         self._by_id[entry.id] = entry
-        self._saw(entry.number)
+        self._met(entry.number)
         self.highest_ticket = max(self.highest_ticket, entry.ticket_number or entry.number)
         if ticket:
             self._judged.add(_short(ticket))
@@ -179,7 +191,10 @@ class Index:
         self._usd += entry.usd
         self._tokens += entry.tokens
         self._calls += row.calls
-        self.entries = self.entries.plus(entry) if newest else Series(one.entry for one in self.archived)
+
+    def _same(self, commit: str) -> str:
+        """An id, as the very object that other entries hold."""
+        return self._by_id[commit].id if commit in self._by_id else commit
 
     def _remember(self, entry: Entry) -> None:
         """The program of an entry; one refused at `patch` has none, and one that is there again is the first one's."""
@@ -208,7 +223,7 @@ class Index:
                 continue
             row = self._row(found)
             self._take(row)
-            added.append(self._by_number[found.entry.number].entry)
+            added.append(self._by_number[found.entry.number])
             if note:
                 self._unnoted.append(row)
                 if len(self._unnoted) >= _ROWS:
@@ -216,11 +231,15 @@ class Index:
         if note:
             self.note()
         for number in refs:
-            self._saw(number)
+            if number not in self._by_number:
+                self._unread.add(number)
+            self._met(number)
         return tuple(added)
 
-    def _saw(self, number: int) -> None:
-        self._seen.add(number)
+    def _saw(self, number: int) -> bool:
+        return number in self._by_number or number in self._unread
+
+    def _met(self, number: int) -> None:
         self._gaps.discard(number)
         self.highest = max(self.highest, number)
 
