@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.archive.cache import Cache
-from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root, attempt_objects
+from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root
 from harness.archive.details import Details
-from harness.archive.index import ATTEMPTS, Index
+from harness.archive.index import Index
+from harness.archive.keeper import Keeper
 from harness.archive.measurements import Measurements
 from harness.archive.notices import Notices
 from harness.archive.opening import BEST, disk_advice, exists, make, repository_at, root_of
@@ -50,7 +51,7 @@ class Archive:
         self._details = Details(self._texts)
         self._cache = Cache(self.path, root.id, self._details) if cached else None
         self._index = Index(repository, self._details, self._cache)
-        self._upkeep = repository.upkeep(ATTEMPTS, attempt_objects)
+        self._keeper = Keeper(self.path)
         self._notices = Notices(repository)
         self.measurements = Measurements(repository)
         self._tickets = Tickets(repository, self._index.judged)
@@ -96,9 +97,8 @@ class Archive:
         """Whether there is a whole archive at `path` (or a damaged one: not a free or an unfinished folder)."""
         return exists(path)
 
-    def close(self, *, wait: bool = True) -> None:
-        """End the upkeep, after the portion in hand or at once, and give up what is held."""
-        self._upkeep.close(wait=wait)
+    def close(self) -> None:
+        self._keeper.close()
         if self._cache is not None:
             self._cache.close()
         self._tickets.close()
@@ -107,8 +107,8 @@ class Archive:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.close(wait=kind is None)
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # Reading
 
@@ -267,7 +267,7 @@ class Archive:
                     yield writing
                 writing.done()
                 self._doubtful = doubtful
-                self._upkeep.made(self._index.note())
+                self._keeper.made(self._index.note())
             finally:
                 self._texts.unsettled.clear()
 
@@ -329,7 +329,7 @@ class Archive:
         """Do all upkeep there is to do, now; a search does it bit by bit. Raises ArchiveError."""
         with self._disk_advice("the packs"):
             self._repository.begin_writing()
-            self._upkeep.all()
+            self._keeper.all()
 
     @contextlib.contextmanager
     def alone(self, what: str) -> Iterator[None]:

@@ -150,7 +150,7 @@ class Cache:
             **named,
             parents=tuple(map(same, parents)),
             inspirations=tuple(map(same, inspirations)),
-            tiers=tuple(sys.intern(tier) for tier in tiers),  # type: ignore[misc]  # as the record had them
+            tiers=self._details.tiers(tuple(tiers)),
             warnings=tuple(warnings),
             verdict=self._verdict(named["id"], found, environments),
             confirmations=self._details.confirmations(

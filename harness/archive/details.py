@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
@@ -19,7 +19,7 @@ from evaluator.types import CaseScore, Environment, Samples, Scored, Verdict
 from harness.archive.commits import ATTEMPT, ArchiveError
 from harness.archive.records import Record, RecordError, record_from_bytes
 from harness.archive.texts import Texts
-from harness.types import Confirmation, Entry, TurnNote
+from harness.types import Confirmation, Entry, Tier, TurnNote
 
 _KEPT = 64
 T_co = TypeVar("T_co", covariant=True)
@@ -33,6 +33,7 @@ class Details:
         self._kept: OrderedDict[str, Record] = OrderedDict()
         self._lock = threading.Lock()
         self._environments: dict[Environment, Environment] = {}
+        self._tiers: dict[tuple[Tier, ...], tuple[Tier, ...]] = {}
 
     def record(self, commit: str) -> Record:
         """Raises ArchiveError."""
@@ -58,21 +59,26 @@ class Details:
             entry,
             proposer=sys.intern(entry.proposer),
             model=sys.intern(entry.model),
+            tiers=self.tiers(entry.tiers),
             verdict=self._light_verdict(entry.id, entry.verdict),
             confirmations=self.confirmations(entry.id, duels),
             turns=self.turns(entry.id, len(entry.turns)),
         )
 
+    def tiers(self, found: tuple[Tier, ...]) -> tuple[Tier, ...]:
+        """The same, as the object that other entries hold."""
+        return self._tiers.setdefault(found, found)
+
     def turns(self, commit: str, size: int) -> Sequence[TurnNote]:
         """The turns of an attempt, of which there are so many."""
-        return Rows(self.record, commit, "turns", size) if size else ()
+        return Rows(self, commit, "turns", size) if size else ()
 
     def confirmations(self, commit: str, found: Iterable[tuple[Confirmation, int]]) -> tuple[Confirmation, ...]:
         """The confirmations of an attempt, their raw samples left where they are; each with how many cases it has."""
         light = []
         for at, (one, cases) in enumerate(found):
             if one.duel is not None:
-                samples: Sequence[Samples] = Rows(self.record, commit, str(at), cases)
+                samples: Sequence[Samples] = Rows(self, commit, str(at), cases)
                 duel = replace(one.duel, samples=samples, environment=self._shared(one.duel.environment))
                 one = replace(one, duel=duel)
             light.append(one)
@@ -80,8 +86,8 @@ class Details:
 
     def verdict(self, commit: str, verdict: Scored, cases: int) -> Scored:
         """A score whose cases and metrics are those of an attempt."""
-        rows: Sequence[CaseScore] = Rows(self.record, commit, "cases", cases)
-        score = replace(verdict.score, cases=rows, metrics=Figures(self.record, commit))
+        rows: Sequence[CaseScore] = Rows(self, commit, "cases", cases)
+        score = replace(verdict.score, cases=rows, metrics=Figures(self, commit))
         return replace(verdict, score=score, environment=self._shared(verdict.environment))
 
     def _light_verdict(self, commit: str, verdict: Verdict) -> Verdict:
@@ -96,13 +102,13 @@ class Rows(Sequence[T_co]):
     any sequence of the same items.
     """
 
-    __slots__ = ("_commit", "_name", "_read", "_size")
+    __slots__ = ("_commit", "_details", "_name", "_size")
 
-    def __init__(self, read: Callable[[str], Record], commit: str, name: str, size: int) -> None:
-        self._read, self._commit, self._name, self._size = read, commit, name, size
+    def __init__(self, details: Details, commit: str, name: str, size: int) -> None:
+        self._details, self._commit, self._name, self._size = details, commit, name, size
 
     def _rows(self) -> Sequence[Any]:
-        record = self._read(self._commit)
+        record = self._details.record(self._commit)
         if self._name == "turns":
             return record.turns
         if self._name.isdecimal():
@@ -139,13 +145,13 @@ class Rows(Sequence[T_co]):
 class Figures(Mapping[str, float]):
     """The metrics of an attempt's score."""
 
-    __slots__ = ("_commit", "_read")
+    __slots__ = ("_commit", "_details")
 
-    def __init__(self, read: Callable[[str], Record], commit: str) -> None:
-        self._read, self._commit = read, commit
+    def __init__(self, details: Details, commit: str) -> None:
+        self._details, self._commit = details, commit
 
     def _figures(self) -> Mapping[str, float]:
-        record = self._read(self._commit)
+        record = self._details.record(self._commit)
         return record.verdict.score.metrics if isinstance(record.verdict, Scored) else {}
 
     def __getitem__(self, name: str) -> float:

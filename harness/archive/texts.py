@@ -12,7 +12,7 @@ from collections import OrderedDict
 from harness.archive.commits import ArchiveError
 from harness.git import Repository, decode
 
-_KEPT_BYTES = 8_000_000
+_KEPT_BYTES = 4_000_000
 
 
 class Texts:

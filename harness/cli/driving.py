@@ -136,7 +136,7 @@ def tell(
     config: ConfigOption = None,
     json: common.Json = False,
 ) -> None:
-    """Take the answer to a ticket, judge it, archive it, and print the verdict.
+    """Take the answer to a ticket, judge it, archive it, print the verdict.
 
     With --program the patch is derived from the edited program. Exit code 0 when the answer is archived, whatever its
     verdict; 1 when it was not taken, and then the ticket is still open. A program that the run knows already, but for
@@ -219,7 +219,8 @@ def _judge(opened: OpenRun, pending: Pending, *, json: bool) -> None:
     elif change := attempts.change(entry, opened.archive.find):
         console.print(f"against its parent: {change}", markup=False)
     if best is not None:
-        new = "it is the best program now" if best.id == entry.id else f"the best is attempt {best.number}, {best.name}"
+        new = f"the best is attempt {best.number}, {one_line(best.name, 80)}"
+        new = "it is the best program now" if best.id == entry.id else new
         console.print(f"archived as attempt {entry.number}; {new}", markup=False)
 
 

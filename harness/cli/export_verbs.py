@@ -34,7 +34,7 @@ PROGRAM = "program.py"
 
 
 def export(run: Run, folder: Folder, json: common.Json = False) -> None:
-    """Write a run into a folder as plain files, for people without git.
+    """Write a run into a folder as plain files, for use without git.
 
     \b
     attempts.csv     a row an attempt, for spreadsheets

@@ -24,6 +24,7 @@ from harness.cli.live import View
 from harness.config import ASKED, Config, load
 from harness.config.models import keyed
 from harness.llm import Model, Models
+from harness.plain import one_line
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
@@ -185,5 +186,5 @@ def _conclude(
         console.print(attempts.against_seed(direct, seed.scored, champion, task=settings.task, name=name))
     elif isinstance(direct, Rejected):
         notices.print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
-    console.print(f"best program:  {path}  (attempt {champion.number}, {champion.name})", markup=False)
+    console.print(f"best program:  {path}  (attempt {champion.number}, {one_line(champion.name, 80)})", markup=False)
     console.print(f"the way there: packsmith log {folder}; packsmith show {folder} {champion.number}", markup=False)

@@ -1,9 +1,9 @@
 """Git, the only place that touches it: the command, durable objects, refs, and the repository they make up."""
 
-from harness.git.command import GitError, GitObject, decode, encode, merge_file, run_git
+from harness.git.command import GitError, GitObject, decode, encode, merge_file, python_process, run_git
 from harness.git.repository import WRITERS_LOCK, Repository
 from harness.git.store import Batch, RefLock
-from harness.git.upkeep import Group, Read, Upkeep
+from harness.git.upkeep import Group, Pace, Read, Upkeep, usual_pace
 
 __all__ = [
     "WRITERS_LOCK",
@@ -11,6 +11,7 @@ __all__ = [
     "GitError",
     "GitObject",
     "Group",
+    "Pace",
     "Read",
     "RefLock",
     "Repository",
@@ -18,5 +19,7 @@ __all__ = [
     "decode",
     "encode",
     "merge_file",
+    "python_process",
     "run_git",
+    "usual_pace",
 ]

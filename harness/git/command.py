@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -85,6 +86,19 @@ def git_process(*args: str, repository: Path, kept_open: int, options: tuple[str
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         pass_fds=(kept_open,),
+        start_new_session=True,
+    )
+
+
+def python_process(code: str, *args: str) -> subprocess.Popen[bytes]:
+    """Python code of ours at work beside us, of low priority, without streams, in a session of its own."""
+    ours = Path(__file__).resolve().parents[2]
+    return subprocess.Popen(
+        ["nice", "-n", "10", sys.executable, "-P", "-s", "-c", code, *args],
+        env=cleaned_environment() | {"PYTHONPATH": str(ours)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import subprocess
 import zlib
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from harness.git.store import is_id, sync
 
 DEPTH = 50
 """So many deltas stand on one another at most, as in git's own packs."""
+_BASES = 400
+"""So many texts are kept for others to be made from: those that were last of use."""
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3}
 _OFFSET_DELTA = 6
 _INDEX = b"\xfftOc\0\0\0\2"
@@ -73,13 +75,15 @@ class PackWriter:
         self._spool = spool
         self._file = spool.open("w+b")
         self._offset = 12
-        self._bases: dict[str, _Placed] = {}
+        self._bases: OrderedDict[str, _Placed] = OrderedDict()
         self.ids: list[str] = []
 
     def add(self, loose: Loose, base: str = "", *, keep: bool = False) -> None:
         """Add an object, as a delta of an earlier one where that was kept and saves something; `keep` it for others."""
         kind, data, head, depth = _KINDS[loose.kind], loose.data, b"", 0
         placed = self._bases.get(base)
+        if placed is not None:
+            self._bases.move_to_end(base)
         if placed is not None and placed.depth < DEPTH:
             changes = delta(placed.data, data)
             if len(changes) < len(data) // 2:
@@ -89,6 +93,8 @@ class PackWriter:
         self._file.write(found)
         if keep:
             self._bases[loose.id] = _Placed(self._offset, loose.data, depth)
+            if len(self._bases) > _BASES:
+                self._bases.popitem(last=False)
         self.ids.append(loose.id)
         self._offset += len(found)
 
@@ -96,42 +102,28 @@ class PackWriter:
         """Whether deltas can be made of an object."""
         return object_id in self._bases
 
-    def finish(self, repository: Path, kept_open: int, stopped: Callable[[], bool]) -> bool:
-        """Have git make it a pack of the repository; False where it was `stopped`. Raises GitError.
+    def finish(self, repository: Path, kept_open: int) -> None:
+        """Have git make it a pack of the repository. Raises GitError.
 
         `kept_open` is a descriptor that git keeps as long as it works.
         """
         digest = hashlib.sha1(usedforsecurity=False)
         process = git_process("index-pack", "--stdin", repository=repository, kept_open=kept_open)
-        assert process.stdin is not None and process.stderr is not None
-        try:
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        with process.stdin as given, contextlib.suppress(BrokenPipeError):  # it says why
             self._file.seek(0)
             part = b"PACK" + (2).to_bytes(4, "big") + len(self.ids).to_bytes(4, "big")
             while part:
-                if stopped():
-                    return False
                 digest.update(part)
-                process.stdin.write(part)
+                given.write(part)
                 part = self._file.read(1 << 20)
-            process.stdin.write(digest.digest())
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # it says why
-        except BaseException:
-            process.kill()  # it would wait for the rest for ever
-            raise
-        finally:
-            if stopped():
-                process.kill()
-            words = process.stderr.read()
-            code = process.wait()
-            process.stderr.close()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-        if code != 0:
+            given.write(digest.digest())
+            given.flush()
+        with process.stdout, process.stderr as stderr:
+            words = stderr.read()
+        if process.wait() != 0:
             raise GitError(f"git index-pack failed in {repository}: {said(words)}")
         sync(repository / "objects/pack")
-        return True
 
     def close(self) -> None:
         try:
@@ -165,30 +157,19 @@ def packed_ids(index: Path) -> frozenset[bytes]:
     return frozenset(data[at : at + 20] for at in range(_INDEX_NAMES, _INDEX_NAMES + 20 * count, 20))
 
 
-def merge_packs(repository: Path, indices: list[Path], kept_open: int, stopped: Callable[[], bool]) -> None:
+def merge_packs(repository: Path, indices: list[Path], kept_open: int) -> None:
     """Make one pack of several, their deltas as they are, and remove them. Raises GitError."""
     folder = repository / "objects/pack"
-    options = ("-c", "pack.threads=1", "-c", "pack.window=0")
     process = git_process(
         *("pack-objects", "--stdin-packs", "--quiet", str(folder / "pack")),
-        options=options,
+        options=("-c", "pack.threads=1", "-c", "pack.window=0"),
         repository=repository,
         kept_open=kept_open,
     )
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    with process.stdin as names, contextlib.suppress(BrokenPipeError):
-        names.write("".join(f"{index.stem}.pack\n" for index in indices).encode())
-    while process.poll() is None:
-        if stopped():
-            process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)
-    with process.stdout as stdout, process.stderr as stderr:
-        made, words = stdout.read().decode("ascii", "replace").split(), stderr.read()
-    if stopped():
-        return
+    names, words = process.communicate("".join(f"{index.stem}.pack\n" for index in indices).encode())
     if process.returncode != 0:
         raise GitError(f"git pack-objects failed in {repository}: {said(words)}")
+    made = names.decode("ascii", "replace").split()
     sync(folder)
     merged = frozenset[bytes]().union(*(packed_ids(folder / f"pack-{name}.idx") for name in made))
     for index in indices:

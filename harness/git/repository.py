@@ -21,7 +21,6 @@ from gitdb.db import LooseObjectDB
 from harness.git.command import GitError, GitObject, ObjectReader, run_git, said
 from harness.git.refs import PackedRefs
 from harness.git.store import TEMPORARY, Batch, RefLock, break_lock, is_id, lock_state, sync, write_file
-from harness.git.upkeep import Grouped, Upkeep
 
 WRITERS_LOCK = "packsmith.lock"
 _OUR_REFS = ("refs/heads", "refs/attempts", "refs/elites", "refs/pending", "refs/advice", "refs/notes")
@@ -113,10 +112,6 @@ class Repository:
     def share(self) -> None:
         """Let other writers in; waits while another one clears up."""
         fcntl.flock(self._writers, fcntl.LOCK_SH)
-
-    def upkeep(self, refs: str, grouped: Grouped) -> Upkeep:
-        """What keeps the repository small and quick while these refs, which never change, become many."""
-        return Upkeep(self.path, refs, grouped, PackedRefs(self.path))
 
     def close(self) -> None:
         self._reader.close()

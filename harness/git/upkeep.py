@@ -17,13 +17,12 @@ import contextlib
 import fcntl
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.git.command import GitError, run_git
+from harness.git.command import run_git
 from harness.git.packs import Loose, PackWriter, merge_packs, object_count, read_loose, remove_loose
 from harness.git.refs import PackedRefs, prune
 from harness.git.store import is_id
@@ -57,51 +56,45 @@ Grouped = Callable[[Read, str], Group]
 """The objects of a ref's commit; those that are not loose may be among them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much is done at once, and how long what others left behind is not touched."""
+
+    portion: int
+    stray_s: float
+    locked_s: float
+
+
+def usual_pace() -> Pace:
+    return Pace(portion=PORTION, stray_s=_STRAY_S, locked_s=_LOCKED_S)
+
+
 class Upkeep:
-    """The upkeep of one folder of refs that never change. Work is done in a thread, at most one at a time."""
+    """The upkeep of one folder of refs that never change."""
 
-    def __init__(self, repository: Path, refs: str, grouped: Grouped, packed: PackedRefs) -> None:
-        self._path, self._refs, self._grouped, self._packed = repository, refs, grouped, packed
-        self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
-        self._loose = -1
+    def __init__(self, repository: Path, refs: str, grouped: Grouped, pace: Pace | None = None) -> None:
+        self._path, self._refs, self._grouped = repository, refs, grouped
+        self._packed = PackedRefs(repository)
+        self._pace = pace or usual_pace()
 
-    def made(self, count: int) -> None:
-        """So many refs were made: begin if it is time."""
-        if self._loose < 0:
-            with contextlib.suppress(OSError):
-                self._loose = len(self._loose_refs())
-        self._loose += count
-        if self._loose >= PORTION and (self._thread is None or not self._thread.is_alive()):
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
-            self._thread.start()
-            self._loose = 0
-
-    def close(self, *, wait: bool) -> None:
-        """End the work: after the portion in hand, or at once."""
-        if not wait:
-            self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+    def due(self) -> None:
+        """Do what is due, unless somebody is at it. Raises GitError, OSError; then it is as due as before."""
+        self._do(portion=self._pace.portion, packs=_MERGED)
 
     def all(self) -> None:
-        """Do all that can be done, now. Raises GitError, OSError."""
-        self.close(wait=True)
-        self._stopping.clear()
+        """Do all that can be done, unless somebody is at it. Raises GitError, OSError."""
+        self._do(portion=1, packs=2)
+
+    def loose(self) -> int:
+        """How many refs are still to be packed."""
+        return len(self._loose_refs())
+
+    def _do(self, portion: int, packs: int) -> None:
         with self._alone() as lock:
             if lock is not None:
-                while self._portion(lock, least=1):
+                while self._portion(lock, least=portion):
                     pass
-                self._merge(lock, least=2)
-
-    def _work(self) -> None:
-        # What fails here is tried again with the next portion; nothing depends on it.
-        with contextlib.suppress(GitError, OSError), self._alone() as lock:
-            if lock is not None:
-                while not self._stopping.is_set() and self._portion(lock, least=PORTION):
-                    pass
-                self._merge(lock, least=_MERGED)
+                self._merge(lock, least=packs)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[int | None]:
@@ -120,16 +113,19 @@ class Upkeep:
 
     def _portion(self, lock: int, least: int) -> bool:
         """Pack the oldest refs and their objects; False where there are fewer than `least`."""
-        names = sorted(self._loose_refs())[:PORTION]
+        names = sorted(self._loose_refs())[: self._pace.portion]
         if len(names) < least:
             return False
         refs = {name: found for name in names if is_id(found := _content(self._path / name))}
-        if not refs or not self._pack_objects(lock, list(refs.values())) or not self._packed.add(refs):
+        if not refs:
+            return False
+        self._pack_objects(lock, list(refs.values()))
+        if not self._packed.add(refs):
             return False
         # A lock that somebody died with keeps its ref: without any progress this would go on for ever.
         return sum(prune(str(self._path / name), found) for name, found in refs.items()) > 0
 
-    def _pack_objects(self, lock: int, commits: Sequence[str]) -> bool:
+    def _pack_objects(self, lock: int, commits: Sequence[str]) -> None:
         objects = f"{self._path}/objects"
         writer = PackWriter(self._path / f"objects/pack/tmp_spool_{os.getpid():x}")
         small: dict[str, Loose] = {}
@@ -146,8 +142,6 @@ class Upkeep:
             siblings: dict[str, str] = {}
             latest = ""
             for commit in commits:
-                if self._stopping.is_set():
-                    return False
                 group = self._grouped(read, commit)
                 base = group.origin if writer.has(group.origin) else siblings.get(group.origin, latest)
                 siblings.setdefault(group.origin, group.version)
@@ -156,10 +150,8 @@ class Upkeep:
                 for object_id in group.others:
                     self._add(writer, added, read(object_id))
             if writer.ids:
-                if not writer.finish(self._path, lock, self._stopping.is_set):
-                    return False
+                writer.finish(self._path, lock)
                 remove_loose(objects, writer.ids)
-            return True
         finally:
             writer.close()
 
@@ -173,8 +165,8 @@ class Upkeep:
     def _merge(self, lock: int, least: int) -> None:
         indices = sorted((self._path / "objects/pack").glob("pack-*.idx"))
         small = [index for index in indices if 0 < object_count(index) < _SMALL and not _kept(index)]
-        if len(small) >= least and not self._stopping.is_set():
-            merge_packs(self._path, small, lock, self._stopping.is_set)
+        if len(small) >= least:
+            merge_packs(self._path, small, lock)
 
     def _loose_refs(self) -> list[str]:
         try:
@@ -190,14 +182,14 @@ class Upkeep:
         now = time.time()
         for path in (self._path / "objects/pack").iterdir():
             with contextlib.suppress(FileNotFoundError):
-                strange = path.name.startswith("tmp_") and now - path.stat().st_mtime > _STRAY_S
+                strange = path.name.startswith("tmp_") and now - path.stat().st_mtime > self._pace.stray_s
                 if strange or path.name.startswith("tmp_spool_"):
                     path.unlink()
-                elif path.suffix == ".pack" and now - path.stat().st_mtime > _STRAY_S:
+                elif path.suffix == ".pack" and now - path.stat().st_mtime > self._pace.stray_s:
                     self._mend(path)
         with contextlib.suppress(FileNotFoundError):
             lock = self._path / "packed-refs.lock"
-            if now - lock.stat().st_mtime > _LOCKED_S:
+            if now - lock.stat().st_mtime > self._pace.locked_s:
                 lock.unlink()
 
     def _mend(self, pack: Path) -> None:

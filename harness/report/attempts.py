@@ -21,6 +21,7 @@ from harness.types import Entry
 
 _NAME = 21
 _DETAIL = 400
+_REASON = 40
 UNCERTAIN = "no sure change"
 
 
@@ -83,7 +84,7 @@ def row(entry: Entry, find: Find, width: int) -> Text:
     """One attempt as one line of at most `width` characters; its parents are found by `find`."""
     text = Text(f"{entry.number:>4}  {one_line(entry.name, _NAME):<{_NAME}}  {origin(entry, find):<6}  ")
     if isinstance(entry.verdict, Rejected):
-        text.append(f"{entry.verdict.stage}: {entry.verdict.reason}", style="red")
+        text.append(f"{entry.verdict.stage}: {one_line(entry.verdict.reason, _REASON)}", style="red")
         text.append(f"  {same(entry, find) or one_line(entry.verdict.detail, _DETAIL)}", style="dim")
     else:
         score = entry.verdict.score
@@ -114,7 +115,7 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
         best = result.champion is not None and entry.id == result.champion.id
         table.add_row(
             f"best {entry.number}" if best else str(entry.number),
-            escape(entry.name),
+            escape(one_line(entry.name, _DETAIL)),
             *balances(score.quality.value, score.metrics, score.quality.ceiling),
             milliseconds(score.runtime_ms),
             ratio_interval(score.speedup),
@@ -154,4 +155,4 @@ def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, n
         )
         speed = (milliseconds(direct.score.runtime_ms), ratio_interval(direct.score.speedup))
         table.add_row("", "best", *after, *speed, style="bold")
-    return titled(f"Best ({champion.name}) against seed ({name}), timed side by side", table)
+    return titled(f"Best ({one_line(champion.name, _DETAIL)}) against seed ({name}), timed side by side", table)

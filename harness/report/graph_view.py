@@ -12,7 +12,7 @@ from rich.text import Text
 from evaluator import Rejected, Task
 from harness.lineage import Find
 from harness.plain import one_line
-from harness.report.attempts import change, half_width, origin
+from harness.report.attempts import change, half_width, origin, same
 from harness.report.tables import ratio
 from harness.select import Standing
 from harness.types import Entry
@@ -56,7 +56,7 @@ class GraphView:
         if cut:
             text.append(f"  (from {origin(entry, self.find)})", style="dim")
         if entry.same_as:
-            text.append(f"  {same_program(entry, self.find)}", style="dim")
+            text.append(f"  {same(entry, self.find)}", style="dim")
         return text
 
     def other(self, drawing: str, words: str = "") -> Text:
@@ -80,11 +80,3 @@ def graph_view(result: Standing, find: Find, drawing: int) -> GraphView:
     """The view of a run that stands so."""
     best = "" if result.champion is None else result.champion.id
     return GraphView(drawing=drawing, best=best, front=frozenset(one.id for one in result.front), find=find)
-
-
-def same_program(entry: Entry, find: Find) -> str:
-    """The attempt whose program this is again, in words; "" for one that was judged itself."""
-    if not entry.same_as:
-        return ""
-    first = find(entry.same_as)
-    return f"same program as {first.number if first else entry.same_as[:12]}"

@@ -15,8 +15,7 @@ from rich.text import Text
 from evaluator import CaseScore, Rejected, Task
 from harness.lineage import Find, Gain, Lineage, Step, gain, surely_times
 from harness.plain import one_line
-from harness.report.attempts import UNCERTAIN, change_words, half_width, speed_words
-from harness.report.graph_view import same_program
+from harness.report.attempts import UNCERTAIN, change_words, half_width, same, speed_words
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import figures, plain_table, ratio, titled
 from harness.select import quality
@@ -63,7 +62,7 @@ def _bought(step: Step, find: Find) -> str:
     if isinstance(entry.verdict, Rejected):
         return f"{entry.verdict.stage}: {one_line(entry.verdict.reason, _REASON)}"
     words = [] if step.gain is None else [change_words(step.gain)]
-    return ", ".join(filter(None, [*words, same_program(entry, find)]))
+    return ", ".join(filter(None, [*words, same(entry, find)]))
 
 
 def _sum(line: Lineage) -> str:

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.llm.ledger import Booked
+from harness.plain import one_line
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import ratio
 from harness.select import Standing, quality, speed
@@ -136,7 +137,7 @@ def view(found: Status, run: str) -> RenderableType:
 
 
 def _words(entry: Entry) -> str:
-    number = f"attempt {entry.number}, {entry.name}"
+    number = f"attempt {entry.number}, {one_line(entry.name, 80)}"
     if entry.scored is None:
         return f"{number}: rejected"
     return f"{number}: {entry.scored.score.quality.name} {quality(entry):.4f}, {ratio(speed(entry))}"

@@ -16,7 +16,8 @@ from tests.cli.runs import SIZES, Cli, command, environment, on_terminal, withou
 
 VERBS = (
     *("search", "evaluate", "replay", "ask", "tell", "status", "stop", "advise", "stats"),
-    *("verify", "log", "show", "best", "doctor"),
+    *("verify", "log", "show", "diff", "lineage", "best", "remeasure", "checkout", "export"),
+    *("push", "pull", "bundle", "doctor"),
 )
 
 
