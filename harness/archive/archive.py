@@ -21,7 +21,7 @@ from typing import Any, Self
 from harness.archive.cache import Cache
 from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root
 from harness.archive.details import Details
-from harness.archive.index import Index
+from harness.archive.index import Index, Progress
 from harness.archive.keeper import Keeper
 from harness.archive.measurements import Measurements
 from harness.archive.notices import Notices
@@ -42,7 +42,9 @@ class Archive:
     `source` may be called in any thread.
     """
 
-    def __init__(self, repository: Repository, root: Root, *, cached: bool = True) -> None:
+    def __init__(
+        self, repository: Repository, root: Root, *, cached: bool = True, progress: Progress | None = None
+    ) -> None:
         """Use `create`, `open` or `open_or_create`."""
         self.path = repository.path
         self._repository = repository
@@ -57,7 +59,7 @@ class Archive:
         self._tickets = Tickets(repository, self._index.judged)
         self._pointed = Pointed()
         self._doubtful = False
-        self._index.load()
+        self._index.load(*([progress] if progress else []))
 
     @classmethod
     def create(
@@ -78,13 +80,14 @@ class Archive:
         return cls(made, root_of(made))
 
     @classmethod
-    def open(cls, path: Path, *, cached: bool = True) -> Self:
+    def open(cls, path: Path, *, cached: bool = True, progress: Progress | None = None) -> Self:
         """Raises ArchiveError where there is no whole archive at `path`; single damaged attempts go to `damage`.
 
         Without `cached`, every attempt is read from its commit, as if there were no index beside the repository.
+        `progress` is told now and then how many attempts of how many are read.
         """
         repository = repository_at(path)
-        return cls(repository, root_of(repository), cached=cached)
+        return cls(repository, root_of(repository), cached=cached, progress=progress)
 
     @classmethod
     def open_or_create(cls, path: Path, *, seed_source: str, config: Mapping[str, Any]) -> Self:

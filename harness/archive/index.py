@@ -9,7 +9,7 @@ writer that is not done: both are looked at again (`catch_up`), at a cost that d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from evaluator.types import Rejected
@@ -25,7 +25,13 @@ ATTEMPTS = "refs/attempts"
 _AHEAD = 4
 """How many names are looked at past the last number."""
 _ROWS = 1000
-"""How many attempts are noted in the cache at once."""
+"""So many attempts are noted in the cache at once, and so often it is said how far reading is."""
+Progress = Callable[[int, int], None]
+"""Told how many attempts of how many are read."""
+
+
+def _silent(done: int, total: int) -> None:
+    pass
 
 
 class Index:
@@ -89,7 +95,7 @@ class Index:
         """The time of an attempt's commit; 0 for one that is none."""
         return self._by_id[commit].when_s if commit in self._by_id else 0
 
-    def load(self) -> None:
+    def load(self, progress: Progress = _silent) -> None:
         """Read the whole archive: what the cache has of it from there, the rest from the repository.
 
         The last attempts, whose refs are loose, are always read from there: what a power cut tears is among them.
@@ -98,15 +104,22 @@ class Index:
         packed = self._numbers(self._repository.packed_refs(ATTEMPTS))
         for number in last:
             packed.pop(number, None)
+        total = len(packed) + len(last)
+
+        def say() -> None:
+            if len(self._by_number) % _ROWS == 0:
+                progress(len(self._by_number), total)
+
         if self._cache is not None:
             for row in self._cache.read(self._same):
                 entry = row.archived.entry
                 if packed.get(entry.number) == entry.id:
                     self._know(row)
                     del packed[entry.number]
+                    say()
             self._in_order()
-        self._take_in(packed, note=True)
-        self._take_in(last)
+        self._take_in(packed, say, note=True)
+        self._take_in(last, say)
 
     def refresh(self) -> tuple[Entry, ...]:
         """Take in what other writers have added, whatever its number; returns it."""
@@ -213,7 +226,9 @@ class Index:
         names = ((ref.removeprefix(f"{ATTEMPTS}/"), commit) for ref, commit in refs)
         return {int(name): commit for name, commit in names if _is_number(name)}
 
-    def _take_in(self, refs: Mapping[int, str], *, note: bool = False) -> tuple[Entry, ...]:
+    def _take_in(
+        self, refs: Mapping[int, str], say: Callable[[], None] = lambda: None, *, note: bool = False
+    ) -> tuple[Entry, ...]:
         """Read attempts from the repository; `note` them in the cache, which their writers else do."""
         added: list[Entry] = []
         named = {_ref(number): refs[number] for number in sorted(refs)}
@@ -223,6 +238,7 @@ class Index:
                 continue
             row = self._row(found)
             self._take(row)
+            say()
             added.append(self._by_number[found.entry.number])
             if note:
                 self._unnoted.append(row)

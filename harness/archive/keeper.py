@@ -41,9 +41,7 @@ class Keeper:
                 self._loose = 0
 
     def all(self) -> None:
-        """Do all that can be done, here and now. Raises GitError, OSError."""
-        if self._process is not None:
-            self._process.wait()
+        """Do all that can be done, here, once nobody else is at it. Raises GitError, OSError."""
         upkeep(self._run, usual_pace()).all()
 
     def close(self) -> None:

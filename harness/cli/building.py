@@ -16,6 +16,7 @@ from evaluator import Judge
 from harness.archive import Archive
 from harness.cli import common
 from harness.cli.common import UserError
+from harness.cli.opening import open_archive
 from harness.config import REFERENCE, Config, difference, find_all, load, restored
 from harness.proposers import PROPOSERS, PatchText, Proposer, Recorded, recorded_replies, recorded_run
 
@@ -82,7 +83,7 @@ def _recorded(path: Path, folder: Path, stack: ExitStack) -> tuple[Recorded, ...
         return recorded_replies(PatchText(name=file.path.name, text=file.text()) for file in files)
     if path.resolve() == folder.resolve():
         raise UserError(f"proposer.from: {path} is the run itself: name another folder with --run DIR")
-    archive = stack.enter_context(Archive.open(path))
+    archive = stack.enter_context(open_archive(path))
     return recorded_run(archive.entries, archive.reply)
 
 
@@ -96,7 +97,7 @@ def begun(folder: Path, settings: Config) -> Archive:
             config=resolved,
             files={REFERENCE: settings.reference.text()},
         )
-    archive = Archive.open(folder)
+    archive = open_archive(folder)
     lines = difference(archive.config, resolved)
     if lines:
         raise UserError(
@@ -111,7 +112,7 @@ def begun(folder: Path, settings: Config) -> Archive:
 def opened(folder: Path, config: str | None) -> Iterator[OpenRun]:
     """A run with its config: the stored one, or the file named, which has to judge alike. Raises HarnessError."""
     common.need_git()
-    with Archive.open(folder) as archive:
+    with open_archive(folder) as archive:
         for damage in archive.damage:
             common.messages().print(f"warning: {damage}", style="yellow", markup=False)
         if config is not None:

@@ -18,6 +18,7 @@ from harness.archive import Archive, glance
 from harness.archive.glance import Glance
 from harness.cli import common, measured
 from harness.cli.common import UserError
+from harness.cli.opening import open_archive
 from harness.lineage import first_parent
 from harness.plain import one_line, visible
 from harness.report import jsonl, measurements_view, tables
@@ -36,7 +37,7 @@ _LINE = 400
 def open_run(run: Path, *, cached: bool = True) -> tuple[Archive, Task]:
     """A run and what its programs solve, after warnings of what is damaged. Raises UserError and ArchiveError."""
     common.need_git()
-    archive = Archive.open(run, cached=cached)
+    archive = open_archive(run, cached=cached)
     for damage in archive.damage:
         common.messages().print(f"warning: {damage}", style="yellow", markup=False)
     return archive, TASKS[archive.config["task"]["name"]]({})

@@ -14,6 +14,7 @@ import typer
 from harness.archive import Archive
 from harness.cli import common
 from harness.cli.common import UserError
+from harness.cli.opening import open_archive
 from harness.cli.run_verbs import Run
 from harness.config import stored_objective
 from harness.report import jsonl, status_view
@@ -27,7 +28,7 @@ MOST_ADVICE = 4000
 
 def _open(run: Path) -> Archive:
     common.need_git()
-    archive = Archive.open(run)
+    archive = open_archive(run)
     for damage in archive.damage:
         common.messages().print(f"warning: {damage}", style="yellow", markup=False)
     return archive

@@ -82,27 +82,29 @@ class Upkeep:
         self._do(portion=self._pace.portion, packs=_MERGED)
 
     def all(self) -> None:
-        """Do all that can be done, unless somebody is at it. Raises GitError, OSError."""
-        self._do(portion=1, packs=2)
+        """Do all that can be done, once nobody else is at it. Raises GitError, OSError."""
+        self._do(portion=1, packs=2, wait=True)
 
     def loose(self) -> int:
         """How many refs are still to be packed."""
         return len(self._loose_refs())
 
-    def _do(self, portion: int, packs: int) -> None:
-        with self._alone() as lock:
+    def _do(self, portion: int, packs: int, *, wait: bool = False) -> None:
+        with self._alone(wait) as lock:
             if lock is not None:
                 while self._portion(lock, least=portion):
                     pass
                 self._merge(lock, least=packs)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[int | None]:
-        """A descriptor that holds the lock, also for the git processes it is passed to; None where another has it."""
+    def _alone(self, wait: bool) -> Iterator[int | None]:
+        """A descriptor that holds the lock, also for the git processes it is passed to; None where another has it, and
+        we do not `wait`.
+        """
         lock = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 yield None
                 return

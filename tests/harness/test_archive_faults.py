@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.archive import Archive, ArchiveError
-from harness.types import Attempt, Entry, Proposal
+from harness.types import Attempt, Entry, HarnessError, Proposal
 from tests.harness.archives import CONFIG, fsck, git, new, raw, seed_attempt
 from tests.harness.builders import PROGRAM
 from tests.harness.processes import Report, child, reported
@@ -214,3 +215,29 @@ def test_a_full_disk_keeps_what_was_printed_and_goes_on(mounted: Callable[..., P
 
 def new_large(path: Path) -> Archive:
     return Archive.create(path, seed_source=random.Random(0).randbytes(400_000).hex(), config=CONFIG)
+
+
+def test_upkeep_on_a_full_disk_loses_nothing_and_is_done_later(mounted: Callable[..., Path]) -> None:
+    disk = mounted("disk", "-t", "tmpfs", "-o", "size=3m", "none")
+    archive = new(disk / "run")
+    kept = [archive.append(seed_attempt(archive))]
+    for number in range(1, 40):
+        noise = random.Random(number).randbytes(8000).hex()
+        kept.append(archive.append(raw(number, archive.root_id, source=noise)))
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb") as file:
+        while True:
+            file.write(b"x" * 4096)
+            file.flush()
+    with pytest.raises(HarnessError, match=r"no space|No space|index-pack failed"):
+        archive.maintain()
+    assert not list((archive.path / "objects/pack").glob("tmp_spool_*"))
+    with Archive.open(archive.path, cached=False) as again:
+        assert again.entries == tuple(kept)
+    assert fsck(archive.path) == ""
+    filler.unlink()
+    archive.maintain()
+    assert list((archive.path / "refs/attempts").iterdir()) == []
+    with Archive.open(archive.path, cached=False) as again:
+        assert again.entries == tuple(kept)
+    assert fsck(archive.path) == ""

@@ -7,6 +7,7 @@ import fcntl
 import os
 import random
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from harness.archive import Archive
 from harness.archive.commits import attempt_objects
-from harness.git import GitError
+from harness.git import GitError, Pace, Upkeep
 from harness.git.delta import delta
 from harness.git.packs import Loose, PackWriter, merge_packs, object_count, packed_ids, read_loose
 from harness.git.refs import PackedRefs
@@ -271,14 +272,17 @@ class TestUpkeep:
         assert [entry.number for entry in Archive.open(grown.path).entries] == list(range(50))
         assert fsck(grown.path) == ""
 
-    def test_one_does_it_at_a_time_and_says_nothing(self, grown: Archive) -> None:
-        other = Archive.open(grown.path)
+    def test_one_does_it_at_a_time(self, grown: Archive) -> None:
+        upkeep = Upkeep(grown.path, "refs/attempts", attempt_objects, Pace(portion=1, stray_s=60.0, locked_s=60.0))
         with (grown.path / "packsmith.upkeep").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            other.maintain()
-        assert len(list((grown.path / "refs/attempts").iterdir())) == 30
-        other.maintain()
-        assert list((grown.path / "refs/attempts").iterdir()) == []
+            upkeep.due()
+            waiting = threading.Thread(target=grown.maintain)
+            waiting.start()
+            waiting.join(0.2)
+            assert waiting.is_alive() and upkeep.loose() == 30, "what is due can wait, what was asked for waits"
+        waiting.join()
+        assert upkeep.loose() == 0
 
     def test_a_torn_object_stays_where_it_is_and_hides_no_other(self, grown: Archive) -> None:
         torn = grown.entries[7]
