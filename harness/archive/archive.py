@@ -21,6 +21,7 @@ from typing import Any, Self
 from harness.archive.cache import Cache
 from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root
 from harness.archive.details import Details
+from harness.archive.finding import no_such
 from harness.archive.index import Index, Progress
 from harness.archive.keeper import Keeper
 from harness.archive.measurements import Measurements
@@ -377,17 +378,7 @@ class Archive:
         return entry
 
     def _no_such(self, text: str, found: Sequence[Entry]) -> str:
-        if found:
-            several = ", ".join(f"{entry.number} ({entry.id[:12]})" for entry in found[:5])
-            return f"{text!r} begins the ids of {len(found)} attempts, expected of one: {several}"
-        if not self.entries:
-            return f"expected an attempt {text!r}, found an archive without attempts at {self.path}"
-        hint = f"numbers run from {self.entries[0].number} to {self.entries[-1].number}"
-        if len(text) >= 4:
-            near = max(self.entries, key=lambda entry: _shared(entry.id, text))
-            hint += f", the nearest id is {near.id[:12]} (attempt {near.number})"
-        damaged = "".join(f"; {one}" for one in self.damage if text in one)
-        return f"expected the number or the commit id of an attempt, `best` or `seed`, found {text!r}: {hint}{damaged}"
+        return no_such(text, found, self.entries, self.damage, self.path)
 
     def _disk_advice(self, what: str) -> contextlib.AbstractContextManager[None]:
         return disk_advice(self.path, what, f"all {len(self.entries)} attempts archived before are safe")
@@ -395,8 +386,3 @@ class Archive:
 
 def _id(entry: Entry | str) -> str:
     return entry if isinstance(entry, str) else entry.id
-
-
-def _shared(one: str, other: str) -> int:
-    """How many characters two texts begin with alike."""
-    return next((index for index, pair in enumerate(zip(one, other, strict=False)) if len(set(pair)) > 1), len(other))

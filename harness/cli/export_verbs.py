@@ -38,7 +38,7 @@ def export(run: Run, folder: Folder, json: common.Json = False) -> None:
 
     \b
     attempts.csv     a row an attempt, for spreadsheets
-    attempts.jsonl   all of it, an object a line, as `packsmith log --json` prints it
+    attempts.jsonl   all of it, an object a line, as `log --json` prints it
     config.yaml      the whole config of the run
     seed.py best.py  the first program and the best
     front/000042.py  the programs of the front, by number

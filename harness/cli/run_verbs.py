@@ -6,9 +6,10 @@ Owns: these three commands. Does not know: how an archive is stored.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -40,7 +41,20 @@ def open_run(run: Path, *, cached: bool = True) -> tuple[Archive, Task]:
     archive = open_archive(run, cached=cached)
     for damage in archive.damage:
         common.messages().print(f"warning: {damage}", style="yellow", markup=False)
-    return archive, TASKS[archive.config["task"]["name"]]({})
+    return archive, task_of(archive.config, run)
+
+
+def task_of(config: Mapping[str, Any], run: Path) -> Task:
+    """What the programs of a run solve. Raises UserError where its config is none that a search wrote."""
+    try:
+        for needed in (config["device"], config["seed"], config["judge"]["reference"]["file"]):
+            str(needed)
+        return TASKS[config["task"]["name"]]({})
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{run}: expected the config of a search in the root commit (`git -C {run} show seed:config.yaml`), "
+            f"found one without {error}: a run of another hand, or of a later version"
+        ) from error
 
 
 def verify(run: Run, json: common.Json = False) -> None:
@@ -126,7 +140,7 @@ def best(
     common.need_git()
     found = glance.best(run) or _best(run)
     entry, source = found.entry, found.source
-    task = TASKS[found.config["task"]["name"]]({})
+    task = task_of(found.config, run)
     if out is not None:
         common.write_program(out, source)
     if json:

@@ -7,6 +7,7 @@ Does not know: how objects and refs are written.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,9 @@ _FIXED = {
 }
 _WINDOW = 256
 """Names asked of `cat-file` at once: they fit a pipe's buffer, so neither side can wait for the other for ever."""
+
+
+_KILLS = 4
 
 
 class GitError(HarnessError):
@@ -141,14 +145,17 @@ class ObjectReader:
 
     def _window(self, names: list[str]) -> list[GitObject]:
         found: list[GitObject] = []
+        kills = 0
         while len(found) < len(names):
             asked, fresh, before = names[len(found) :], self._process is None, len(found)
             try:
                 self._ask(asked, found)
             except (BrokenPipeError, EOFError):
-                words = self._end()
-                # A process killed from outside is no fault of the object: it is damaged if a new one dies of it too.
-                if fresh and len(found) == before:
+                killed, words = self._killed(), self._end()
+                kills += killed
+                # An object is damaged if a new process dies of it. One that somebody killed says nothing, unless that
+                # goes on: it may have taken all memory.
+                if fresh and len(found) == before and (not killed or kills > _KILLS):
                     found.append(GitObject(name=asked[0], problem=f"damaged ({words})"))
             except BaseException:
                 self._end()
@@ -174,6 +181,14 @@ class ObjectReader:
             stderr=self._stderr,
             start_new_session=True,
         )
+
+    def _killed(self) -> bool:
+        """Whether somebody ended the process, which closed its output."""
+        assert self._process is not None
+        try:
+            return self._process.wait(1.0) in (-signal.SIGKILL, -signal.SIGTERM)
+        except subprocess.TimeoutExpired:
+            return False
 
     def _end(self) -> str:
         process, self._process = self._process, None

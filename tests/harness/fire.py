@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from harness.archive import Archive, ArchiveError
+from harness.archive.keeper import _CODE as UPKEEP
 from harness.types import Attempt, Entry, Proposal
 from harness.verify import verify
 from tests.harness.archives import changing, git, new, refused, seed_attempt
@@ -27,7 +28,7 @@ USER = (
     ("pack-refs", "--all"),
 )
 """What somebody may do to a run in use. (`gc --prune=now` is not among it: it drops what a writer is about to name.)"""
-_HELPERS = ("index-pack", "pack-objects", "cat-file")
+_HELPERS = (UPKEEP, "index-pack", "pack-objects", "cat-file")
 
 
 @dataclass(kw_only=True)
@@ -153,12 +154,12 @@ class Fire:
                 self.tally.helpers_killed += 1
 
     def _helpers(self) -> list[tuple[int, str]]:
-        """The git processes at work on the repository, ours and the user's, and which command each is."""
+        """The processes at work on the repository beside the writers, ours and the user's, and what each does."""
         found: list[tuple[int, str]] = []
         for process in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 words = (process / "cmdline").read_text(errors="replace").split("\0") if process.name.isdigit() else []
-                if f"--git-dir={self._path}" in words:
+                if f"--git-dir={self._path}" in words or str(self._path) in words:
                     found.append((int(process.name), next((one for one in words if one in _HELPERS), "")))
         return found
 

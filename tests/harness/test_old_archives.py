@@ -22,8 +22,9 @@ FIRST, LAST = "b069eee", "8ddfcc6"
 
 @pytest.fixture(params=[FIRST, LAST])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    git(tmp_path, "clone", "-q", "--mirror", str(BUNDLES / f"{request.param}.bundle"), request.param)
-    return tmp_path / request.param
+    version = str(request.param)
+    git(tmp_path, "clone", "-q", "--mirror", str(BUNDLES / f"{version}.bundle"), version)
+    return tmp_path / version
 
 
 def rows(archive: Archive) -> list[tuple[object, ...]]:
@@ -67,9 +68,8 @@ def test_it_is_read_as_it_was_written(path: Path) -> None:
     assert (report.mismatches, report.gaps) == ((), ())
 
 
+@pytest.mark.parametrize("path", [LAST], indirect=True)
 def test_a_conversation_and_all_that_was_told(path: Path) -> None:
-    if path.name == FIRST:
-        pytest.skip("it asked no models")
     archive = Archive.open(path)
     entry = archive.entries[6]
     assert archive.advice() == ("Try the slack first. \udcff", "Fewer rounds.")
