@@ -143,7 +143,8 @@ class Archive:
     @property
     def damage(self) -> tuple[str, ...]:
         """One sentence for each attempt or ticket that cannot be read; everything else is whole."""
-        return tuple(f"{ref}: {problem}" for ref, problem in sorted(self._index.damage.items()))
+        tickets = {self._tickets.ref(one.number): one.problem for one in self._tickets.all() if one.pending is None}
+        return tuple(f"{ref}: {problem}" for ref, problem in sorted((self._index.damage | tickets).items()))
 
     @property
     def next_number(self) -> int:
@@ -163,8 +164,9 @@ class Archive:
 
     @property
     def owner(self) -> str:
-        """This process, as the owner of tickets."""
-        return self._tickets.owner.token
+        """This process, as the owner of tickets. Raises ArchiveError where it cannot be one."""
+        with self._disk_advice("the owner of tickets"):
+            return self._tickets.owner.token
 
     def refresh(self) -> tuple[Entry, ...]:
         """Take in what other writers have added since, whatever its number; returns it."""
@@ -235,13 +237,7 @@ class Archive:
 
     def pending(self) -> tuple[Pending, ...]:
         """The tickets that no attempt has come of, by number."""
-        held: list[Pending] = []
-        for found in self._tickets.all():
-            if found.pending is None:
-                self._index.damage[self._tickets.ref(found.number)] = found.problem
-            else:
-                held.append(found.pending)
-        return tuple(held)
+        return tuple(found.pending for found in self._tickets.all() if found.pending is not None)
 
     def orphaned(self, pending: Pending) -> bool:
         """Whether a ticket's owner is dead, or this process: nobody else is at work on it, and it is not open."""
@@ -265,6 +261,7 @@ class Archive:
                         index=self._index,
                         tickets=self._tickets,
                         texts=self._texts,
+                        details=self._details,
                         pointed=self._pointed,
                         batch=batch,
                     )
@@ -319,6 +316,11 @@ class Archive:
             raise ArchiveError(f"ticket {ticket} is answered: attempt {entry.number} came of it")
         if any(pending.ticket == ticket for pending in self.pending()):
             raise ArchiveError(f"ticket {ticket} is being worked on by another process")
+        if any(one.startswith(f"{self._tickets.ref(ticket)}:") for one in self.damage):
+            raise ArchiveError(
+                f"what was asked under ticket {ticket} cannot be read any more, so that no answer can be taken: "
+                f"`git update-ref -d {self._tickets.ref(ticket)}` gives it up, and all attempts are safe"
+            )
         numbers = ", ".join(str(pending.ticket) for pending in self.pending()) or "none"
         raise ArchiveError(
             f"expected a ticket that is open, found {ticket}: those that are open in this run are {numbers}"

@@ -21,7 +21,8 @@ from harness.archive.records import Record, RecordError, record_from_bytes
 from harness.archive.texts import Texts
 from harness.types import Confirmation, Entry, Tier, TurnNote
 
-_KEPT = 64
+_KEPT_BYTES = 2_000_000
+"""As stored; in memory a record takes some five times that."""
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -30,7 +31,8 @@ class Details:
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
-        self._kept: OrderedDict[str, Record] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Record, int]] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
         self._environments: dict[Environment, Environment] = {}
         self._tiers: dict[tuple[Tier, ...], tuple[Tier, ...]] = {}
@@ -40,17 +42,25 @@ class Details:
         with self._lock:
             if commit in self._kept:
                 self._kept.move_to_end(commit)
-                return self._kept[commit]
+                return self._kept[commit][0]
         what = f"{ATTEMPT} of {commit[:12]}"
         try:
-            record = record_from_bytes(self._texts.read(f"{commit}:{ATTEMPT}", what))
+            stored = self._texts.read(f"{commit}:{ATTEMPT}", what)
+            record = record_from_bytes(stored)
         except RecordError as error:
             raise ArchiveError(f"{what} is damaged: {error}; `packsmith verify` lists all that is") from error
-        with self._lock:
-            self._kept[commit] = record
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        self.keep(commit, record, len(stored))
         return record
+
+    def keep(self, commit: str, record: Record, size: int) -> None:
+        """Have a record at hand, of so many bytes: that of an attempt that was just made is asked for soon."""
+        with self._lock:
+            if commit in self._kept:
+                return
+            self._kept[commit] = (record, size)
+            self._size += size
+            while self._size > _KEPT_BYTES and len(self._kept) > 1:
+                self._size -= self._kept.popitem(last=False)[1][1]
 
     def light(self, entry: Entry) -> Entry:
         """The entry without what takes most of its memory; equal texts are shared."""

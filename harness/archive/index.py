@@ -157,7 +157,7 @@ class Index:
         return number, batch.keep(lock)
 
     def add(self, archived: Archived) -> None:
-        """Take in an attempt, whole."""
+        """Take in an attempt of this process, whole."""
         row = self._row(archived)
         self._take(row)
         self._unnoted.append(row)

@@ -26,7 +26,9 @@ _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 def exists(path: Path) -> bool:
     """Whether there is a whole archive at `path` (or a damaged one: not a free or an unfinished folder)."""
     packed = path / "packed-refs"
-    return (path / SEED).is_file() or (packed.is_file() and f" {SEED}\n".encode() in packed.read_bytes())
+    if (path / SEED).is_file():
+        return True
+    return packed.is_file() and (_has_packs(path) or f" {SEED}\n".encode() in packed.read_bytes())
 
 
 def make(path: Path, seed_source: str, config: Mapping[str, Any], files: Mapping[str, str]) -> Repository | None:
@@ -36,11 +38,8 @@ def make(path: Path, seed_source: str, config: Mapping[str, Any], files: Mapping
     with disk_advice(path, "the seed program", "nothing was judged yet"):
         if path.is_dir() and any(path.iterdir()) and not (path / WRITERS_LOCK).exists():
             raise ArchiveError(f"expected a free folder at {path}, found other files in it: name another folder")
-        if any((path / "objects/pack").glob("pack-*.pack")):  # a creation that was cut short has none
-            raise ArchiveError(
-                f"expected a free folder at {path}, found packed objects and no {SEED}: a run whose names are lost. "
-                f"Put `packed-refs` of a copy, a mirror or a bundle of it there; or name another folder with --run"
-            )
+        if _has_packs(path):
+            raise ArchiveError(_not_an_archive(path, ""))
         repository = Repository.create(path, head=BEST)
         try:
             if made := (repository.ref(SEED) is None):
@@ -99,7 +98,18 @@ def disk_advice(path: Path, what: str, safe: str) -> Iterator[None]:
         raise ArchiveError(f"could not write {what} to {path}: {why}; {safe}. What to do: {do}") from error
 
 
+def _has_packs(path: Path) -> bool:
+    """Whether objects are packed, as those of a run become; a creation that was cut short has none."""
+    return any((path / "objects/pack").glob("pack-*.pack"))
+
+
 def _not_an_archive(path: Path, found: str) -> str:
+    if (path / WRITERS_LOCK).exists() and _has_packs(path):
+        return (
+            f"expected an archive at {path}, found packed objects and no {SEED}: a run whose names are lost. Its "
+            f"attempts are whole: put `packed-refs` of a copy, a mirror or a bundle of it there, or name another "
+            f"folder with --run"
+        )
     if (path / WRITERS_LOCK).exists():
         return f"the archive at {path} was never finished, and nothing was judged: run the search again to make it"
     return f"expected an archive of packsmith at {path}, found none: {found}"

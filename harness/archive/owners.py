@@ -43,6 +43,10 @@ class Owner:
                 os.close(descriptor)
         return self._token
 
+    def has(self, token: str) -> bool:
+        """Whether a token is this process's; asking needs no right to write."""
+        return token != "" and token == self._token
+
     def is_alive(self, token: str) -> bool:
         """Whether a token's process, another or this one, lives."""
         if not token or token == ASK:
@@ -53,6 +57,8 @@ class Owner:
             descriptor = os.open(self._folder / Path(token).name, os.O_RDONLY)
         except FileNotFoundError:
             return False
+        except PermissionError:  # it is not for us to say
+            return True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

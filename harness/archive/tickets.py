@@ -69,7 +69,7 @@ class Tickets:
 
     def orphaned(self, pending: Pending) -> bool:
         """Whether nobody but this process may work on a ticket: its owner is dead, or this process."""
-        return pending.owner != ASK and (pending.owner == self.owner.token or not self.owner.is_alive(pending.owner))
+        return pending.owner != ASK and (self.owner.has(pending.owner) or not self.owner.is_alive(pending.owner))
 
     def ref(self, number: int) -> str:
         return _ref(number)

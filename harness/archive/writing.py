@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.archive.commits import ATTEMPT, REPLY, ArchiveError, Root, write_attempt
+from harness.archive.details import Details
 from harness.archive.index import Index
 from harness.archive.opening import BEST
 from harness.archive.records import record_of, record_to_bytes
@@ -34,11 +35,12 @@ class Writing:
     """A batch under way. After an exception out of it, what the index knows has to be read again."""
 
     def __init__(
-        self, *, repository: Repository, root: Root, index: Index, tickets: Tickets, texts: Texts, pointed: Pointed,
-        batch: Batch,
+        self, *, repository: Repository, root: Root, index: Index, tickets: Tickets, texts: Texts, details: Details,
+        pointed: Pointed, batch: Batch,
     ) -> None:  # fmt: skip
         self._repository, self._root, self._index = repository, root, index
-        self._tickets, self._texts, self._pointed, self._batch = tickets, texts, pointed, batch
+        self._tickets, self._texts, self._details = tickets, texts, details
+        self._pointed, self._batch = pointed, batch
         self._locks: dict[int, RefLock] = {}
         self._after: list[Callable[[], None]] = []
 
@@ -96,6 +98,7 @@ class Writing:
             f"{entry.id}:{ATTEMPT}": stored,
         }
         self._index.add(archived)
+        self._details.keep(entry.id, record, len(stored))
         # The attempt says which ticket it came from: one that stays behind is not judged again.
         self._after.append(lambda: self._tickets.end(attempt.ticket))
         return entry

@@ -171,11 +171,14 @@ def merge_packs(repository: Path, indices: list[Path], kept_open: int) -> None:
         raise GitError(f"git pack-objects failed in {repository}: {said(words)}")
     made = names.decode("ascii", "replace").split()
     sync(folder)
+    # It names packs that are to go; git makes it again when it is told to.
+    for path in folder.glob("multi-pack-index*"):
+        path.unlink(missing_ok=True)
     merged = frozenset[bytes]().union(*(packed_ids(folder / f"pack-{name}.idx") for name in made))
     for index in indices:
         if index.stem.removeprefix("pack-") in made or not packed_ids(index) <= merged:
             continue
-        for ending in (".idx", ".pack", ".rev"):
+        for ending in (".idx", ".pack", ".rev", ".bitmap", ".mtimes"):
             index.with_suffix(ending).unlink(missing_ok=True)
 
 

@@ -113,8 +113,9 @@ def _rows(data: bytes, path: str) -> bytes:
         raise GitError(
             f"{path} is torn: expected lines of an id and the name of a ref, found {found!r}. The attempts are whole, "
             f"but their names are lost: put the file of a copy, a mirror or a bundle of this run there. Without one, "
-            f"move it away; `git fsck --unreachable` then lists the commits, the message of each says which attempt it "
-            f"is, and `git update-ref refs/attempts/000042 COMMIT` names attempt 42 again"
+            f"move it away; `git cat-file --batch-all-objects --batch-check` then lists the commits, the message of "
+            f"each says which attempt it is (the seed's, none), and `git update-ref refs/attempts/000042 COMMIT` names "
+            f"attempt 42 again, `git update-ref refs/heads/seed COMMIT` the seed"
         )
     rows.sort(key=_name)
     return b"".join(rows)

@@ -214,8 +214,10 @@ def _listen(process: subprocess.Popen[bytes], progress: Callable[[str], None] | 
     """
     assert process.stderr is not None
     pipe, kept, rest, heard_s = process.stderr.fileno(), "", b"", time.monotonic()
+    poll = select.poll()  # unlike `select.select` it takes a pipe of any number
+    poll.register(pipe, select.POLLIN)
     while True:
-        if select.select([pipe], [], [], 0.1)[0]:
+        if poll.poll(100):
             chunk = os.read(pipe, 1 << 16)
             if not chunk:
                 break

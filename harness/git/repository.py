@@ -39,8 +39,8 @@ _CONFIG = """\
 \tfsckObjects = true
 \tunpackLimit = 1
 """
-_REF_WAIT_S = 5.0
-"""Nobody needs a ref for so long; of one who does and is not known to live, the lock is broken."""
+_DEAD_S, _LIVING_S = 5.0, 120.0
+"""After so long the lock of a ref is broken, unless its writer is known to live: that one may wait for a slow disk."""
 
 
 class Repository:
@@ -236,13 +236,14 @@ class Repository:
 
     def wait_for(self, name: str) -> RefLock:
         """The lock of a ref, once whoever holds it is done or dead. Raises GitError where that takes too long."""
-        path, state, deadline_s = f"{self._folder}/{name}", (-1, -1), 0.0
+        path, state, since_s = f"{self._folder}/{name}", (-1, -1), 0.0
         while (lock := self.lock_ref(name)) is None:
             if (found := lock_state(path)) != state:
-                state, deadline_s = found, time.monotonic() + _REF_WAIT_S
-            elif time.monotonic() > deadline_s and not break_lock(path, state) and lock_state(path) == state:
+                state, since_s = found, time.monotonic()
+            waited_s = time.monotonic() - since_s
+            if waited_s > _DEAD_S and not break_lock(path, state) and waited_s > _LIVING_S:
                 raise GitError(
-                    f"{self.path / name}.lock has been there for over {_REF_WAIT_S:.0f} s: another process is writing "
+                    f"{self.path / name}.lock has been there for over {_LIVING_S:.0f} s: another process is writing "
                     f"this ref and does not go on. End that one, or let it go on, and start again"
                 )
             time.sleep(0.005)

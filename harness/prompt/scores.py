@@ -26,10 +26,11 @@ def summary(score: Score) -> str:
 
 def table(score: Score, metrics: Sequence[str] = ()) -> str:
     """One line a case: quality, ceiling, gap, the metrics asked for, run time, the reference's, and their ratio."""
-    shown = [name for name in metrics if all(name in case.quality.metrics for case in score.cases)]
+    cases = tuple(score.cases)  # once: they may have to be read
+    shown = [name for name in metrics if all(name in case.quality.metrics for case in cases)]
     header = ["case", score.quality.name, "ceiling", "gap", *shown, "ms", "reference ms", "speed-up [95 %]"]
     rows = [header]
-    for case in score.cases:
+    for case in cases:
         quality, speed = case.quality, case.speedup
         rows.append(
             [
@@ -47,19 +48,20 @@ def table(score: Score, metrics: Sequence[str] = ()) -> str:
 
 def losses(score: Score) -> tuple[str, ...]:
     """Sentences on where most quality and most time are lost, for people and models."""
-    gaps = {case.quality.case: case.quality.ceiling - case.quality.quality for case in score.cases}
+    cases = tuple(score.cases)
+    gaps = {case.quality.case: case.quality.ceiling - case.quality.quality for case in cases}
     worst = max(gaps, key=gaps.__getitem__, default="")
     if not worst:
         return ()
     total = sum(gaps.values())
     share = f", {gaps[worst] / total:.0%} of all gaps together" if total > 0 and len(gaps) > 1 else ""
     found = [f"Most quality is lost on {worst}: {gaps[worst]:.4f} below its ceiling{share}."]
-    metrics = next(case.quality.metrics for case in score.cases if case.quality.case == worst)
+    metrics = next(case.quality.metrics for case in cases if case.quality.case == worst)
     if metrics:
         some = ", ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:_WORST_METRICS])
         found.append(f"Its further figures: {some}.")
-    slowest = min(score.cases, key=lambda case: case.speedup.median)
-    longest = max(score.cases, key=lambda case: case.runtime_ms)
+    slowest = min(cases, key=lambda case: case.speedup.median)
+    longest = max(cases, key=lambda case: case.runtime_ms)
     found.append(
         f"It does worst for speed on {slowest.quality.case}, {slowest.speedup.median:.3g} times as fast as the "
         f"reference; a call takes longest on {longest.quality.case}, {longest.runtime_ms:.3g} ms."

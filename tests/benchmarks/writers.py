@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one object of figures")
     options = parser.parse_args()
     upkeep.PORTION, upkeep._LOCKED_S = options.portion, 1.0
-    repository._REF_WAIT_S = 1.0
+    repository._DEAD_S = 1.0
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="packsmith-writers-") as folder:
         tally = burn(

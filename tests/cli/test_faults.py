@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.archive import Archive
+from harness.types import Proposal
 from tests.cli.test_history import Here, made
 from tests.harness.archives import git
 
@@ -161,3 +162,44 @@ def test_a_read_only_run_is_read_and_refuses_to_be_written(read_only: Here, tmp_
     assert read_only("bundle", read_only.run, tmp_path / "run.bundle").code == 0
     told = read_only("advise", read_only.run, "look for speed")
     assert told.code == 1 and "cannot be written to; all 8 attempts archived before are safe" in told.err
+
+
+def test_a_torn_ticket_is_told_of_and_takes_no_answer(damaged: Here, tmp_path: Path) -> None:
+    with Archive.open(damaged.run) as archive:
+        best = archive.entry("best").id
+        archive.hold(9, Proposal(kind="patch", parents=(best,), reply="held", proposer="test"))
+    tear(loose(damaged.run, "refs/pending/000009"))
+    (tmp_path / "reply.md").write_text("an answer")
+    told = damaged("tell", damaged.run, 9, tmp_path / "reply.md")
+    assert told.code == 1 and "\nerror: what was asked under ticket 9 cannot be read any more" in told.err
+    status = damaged("status", damaged.run)
+    assert status.code == 0 and "refs/pending/000009" in status.err
+    git(damaged.run, "update-ref", "-d", "refs/pending/000009")
+    assert damaged("status", damaged.run).err == ""
+
+
+def lose_the_names(run: Path) -> None:
+    git(run, "gc", "-q")
+    (run / "packed-refs").write_bytes((run / "packed-refs").read_bytes()[:400])
+
+
+def test_a_run_whose_names_are_torn_is_left_as_it_is(damaged: Here, made: Path, tmp_path: Path) -> None:
+    lose_the_names(damaged.run)
+    before = (damaged.run / "packed-refs").read_bytes()
+    (tmp_path / "reply.md").write_text("an answer")
+    tell = ("tell", 1, tmp_path / "reply.md")
+    for command, *more in (("log",), ("show", 1), ("verify",), ("best",), ("status",), tell, ("lineage",)):
+        done = damaged(command, damaged.run, *more)
+        assert (done.code, done.out) == (1, "") and done.err.startswith("error: ")
+        assert "packed-refs is torn" in done.err and "attempts are whole" in done.err
+    searched = damaged("search", made.parent / "tiny.yaml", "--run", damaged.run)
+    assert searched.code == 1 and "Traceback" not in searched.err
+    assert (damaged.run / "packed-refs").read_bytes() == before
+
+
+def test_a_search_whose_parent_is_gone_ends_with_its_name(damaged: Here, made: Path) -> None:
+    tear(loose(damaged.run, "best:program.py"))
+    searched = damaged("search", made.parent / "tiny.yaml", "--run", damaged.run, "-s", "budget.attempts=12")
+    assert searched.code == 1 and "Traceback" not in searched.err
+    assert "program.py of" in searched.err and "git fsck" in searched.err
+    assert damaged("log", damaged.run).code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -159,9 +160,14 @@ def test_a_folder_that_cannot_be_written_is_read_and_refused(tmp_path: Path, mou
         lambda: view.append(raw(1, seed.id)),
         lambda: view.hold(1, proposal),
         lambda: view.point(seed, [seed]),
+        lambda: view.advise("be quick"),
+        view.ask_to_stop,
+        view.maintain,
     ):
         with pytest.raises(ArchiveError, match=r"cannot be written to; all 1 attempts archived before are safe"):
             write()
+    with pytest.raises(HarnessError, match=r"cannot be written to"):
+        view.measurements.begin()
     with pytest.raises(ArchiveError, match=r"could not write the seed program .* nothing was judged yet"):
         new(path / "inner")
 
@@ -173,20 +179,22 @@ def test_a_user_without_the_right_to_write_gets_the_same() -> None:
     folder.chmod(0o755)
     archive = new(folder / "run")
     seed = archive.append(seed_attempt(archive))
+    archive.hold(1, Proposal(kind="patch", parents=(seed.id,), reply="", proposer="test"))
     archive.close()
 
     def reading(report: Report) -> None:
         os.setuid(4242)
         view = Archive.open(archive.path)
         report(len(view.entries))
-        try:
-            view.append(raw(1, seed.id))
-        except ArchiveError as error:
-            report(int("cannot be written to" in str(error)))
+        for write in (lambda: view.append(raw(1, seed.id)), view.maintain, view.adopt, view.measurements.begin):
+            try:
+                write()
+            except ArchiveError as error:
+                report(int("cannot be written to" in str(error)))
 
     try:
         with child(reading) as (_, pipe):
-            assert reported(pipe) == [1, 1]
+            assert reported(pipe) == [1, 1, 1, 1, 1]
     finally:
         shutil.rmtree(folder)
 
@@ -240,4 +248,47 @@ def test_upkeep_on_a_full_disk_loses_nothing_and_is_done_later(mounted: Callable
     assert list((archive.path / "refs/attempts").iterdir()) == []
     with Archive.open(archive.path, cached=False) as again:
         assert again.entries == tuple(kept)
+    assert fsck(archive.path) == ""
+
+
+def test_a_disk_that_is_full_at_any_stage_loses_nothing(
+    mounted: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While objects, packs, packed refs or the index are written: whatever there was room for last."""
+    monkeypatch.setattr("harness.git.upkeep._STRAY_S", 0.0)
+    disk = mounted("disk", "-t", "tmpfs", "-o", "size=3m", "none")
+    archive = new(disk / "run")
+    kept: list[Entry] = []
+    refusals = 0
+    for left in (0, 4, 8, 16, 24, 48, 96, 160):
+        for number in range(len(kept), len(kept) + 6):
+            noise = random.Random(number).randbytes(5000).hex()
+            kept.append(archive.append(raw(number, archive.root_id, source=noise)))
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        os.truncate(filler, filler.stat().st_size - left * 1024)
+        for write in (
+            archive.maintain,
+            lambda: kept.append(archive.append(raw(len(kept), archive.root_id, source=f"{len(kept)}\n" * 4000))),
+            lambda: archive.point(kept[-1], kept[-3:]),
+            archive.maintain,
+        ):
+            try:
+                write()
+            except HarnessError as error:
+                refusals += 1
+                said = r"no space is left.*archived before are safe|(index-pack|pack-objects) failed"
+                assert re.search(said, str(error))
+        with Archive.open(archive.path, cached=False) as truth, Archive.open(archive.path) as cached:
+            assert truth.entries == cached.entries == tuple(kept)
+        assert fsck(archive.path) == ""
+        filler.unlink()
+    assert refusals > 8
+    archive.maintain()
+    assert list((archive.path / "refs/attempts").iterdir()) == []
+    assert list(archive.path.rglob("*tmp_*")) == []
+    with Archive.open(archive.path, cached=False) as truth, Archive.open(archive.path) as cached:
+        assert truth.entries == cached.entries == tuple(kept)
     assert fsck(archive.path) == ""

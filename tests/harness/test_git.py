@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -217,6 +218,21 @@ class TestObjects:
         process.wait()
         assert repository.read(made).problem == ""
 
+    @pytest.mark.parametrize(("kills", "problem"), [(3, ""), (99, "damaged (git said nothing)")])
+    def test_one_that_is_killed_as_it_starts_says_nothing_of_the_object(
+        self, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, problem: str
+    ) -> None:
+        made, found = commit(repository, "one"), shutil.which("git")
+        (tmp_path / "bin").mkdir()
+        script = tmp_path / "bin/git"
+        script.write_text(
+            f"#!/bin/sh\necho >> {tmp_path}/starts\n"
+            f'[ $(wc -l < {tmp_path}/starts) -le {kills} ] && kill -KILL $$\nexec {found} "$@"\n'
+        )
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+        assert repository.read(made).problem == problem
+
     def test_stopping_half_way_leaves_no_answer_behind(self, repository: Repository) -> None:
         made = [commit(repository, str(i)) for i in range(3)]
         assert next(repository.read_all(made)).id == made[0]
@@ -287,7 +303,8 @@ class TestRefs:
         repository.delete_ref(self.NAME)
 
     def test_a_lock_that_stays_is_named(self, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("harness.git.repository._REF_WAIT_S", 0.02)
+        monkeypatch.setattr("harness.git.repository._DEAD_S", 0.01)
+        monkeypatch.setattr("harness.git.repository._LIVING_S", 0.02)
         with (
             repository.wait_for("refs/heads/best"),
             pytest.raises(GitError, match=r"refs/heads/best\.lock .* another process is writing this ref"),
@@ -297,7 +314,7 @@ class TestRefs:
     def test_a_lock_of_the_dead_is_broken_in_time(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("harness.git.repository._REF_WAIT_S", 0.05)
+        monkeypatch.setattr("harness.git.repository._DEAD_S", 0.05)
         (repository.path / "refs/heads/best.lock").write_bytes(b"")
         begin = time.monotonic()
         repository.set_ref("refs/heads/best", "0" * 40)

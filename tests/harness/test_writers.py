@@ -15,7 +15,7 @@ def test_four_writers_under_fire_lose_nothing_and_take_no_number_twice(
 ) -> None:
     monkeypatch.setattr("harness.git.upkeep.PORTION", 8)
     monkeypatch.setattr("harness.git.upkeep._LOCKED_S", 0.2)
-    monkeypatch.setattr("harness.git.repository._REF_WAIT_S", 0.5)
+    monkeypatch.setattr("harness.git.repository._DEAD_S", 0.5)
     fire = Fire(tmp_path / "run", random.Random(8), writers=4)
     with fire:
         for kill in range(24):
