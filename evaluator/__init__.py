@@ -3,11 +3,11 @@
 What is imported here is its public face. Nothing in it knows of searching, and importing it does not import torch.
 """
 
+from evaluator.confined.sandbox import PROMISES
 from evaluator.environment import cores, cpu_name, cuda_devices, hardware, noise_warnings, resolve_device, torch_version
 from evaluator.evaluate import Judge, Progress, evaluate
 from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.gpus import promise as gpu_memory_promise
-from evaluator.sandbox import PROMISES
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import DEFAULT_REFERENCE, shipped
 from evaluator.stats import combined_speedup, joined

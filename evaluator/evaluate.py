@@ -40,7 +40,7 @@ from evaluator.types import (
     Task,
     Verdict,
 )
-from evaluator.workers import Stopped, Worker
+from evaluator.worker_handle import Stopped, Worker
 
 ROUNDS, DUEL_ROUNDS = 5, 20
 """Rounds of fresh processes that the time of a measurement, and of a comparison, is divided among."""

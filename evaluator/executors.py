@@ -23,13 +23,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from evaluator import gpus, wire
-from evaluator.sandbox import Limits
-from evaluator.scratch import remove_tree
+from evaluator import gpus
+from evaluator.confined import wire
+from evaluator.confined.sandbox import Limits
+from evaluator.confined.scratch import remove_tree
+from evaluator.confined.supervisor import clean_environment, command
 from evaluator.settings import LEVELS, JudgeSettings, SandboxLevel
-from evaluator.supervisor import clean_environment, command
 from evaluator.types import EvaluatorError
-from evaluator.workers import Ending, Link, LocalWorker, Stopped, Worker
+from evaluator.worker_handle import Ending, Link, LocalWorker, Stopped, Worker
 
 START_TIMEOUT_S = 120.0
 _PATIENCE_S = 20.0
@@ -96,7 +97,7 @@ class LocalExecutor:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with Path(self._folder, "errors.txt").open("wb") as errors:
             self._process = subprocess.Popen(
-                command("evaluator.supervisor", theirs.fileno(), str(base), self._wanted),
+                command("evaluator.confined.supervisor", theirs.fileno(), str(base), self._wanted),
                 env=clean_environment(str(base)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

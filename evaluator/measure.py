@@ -19,7 +19,7 @@ from evaluator import timing
 from evaluator.clocks import Clocks
 from evaluator.settings import TimingSettings
 from evaluator.types import Answer, Call, Case, InvalidAnswer, OtherFailed, Plan, Samples, Task
-from evaluator.workers import Stopped, Worker, stop
+from evaluator.worker_handle import Stopped, Worker, stop
 
 PINGS = 5
 """Empty calls a round."""

@@ -15,11 +15,11 @@ PACKAGES = ("evaluator", "harness")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_LINES, MAX_FUNCTION = 400, 60
 
-IMPORTS_TORCH = {"evaluator.device", "evaluator.worker", "evaluator.zygote"}
-CATCHES_ALL = {"evaluator.worker": 1, "harness.cli": 1}
+IMPORTS_TORCH = {"evaluator.confined.device", "evaluator.confined.worker", "evaluator.confined.zygote"}
+CATCHES_ALL = {"evaluator.confined.worker": 1, "harness.cli": 1}
 PRINTS = ("harness.cli", "harness.report")
 # Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see.
-READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.device")
+READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.confined.device")
 # What a module may call while it is imported: constructors of values and decorators' arguments.
 CONSTRUCTORS = {
     "Lock",
@@ -70,7 +70,7 @@ EDGES = {
 
 
 def test_there_is_something_to_read() -> None:
-    assert {"evaluator.evaluate", "evaluator.worker", "harness.types"} <= set(MODULES)
+    assert {"evaluator.evaluate", "evaluator.confined.worker", "harness.types"} <= set(MODULES)
 
 
 def test_judge_knows_nothing_of_searching() -> None:
@@ -289,7 +289,7 @@ def test_random_state_is_an_argument(module: str) -> None:
     for node in ast.walk(MODULES[module]):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            if module != "evaluator.worker":  # which seeds the generators that a candidate may use
+            if module != "evaluator.confined.worker":  # which seeds the generators that a candidate may use
                 allowed = ("random.Random", "np.random.default_rng", "np.random.SeedSequence", "np.random.Generator")
                 assert not name.startswith(("random.", "np.random.")) or name in allowed, (
                     f"{module} uses the generator of everyone at line {node.lineno}: {name}"

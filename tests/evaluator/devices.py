@@ -1,6 +1,7 @@
 """A GPU in software: work is handed to a queue and done later by a thread of its own, on its own clock.
 
-A second implementation of `evaluator.device.Gpu`, as asynchronous as the real one, which counts what is done to it.
+A second implementation of `evaluator.confined.device.Gpu`, as asynchronous as the real one, which counts what is done
+to it.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ class QueueGpu:
 def serve(root: str, channel: int, memory_fd: int, request_bytes: int, broken: str, log: str) -> None:
     """A worker's process with such a device; what was asked of it is written to `log` at the end. For `python -c`."""
     sys.path.insert(0, root)
-    from evaluator import worker
-    from evaluator.device import GpuDevice
+    from evaluator.confined import worker
+    from evaluator.confined.device import GpuDevice
 
     torch.set_num_threads(1)
     gpu = QueueGpu(broken=broken)

@@ -17,7 +17,7 @@ import pytest
 
 from evaluator import Judge, JudgeSettings, Rejected, Scored, Task, TimingSettings, Verdict
 from evaluator.tasks import TASKS
-from tests.evaluator.confined import CHEATS, Traces, cheat
+from tests.evaluator.hostile import CHEATS, Traces, cheat
 
 HOSTILE = sorted((CHEATS / "eplb").glob("*.py"))
 SECRET = "sk-a-key-that-nobody-may-see"

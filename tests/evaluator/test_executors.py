@@ -15,8 +15,8 @@ import pytest
 from evaluator.executors import LocalExecutor
 from evaluator.settings import JudgeSettings, SandboxLevel
 from evaluator.types import Call, EvaluatorError, Rejected
-from evaluator.workers import Stopped
-from tests.evaluator.confined import (
+from evaluator.worker_handle import Stopped
+from tests.evaluator.hostile import (
     CHEATS,
     ENTRY,
     EXPECTED,
@@ -287,7 +287,7 @@ def test_time_limit_of_loading() -> None:
 
 @pytest.mark.slow
 def test_helpers_killed_from_outside_are_our_fault() -> None:
-    from evaluator.supervisor import descendants
+    from evaluator.confined.supervisor import descendants
 
     with LocalExecutor(SETTINGS) as executor:
         executor.ready  # noqa: B018  waits

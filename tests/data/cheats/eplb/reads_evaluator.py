@@ -6,6 +6,6 @@ def rebalance_experts(weight, *sizes):
     for name in ("/evaluator/evaluate.py", "/evaluator/workloads.py", "/pyproject.toml"):
         must_fail(f"read @ROOT@{name}", lambda: open("@ROOT@" + name).close())
         must_fail(f"wrote @ROOT@{name}", lambda: open("@ROOT@" + name, "a").close())
-    own = torch.sys.modules["evaluator.worker"].__file__
+    own = torch.sys.modules["evaluator.confined.worker"].__file__
     must_fail("wrote the worker", lambda: open(own, "a").close())
     return honest(weight, *sizes)

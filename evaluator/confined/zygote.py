@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from evaluator import sandbox, seccomp
+from evaluator.confined import sandbox, seccomp
 from evaluator.settings import SandboxLevel
 
 _HUGE = 2 << 20
@@ -63,7 +63,7 @@ def _worker(
     request: dict[str, Any], level: SandboxLevel, readable: tuple[str, ...], channel: socket.socket, memory_fd: int
 ) -> None:
     """The forked child: confine itself, then serve. Never returns."""
-    from evaluator import device, worker
+    from evaluator.confined import device, worker
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
@@ -145,7 +145,7 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
     level: SandboxLevel = next((name for name in possible if name == wanted), possible[0])
     import torch
 
-    from evaluator import worker
+    from evaluator.confined import worker
 
     torch.set_num_threads(1)
     worker.rehearse()

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluator.confined.supervisor import descendants
 from evaluator.executors import LocalExecutor
-from evaluator.supervisor import descendants
 from evaluator.types import Answer, Call, Rejected
-from evaluator.workers import LocalWorker, Stopped
+from evaluator.worker_handle import LocalWorker, Stopped
 
 ENTRY = "solve"
 WEIGHT = np.random.default_rng(5).random((5, 6), dtype=np.float32)

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluator import wire
-from evaluator.device import CpuDevice, Device
+from evaluator.confined import wire
+from evaluator.confined.device import CpuDevice, Device
 from evaluator.types import Array, Call
 
 PREPARE, LOAD, SETTLE, CALL, PING = b"D", b"L", b"R", b"C", b"P"

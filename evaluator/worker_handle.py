@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from evaluator import wire
+from evaluator.confined import wire
 from evaluator.types import Answer, Call, EvaluatorError, Rejected, Stage
 
 PING_TIMEOUT_S = 20.0

@@ -19,14 +19,14 @@ import torch
 
 from evaluator import Judge, Scored, gpus
 from evaluator.clocks import Clocks
-from evaluator.device import FLUSH, CpuDevice, CudaGpu, Device, GpuDevice, make
+from evaluator.confined.device import FLUSH, CpuDevice, CudaGpu, Device, GpuDevice, make
 from evaluator.executors import LocalExecutor
 from evaluator.settings import JudgeSettings
 from evaluator.tasks import TASKS
 from evaluator.types import Call, EvaluatorError
-from evaluator.workers import Ending, Link, LocalWorker, Stopped
-from tests.evaluator.confined import ENTRY, EXPECTED, HONEST, WEIGHT
+from evaluator.worker_handle import Ending, Link, LocalWorker, Stopped
 from tests.evaluator.devices import CACHE_BYTES, QueueGpu
+from tests.evaluator.hostile import ENTRY, EXPECTED, HONEST, WEIGHT
 
 MEMORY_BYTES = 1 << 20
 CALL = Call(args=(WEIGHT, 3))

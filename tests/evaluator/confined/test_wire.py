@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from evaluator import wire
+from evaluator.confined import wire
 from evaluator.types import Array, Call
 
 QUICK = settings(max_examples=80, deadline=None)

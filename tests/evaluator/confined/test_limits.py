@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluator import watch
-from evaluator.watch import Watched, excess
+from evaluator.confined import limits
+from evaluator.confined.limits import Watched, excess
 
 MB = 1 << 20
 
@@ -41,14 +41,14 @@ def test_holes_in_files_take_no_room(tmp_path: Path) -> None:
 
 
 def test_files_without_size_count_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "MOST_FILES", 20)
+    monkeypatch.setattr(limits, "MOST_FILES", 20)
     for number in range(21):
         (tmp_path / str(number)).touch()
     assert excess(watched(tmp_path)) == "more than 20 files in its scratch folder"
 
 
 def test_threads_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "MOST_THREADS", len(list(Path("/proc/self/task").iterdir())) + 2)
+    monkeypatch.setattr(limits, "MOST_THREADS", len(list(Path("/proc/self/task").iterdir())) + 2)
     done = threading.Event()
     threads = [threading.Thread(target=done.wait) for _ in range(4)]
     try:

@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from evaluator import sandbox, watch
-from evaluator.scratch import remove_tree
+from evaluator.confined import limits, sandbox
+from evaluator.confined.scratch import remove_tree
 
 KILL_PATIENCE_S = 5.0
 
@@ -32,7 +32,7 @@ def command(module: str, *arguments: object) -> list[str]:
     """
     code = (
         "import sys, types; package = sys.modules['evaluator'] = types.ModuleType('evaluator'); "
-        f"package.__path__ = [{str(Path(__file__).resolve().parent)!r}]; "
+        f"package.__path__ = [{str(Path(__file__).resolve().parents[1])!r}]; "
         f"from {module} import main; main(*{arguments!r})"
     )
     return [sys.executable, "-I", "-c", code]
@@ -137,14 +137,14 @@ class Guard:
 
     def __init__(self, *, needed: bool) -> None:
         self._needed = needed
-        self._watched: list[watch.Watched] = []
+        self._watched: list[limits.Watched] = []
         self.killed: dict[int, str] = {}
 
     def note(self, request: dict[str, Any], reply: dict[str, Any]) -> None:
         """A request as answered: a fork is to be looked after, an end leaves nobody."""
         if request["op"] == "fork" and self._needed and "pid" in reply:
             size = request["limits"]["scratch_bytes"]
-            self._watched.append(watch.Watched(pid=reply["pid"], scratch=request["scratch"], scratch_bytes=size))
+            self._watched.append(limits.Watched(pid=reply["pid"], scratch=request["scratch"], scratch_bytes=size))
         elif request["op"] == "end":
             self._watched, self.killed = [], {}
 
@@ -152,9 +152,9 @@ class Guard:
         """Look after the workers until the judge says something."""
         poll = select.poll()
         poll.register(judge, select.POLLIN)
-        while not poll.poll(watch.LOOK_S * 1000 if self._watched else None):
+        while not poll.poll(limits.LOOK_S * 1000 if self._watched else None):
             for watched in list(self._watched):
-                reason = watch.excess(watched)
+                reason = limits.excess(watched)
                 if reason:
                     self._watched.remove(watched)
                     self.killed[watched.pid] = reason
@@ -170,7 +170,7 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
     judge = socket.socket(fileno=control_fd)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
-        command("evaluator.zygote", theirs.fileno(), scratch, wanted),
+        command("evaluator.confined.zygote", theirs.fileno(), scratch, wanted),
         env=clean_environment(scratch),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

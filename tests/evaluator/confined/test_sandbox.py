@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from evaluator import seccomp
+from evaluator.confined import seccomp
+from evaluator.confined.sandbox import PROMISES, Limits, may_start_processes, readable_paths
+from evaluator.confined.scratch import remove_tree
+from evaluator.confined.supervisor import clean_environment, command, descendants
 from evaluator.executors import LocalExecutor
-from evaluator.sandbox import PROMISES, Limits, may_start_processes, readable_paths
-from evaluator.scratch import remove_tree
 from evaluator.settings import LEVELS, JudgeSettings, SandboxLevel
-from evaluator.supervisor import clean_environment, command, descendants
 from evaluator.types import Call, EvaluatorError, Rejected
-from tests.evaluator.confined import ENTRY, HONEST, WEIGHT, alive, verdict_on, wait_until_gone, worker
+from tests.evaluator.hostile import ENTRY, HONEST, WEIGHT, alive, verdict_on, wait_until_gone, worker
 
 LOOP = "def solve(weight, count):\n    while True:\n        pass\n"
 
@@ -80,9 +80,8 @@ def test_scratch_folder_is_home_and_current(executor: LocalExecutor) -> None:
 def test_nothing_of_the_judge_but_the_workers_own_loop_is_in_the_process(executor: LocalExecutor) -> None:
     """No task, no generator of loads: what a program could ask for the windows to come."""
     names = _said(executor, "' '.join(n for n in __import__('sys').modules if n.startswith('evaluator.'))").split()
-    assert {name.removeprefix("evaluator.") for name in names} <= {
-        *("zygote", "sandbox", "seccomp", "settings", "device", "worker", "wire", "types")
-    }
+    ours = {f"evaluator.confined.{name}" for name in ("zygote", "sandbox", "seccomp", "device", "worker", "wire")}
+    assert set(names) <= {*ours, "evaluator.confined", "evaluator.settings", "evaluator.types"}
 
 
 def test_threads_are_bounded_where_the_kernel_counts_them_by_namespace(executor: LocalExecutor) -> None:
@@ -160,7 +159,7 @@ def test_confinement_that_cannot_be_set_up_is_our_fault(executor: LocalExecutor)
 # Only the filter, no Landlock and no namespaces: what an old kernel is left with.
 FILTERED = """
 import ctypes, errno, os, resource, signal
-from evaluator import seccomp
+from evaluator.confined import seccomp
 other = os.fork()
 if other == 0:
     ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # dies with its parent
@@ -216,7 +215,7 @@ def test_filter_is_small_enough_and_its_jumps_land(allow_processes: bool) -> Non
 
 
 def test_helpers_run_isolated_from_the_users_python() -> None:
-    words = command("evaluator.zygote", 7, "/a'b", "")
+    words = command("evaluator.confined.zygote", 7, "/a'b", "")
     assert words[:3] == [sys.executable, "-I", "-c"]
     assert "main(*(7, \"/a'b\", ''))" in words[3]
     assert "package.__path__" in words[3] and "sys.path" not in words[3]
@@ -252,7 +251,7 @@ tempfile.tempdir = sys.argv[1]
 import numpy
 from evaluator.executors import LocalExecutor
 from evaluator.settings import JudgeSettings
-from evaluator.supervisor import descendants
+from evaluator.confined.supervisor import descendants
 from evaluator.types import Call
 with LocalExecutor(JudgeSettings(), level=sys.argv[2]) as executor:
     worker = executor.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cpu")
