@@ -8,9 +8,9 @@ from evaluator.environment import cores, cpu_name, cuda_devices, hardware, noise
 from evaluator.evaluate import Judge, Progress, evaluate
 from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.gpus import promise as gpu_memory_promise
+from evaluator.measuring.stats import combined_speedup, joined
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import DEFAULT_REFERENCE, shipped
-from evaluator.stats import combined_speedup, joined
 from evaluator.tasks import TASKS
 from evaluator.types import (
     Case,

@@ -16,26 +16,24 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from statistics import fmean
 from typing import Self
 
-from evaluator import environment, lanes, stats
+from evaluator import environment
 from evaluator.executors import EXECUTORS, Ready
-from evaluator.measure import Contest, Plans, read_answer
+from evaluator.measuring import lanes, stats
+from evaluator.measuring.contest import Contest, Plans, read_answer
+from evaluator.scoring import score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
 from evaluator.types import (
     CaseQuality,
-    CaseScore,
     Duel,
     Environment,
     EvaluatorError,
     HardCase,
     OtherFailed,
-    Quality,
     Rejected,
     Samples,
-    Score,
     Scored,
     Task,
     Verdict,
@@ -255,17 +253,7 @@ class Judge:
                 )
             except OtherFailed as error:
                 raise EvaluatorError(f"{error}; choose another reference program") from None
-        scores = [
-            CaseScore(
-                quality=quality,
-                runtime_ms=stats.runtime_ms(case.candidate_us),
-                reference_ms=stats.runtime_ms(case.reference_us),
-                speedup=stats.speedup(case),
-                samples=case,
-            )
-            for quality, case in zip(qualities, samples, strict=True)
-        ]
-        return Scored(score=self._score(scores, samples), environment=self._environment_of(contest))
+        return Scored(score=score_program(self.task, qualities, samples), environment=self._environment_of(contest))
 
     def _steps(self, stage: str, report: Report) -> Callable[[int], None]:
         def step(at: int) -> None:
@@ -327,20 +315,6 @@ class Judge:
     def _environment_of(self, contest: Contest) -> Environment:
         found = self.environment(contest.empty_call_us)
         return replace(found, scatter=contest.scatter, warnings=(*found.warnings, *contest.warnings))
-
-    def _score(self, scores: list[CaseScore], samples: Sequence[Samples]) -> Score:
-        metrics = {name: fmean(score.quality.metrics[name] for score in scores) for name in self.task.headline_metrics}
-        return Score(
-            quality=Quality(
-                name=self.task.quality_name,
-                value=fmean(score.quality.quality for score in scores),
-                ceiling=fmean(score.quality.ceiling for score in scores),
-            ),
-            runtime_ms=stats.geometric_mean([score.runtime_ms for score in scores]),
-            speedup=stats.combined_speedup(samples),
-            cases=tuple(scores),
-            metrics=metrics,
-        )
 
     def environment(self, empty_call_us: int = 0) -> Environment:
         """Where this judge's scores are taken."""

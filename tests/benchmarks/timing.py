@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from evaluator import TASKS, Duel, Judge, JudgeSettings, TimingSettings
 from evaluator.environment import cores, cpu_name
-from evaluator.stats import DECISION_LEVEL
+from evaluator.measuring.stats import DECISION_LEVEL
 
 PROGRAM = Path(__file__).resolve().parents[2] / "programs" / "eplb" / "vectorised_greedy.py"
 SLOWER = 0.05

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evaluator import environment
-from evaluator.lanes import lock_names, usable
+from evaluator.measuring.lanes import lock_names, usable
 from evaluator.settings import Lane
 from evaluator.types import EvaluatorError
 

@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from evaluator import Duel, Samples, Scored, TimingSettings, stats, timing
+from evaluator import Duel, Samples, Scored, TimingSettings
+from evaluator.measuring import stats, timing
 from harness.select import Objective, Pareto, RuntimeLimit, Standing, Weighted, confirmation_level
 from harness.types import Confirmation
 from tests.harness.builders import ENVIRONMENT, entry, scored

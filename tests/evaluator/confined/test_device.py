@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from evaluator import Judge, Scored, gpus
-from evaluator.clocks import Clocks
 from evaluator.confined.device import FLUSH, CpuDevice, CudaGpu, Device, GpuDevice, make
 from evaluator.executors import LocalExecutor
+from evaluator.measuring.clocks import Clocks
 from evaluator.settings import JudgeSettings
 from evaluator.tasks import TASKS
 from evaluator.types import Call, EvaluatorError

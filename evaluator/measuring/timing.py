@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from evaluator.measuring.warmup import cold
 from evaluator.settings import TimingSettings
 from evaluator.types import Samples
-from evaluator.warmup import cold
 
 TimedPair = Callable[[bool], tuple[int, int]]
 """Calls candidate and reference on the same fresh inputs, the reference first if asked to; nanoseconds of each."""

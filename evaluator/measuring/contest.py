@@ -15,8 +15,8 @@ from statistics import fmean, median, pstdev
 
 import numpy as np
 
-from evaluator import timing
-from evaluator.clocks import Clocks
+from evaluator.measuring import timing
+from evaluator.measuring.clocks import Clocks
 from evaluator.settings import TimingSettings
 from evaluator.types import Answer, Call, Case, InvalidAnswer, OtherFailed, Plan, Samples, Task
 from evaluator.worker_handle import Stopped, Worker, stop

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator import stats
+from evaluator.measuring import stats
 from evaluator.types import Samples
 from tests.evaluator.machines import growing, rounds_of
 

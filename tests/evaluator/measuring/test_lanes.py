@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.lanes import hold, lock_folder, lock_names, spare, usable
+from evaluator.measuring.lanes import hold, lock_folder, lock_names, spare, usable
 from evaluator.settings import Lane
 from evaluator.types import EvaluatorError
 
@@ -31,7 +31,7 @@ def never() -> None:
 
 HOLD = (
     "import sys, time; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-    "from evaluator.lanes import hold; from evaluator.settings import Lane\n"
+    "from evaluator.measuring.lanes import hold; from evaluator.settings import Lane\n"
     "with hold([Lane(device=sys.argv[3], cpus=tuple(map(int, sys.argv[4:])))], folder=Path(sys.argv[2])):\n"
     "    print('held', flush=True)\n"
     "    time.sleep(600)\n"

@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from evaluator import stats
+from evaluator.measuring import stats
+from evaluator.measuring.timing import DISTURBED, NoiseProbe, TimedPair, measure
 from evaluator.settings import TimingSettings
-from evaluator.timing import DISTURBED, NoiseProbe, TimedPair, measure
 from evaluator.types import Samples
 
 

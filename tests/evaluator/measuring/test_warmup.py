@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evaluator.measuring.timing import TimedPair, measure
+from evaluator.measuring.warmup import MOST, WINDOW, cold, falling
 from evaluator.settings import TimingSettings
-from evaluator.timing import TimedPair, measure
-from evaluator.warmup import MOST, WINDOW, cold, falling
 
 
 def calls_until_warm(times: list[float], *, least: int = 1, room_s: float = 60.0) -> int:

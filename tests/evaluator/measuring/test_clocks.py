@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evaluator import Judge, JudgeSettings, Scored, TimingSettings
-from evaluator.clocks import ALLOWANCE_NS, CONVINCING, EXCESS_NS, Clocks
+from evaluator.measuring.clocks import ALLOWANCE_NS, CONVINCING, EXCESS_NS, Clocks
 from evaluator.tasks import TASKS
 
 MS = 1_000_000

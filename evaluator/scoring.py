@@ -1,0 +1,44 @@
+"""From measured samples and judged plans to a score. Pure.
+
+Owns: which figure of a score is which mean of which. Does not know: how plans were made, how samples were taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from evaluator.measuring import stats
+from evaluator.types import CaseQuality, CaseScore, Quality, Samples, Score, Task
+
+
+def score_cases(qualities: Sequence[CaseQuality], samples: Sequence[Samples]) -> tuple[CaseScore, ...]:
+    """The score of each case: its quality, and its run time from its samples (same order, one of each a case)."""
+    return tuple(
+        CaseScore(
+            quality=quality,
+            runtime_ms=stats.runtime_ms(case.candidate_us),
+            reference_ms=stats.runtime_ms(case.reference_us),
+            speedup=stats.speedup(case),
+            samples=case,
+        )
+        for quality, case in zip(qualities, samples, strict=True)
+    )
+
+
+def score_program(task: Task, qualities: Sequence[CaseQuality], samples: Sequence[Samples]) -> Score:
+    """The score over all cases: arithmetic means of quality, ceiling and the task's headline metrics; geometric means
+    of run time and speedup.
+    """
+    cases = score_cases(qualities, samples)
+    return Score(
+        quality=Quality(
+            name=task.quality_name,
+            value=fmean(quality.quality for quality in qualities),
+            ceiling=fmean(quality.ceiling for quality in qualities),
+        ),
+        runtime_ms=stats.geometric_mean([case.runtime_ms for case in cases]),
+        speedup=stats.combined_speedup(samples),
+        cases=cases,
+        metrics={name: fmean(quality.metrics[name] for quality in qualities) for name in task.headline_metrics},
+    )
