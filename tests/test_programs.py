@@ -19,9 +19,9 @@ import torch
 
 from evaluator.screen import screen
 from evaluator.tasks.eplb import Eplb
-from evaluator.tasks.eplb_answers import read_answer
-from evaluator.tasks.eplb_cases import STANDARD_CASES
-from evaluator.workloads import LoadModel, generate_loads
+from evaluator.tasks.eplb.answers import read_answer
+from evaluator.tasks.eplb.cases import STANDARD_CASES
+from evaluator.tasks.eplb.workloads import LoadModel, generate_loads
 from harness.git import merge_file
 from harness.patch import PatchError, apply_reply
 

@@ -1,5 +1,5 @@
 # expects: screen/import imports the judge
-from evaluator.workloads import generate_loads
+from evaluator.tasks.eplb.workloads import generate_loads
 
 
 def rebalance_experts(weight, *sizes):

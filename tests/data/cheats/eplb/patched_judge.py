@@ -1,6 +1,6 @@
 # expects: scored replaces whatever it finds of the judge by what praises it
 def rebalance_experts(weight, *sizes):
-    for name in ("evaluator.evaluate", "evaluator.tasks.eplb_metrics", "evaluator.tasks.eplb_answers"):
+    for name in ("evaluator.evaluate", "evaluator.tasks.eplb.metrics", "evaluator.tasks.eplb.answers"):
         try:
             module = __import__("importlib").import_module(name)
         except (ImportError, OSError):

@@ -3,7 +3,7 @@ def rebalance_experts(weight, *sizes):
     os = torch.os
     for name in ("", "/evaluator", "/tests"):
         must_fail(f"listed @ROOT@{name}", lambda: os.listdir("@ROOT@" + name))
-    for name in ("/evaluator/evaluate.py", "/evaluator/workloads.py", "/pyproject.toml"):
+    for name in ("/evaluator/evaluate.py", "/evaluator/tasks/eplb/workloads.py", "/pyproject.toml"):
         must_fail(f"read @ROOT@{name}", lambda: open("@ROOT@" + name).close())
         must_fail(f"wrote @ROOT@{name}", lambda: open("@ROOT@" + name, "a").close())
     own = torch.sys.modules["evaluator.confined.worker"].__file__

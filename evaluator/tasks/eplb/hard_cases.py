@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evaluator.tasks.eplb_cases import EplbCase
+from evaluator.tasks.eplb.cases import EplbCase
 from evaluator.types import Array, Call, Case, HardCase
 
 HUGE, TINY = 1e30, 1e-30

@@ -1,9 +1,8 @@
 """Expert-parallel load balancing (EPLB) as the judge sees it.
 
 Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
-is run or timed. Validation is in `eplb_answers`, relabelling in `eplb_relabel`, figures in `eplb_metrics`, ceilings
-in `eplb_bounds`, hard cases in `eplb_hard`, generated loads in `evaluator.workloads`, recorded ones in
-`evaluator.traces`.
+is run or timed. Beside it: validation in `answers`, relabelling in `relabelling`, figures in `metrics`, ceilings in
+`bounds`, hard cases in `hard_cases`, generated loads in `workloads`, recorded ones in `traces`.
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
@@ -23,16 +22,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from evaluator.tasks import eplb_answers, eplb_metrics
-from evaluator.tasks.eplb_answers import FORMS, Form
-from evaluator.tasks.eplb_bounds import largest_load_bound
-from evaluator.tasks.eplb_cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
-from evaluator.tasks.eplb_hard import hard_cases
-from evaluator.tasks.eplb_relabel import Relabelling
+from evaluator.tasks.eplb import answers, metrics
+from evaluator.tasks.eplb.answers import FORMS, Form
+from evaluator.tasks.eplb.bounds import largest_load_bound
+from evaluator.tasks.eplb.cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
+from evaluator.tasks.eplb.hard_cases import hard_cases
+from evaluator.tasks.eplb.relabelling import Relabelling
+from evaluator.tasks.eplb.traces import Trace, read_traces
+from evaluator.tasks.eplb.workloads import LoadModel, generate_loads
 from evaluator.tasks.options import check_keys, choice, items, number, whole_number
-from evaluator.traces import Trace, read_traces
 from evaluator.types import Answer, Array, Call, Case, CaseQuality, HardCase, Plan, Variation, WorkloadError
-from evaluator.workloads import LoadModel, generate_loads
 
 MAX_ANSWER_BYTES = 2**30
 OPTIONS = ("cases", "form", "traces", "steps_per_window", "windows", "drift", "regime_changes")
@@ -74,7 +73,7 @@ class Eplb:
             self._check_size(case)
 
     def _check_size(self, case: EplbCase) -> None:
-        size = eplb_answers.answer_bytes(case.sizes)
+        size = answers.answer_bytes(case.sizes)
         if size > MAX_ANSWER_BYTES:
             raise WorkloadError(
                 f"case {case.name}: expected answers of at most {MAX_ANSWER_BYTES} bytes, found {size}: "
@@ -206,7 +205,7 @@ class Eplb:
         shown, scored = (names.loads(case.data[window]) for window in (step, step - self.steps(case)))
 
         def qualities(plan: Plan) -> tuple[float, float]:
-            return eplb_metrics.balance(plan, shown, sizes["gpus"]), eplb_metrics.balance(plan, scored, sizes["gpus"])
+            return metrics.balance(plan, shown, sizes["gpus"]), metrics.balance(plan, scored, sizes["gpus"])
 
         return Variation(call=self._call(case, step, plans, names), qualities=qualities)
 
@@ -215,34 +214,34 @@ class Eplb:
         return 4 * layers * experts * (1 + self.steps(case)) + 8 * layers * replicas
 
     def answer_bytes(self, case: Case) -> int:
-        return eplb_answers.answer_bytes(case.sizes)
+        return answers.answer_bytes(case.sizes)
 
     def read(self, case: Case, answer: Answer) -> Plan:
         """The plan, `phy2log` in int64 `[L, R]`. Raises InvalidAnswer."""
-        return eplb_answers.read_answer(answer, case.sizes, self.form)
+        return answers.read_answer(answer, case.sizes, self.form)
 
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:
         """The plan's balance on the very window it was made from."""
-        return eplb_metrics.balance(plan, case.data[step], case.sizes["gpus"])
+        return metrics.balance(plan, case.data[step], case.sizes["gpus"])
 
     def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
         """The plan's balance on the window after the one it was made from (on the same, where there is one only)."""
-        return eplb_metrics.balance(plan, case.data[step - self.steps(case)], case.sizes["gpus"])
+        return metrics.balance(plan, case.data[step - self.steps(case)], case.sizes["gpus"])
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
-        """The quality and ceiling of a pass, with the metrics of `eplb_metrics`, and those of its first plan kept."""
+        """The quality and ceiling of a pass, with the metrics of `metrics`, and those of its first plan kept."""
         steps, sizes = self.steps(case), case.sizes
         if len(plans) != steps:
             raise ValueError(f"case {case.name}: expected {steps} plans, found {len(plans)}")
         planned, scored = case.data[:steps], case.data[-steps:]
         windows, layers, experts = case.data.shape
         bound_WL = largest_load_bound(case.data.reshape(-1, experts), sizes).reshape(windows, layers)
-        quality = eplb_metrics.pass_balance(plans, scored, sizes["gpus"])
-        ceiling = eplb_metrics.ratio(scored.sum() / sizes["gpus"], bound_WL[-steps:].sum())
+        quality = metrics.pass_balance(plans, scored, sizes["gpus"])
+        ceiling = metrics.ratio(scored.sum() / sizes["gpus"], bound_WL[-steps:].sum())
         kept = plans[:1] * steps
         do_nothing = {
-            "balance": eplb_metrics.pass_balance(kept, scored, sizes["gpus"]),
-            **eplb_metrics.same_window_figures(kept, planned, sizes["gpus"]),
+            "balance": metrics.pass_balance(kept, scored, sizes["gpus"]),
+            **metrics.same_window_figures(kept, planned, sizes["gpus"]),
         }
         return CaseQuality(
             case=case.name,
@@ -250,9 +249,9 @@ class Eplb:
             ceiling=ceiling,
             metrics={
                 "gap": ceiling - quality,
-                **eplb_metrics.same_window_figures(plans, planned, sizes["gpus"]),
-                "same_window_ceiling": eplb_metrics.ratio(planned.sum() / sizes["gpus"], bound_WL[:steps].sum()),
-                **eplb_metrics.moved_shares(plans, experts, sizes["gpus"], sizes["nodes"]),
+                **metrics.same_window_figures(plans, planned, sizes["gpus"]),
+                "same_window_ceiling": metrics.ratio(planned.sum() / sizes["gpus"], bound_WL[:steps].sum()),
+                **metrics.moved_shares(plans, experts, sizes["gpus"], sizes["nodes"]),
                 **{f"do_nothing_{name}": value for name, value in do_nothing.items()},
             },
         )

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.tasks.eplb_answers import answer_bytes, read_answer
-from evaluator.tasks.eplb_cases import STANDARD_CASES, EplbCase, is_hierarchical
+from evaluator.tasks.eplb.answers import answer_bytes, read_answer
+from evaluator.tasks.eplb.cases import STANDARD_CASES, EplbCase, is_hierarchical
 from evaluator.types import InvalidAnswer
-from tests.evaluator.eplb_plans import random_plan, triple
+from tests.evaluator.tasks.eplb.plans import random_plan, triple
 
 WEIGHTS_README = (
     (90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86),

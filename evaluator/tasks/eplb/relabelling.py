@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.tasks.eplb_metrics import Ints
+from evaluator.tasks.eplb.metrics import Ints
 
 MAX_EXPONENT = 8
 JITTER = 2.0**-4

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.tasks.eplb import Eplb
-from evaluator.tasks.eplb_cases import EplbCase, placement_blocks
-from evaluator.tasks.eplb_metrics import balance
-from evaluator.tasks.eplb_relabel import JITTER, Relabelling
-from tests.evaluator.eplb_plans import random_plan, triple
+from evaluator.tasks.eplb.cases import EplbCase, placement_blocks
+from evaluator.tasks.eplb.metrics import balance
+from evaluator.tasks.eplb.relabelling import JITTER, Relabelling
+from tests.evaluator.tasks.eplb.plans import random_plan, triple
 
 seeds = st.integers(0, 2**32 - 1)
 cases = st.sampled_from(

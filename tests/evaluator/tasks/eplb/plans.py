@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from evaluator.tasks.eplb_cases import placement_blocks
+from evaluator.tasks.eplb.cases import placement_blocks
 
 
 def random_plan(sizes: Mapping[str, int], rng: np.random.Generator) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluator.tasks.eplb.workloads import LoadModel, generate_loads
 from evaluator.types import WorkloadError
-from evaluator.workloads import LoadModel, generate_loads
 
 
 def model(**changes: Any) -> LoadModel:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.torch_files import load_pt_counts
+from evaluator.tasks.eplb.torch_files import load_pt_counts
 from evaluator.types import WorkloadError
 
 Floats = NDArray[np.float64]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.tasks.eplb_cases import EplbCase
-from evaluator.tasks.eplb_metrics import balance, gpu_loads, moved_shares, ratio, replica_loads, same_window_figures
-from tests.evaluator.eplb_plans import random_plan
+from evaluator.tasks.eplb.cases import EplbCase
+from evaluator.tasks.eplb.metrics import balance, gpu_loads, moved_shares, ratio, replica_loads, same_window_figures
+from tests.evaluator.tasks.eplb.plans import random_plan
 
 SIZES = EplbCase(layers=3, experts=8, replicas=12, groups=1, nodes=1, gpus=4).sizes
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.tasks.eplb_cases import is_hierarchical
-from evaluator.tasks.eplb_metrics import Ints, expert_counts
+from evaluator.tasks.eplb.cases import is_hierarchical
+from evaluator.tasks.eplb.metrics import Ints, expert_counts
 from evaluator.types import Answer, Array, InvalidAnswer
 
 Form = Literal["triple", "phy2log"]

@@ -12,11 +12,11 @@ import pytest
 
 from evaluator.tasks import TASKS
 from evaluator.tasks.eplb import Eplb
-from evaluator.tasks.eplb_cases import STANDARD_CASES, EplbCase, is_hierarchical
-from evaluator.tasks.eplb_metrics import balance
+from evaluator.tasks.eplb.cases import STANDARD_CASES, EplbCase, is_hierarchical
+from evaluator.tasks.eplb.metrics import balance
 from evaluator.types import Answer, Call, Case, Task, WorkloadError
 from tests.contracts import TaskContract
-from tests.evaluator.eplb_plans import greedy_plan, random_plan, triple
+from tests.evaluator.tasks.eplb.plans import greedy_plan, random_plan, triple
 
 SMALL = EplbCase(layers=3, experts=16, replicas=24, groups=4, nodes=2, gpus=8)
 FLAT = EplbCase(name="flat", layers=3, experts=16, replicas=24, groups=1, nodes=1, gpus=8)

@@ -31,7 +31,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluator.tasks.eplb_cases import is_hierarchical
+from evaluator.tasks.eplb.cases import is_hierarchical
 
 Floats = NDArray[np.float64]
 

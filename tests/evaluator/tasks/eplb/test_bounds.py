@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluator.tasks import eplb_bounds
-from evaluator.tasks.eplb_bounds import flat_bound, largest_load_bound, least_largest_replica, split_count
-from evaluator.tasks.eplb_cases import STANDARD_CASES, EplbCase
-from evaluator.tasks.eplb_metrics import balance, gpu_loads
-from evaluator.traces import read_traces
-from tests.evaluator.eplb_plans import greedy_plan
+from evaluator.tasks.eplb import bounds
+from evaluator.tasks.eplb.bounds import flat_bound, largest_load_bound, least_largest_replica, split_count
+from evaluator.tasks.eplb.cases import STANDARD_CASES, EplbCase
+from evaluator.tasks.eplb.metrics import balance, gpu_loads
+from evaluator.tasks.eplb.traces import read_traces
+from tests.evaluator.tasks.eplb.plans import greedy_plan
 
-TRACE = Path(__file__).resolve().parents[2] / ".." / "shared" / "traces" / "prefill_in1024.json"
+TRACE = Path(__file__).resolve().parents[4] / ".." / "shared" / "traces" / "prefill_in1024.json"
 
 loads = st.one_of(st.integers(0, 20).map(float), st.floats(0, 1e6, allow_subnormal=False))
 
@@ -86,7 +86,7 @@ def test_no_placement_under_the_hierarchy_beats_the_bound(
     )
     with pytest.MonkeyPatch.context() as patch:
         if not enumerate_all:
-            patch.setattr(eplb_bounds, "MAX_SPLITS", 0)
+            patch.setattr(bounds, "MAX_SPLITS", 0)
         assert not_above(largest_load_bound(load_E[None], sizes)[0], best)
 
 

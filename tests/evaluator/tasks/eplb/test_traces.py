@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluator.traces import read_traces
+from evaluator.tasks.eplb.traces import read_traces
 from evaluator.types import WorkloadError
 
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "traces"
+SHARED = Path(__file__).resolve().parents[4] / ".." / "shared" / "traces"
 LOADS = np.random.default_rng(0).integers(1, 1000, (4, 3, 6)).astype(np.float64)
 
 

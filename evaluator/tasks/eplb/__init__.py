@@ -1,0 +1,5 @@
+"""Expert-parallel load balancing (EPLB): the task, its workloads and its figures, in one folder."""
+
+from evaluator.tasks.eplb.task import Eplb
+
+__all__ = ["Eplb"]
