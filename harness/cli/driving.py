@@ -21,12 +21,12 @@ from harness.cli.building import OpenRun
 from harness.cli.common import UserError
 from harness.cli.run_verbs import Run
 from harness.patch import PatchError
-from harness.plain import one_line
 from harness.proposers import PROPOSERS, Shares
 from harness.report import attempts, jsonl, tables
 from harness.report.progress import Waiting
 from harness.search import Progress, outside, settle
 from harness.select import SELECTORS, standing
+from harness.text import one_line
 from harness.types import Entry, Message, Pending, Request, Turn, Usage
 
 AskedKind = Literal["patch", "rewrite", "crossover", "repair"]

@@ -14,22 +14,22 @@ import typer
 
 from evaluator import TASKS
 from harness.archive import Archive
-from harness.archive.exchange import bundle as bundle_run
-from harness.archive.exchange import push as push_run
-from harness.archive.exchanged import Pulled, Sent
-from harness.archive.receiving import Hooks
-from harness.archive.receiving import pull as pull_run
 from harness.cli import common
 from harness.cli.common import UserError
 from harness.cli.run_verbs import Run
 from harness.config import stored_objective
+from harness.exchange.holdings import Pulled, Sent
+from harness.exchange.receiving import Hooks
+from harness.exchange.receiving import pull as pull_run
+from harness.exchange.sending import bundle as bundle_run
+from harness.exchange.sending import push as push_run
 from harness.git.remote import Remote, remote
-from harness.plain import one_line
+from harness.readings.verify import faults
 from harness.report import jsonl
 from harness.report.progress import Waiting
 from harness.select import standing
+from harness.text import one_line
 from harness.types import Entry
-from harness.verify import faults
 
 Other = Annotated[str, typer.Argument(metavar="REMOTE", help="A folder, or an address: ssh, https, http, git.")]
 _LINE = 300

@@ -22,7 +22,7 @@ from harness.cli.run_verbs import Id, Run, open_run
 from harness.config import stored_objective
 from harness.git import Repository, encode
 from harness.git.viewing import add_worktree, plain_files
-from harness.patch_series import SEED
+from harness.readings.patch_series import SEED
 from harness.report import flat, jsonl
 from harness.report.progress import Waiting
 from harness.select import Standing, standing

@@ -20,11 +20,11 @@ from harness.cli import common, folders
 from harness.cli.run_verbs import Id, Run, open_run
 from harness.config import stored_objective
 from harness.git.viewing import graph as graph_of
-from harness.lineage import lineage as chain_to
-from harness.patch_series import SEED, PatchSeries, patch_series
-from harness.plain import visible
+from harness.readings.lineage import lineage as chain_to
+from harness.readings.patch_series import SEED, PatchSeries, patch_series
 from harness.report import attempts, graph_view, jsonl, lineage_view
 from harness.select import standing
+from harness.text import visible
 from harness.types import Entry
 
 _ROWS = 1000

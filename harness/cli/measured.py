@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.alike import Group, groups, members
 from harness.archive import Archive
 from harness.cli import common
-from harness.plain import one_line
+from harness.readings.comparable import Group, groups, members
+from harness.text import one_line
 from harness.types import Entry, Measurement
 
 _LINE = 400

@@ -18,9 +18,9 @@ from harness.cli.building import OpenRun
 from harness.cli.common import UserError
 from harness.cli.driving import ConfigOption
 from harness.cli.run_verbs import Run
-from harness.plain import one_line
 from harness.report import jsonl, measurements_view
 from harness.report.progress import Waiting
+from harness.text import one_line
 from harness.types import Entry, Measurement
 
 _LINE = 400

@@ -20,12 +20,12 @@ from harness.archive.glance import Glance
 from harness.cli import common, measured
 from harness.cli.common import UserError
 from harness.cli.opening import open_archive
-from harness.lineage import first_parent
-from harness.plain import one_line, visible
+from harness.readings.lineage import first_parent
+from harness.readings.verify import verify as verify_archive
 from harness.report import jsonl, measurements_view, tables
 from harness.report.progress import Waiting
+from harness.text import one_line, visible
 from harness.types import Entry
-from harness.verify import verify as verify_archive
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="An attempt: its number, its commit, or best.")]

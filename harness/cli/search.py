@@ -24,7 +24,6 @@ from harness.cli.live import View
 from harness.config import ASKED, Config, load
 from harness.config.models import keyed
 from harness.llm import Model, Models
-from harness.plain import one_line
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
@@ -32,6 +31,7 @@ from harness.report.stats_table import stats_view
 from harness.search import search as run_search
 from harness.search import settle
 from harness.select import SELECTORS, Standing, standing
+from harness.text import one_line
 from harness.types import Entry
 
 

@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.text import Text
 
 from evaluator import Interval, Rejected, Scored, Task
-from harness.lineage import Find, Gain, first_parent, gain, unlike
-from harness.plain import one_line
+from harness.readings.lineage import Find, Gain, first_parent, gain, unlike
 from harness.report.tables import balances, figures, milliseconds, plain_table, ratio, ratio_interval, titled
 from harness.select import Standing
+from harness.text import one_line
 from harness.types import Entry
 
 _NAME = 21

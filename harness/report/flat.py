@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from evaluator import Rejected, Task
-from harness.lineage import Find
-from harness.plain import one_line
+from harness.readings.lineage import Find
+from harness.text import one_line
 from harness.types import Entry
 
 _LONGEST = 1000

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from evaluator import Rejected, Task
-from harness.lineage import Find
-from harness.plain import one_line
+from harness.readings.lineage import Find
 from harness.report.attempts import change, half_width, origin, same
 from harness.report.tables import ratio
 from harness.select import Standing
+from harness.text import one_line
 from harness.types import Entry
 
 _WIDEST = 24

@@ -13,12 +13,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from evaluator import CaseScore, Rejected, Task
-from harness.lineage import Find, Gain, Lineage, Step, gain, surely_times
-from harness.plain import one_line
+from harness.readings.lineage import Find, Gain, Lineage, Step, gain, surely_times
 from harness.report.attempts import UNCERTAIN, change_words, half_width, same, speed_words
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import figures, plain_table, ratio, titled
 from harness.select import quality
+from harness.text import one_line
 from harness.types import Entry
 
 _NAME = 26

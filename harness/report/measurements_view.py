@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.text import Text
 
 from evaluator import Rejected, Task
-from harness.alike import Group, Joint, Member
-from harness.plain import one_line
+from harness.readings.comparable import Group, Joint, Member
 from harness.report import jsonl
 from harness.report.tables import figures, milliseconds, plain_table, ratio_interval, titled
+from harness.text import one_line
 from harness.types import Entry
 
 _LINE, _SLUG = 400, 40

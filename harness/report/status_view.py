@@ -13,10 +13,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.llm.ledger import Booked
-from harness.plain import one_line
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import ratio
 from harness.select import Standing, quality, speed
+from harness.text import one_line
 from harness.types import Entry, Pending
 
 ASKED, CALLING, ANSWERED, LEFT = "asked", "calling", "answered", "left"

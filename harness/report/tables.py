@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluator import CaseQuality, Environment, Interval, Rejected, Scored, Task, Verdict
-from harness.plain import one_line, visible
+from harness.text import one_line, visible
 
 _LINE, _NAME = 800, 80
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from harness.archive import Archive
-from harness.verify import verify
+from harness.readings.verify import verify
 from tests.cli.conftest import Searched
 from tests.cli.runs import Cli, git
 

@@ -15,8 +15,8 @@ from typing import Self
 
 from harness.archive import Archive, ArchiveError
 from harness.archive.keeper import _CODE as UPKEEP
+from harness.readings.verify import verify
 from harness.types import Attempt, Entry, Proposal
-from harness.verify import verify
 from tests.harness.archives import changing, git, new, refused, seed_attempt
 from tests.harness.processes import Report, child
 

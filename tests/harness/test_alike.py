@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from evaluator import TASKS, Environment, Samples, Scored, Verdict, combined_speedup, joined
-from harness.alike import groups, members
 from harness.archive.records import verdict_from_json, verdict_to_json
+from harness.readings.comparable import groups, members
 from harness.report import attempts, measurements_view
 from harness.search.judging import same_machine
 from harness.select import Pareto, clearly_faster, standing

@@ -19,13 +19,13 @@ from pathlib import Path
 import pytest
 
 from harness.archive import Archive, ArchiveError
-from harness.archive.exchange import bundle, push
-from harness.archive.exchanged import ExchangeError, Pulled, Sent
-from harness.archive.receiving import Hooks, pull
+from harness.exchange.holdings import ExchangeError, Pulled, Sent
+from harness.exchange.receiving import Hooks, pull
+from harness.exchange.sending import bundle, push
 from harness.git import GitError
 from harness.git.remote import RemoteError, remote
+from harness.readings.verify import faults, verify
 from harness.types import Attempt, Entry, Proposal
-from harness.verify import faults, verify
 from tests.harness.archives import changing, family, fsck, git, new, seed_attempt
 from tests.harness.processes import Report, child, reported
 

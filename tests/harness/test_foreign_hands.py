@@ -16,11 +16,11 @@ from harness import patch
 from harness.archive import Archive, ArchiveError
 from harness.archive.keeper import Keeper
 from harness.proposers import View
+from harness.readings.verify import verify
 from harness.search import search
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front
 from harness.types import Attempt, Edit, Entry, HarnessError, Patch, Proposal
-from harness.verify import verify
 from tests.harness.archives import CONFIG, changing, family, fsck, git, new, refused, seed_attempt
 from tests.harness.builders import PROGRAM, KnobJudge, scored
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import patch
-from harness.lineage import Gain, Lineage, gain, lineage
-from harness.patch_series import patch_series
+from harness.readings.lineage import Gain, Lineage, gain, lineage
+from harness.readings.patch_series import patch_series
 from harness.types import Confirmation, Entry, HarnessError, Kind, Patch
 from tests.harness.builders import PROGRAM, REJECTED, duel, entry, scored
 

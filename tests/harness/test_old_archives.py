@@ -10,8 +10,8 @@ import pytest
 from evaluator.types import Rejected
 from harness.archive import Archive
 from harness.patch import apply_reply
+from harness.readings.verify import verify
 from harness.types import Attempt
-from harness.verify import verify
 from tests.harness.archives import fsck, git, refused
 from tests.harness.builders import PROGRAM, duel, scored
 

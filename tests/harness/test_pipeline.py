@@ -21,11 +21,11 @@ from evaluator.types import EvaluatorError
 from harness.archive import Archive
 from harness.archive.details import Rows
 from harness.llm.ledger import Booked, Bound, OverBudget
+from harness.readings.verify import verify
 from harness.search import Judge, Progress, search, settle
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front, standing
 from harness.types import Entry, HarnessError, Pending, Proposal, Request, Turn
-from harness.verify import verify
 from tests.harness.archives import git
 from tests.harness.builders import PROGRAM, KnobJudge, scored
 from tests.harness.models import BOUND, Asking, Models, knobs, turn

@@ -11,9 +11,9 @@ from harness.patch import PatchError
 from harness.proposers import PROPOSERS, PatchText, Proposer, ProposerOptions, View, recorded_replies, recorded_run
 from harness.proposers.base import program_id
 from harness.proposers.replay import Replay
+from harness.readings.verify import verify
 from harness.select import Pareto, standing
 from harness.types import Attempt, Entry, HarnessError, Proposal
-from harness.verify import verify
 from tests.harness import archives
 from tests.harness.builders import PROGRAM, KnobJudge, scored
 from tests.harness.contracts import OfflineContract

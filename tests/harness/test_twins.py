@@ -21,6 +21,7 @@ from harness.archive import Archive
 from harness.identity import meaning
 from harness.llm.bandit import BanditSettings, bandit
 from harness.proposers.history import History
+from harness.readings.verify import verify
 from harness.report.attempts import row
 from harness.report.stats import stats
 from harness.report.stats_table import stats_record, stats_view
@@ -28,7 +29,6 @@ from harness.search import Progress, search
 from harness.search.budget import Budget
 from harness.select import Pareto, standing
 from harness.types import Entry, Request, Turn
-from harness.verify import verify
 from tests.harness.archives import git
 from tests.harness.builders import PROGRAM, REJECTED, KnobJudge
 from tests.harness.models import Asking, Models, knobs, turn

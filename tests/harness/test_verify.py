@@ -11,8 +11,8 @@ import pytest
 from harness.archive import Archive
 from harness.git import Repository, encode
 from harness.patch import apply_reply
+from harness.readings.verify import verify
 from harness.types import Attempt, Entry, Proposal
-from harness.verify import verify
 from tests.harness.archives import changing, family, git, new, raw, seed_attempt
 from tests.harness.builders import PROGRAM, REJECTED, scored
 

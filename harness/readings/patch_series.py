@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from harness import patch
-from harness.lineage import Lineage, Step
 from harness.patch import PatchError
-from harness.plain import slug
+from harness.readings.lineage import Lineage, Step
+from harness.text import slug
 from harness.types import HarnessError
 
 SEED = "seed.py"

@@ -22,7 +22,11 @@ from pathlib import Path
 from harness.archive.archive import Archive
 from harness.archive.cache import FILE as INDEX
 from harness.archive.commits import ArchiveError
-from harness.archive.exchanged import (
+from harness.archive.index import ATTEMPTS
+from harness.archive.measurements import NOTES
+from harness.archive.notices import ADVICE
+from harness.archive.opening import BEST, SEED, exists, repository_at, root_of
+from harness.exchange.holdings import (
     ExchangeError,
     Held,
     Pulled,
@@ -32,10 +36,6 @@ from harness.archive.exchanged import (
     refuse_differing,
     refuse_no_run,
 )
-from harness.archive.index import ATTEMPTS
-from harness.archive.measurements import NOTES
-from harness.archive.notices import ADVICE
-from harness.archive.opening import BEST, SEED, exists, repository_at, root_of
 from harness.git import GitError, Repository, decode
 from harness.git.remote import Remote, RemoteError
 from harness.git.staging import THEIRS, Staging, staged

@@ -17,7 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.archive.archive import Archive
-from harness.archive.exchanged import (
+from harness.archive.index import ATTEMPTS
+from harness.archive.measurements import NOTES
+from harness.archive.notices import ADVICE
+from harness.archive.opening import BEST, SEED, repository_at
+from harness.archive.writing import ELITES
+from harness.exchange.holdings import (
     ExchangeError,
     Held,
     Sent,
@@ -26,12 +31,7 @@ from harness.archive.exchanged import (
     refuse_another,
     refuse_differing,
 )
-from harness.archive.index import ATTEMPTS
-from harness.archive.measurements import NOTES
-from harness.archive.notices import ADVICE
-from harness.archive.opening import BEST, SEED, repository_at
-from harness.archive.receiving import Hooks, receive, refuse_used, writing_to
-from harness.archive.writing import ELITES
+from harness.exchange.receiving import Hooks, receive, refuse_used, writing_to
 from harness.git.remote import Remote, RemoteError
 from harness.git.staging import THEIRS, Staging
 from harness.types import Entry

@@ -7,8 +7,8 @@ from pathlib import PurePath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.plain import one_line, slug, visible
 from harness.report.flat import text_cell
+from harness.text import one_line, slug, visible
 
 
 @given(st.text(max_size=80), st.integers(1, 40))

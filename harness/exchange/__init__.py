@@ -1,0 +1,1 @@
+"""Runs exchanged with other repositories: sent, received, and what each side holds."""
