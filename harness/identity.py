@@ -28,6 +28,7 @@ import sys
 from typing import Any
 
 from evaluator.screen import parse
+from harness.text import encode
 
 _FORMAT = 1
 """Of the serialised tree: to be raised when the same tree gives another hash, or programs are told apart otherwise."""
@@ -48,6 +49,12 @@ _TYPE_COMMENT = re.compile(r"#\s*type\s*:")
 _WORD = re.compile(r"\w+")
 _IGNORED = frozenset(("ctx", "type_comment", "type_ignores"))
 """Fields that follow from the place of a node, or that the parser leaves empty."""
+
+
+def program_id(source: str) -> str:
+    """The id git gives a program of this text, as in `Entry.program_id`."""
+    data = encode(source)
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def meaning(source: str) -> str:

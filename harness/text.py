@@ -1,7 +1,7 @@
-"""Texts of others, made fit for a terminal, a table and a file's name. Pure.
+"""Text as bytes and back, and text from strangers made safe to show. Pure.
 
-Owns: what becomes of characters that would steer a terminal, break a line or name another folder.
-Does not know: where a text comes from, nor where it goes.
+Owns: the one encoding of programs and replies, and what becomes of characters that would control a terminal, break a
+line or leave a folder. Does not know: where a text comes from, nor where it goes.
 
 Names, descriptions and programs come from models, and a whole run may come from a stranger.
 """
@@ -11,29 +11,44 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ELLIPSIS = "…"
 _SLUG = 40
 
 
-def _unseen(character: str) -> bool:
-    """Whether it is a control, half of a surrogate pair, an invisible formatting character or an odd line end."""
+def encode(text: str) -> bytes:
+    """Any str to bytes, and by `decode` back to the same str: lone surrogates included, line ends untouched."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode(data: bytes) -> str:
+    """The str of bytes made by `encode`. Raises UnicodeDecodeError for other bytes."""
+    return data.decode("utf-8", "surrogatepass")
+
+
+def _invisible(character: str) -> bool:
+    """Whether it is a control, a lone surrogate, an invisible formatting character or an unusual line end."""
     return unicodedata.category(character)[0] == "C" or character in "\u2028\u2029"
 
 
-def one_line(text: str, limit: int) -> str:
-    """Printable characters on one line, runs of white space as one blank, cut at `limit`."""
-    cut = text[: 4 * limit]
-    if not cut.isprintable():
-        cut = "".join(" " if _unseen(one) else one for one in cut)
-    line = " ".join(cut.split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + _ELLIPSIS
+def printable(text: str) -> str:
+    """The text with a blank for each character that cannot be seen, line ends included."""
+    if text.isprintable():  # nearly all texts are, and the loop below is slow
+        return text
+    return "".join(" " if _invisible(character) else character for character in text)
+
+
+def one_line(text: str, limit: int, *, ellipsis: str = "…") -> str:
+    """Printable characters on one line, each run of white space as one blank, at most `limit` characters."""
+    line = " ".join(printable(text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: max(0, limit - len(ellipsis))].rstrip() + ellipsis
 
 
 def visible(line: str) -> str:
-    """A line of a program as it is, but for what would steer a terminal: that becomes `?`."""
-    return line if line.isprintable() else "".join("?" if one != "\t" and _unseen(one) else one for one in line)
+    """A line of a program as it is, with `?` for each character that would control a terminal."""
+    if line.isprintable():
+        return line
+    return "".join("?" if character != "\t" and _invisible(character) else character for character in line)
 
 
 def slug(name: str, otherwise: str) -> str:
-    """A part of a file's name: small letters, digits, `_` and `-` alone; `otherwise` where nothing is left."""
+    """A part of a file name: lower-case letters, digits, `_` and `-` only; `otherwise` where nothing is left."""
     return re.sub(r"[^a-z0-9_]+", "-", name[: 4 * _SLUG].lower())[:_SLUG].strip("-_") or otherwise

@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from evaluator.types import Rejected
-from harness.git import decode, encode
+from harness.text import decode, encode
 from harness.types import Finish, Pending, Proposal, Request, Turn, TurnNote, Usage
 
 NOTHING_CAME: Mapping[Finish, tuple[str, str]] = MappingProxyType(

@@ -6,6 +6,7 @@ Does not know: how any of them is made, judged or stored.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -265,3 +266,16 @@ class Measurement:
     when_s: int
     seed: int
     environment: Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What tries have cost."""
+
+    usd: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.usd) and self.usd >= 0 and self.tokens >= 0 and self.calls >= 0):
+            raise ValueError(f"expected finite dollars, tokens and calls of at least 0, found {self}")

@@ -31,10 +31,9 @@ from harness.archive.texts import Texts
 from harness.archive.tickets import Tickets
 from harness.archive.writing import Pointed, Writing
 from harness.git import Repository
-from harness.llm.ledger import Booked
 from harness.series import Series
 from harness.turns import read_turns
-from harness.types import Attempt, Entry, Pending, Proposal, Turn
+from harness.types import Attempt, Booked, Entry, Pending, Proposal, Turn
 
 
 class Archive:

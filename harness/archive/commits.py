@@ -24,7 +24,8 @@ from harness.archive.records import (
     proposal_from_bytes,
     record_from_bytes,
 )
-from harness.git import Batch, GitObject, Group, Read, Repository, decode, encode
+from harness.git import Batch, GitObject, Group, Read, Repository
+from harness.text import decode, encode
 from harness.types import Entry, HarnessError, Pending
 
 FORMAT = 2

@@ -17,9 +17,8 @@ from harness.archive.cache import Cache, Row
 from harness.archive.commits import Archived, Damaged, read_attempts
 from harness.archive.details import Details
 from harness.git import Batch, RefLock, Repository
-from harness.llm.ledger import Booked
 from harness.series import Series
-from harness.types import Entry
+from harness.types import Booked, Entry
 
 ATTEMPTS = "refs/attempts"
 _AHEAD = 4

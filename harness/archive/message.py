@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterator
 
 from evaluator.types import Rejected, Scored
 from harness.archive.records import Record
+from harness.text import one_line, printable
 
 _SUBJECT = 100
 _VALUE = 200
@@ -37,15 +37,9 @@ def attempt_message(record: Record) -> str:
     return "\n\n".join(part for part in (subject, _body(record.description), trailers) if part) + "\n"
 
 
-def one_line(text: str, limit: int) -> str:
-    """Printable characters on one line, runs of white space as one blank, cut at `limit`."""
-    line = " ".join(_printable(text[: 4 * limit]).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
 def _body(description: str) -> str:
     cut = description if len(description) <= _BODY else description[:_BODY] + "…"
-    paragraphs = re.split(r"\n\s*\n", "\n".join(_printable(line) for line in cut.splitlines()))
+    paragraphs = re.split(r"\n\s*\n", "\n".join(printable(line) for line in cut.splitlines()))
     wrapped = (textwrap.fill(" ".join(one.split()), _WIDTH, break_on_hyphens=False) for one in paragraphs)
     # A line of dashes would end the message for `git format-patch` and `git am`.
     return "\n\n".join(re.sub(r"(?m)^(?=---|diff |Index: )", " ", one) for one in wrapped if one)
@@ -80,10 +74,3 @@ def _key(quality_name: str) -> str:
     """`balance_next` to `Balance`: git knows letters, digits and dashes in the key of a trailer."""
     word = re.sub(r"[^a-z0-9]", "", quality_name.split("_")[0].lower())
     return word.capitalize() or "Quality"
-
-
-def _printable(text: str) -> str:
-    """Blanks for controls, surrogates, invisible formatting characters, and line and paragraph separators."""
-    if text.isprintable() and text.isascii():  # nearly all are, and most of a batch's time would go here
-        return text
-    return "".join(" " if unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" else one for one in text)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import secrets
 
-from harness.git import Repository, decode, encode
+from harness.git import Repository
 from harness.git.store import write_file
+from harness.text import decode, encode
 
 ADVICE = "refs/advice"
 STOP = "stop"

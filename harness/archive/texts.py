@@ -10,7 +10,8 @@ import threading
 from collections import OrderedDict
 
 from harness.archive.commits import ArchiveError
-from harness.git import Repository, decode
+from harness.git import Repository
+from harness.text import decode
 
 _KEPT_BYTES = 4_000_000
 

@@ -17,7 +17,8 @@ from harness.archive.opening import BEST
 from harness.archive.records import record_of, record_to_bytes
 from harness.archive.texts import Texts
 from harness.archive.tickets import Tickets
-from harness.git import Batch, GitError, RefLock, Repository, encode
+from harness.git import Batch, GitError, RefLock, Repository
+from harness.text import encode
 from harness.turns import transcript
 from harness.types import Attempt, Entry, Pending, Proposal
 

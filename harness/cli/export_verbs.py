@@ -20,12 +20,13 @@ from harness.cli import common, folders
 from harness.cli.common import UserError
 from harness.cli.run_verbs import Id, Run, open_run
 from harness.config import stored_objective
-from harness.git import Repository, encode
+from harness.git import Repository
 from harness.git.viewing import add_worktree, plain_files
 from harness.readings.patch_series import SEED
 from harness.report import flat, jsonl
 from harness.report.progress import Waiting
 from harness.select import Standing, standing
+from harness.text import encode
 from harness.types import Entry
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty.")]

@@ -36,10 +36,11 @@ from harness.exchange.holdings import (
     refuse_differing,
     refuse_no_run,
 )
-from harness.git import GitError, Repository, decode
+from harness.git import GitError, Repository
 from harness.git.remote import Remote, RemoteError
 from harness.git.staging import THEIRS, Staging, staged
 from harness.git.store import sync
+from harness.text import decode, visible
 from harness.types import Entry
 
 _AT_ONCE = 256
@@ -327,7 +328,7 @@ def _foreign(theirs: Held, there: str) -> tuple[str, ...]:
     odd = [name for name in theirs.other if name.startswith((f"{ATTEMPTS}/", f"{ADVICE}/"))]
     if not odd:
         return ()
-    named = ", ".join("".join(one if one.isprintable() else "?" for one in name[:80]) for name in odd[:_NAMED])
+    named = ", ".join(visible(name[:80]) for name in odd[:_NAMED])
     return (f"{len(odd)} refs of {there} that have no number: {named}",)
 
 

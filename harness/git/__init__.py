@@ -1,6 +1,6 @@
 """Git, the only place that touches it: the command, durable objects, refs, and the repository they make up."""
 
-from harness.git.command import GitError, GitObject, decode, encode, merge_file, python_process, run_git
+from harness.git.command import GitError, GitObject, merge_file, python_process, run_git
 from harness.git.repository import WRITERS_LOCK, Repository
 from harness.git.store import Batch, RefLock
 from harness.git.upkeep import Group, Pace, Read, Upkeep, usual_pace
@@ -16,8 +16,6 @@ __all__ = [
     "RefLock",
     "Repository",
     "Upkeep",
-    "decode",
-    "encode",
     "merge_file",
     "python_process",
     "run_git",

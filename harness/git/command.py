@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from harness.text import decode, encode
 from harness.types import HarnessError
 
 _PASSED_ON = ("PATH", "TMPDIR", "LD_LIBRARY_PATH")
@@ -48,15 +49,6 @@ class GitObject:
     kind: str = ""
     data: bytes = b""
     problem: str = ""
-
-
-def encode(text: str) -> bytes:
-    """Any str to bytes, and by `decode` back to the same str: lone surrogates included, line ends untouched."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def decode(data: bytes) -> str:
-    return data.decode("utf-8", "surrogatepass")
 
 
 def said(stderr: bytes) -> str:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.git.command import GitError
+from harness.text import one_line, visible
 
 _PASSED_ON = frozenset(
     {
@@ -138,7 +139,7 @@ def remote(
     """A path or an address as a person gives it; a relative path stands in `base`. Raises RemoteError where it could
     be taken for an option, or names a program to be run.
     """
-    shown = re.sub(r"//[^/@]*@", "//", "".join(one if one.isprintable() else "?" for one in text))
+    shown = re.sub(r"//[^/@]*@", "//", visible(text))
     if not text or text.startswith("-") or not text.isprintable():
         raise RemoteError(f"expected a path or an address, found `{shown}`: write ./{shown} for a path of that name")
     if re.match(r"[A-Za-z0-9+.-]*::", text):
@@ -188,8 +189,7 @@ def told_by(words: str, refused: Sequence[str] = ()) -> str:
     """What of git's words says what went wrong, on one line that steers no terminal."""
     lines = [line for line in words.splitlines() if line.strip() and not _PROGRESS.match(line)]
     text = " ".join([*refused, *lines]) or "nothing"
-    line = " ".join("".join(one if one.isprintable() else " " for one in text).split()).rstrip(".")
-    return line if len(line) <= _TOLD else line[:_TOLD] + "…"
+    return one_line(text, _TOLD).rstrip(".")
 
 
 def what_to_do(told: str) -> str:
@@ -228,7 +228,7 @@ def _listen(process: subprocess.Popen[bytes], progress: Callable[[str], None] | 
             kept, rest = (kept + whole_lines)[-_KEPT:], rest[-_KEPT:]
             shown = [line for line in lines if _PROGRESS.match(line)]
             if progress is not None and shown:
-                progress("".join(one if one.isprintable() else " " for one in shown[-1]).strip())
+                progress(one_line(shown[-1], _TOLD))
         elif process.poll() is not None:
             break
         elif time.monotonic() - heard_s > _SILENCE_S:

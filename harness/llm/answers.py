@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.text import one_line
 from harness.types import Finish, Usage
 
 REFUSED = ("content_filter", "refusal", "safety", "content_policy_violation")
@@ -44,8 +45,7 @@ class Embedded(ValueError):
 
 def quoted(text: str, most: int = SHOWN) -> str:
     """Somebody else's words on one line, printable and not too many."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
-    return line if len(line) <= most else line[: most - 3] + "..."
+    return one_line(text, most, ellipsis="...")
 
 
 def said(raw: bytes) -> str:

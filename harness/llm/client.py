@@ -19,9 +19,9 @@ from types import TracebackType
 
 from harness.llm.answers import Answer, quoted
 from harness.llm.endpoint import Endpoint, Fault
-from harness.llm.ledger import Booked, Bound, Hold, Ledger, OverBudget
+from harness.llm.ledger import Bound, Hold, Ledger, OverBudget
 from harness.llm.model import Charge, Model, bound, charge, check_bounded, masked, most_charge
-from harness.types import HarnessError, Request, Turn, TurnNote, Usage
+from harness.types import Booked, HarnessError, Request, Turn, TurnNote, Usage
 
 MOST_NOTE = 1000
 APART_S = 0.001

@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from harness.types import HarnessError
+from harness.types import Booked, HarnessError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +27,6 @@ class Bound:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.usd) and self.usd >= 0 and self.tokens >= 0):
             raise ValueError(f"expected finite dollars and tokens of at least 0, found {self}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Booked:
-    """What tries have cost."""
-
-    usd: float = 0.0
-    tokens: int = 0
-    calls: int = 0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.usd) and self.usd >= 0 and self.tokens >= 0 and self.calls >= 0):
-            raise ValueError(f"expected finite dollars, tokens and calls of at least 0, found {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from harness.prompt.conversation import further_turn
 from harness.prompt.material import Failure, Frame, Material, Shown, TaskFacts
 from harness.prompt.sample import ASKED, check
 from harness.prompt.templates import Templates, read_templates
-from harness.prompt.text import fenced, one_line, shortened, tokens
+from harness.prompt.text import data_line, fenced, shortened, tokens
 
 __all__ = [
     "ASKED",
@@ -18,10 +18,10 @@ __all__ = [
     "TooLarge",
     "build",
     "check",
+    "data_line",
     "fenced",
     "further_turn",
     "lighter",
-    "one_line",
     "read_templates",
     "shortened",
     "size",

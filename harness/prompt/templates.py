@@ -16,7 +16,7 @@ from jinja2.loaders import FunctionLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from evaluator.shipped import shipped
-from harness.prompt.text import clean, fenced, one_line
+from harness.prompt.text import clean, data_line, fenced
 from harness.types import HarnessError
 
 SHIPPED = "configs/prompts"
@@ -76,7 +76,7 @@ class Templates:
             keep_trailing_newline=True,
             auto_reload=False,
         )
-        self._environment.filters.update(fenced=fenced, line=one_line)
+        self._environment.filters.update(fenced=fenced, line=data_line)
         for name in sorted(texts):
             try:
                 self._environment.get_template(name)

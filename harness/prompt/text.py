@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 
+from harness.text import one_line
+
 BYTES_A_TOKEN = 3
 """Below what tokenisers make of code and of English, so that a prompt is smaller than it is reckoned to be."""
 
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _TICKS = re.compile("`+")
-_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 def tokens(text: str) -> int:
@@ -33,10 +34,9 @@ def fenced(text: str, language: str = "") -> str:
     return f"{ticks}{language}\n{body}{end}{ticks}"
 
 
-def one_line(text: str, longest: int = 100) -> str:
+def data_line(text: str, longest: int = 100) -> str:
     """The text on one line of at most so many characters; backticks become quotes."""
-    line = " ".join(_CONTROLS.sub(" ", text).split()).replace("`", "'")
-    return line if len(line) <= longest else line[: max(0, longest - 3)] + "..."
+    return one_line(text, longest, ellipsis="...").replace("`", "'")
 
 
 def shortened(text: str, longest: int) -> str:

@@ -5,7 +5,6 @@ Owns: the protocol of proposers and their options. Does not know: any proposer, 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,6 @@ from typing import Protocol, Self
 
 from evaluator.settings import JudgeSettings
 from evaluator.types import Rejected, Task
-from harness.git import encode
 from harness.llm.bandit import BanditSettings
 from harness.select import Standing
 from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
@@ -186,9 +184,3 @@ class ProposerOptions:
                 raise ValueError(f"expected {name} of at least 0, found {value}")
         if self.rejections < 0 or self.context_tokens < 1:
             raise ValueError(f"expected rejections >= 0 and context_tokens >= 1, found {self}")
-
-
-def program_id(source: str) -> str:
-    """The id git gives a program of this text, as in `Entry.program_id`."""
-    data = encode(source)
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 
 from evaluator.types import Rejected
 from harness import patch
+from harness.identity import program_id
 from harness.patch import PatchError
-from harness.proposers.base import Proposer, ProposerOptions, View, program_id
+from harness.proposers.base import Proposer, ProposerOptions, View
 from harness.proposers.constants import variants
 from harness.proposers.crossover import merged
 from harness.select import improves

@@ -12,12 +12,11 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.llm.ledger import Booked
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import ratio
 from harness.select import Standing, quality, speed
 from harness.text import one_line
-from harness.types import Entry, Pending
+from harness.types import Booked, Entry, Pending
 
 ASKED, CALLING, ANSWERED, LEFT = "asked", "calling", "answered", "left"
 

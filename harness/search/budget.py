@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.llm.ledger import Booked, Ledger
+from harness.llm.ledger import Ledger
+from harness.types import Booked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from evaluator.types import Rejected, Scored, Verdict
 from harness import patch
-from harness.identity import meaning
-from harness.proposers.base import program_id
+from harness.identity import meaning, program_id
 from harness.search.judging import Job
 from harness.types import Attempt, Candidate, Confirmation, Pending
 

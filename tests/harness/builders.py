@@ -17,7 +17,7 @@ from evaluator.types import (
     Samples,
     Score,
 )
-from harness.proposers.base import program_id
+from harness.identity import program_id
 from harness.select import Objective, speed, standing
 from harness.types import Confirmation, Entry, Kind
 

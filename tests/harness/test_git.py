@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.git import GitError, Repository, decode, encode, merge_file, run_git, store
+from harness.git import GitError, Repository, merge_file, run_git, store
 from harness.git import command as git_command
+from harness.text import decode, encode
 from tests.harness.archives import fsck, git
 
 BASE = "a\nb\nc\nd\ne\n"

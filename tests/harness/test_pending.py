@@ -12,9 +12,8 @@ import pytest
 
 from harness.archive import Archive, ArchiveError
 from harness.archive.owners import Owner
-from harness.git import encode
-from harness.llm.ledger import Booked
-from harness.types import Message, Pending, Proposal, Request, Turn, Usage
+from harness.text import encode
+from harness.types import Booked, Message, Pending, Proposal, Request, Turn, Usage
 from tests.harness.archives import fsck, git, new, raw
 from tests.harness.processes import Report, child, reported
 

@@ -20,12 +20,12 @@ from evaluator import Progress as Judging
 from evaluator.types import EvaluatorError
 from harness.archive import Archive
 from harness.archive.details import Rows
-from harness.llm.ledger import Booked, Bound, OverBudget
+from harness.llm.ledger import Bound, OverBudget
 from harness.readings.verify import verify
 from harness.search import Judge, Progress, search, settle
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front, standing
-from harness.types import Entry, HarnessError, Pending, Proposal, Request, Turn
+from harness.types import Booked, Entry, HarnessError, Pending, Proposal, Request, Turn
 from tests.harness.archives import git
 from tests.harness.builders import PROGRAM, KnobJudge, scored
 from tests.harness.models import BOUND, Asking, Models, knobs, turn

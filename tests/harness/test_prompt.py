@@ -20,10 +20,10 @@ from harness.prompt import (
     TooLarge,
     build,
     check,
+    data_line,
     fenced,
     further_turn,
     lighter,
-    one_line,
     read_templates,
     shortened,
     size,
@@ -107,7 +107,7 @@ class TestText:
 
     @given(HOSTILE, st.integers(0, 40))
     def test_one_line_is_one_short_line_without_backticks(self, text: str, longest: int) -> None:
-        line = one_line(text, longest)
+        line = data_line(text, longest)
         assert len(line.splitlines()) <= 1 and "`" not in line
         assert len(line) <= max(longest, 3)
 

@@ -7,9 +7,9 @@ import pytest
 from evaluator.types import Rejected
 from harness import patch
 from harness.archive import Archive
+from harness.identity import program_id
 from harness.patch import PatchError
 from harness.proposers import PROPOSERS, PatchText, Proposer, ProposerOptions, View, recorded_replies, recorded_run
-from harness.proposers.base import program_id
 from harness.proposers.replay import Replay
 from harness.readings.verify import verify
 from harness.select import Pareto, standing

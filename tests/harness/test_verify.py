@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.archive import Archive
-from harness.git import Repository, encode
+from harness.git import Repository
 from harness.patch import apply_reply
 from harness.readings.verify import verify
+from harness.text import encode
 from harness.types import Attempt, Entry, Proposal
 from tests.harness.archives import changing, family, git, new, raw, seed_attempt
 from tests.harness.builders import PROGRAM, REJECTED, scored
