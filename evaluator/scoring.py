@@ -34,7 +34,7 @@ def score_program(task: Task, qualities: Sequence[CaseQuality], samples: Sequenc
     return Score(
         quality=Quality(
             name=task.quality_name,
-            value=fmean(quality.quality for quality in qualities),
+            value=fmean(quality.value for quality in qualities),
             ceiling=fmean(quality.ceiling for quality in qualities),
         ),
         runtime_ms=stats.geometric_mean([case.runtime_ms for case in cases]),

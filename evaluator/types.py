@@ -117,16 +117,16 @@ class Variation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseQuality:
-    """How good a program's plans for one case are. `quality` and `ceiling`: higher is better."""
+    """How good a program's plans for one case are. `value` and `ceiling`: higher is better."""
 
     case: str
-    quality: float
+    value: float = field(metadata={"stored": "quality"})
     ceiling: float
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", _frozen(self.metrics))
-        for name, value in {"quality": self.quality, "ceiling": self.ceiling, **self.metrics}.items():
+        for name, value in {"quality": self.value, "ceiling": self.ceiling, **self.metrics}.items():
             if not math.isfinite(value):
                 raise ValueError(f"case {self.case}: {name} is {value}, expected a finite number")
 

@@ -8,15 +8,16 @@ do not count. Docstrings do not either. Everything else does: names, the order o
 annotations (dataclasses and compilers of tensor programs read them), `from __future__`, statements without effect.
 
 A program may look at itself, and then its places, its text and its docstrings do count. So a program that names any of
-the ways there (`LOOKS`: `__doc__`, `__file__`, `__code__`, `inspect`, `open` and their like, as an identifier or within
-a string; `program` is its file and its module) has no meaning here, "": it is the same as another only byte for byte.
+the ways there (`INTROSPECTIVE_NAMES`: `__doc__`, `__file__`, `__code__`, `inspect`, `open` and their like, as an
+identifier or within a string; `program` is its file and its module) has no syntax hash, "": it is the same as another
+only byte for byte.
 Neither has one with type comments, which TorchScript reads; else it and Triton read a function's text only to parse it
 again. A program that hides what it looks at is taken for its twin and fools its author alone: a twin takes over a
 verdict and wins nothing by it.
 
 The hash holds for one minor version of one implementation of Python: others may parse the same text to another tree. An
-archive that is continued under another one does not know its older programs by meaning any more, and knows them by
-their bytes as ever.
+archive that is continued under another one no longer recognises its older programs by their syntax, only by
+their bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _WAYS = (
     "format_exc inspect getdoc getsource getsourcelines linecache traceback tokenize dis symtable get_overloads "
     "__import__ importlib sys os io open program"
 )
-LOOKS = frozenset(_WAYS.split(" "))
+INTROSPECTIVE_NAMES = frozenset(_WAYS.split(" "))
 _TYPE_COMMENT = re.compile(r"#\s*type\s*:")
 _WORD = re.compile(r"\w+")
 _IGNORED = frozenset(("ctx", "type_comment", "type_ignores"))
@@ -57,7 +58,7 @@ def program_id(source: str) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def meaning(source: str) -> str:
+def syntax_hash(source: str) -> str:
     """The hash of a program's normalised syntax, 40 hex digits; "" where only its bytes count.
 
     That is so for what is no Python, too long or nested too deeply, and for a program that may look at itself.
@@ -69,7 +70,7 @@ def meaning(source: str) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     written, strings = _written(tree)
-    if not LOOKS.isdisjoint(_WORD.findall("\n".join(strings))):
+    if not INTROSPECTIVE_NAMES.isdisjoint(_WORD.findall("\n".join(strings))):
         return ""
     python = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
     text = "\n".join((f"meaning {_FORMAT}, {python}", *written))

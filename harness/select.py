@@ -264,16 +264,16 @@ class Standing:
     def floor(self) -> float:
         return -math.inf if self.seed is None else quality(self.seed) - self.objective.epsilon
 
-    def claim(self, program_id: str, scored: Scored, meaning: str = "") -> Claim:
+    def claim(self, program_id: str, scored: Scored, syntax_hash: str = "") -> Claim:
         """What a program would claim with this score if it were archived now."""
-        if self.seed is None or self.champion is None or self._knows(program_id, meaning):
+        if self.seed is None or self.champion is None or self._knows(program_id, syntax_hash):
             return "none"
         if scored.score.quality.value < self.floor - EQUAL_QUALITY:
             return "none"
         return claim(self.objective, scored.score, _score(self.champion), _score(self.seed))
 
-    def _knows(self, program_id: str, meaning: str) -> bool:
-        return program_id in self.programs or meaning in self.programs
+    def _knows(self, program_id: str, syntax_hash: str) -> bool:
+        return program_id in self.programs or syntax_hash in self.programs
 
     def _borne_out(self, entry: Entry) -> bool:
         assert self.champion is not None
@@ -290,9 +290,9 @@ class Standing:
             return replace(self, seed=entry, champion=entry, pareto=(entry,), valid=valid, programs=known)
         if self.seed is None or self.champion is None or quality(entry) < self.floor - EQUAL_QUALITY:
             return self
-        if self._knows(entry.program_id, entry.meaning):
+        if self._knows(entry.program_id, entry.syntax_hash):
             return self
-        claimed = self.claim(entry.program_id, entry.scored, entry.meaning)
+        claimed = self.claim(entry.program_id, entry.scored, entry.syntax_hash)
         wins = claimed == "quality" or (claimed == "speed" and self._borne_out(entry))
         joins = wins or claimed == "none" or _better_quality(_score(entry), _score(self.champion))
         return replace(
@@ -305,7 +305,7 @@ class Standing:
 
 
 def _programs(entry: Entry) -> tuple[str, ...]:
-    return (entry.program_id, entry.meaning) if entry.meaning else (entry.program_id,)
+    return (entry.program_id, entry.syntax_hash) if entry.syntax_hash else (entry.program_id,)
 
 
 def standing(entries: Iterable[Entry], objective: Objective) -> Standing:

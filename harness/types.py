@@ -204,7 +204,7 @@ class Attempt:
     """One turn of the loop. `candidate` is None where the reply gave no program: then it is rejected at `patch`.
 
     `number` is the lowest it may be archived under; `ticket` the one under which its reply is held, 0 for none. `title`
-    is the name and the description of a reply that gave no program. `meaning` is the hash of the program's normalised
+    is the name and the description of a reply that gave no program. `syntax_hash` is that of the program's normalised
     syntax, "" where it has none; `same_as` the entry whose program this is again, and whose verdict was taken over.
     """
 
@@ -216,7 +216,7 @@ class Attempt:
     confirmations: tuple[Confirmation, ...] = ()
     ticket: int = 0
     title: tuple[str, str] = ("", "")
-    meaning: str = ""
+    syntax_hash: str = ""
     same_as: str = ""
 
 
@@ -248,7 +248,7 @@ class Entry:
     """The conversation with a model it came from, oldest first; () where no model was asked."""
     ticket_number: int = 0
     """The ticket under which it was asked for; 0 where it had none."""
-    meaning: str = ""
+    syntax_hash: str = ""
     """The hash of the program's normalised syntax: equal ones are the same program but for comments and layout."""
     same_as: str = ""
     """The entry whose program this is again, and whose verdict was taken over; "" where it was judged itself."""

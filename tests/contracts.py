@@ -109,7 +109,7 @@ class TaskContract:
             plans = self.run_pass(task, case)
             score = task.score(case, plans)
             assert score.case == case.name
-            assert score.quality <= score.ceiling + 1e-9
+            assert score.value <= score.ceiling + 1e-9
             assert set(task.headline_metrics) <= set(score.metrics)
             assert score == task.score(case, plans)
 

@@ -202,9 +202,9 @@ class Archive:
         """An attempt by its whole commit id; None where there is none, the root's for one."""
         return None if commit == self.root_id else self._index.by_id(commit)
 
-    def known(self, program_id: str, meaning: str = "") -> Entry | None:
+    def known(self, program_id: str, syntax_hash: str = "") -> Entry | None:
         """The first attempt that was judged with this program: the same bytes, or the same normalised syntax."""
-        return self._index.known(*filter(None, (program_id, meaning)))
+        return self._index.known(*filter(None, (program_id, syntax_hash)))
 
     def source(self, commit: str) -> str:
         """The program of an entry's commit, or of the root's. Raises ArchiveError."""

@@ -86,7 +86,7 @@ class Index:
         return self._by_id.get(commit)
 
     def known(self, *programs: str) -> Entry | None:
-        """The first attempt that was judged with one of these programs, each given by its blob or its meaning."""
+        """The first attempt that was judged with one of these programs, each given by its blob or its syntax hash."""
         found = [self._programs[one] for one in programs if one in self._programs]
         return min(found, key=lambda entry: entry.number, default=None)
 
@@ -212,7 +212,7 @@ class Index:
         """The program of an entry; one refused at `patch` has none, and one that is there again is the first one's."""
         if entry.same_as or (isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch"):
             return
-        for program in filter(None, (entry.program_id, entry.meaning)):
+        for program in filter(None, (entry.program_id, entry.syntax_hash)):
             first = self._programs.get(program)
             if first is None or first.number > entry.number:
                 self._programs[program] = entry

@@ -14,7 +14,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -58,7 +58,7 @@ class Record:
     confirmations: tuple[Confirmation, ...] = ()
     turns: tuple[TurnNote, ...] = ()
     ticket_number: int = 0
-    meaning: str = ""
+    syntax_hash: str = field(default="", metadata={"stored": "meaning"})
     same_as: str = ""
 
 
@@ -86,7 +86,7 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
         confirmations=attempt.confirmations,
         turns=notes(proposal.turns),
         ticket_number=attempt.ticket,
-        meaning=attempt.meaning,
+        syntax_hash=attempt.syntax_hash,
         same_as=attempt.same_as,
     )
 
@@ -206,17 +206,18 @@ def _dumper(hint: Any) -> Callable[[Any], Any]:
 
 
 def _dataclass_dumper(hint: Any) -> Callable[[Any], Any]:
-    each: list[tuple[str, Callable[[Any], Any]]] = [(name, _dumper(one)) for name, one in _hints(hint).items()]
+    hints = _hints(hint)
+    each = [(_key(one), one.name, _dumper(hints[one.name])) for one in dataclasses.fields(hint)]
 
     def dump(value: Any) -> dict[str, Any]:
-        found, name = {}, ""
+        values, key = {}, ""
         try:
-            for name, dumper in each:
-                found[name] = dumper(getattr(value, name))
+            for key, name, dumper in each:
+                values[key] = dumper(getattr(value, name))
         except _NotFinite as error:
-            error.way.append(name)
+            error.way.append(key)
             raise
-        return found
+        return values
 
     return dump
 
@@ -315,8 +316,9 @@ def _load_verdict(value: Any, where: str) -> Verdict:
 
 
 def _dataclass_loader(kind: Any) -> _Loader:
-    each = {name: _loader(one) for name, one in _hints(kind).items()}
-    needed = {one.name for one in dataclasses.fields(kind) if _needed(one)}
+    hints, fields = _hints(kind), dataclasses.fields(kind)
+    each = {_key(one): (one.name, _loader(hints[one.name])) for one in fields}
+    needed = {_key(one) for one in fields if _needed(one)}
 
     def load(value: Any, where: str) -> Any:
         values = _expect(dict, value, where)
@@ -325,13 +327,20 @@ def _dataclass_loader(kind: Any) -> _Loader:
         if missing := needed - values.keys():
             raise RecordError(f"{where}: expected {', '.join(sorted(missing))}, found no such key")
         try:
-            return kind(**{name: each[name](one, f"{where}.{name}") for name, one in values.items()})
+            read = ((*each[key], key, one) for key, one in values.items())
+            return kind(**{name: loader(one, f"{where}.{key}") for name, loader, key, one in read})
         except RecordError:
             raise
         except ValueError as error:
             raise RecordError(f"{where}: {error}") from error
 
     return load
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    """The key a field is stored under: its name, unless it was renamed since the format was fixed."""
+    stored: str = field.metadata.get("stored", field.name)
+    return stored
 
 
 def _needed(field: dataclasses.Field[Any]) -> bool:

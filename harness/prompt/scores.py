@@ -35,7 +35,7 @@ def table(score: Score, metrics: Sequence[str] = ()) -> str:
         rows.append(
             [
                 quality.case,
-                *(f"{value:.4f}" for value in (quality.quality, quality.ceiling, quality.ceiling - quality.quality)),
+                *(f"{value:.4f}" for value in (quality.value, quality.ceiling, quality.ceiling - quality.value)),
                 *(f"{quality.metrics[name]:.4f}" for name in shown),
                 *(f"{value:.3g}" for value in (case.runtime_ms, case.reference_ms)),
                 f"{speed.median:.3g} [{speed.low:.3g}, {speed.high:.3g}]",
@@ -49,7 +49,7 @@ def table(score: Score, metrics: Sequence[str] = ()) -> str:
 def losses(score: Score) -> tuple[str, ...]:
     """Sentences on where most quality and most time are lost, for people and models."""
     cases = tuple(score.cases)
-    gaps = {case.quality.case: case.quality.ceiling - case.quality.quality for case in cases}
+    gaps = {case.quality.case: case.quality.ceiling - case.quality.value for case in cases}
     worst = max(gaps, key=gaps.__getitem__, default="")
     if not worst:
         return ()

@@ -1,6 +1,6 @@
 """Measurements of one program, in groups that compare, and what those of a group say together. Pure.
 
-Owns: these groups and the joint figure. Does not know: where measurements come from, how they are shown.
+Owns: these groups and the pooled figure. Does not know: where measurements come from, how they are shown.
 
 Only like is compared with like: the same conditions (`Environment.fingerprint`), the same seed, which decides the loads
 and so the balance, and the same cases.
@@ -15,15 +15,15 @@ from typing import Literal
 from evaluator import Environment, Interval, Samples, Score, Scored, combined_speedup, joined
 from harness.types import Entry, Measurement
 
-Taken = Literal["in the run", "noted", "now"]
+Occasion = Literal["in the run", "noted", "now"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joint:
+class PooledSpeedup:
     """What like measurements say together: of so many, the speed-up and that of each case.
 
     `apart`: two of them lie farther apart than their 95 % intervals allow, so that something changed which no
-    fingerprint tells, and the joint interval is narrower than it should be.
+    fingerprint tells, and the pooled interval is narrower than it should be.
     """
 
     measurements: int
@@ -34,10 +34,10 @@ class Joint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Taken:
     """A measurement, and when it was taken."""
 
-    taken: Taken
+    taken: Occasion
     measurement: Measurement
 
 
@@ -45,12 +45,12 @@ class Member:
 class Group:
     """Measurements that compare, oldest first. `differs`: what sets them apart from the first group's, in words.
 
-    `joint` is None where fewer than two of them are scored.
+    `pooled` is None where fewer than two of them are scored.
     """
 
     differs: tuple[str, ...]
-    members: tuple[Member, ...]
-    joint: Joint | None
+    members: tuple[Taken, ...]
+    pooled: PooledSpeedup | None
 
     @property
     def seed(self) -> int:
@@ -63,25 +63,25 @@ class Group:
 
 def members(
     entry: Entry, seed: int, place: Environment | None, noted: Iterable[Measurement], now: Iterable[Measurement] = ()
-) -> tuple[Member, ...]:
+) -> tuple[Taken, ...]:
     """All measurements of an attempt: its own, taken under `seed`, those noted before, and those taken now.
 
     `place` is where the run is judged, which a rejected attempt does not say; without it, it has no measurement of
     its own. An attempt refused at `patch` never has one.
     """
-    found: list[Member] = []
+    found: list[Taken] = []
     where = entry.scored.environment if entry.scored is not None else place
     if where is not None:
         own = Measurement(verdict=entry.verdict, when_s=entry.when_s, seed=seed, environment=where)
-        found.append(Member(taken="in the run", measurement=own))
-    found += [Member(taken="noted", measurement=one) for one in noted]
-    return (*found, *(Member(taken="now", measurement=one) for one in now))
+        found.append(Taken(taken="in the run", measurement=own))
+    found += [Taken(taken="noted", measurement=one) for one in noted]
+    return (*found, *(Taken(taken="now", measurement=one) for one in now))
 
 
-def groups(found: Sequence[Member]) -> tuple[Group, ...]:
+def groups(found: Sequence[Taken]) -> tuple[Group, ...]:
     """Those that compare together, the first one's first."""
     names = next((_names(one.measurement) for one in found if _names(one.measurement)), ())
-    alike: dict[tuple[object, ...], list[Member]] = {}
+    alike: dict[tuple[object, ...], list[Taken]] = {}
     for one in found:
         # A rejected program has no cases to tell: it stands with what else was measured there.
         cases = _names(one.measurement) or names
@@ -90,13 +90,13 @@ def groups(found: Sequence[Member]) -> tuple[Group, ...]:
         Group(
             differs=_differs(found[0].measurement, one[0].measurement, names),
             members=tuple(one),
-            joint=joint([member.measurement for member in one]),
+            pooled=pool([member.measurement for member in one]),
         )
         for one in alike.values()
     )
 
 
-def joint(measurements: Sequence[Measurement]) -> Joint | None:
+def pool(measurements: Sequence[Measurement]) -> PooledSpeedup | None:
     """What like measurements say together; None where fewer than two are scored, or their samples are not known.
 
     Their rounds are taken as those of one measurement: rounds are independent, whenever they are taken.
@@ -108,7 +108,7 @@ def joint(measurements: Sequence[Measurement]) -> Joint | None:
     per_case = [joined(parts) for parts in zip(*samples, strict=True)]
     cases = zip(scores[0].cases, per_case, strict=True)
     speedups = [score.speedup for score in scores]
-    return Joint(
+    return PooledSpeedup(
         measurements=len(samples),
         rounds=len(per_case[0].rounds),
         speedup=combined_speedup(per_case),

@@ -83,7 +83,7 @@ def gain(entry: Entry, other: Entry | None) -> Gain | None:
         return Gain(points=points, times=None if duel == 1 else 1 / duel)
     if apart := unlike(entry.scored.environment, other.scored.environment):
         return Gain(points=points, not_compared=apart)
-    return Gain(points=points, times=surely_times(entry.scored.score.speedup, other.scored.score.speedup))
+    return Gain(points=points, times=significant_speedup(entry.scored.score.speedup, other.scored.score.speedup))
 
 
 def first_parent(entry: Entry) -> str:
@@ -96,7 +96,7 @@ def unlike(one: Environment, other: Environment) -> tuple[str, ...]:
     return () if one is other else one.differences(other)
 
 
-def surely_times(mine: Interval, other: Interval) -> float | None:
+def significant_speedup(mine: Interval, other: Interval) -> float | None:
     """How many times as fast one of two speeds over one reference surely is, below 1 where it is surely slower; None
     where their intervals overlap.
     """

@@ -144,7 +144,7 @@ def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, n
     table.add_column("program", no_wrap=True)
     figures(table, task.quality_key, "same\nwindow", "ms", "times as fast")
     for old, new in zip(seed.score.cases, direct.score.cases, strict=True):
-        before, after = (balances(case.quality.quality, case.quality.metrics) for case in (old, new))
+        before, after = (balances(case.quality.value, case.quality.metrics) for case in (old, new))
         table.add_row(new.quality.case, "seed", *before, milliseconds(new.reference_ms))
         speed = (milliseconds(new.runtime_ms), ratio_interval(new.speedup))
         table.add_row("", "best", *after, *speed, style="bold", end_section=True)

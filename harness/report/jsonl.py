@@ -25,7 +25,7 @@ def interval(value: Interval) -> dict[str, float]:
 
 def quality_record(quality: CaseQuality, key: str) -> dict[str, Any]:
     """One case without run time. `key` is what the task calls its quality."""
-    return {"name": quality.case, key: quality.quality, "ceiling": quality.ceiling, **quality.metrics}
+    return {"name": quality.case, key: quality.value, "ceiling": quality.ceiling, **quality.metrics}
 
 
 def case_record(score: CaseScore, key: str) -> dict[str, Any]:

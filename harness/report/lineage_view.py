@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from evaluator import CaseScore, Rejected, Task
-from harness.readings.lineage import Find, Gain, Lineage, Step, gain, surely_times
+from harness.readings.lineage import Find, Gain, Lineage, Step, gain, significant_speedup
 from harness.report.attempts import UNCERTAIN, change_words, half_width, same, speed_words
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import figures, plain_table, ratio, titled
@@ -123,12 +123,12 @@ def difference_view(one: Entry, other: Entry, task: Task) -> RenderableType:
     figures(table, *named, "points", *(f"speed-up\n{entry.number}" for entry in (one, other)))
     table.add_column("speed")
     for before, after in _like(one, other):
-        points = 100 * (after.quality.quality - before.quality.quality)
-        times = None if bought.not_compared else surely_times(after.speedup, before.speedup)
+        points = 100 * (after.quality.value - before.quality.value)
+        times = None if bought.not_compared else significant_speedup(after.speedup, before.speedup)
         table.add_row(
             after.quality.case,
-            f"{before.quality.quality:.4f}",
-            f"{after.quality.quality:.4f}",
+            f"{before.quality.value:.4f}",
+            f"{after.quality.value:.4f}",
             f"{points:+.2f}",
             *(f"{ratio(case.speedup.median)} {half_width(case.speedup)}" for case in (before, after)),
             "" if bought.not_compared else speed_words(Gain(times=times)) or UNCERTAIN,
@@ -151,8 +151,8 @@ def difference_record(one: Entry, other: Entry, task: Task, diff: str) -> dict[s
     bought = gain(other, one)
     cases = []
     for before, after in _like(one, other):
-        times = None if bought is None or bought.not_compared else surely_times(after.speedup, before.speedup)
-        qualities = [before.quality.quality, after.quality.quality]
+        times = None if bought is None or bought.not_compared else significant_speedup(after.speedup, before.speedup)
+        qualities = [before.quality.value, after.quality.value]
         cases.append({"name": after.quality.case, task.quality_key: qualities, "times_as_fast": times})
     named = [{"number": entry.number, "id": entry.id, "name": entry.name} for entry in (one, other)]
     return {"a": named[0], "b": named[1], "bought": _gain_record(bought), "cases": cases, "diff": diff}

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from evaluator import Rejected, Task
-from harness.readings.comparable import Group, Joint, Member
+from harness.readings.comparable import Group, PooledSpeedup, Taken
 from harness.report import jsonl
 from harness.report.tables import figures, milliseconds, plain_table, ratio_interval, titled
 from harness.text import one_line
@@ -48,17 +48,17 @@ def _table(group: Group, task: Task) -> Any:
     for member in group.members:
         when = datetime.fromtimestamp(member.measurement.when_s, UTC).strftime("%Y-%m-%d %H:%M")
         table.add_row(member.taken, when, *_cells(member))
-    if group.joint is not None:
+    if group.pooled is not None:
         table.add_section()
-        rounds = f"{group.joint.rounds} rounds"
-        table.add_row("together", rounds, "", "", ratio_interval(group.joint.speedup), style="bold")
-        if len(group.joint.cases) > 1:
-            for name, speedup in group.joint.cases:
+        rounds = f"{group.pooled.rounds} rounds"
+        table.add_row("together", rounds, "", "", ratio_interval(group.pooled.speedup), style="bold")
+        if len(group.pooled.cases) > 1:
+            for name, speedup in group.pooled.cases:
                 table.add_row(escape(f"  {one_line(name, _SLUG)}"), "", "", "", ratio_interval(speedup))
     return table
 
 
-def _cells(member: Member) -> tuple[RenderableType, ...]:
+def _cells(member: Taken) -> tuple[RenderableType, ...]:
     verdict = member.measurement.verdict
     if isinstance(verdict, Rejected):
         return "", "", Text(f"rejected at {verdict.stage}: {one_line(verdict.reason, _SLUG)}", style="red")
@@ -75,18 +75,18 @@ def _where(group: Group) -> str:
         f"{where.task} on {where.device.partition(':')[0]} ({where.hardware}, {threads}), {driver}torch {where.torch}, "
         f"seed {group.seed}; speed-up is over {where.reference.rpartition(' ')[0]}; fingerprint {where.fingerprint}"
     )
-    return one_line(f"{shared}; {APART}" if group.joint is not None and group.joint.apart else shared, 2 * _LINE)
+    return one_line(f"{shared}; {APART}" if group.pooled is not None and group.pooled.apart else shared, 2 * _LINE)
 
 
 def record(entry: Entry, found: Sequence[Group], task: Task) -> dict[str, Any]:
     """All measurements, each with what sets it apart from the first (`differs`), and the joint figure of each group."""
     return {
         "measurements": [_member_record(entry, member, group, task) for group in found for member in group.members],
-        "joint": [_joint_record(group, group.joint) for group in found if group.joint is not None],
+        "joint": [_pooled_record(group, group.pooled) for group in found if group.pooled is not None],
     }
 
 
-def _member_record(entry: Entry, member: Member, group: Group, task: Task) -> dict[str, Any]:
+def _member_record(entry: Entry, member: Taken, group: Group, task: Task) -> dict[str, Any]:
     one = member.measurement
     verdict = jsonl.verdict_record(
         one.verdict, program=entry.name, task=task, device=one.environment.device, environment=one.environment
@@ -95,12 +95,12 @@ def _member_record(entry: Entry, member: Member, group: Group, task: Task) -> di
     return {**about, "fingerprint": one.environment.fingerprint, **verdict}
 
 
-def _joint_record(group: Group, joint: Joint) -> dict[str, Any]:
+def _pooled_record(group: Group, pooled: PooledSpeedup) -> dict[str, Any]:
     return {
         "differs": list(group.differs),
         "fingerprint": group.environment.fingerprint,
         "seed": group.seed,
-        **asdict(joint),
-        "speedup": jsonl.interval(joint.speedup),
-        "cases": {name: jsonl.interval(speedup) for name, speedup in joint.cases},
+        **asdict(pooled),
+        "speedup": jsonl.interval(pooled.speedup),
+        "cases": {name: jsonl.interval(speedup) for name, speedup in pooled.cases},
     }

@@ -91,7 +91,7 @@ def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableTyp
     figures(table, task.quality_key, "ceiling", "gap,\npoints", "same\nwindow", "ms", "speed-up")
     for case in score.cases:
         quality = case.quality
-        cells = _with_gap(quality.quality, quality.ceiling, quality.metrics)
+        cells = _with_gap(quality.value, quality.ceiling, quality.metrics)
         table.add_row(
             Text(one_line(quality.case, _NAME)), *cells, milliseconds(case.runtime_ms), ratio_interval(case.speedup)
         )
@@ -173,7 +173,7 @@ def change_table(before: Scored, after: Scored) -> RenderableType:
     for old, new in zip(before.score.cases, after.score.cases, strict=True):
         table.add_row(
             new.quality.case,
-            _points(old.quality.quality, new.quality.quality),
+            _points(old.quality.value, new.quality.value),
             _points(old.quality.metrics.get("same_window_balance"), new.quality.metrics.get("same_window_balance")),
             _times(old.speedup, new.speedup),
         )

@@ -59,7 +59,7 @@ class Job:
     name: str
     source: str
     program_id: str
-    meaning: str = ""
+    syntax_hash: str = ""
     verdict: Scored | None = None
     confirmations: tuple[Confirmation, ...] = ()
 
@@ -99,10 +99,10 @@ def same_machine(one: Environment, other: Environment) -> bool:
 
 
 def owes_duel(
-    standing: Standing, program_id: str, meaning: str, verdict: Scored, confirmations: Sequence[Confirmation]
+    standing: Standing, program_id: str, syntax_hash: str, verdict: Scored, confirmations: Sequence[Confirmation]
 ) -> bool:
     """Whether a score claims the champion's place over speed, and was not measured against that champion yet."""
-    if standing.claim(program_id, verdict, meaning) != "speed":
+    if standing.claim(program_id, verdict, syntax_hash) != "speed":
         return False
     assert standing.champion is not None
     return all(one.against != standing.champion.id for one in confirmations)
@@ -193,7 +193,7 @@ class Bench:
         if isinstance(verdict, Scored):
             standing = self._standing()
             _check_machine(standing, verdict)
-            if owes_duel(standing, job.program_id, job.meaning, verdict, confirmations):
+            if owes_duel(standing, job.program_id, job.syntax_hash, verdict, confirmations):
                 found = self._confirm(judge, job, standing, say)
                 if isinstance(found, Rejected):
                     verdict, confirmations = found, ()

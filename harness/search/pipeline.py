@@ -13,7 +13,7 @@ had. A claim of speed is looked at again at that moment: where the champion is n
 against, and the score claims the title of the new one too, the attempt goes back to a judge. Where another process
 archives a new champion in the very instant between, the claim counts as not borne out.
 
-A program that was judged before, by its bytes or by its meaning, is not judged again: its attempt takes over the
+A program that was judged before, by its bytes or by its syntax, is not judged again: its attempt takes over the
 verdict of the first one, and costs no judge a second. One that is being judged is waited for. What a time limit or a
 busy machine did to the first one is taken over too: `packsmith remeasure RUN ID` judges an attempt afresh.
 """
@@ -253,7 +253,7 @@ class Pipeline:
 
     def _known(self, ticket: Ticket) -> Entry | None:
         """The attempt in which this program was judged; None too where its verdict is damaged and cannot be read."""
-        first = self._archive.known(ticket.program_id, ticket.meaning)
+        first = self._archive.known(ticket.program_id, ticket.syntax_hash)
         with contextlib.suppress(ArchiveError):
             if first is not None and first.scored is not None:
                 list(first.scored.score.cases)  # from the disk
@@ -275,7 +275,7 @@ class Pipeline:
                 self._ask_again(writing, ticket, request)
                 return
         elif not ticket.same_as:
-            standing, programs = self._tally.standing, (ticket.program_id, ticket.meaning)
+            standing, programs = self._tally.standing, (ticket.program_id, ticket.syntax_hash)
             if owes_duel(standing, *programs, verdict, ticket.confirmations):
                 self._after.append(partial(self._submit, ticket, verdict))
                 return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from evaluator.types import Rejected, Scored, Verdict
 from harness import patch
-from harness.identity import meaning, program_id
+from harness.identity import program_id, syntax_hash
 from harness.search.judging import Job
 from harness.types import Attempt, Candidate, Confirmation, Pending
 
@@ -26,7 +26,7 @@ class Ticket:
     pending: Pending
     candidate: Candidate | None = None
     program_id: str = ""
-    meaning: str = ""
+    syntax_hash: str = ""
     same_as: str = ""
     judging: bool = False
     waits: bool = False
@@ -47,19 +47,19 @@ class Ticket:
     def answered(self, pending: Pending) -> None:
         """Forget what came of the answer before."""
         self.pending, self.before = pending, None
-        self.candidate, self.program_id, self.meaning, self.same_as = None, "", "", ""
+        self.candidate, self.program_id, self.syntax_hash, self.same_as = None, "", "", ""
         self.verdict, self.confirmations = None, ()
 
     def made(self, candidate: Candidate) -> None:
         """The answer gave this program."""
         self.candidate = candidate
-        self.program_id, self.meaning = program_id(candidate.source), meaning(candidate.source)
+        self.program_id, self.syntax_hash = program_id(candidate.source), syntax_hash(candidate.source)
 
     def alike(self, other: Ticket) -> bool:
         """Whether both made the same program."""
         if self.candidate is None or other.candidate is None:
             return False
-        return self.program_id == other.program_id or (self.meaning != "" and self.meaning == other.meaning)
+        return self.program_id == other.program_id or (self.syntax_hash != "" and self.syntax_hash == other.syntax_hash)
 
     def job(self, verdict: Scored | None) -> Job:
         """What a judge is to do: confirm this verdict, or find one."""
@@ -70,7 +70,7 @@ class Ticket:
             name=candidate.name,
             source=candidate.source,
             program_id=self.program_id,
-            meaning=self.meaning,
+            syntax_hash=self.syntax_hash,
             verdict=verdict,
             confirmations=self.confirmations,
         )
@@ -91,6 +91,6 @@ class Ticket:
             ticket=self.number,
             title=patch.title(proposal.reply) if refused else ("", ""),
             # A text that is too long is refused for its length, which is no part of what it means.
-            meaning="" if refused or reason == "too_large" else self.meaning,
+            syntax_hash="" if refused or reason == "too_large" else self.syntax_hash,
             same_as=self.same_as,
         )

@@ -137,7 +137,7 @@ class Author:
             candidate=candidate,
             verdict=self._verdict(),
             seconds=rng.uniform(2, 20),
-            meaning=f"{rng.getrandbits(160):040x}",
+            syntax_hash=f"{rng.getrandbits(160):040x}",
         )
 
     def _edits(self, lines: list[str]) -> tuple[tuple[Edit, ...], str]:
@@ -170,7 +170,7 @@ class Author:
             stage, reason, detail = rng.choice(REJECTIONS)
             return Rejected(stage=stage, reason=reason, detail=detail)  # type: ignore[arg-type]
         cases = tuple(self._case(name) for name in CASES)
-        balance = statistics.fmean(case.quality.quality for case in cases)
+        balance = statistics.fmean(case.quality.value for case in cases)
         score = Score(
             quality=Quality(name="balance_next", value=balance, ceiling=0.9347),
             runtime_ms=statistics.geometric_mean(case.runtime_ms for case in cases),
@@ -188,7 +188,7 @@ class Author:
             candidate_us=tuple(times[:PAIRS]), reference_us=tuple(times[PAIRS:]), rounds=(ROUND,) * (PAIRS // ROUND)
         )
         metrics = {metric: rng.random() for metric in METRICS}
-        quality = CaseQuality(case=name, quality=rng.uniform(0.84, 0.97), ceiling=0.97, metrics=metrics)
+        quality = CaseQuality(case=name, value=rng.uniform(0.84, 0.97), ceiling=0.97, metrics=metrics)
         return CaseScore(
             quality=quality,
             runtime_ms=center_us / 1000,

@@ -11,8 +11,8 @@ from evaluator.tasks import TASKS
 from evaluator.types import CaseQuality, Samples
 
 QUALITIES = (
-    CaseQuality(case="one", quality=0.8, ceiling=0.9, metrics={"same_window_balance": 0.7}),
-    CaseQuality(case="two", quality=0.6, ceiling=0.7, metrics={"same_window_balance": 0.5}),
+    CaseQuality(case="one", value=0.8, ceiling=0.9, metrics={"same_window_balance": 0.7}),
+    CaseQuality(case="two", value=0.6, ceiling=0.7, metrics={"same_window_balance": 0.5}),
 )
 SAMPLES = (
     Samples(candidate_us=(1000,) * 8, reference_us=(2000,) * 8),

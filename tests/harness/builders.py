@@ -55,7 +55,7 @@ def scored(quality: float, speed: float, noise: float = 0.02, hardware: str = "a
     """A score with a speed-up of `speed`, its interval `noise` to either side."""
     interval = Interval(median=speed, low=speed * (1 - noise), high=speed * (1 + noise))
     case = CaseScore(
-        quality=CaseQuality(case="toy", quality=quality, ceiling=1.0),
+        quality=CaseQuality(case="toy", value=quality, ceiling=1.0),
         runtime_ms=10 / speed,
         reference_ms=10.0,
         speedup=interval,

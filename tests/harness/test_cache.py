@@ -31,7 +31,7 @@ def archive(tmp_path: Path) -> Archive:
             candidate=raw(5, made[1].id).candidate,
             verdict=scored(0.7, 3.0, hardware="another processor"),
             confirmations=(champion, Confirmation(against=made[1].id, failure="it failed")),
-            meaning="ab" * 20,
+            syntax_hash="ab" * 20,
         )
     )
     archive.maintain()

@@ -1,4 +1,4 @@
-"""The meaning of a program: what keeps it, what changes it, and texts that have none."""
+"""The syntax hash of a program: what keeps it, what changes it, and texts that have none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.identity import LOOKS, MOST_CHARACTERS, meaning
+from harness.identity import INTROSPECTIVE_NAMES, MOST_CHARACTERS, syntax_hash
 from tests.harness.builders import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,8 +71,8 @@ Change = Callable[[ast.AST], bool]
 
 
 def of(text: str) -> str:
-    """The meaning of a text, which must have one."""
-    found = meaning(text)
+    """The syntax hash of a text, which must have one."""
+    found = syntax_hash(text)
     assert re.fullmatch(r"[0-9a-f]{40}", found), text
     return found
 
@@ -80,13 +80,13 @@ def of(text: str) -> str:
 class TestAnyText:
     @given(st.one_of(st.text(), st.text("ab01()[]{}:=.,\\\"'#\n\t \0\ud800fπ@*-lambdefi"), st.binary().map(repr)))
     def test_is_forty_digits_or_nothing(self, text: str) -> None:
-        assert re.fullmatch(r"[0-9a-f]{40}|", meaning(text))
-        assert meaning(text) == meaning(text)
+        assert re.fullmatch(r"[0-9a-f]{40}|", syntax_hash(text))
+        assert syntax_hash(text) == syntax_hash(text)
 
     @given(programs, st.integers(0, 10_000), st.text(max_size=3))
     def test_so_is_a_damaged_program(self, program: str, place: int, put: str) -> None:
         place %= len(program)
-        assert re.fullmatch(r"[0-9a-f]{40}|", meaning(program[:place] + put + program[place + 1 :]))
+        assert re.fullmatch(r"[0-9a-f]{40}|", syntax_hash(program[:place] + put + program[place + 1 :]))
 
     @pytest.mark.parametrize(
         "text",
@@ -98,7 +98,7 @@ class TestAnyText:
         ids=lambda text: f"{text[:8]!a} of {len(text)}",
     )
     def test_what_cannot_be_read_has_none(self, text: str) -> None:
-        assert meaning(text) == ""
+        assert syntax_hash(text) == ""
 
     def test_what_is_long_and_flat_has_one(self) -> None:
         assert of("x = 0x" + "f" * 20_000) != of("x = 0x" + "f" * 19_999 + "e")
@@ -111,12 +111,12 @@ class TestAnyText:
 
         def deep() -> None:
             while not ended.is_set():
-                meaning("a+" * 20_000 + "a")
+                syntax_hash("a+" * 20_000 + "a")
 
         thread, expected = threading.Thread(target=deep), of(SYNTAX)
         thread.start()
         try:
-            assert {meaning(SYNTAX) for _ in range(50)} == {expected}
+            assert {syntax_hash(SYNTAX) for _ in range(50)} == {expected}
         finally:
             ended.set()
             thread.join()
@@ -266,7 +266,7 @@ class TestChanged:
             ast.parse(changed)
         except (SyntaxError, ValueError, TypeError, AttributeError):  # a change that no text stands for
             return
-        assert meaning(changed) != of(program)
+        assert syntax_hash(changed) != of(program)
 
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -317,15 +317,15 @@ class TestLooksAtItself:
         ],
     )
     def test_only_its_bytes_count(self, program: str) -> None:
-        assert meaning(program) == ""
+        assert syntax_hash(program) == ""
 
     def test_a_word_of_a_comment_or_a_docstring_is_no_look(self) -> None:
         plain = of("def f():\n return 1")
         assert of("# we open and inspect sys\ndef f():\n 'See __doc__ of this program.'\n return 1") == plain
 
-    @given(st.sampled_from(sorted(LOOKS)))
+    @given(st.sampled_from(sorted(INTROSPECTIVE_NAMES)))
     def test_every_way_there_is_seen(self, way: str) -> None:
-        assert meaning(f"x = y.{way}") == meaning(f"x = 'from {way} import'") == ""
+        assert syntax_hash(f"x = y.{way}") == syntax_hash(f"x = 'from {way} import'") == ""
         assert len(of(f"x = y.{way}x")) == 40
 
 

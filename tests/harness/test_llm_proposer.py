@@ -260,7 +260,7 @@ class TestWhatThePromptSays:
         def renamed(name: str, quality: float, ms: float) -> CaseScore:
             metrics = {"same_window_balance": 0.77}
             return replace(
-                case, quality=CaseQuality(case=name, quality=quality, ceiling=0.9, metrics=metrics), runtime_ms=ms
+                case, quality=CaseQuality(case=name, value=quality, ceiling=0.9, metrics=metrics), runtime_ms=ms
             )
 
         cases = (renamed("near", 0.89, 1.5), renamed("far", 0.6, 2.5))

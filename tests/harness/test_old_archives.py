@@ -60,7 +60,7 @@ def test_it_is_read_as_it_was_written(path: Path) -> None:
     assert archive.damage == ()
     assert (archive.config["task"]["name"], archive.source(archive.root_id)) == ("eplb", PROGRAM)
     assert archive.entry("best").number == 3
-    assert all(entry.meaning == entry.same_as == "" for entry in archive.entries)
+    assert all(entry.syntax_hash == entry.same_as == "" for entry in archive.entries)
     assert "ROUNDS = 6\nSLACK = 0.25\n" in archive.source(archive.entry("best").id)
     assert archive.entries[4].verdict == refused(archive, 4, archive.entries[1].id).verdict
     assert archive.reply(archive.entries[4].id) == "no patch in here"
@@ -95,7 +95,7 @@ def test_it_goes_on_under_upkeep_and_its_ticket_is_taken_up(path: Path) -> None:
             candidate=apply_reply(pending.proposal.reply, archive.source(parent)),
             verdict=scored(0.95, 5.0),
             ticket=9,
-            meaning="ab" * 20,
+            syntax_hash="ab" * 20,
         )
         added = archive.append(attempt)
         again = dataclasses.replace(attempt, number=added.number + 1, ticket=0, same_as=added.id)

@@ -67,7 +67,7 @@ samples = st.lists(st.tuples(times, times), min_size=1, max_size=5).map(
         candidate_us=tuple(a for a, _ in pairs), reference_us=tuple(b for _, b in pairs), rounds=(1,) * len(pairs)
     )
 )
-qualities = st.builds(CaseQuality, case=texts, quality=numbers, ceiling=numbers, metrics=metrics)
+qualities = st.builds(CaseQuality, case=texts, value=numbers, ceiling=numbers, metrics=metrics)
 cases = st.builds(
     CaseScore, quality=qualities, runtime_ms=numbers, reference_ms=numbers, speedup=intervals, samples=samples
 )
@@ -249,7 +249,7 @@ def test_numbers_that_are_not_finite_are_never_written(bad: float) -> None:
 
 
 def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
-    quality = CaseQuality(case="c", quality=np.float64(0.5), ceiling=1, metrics={"moves": np.int64(3)})  # type: ignore[arg-type, dict-item]
+    quality = CaseQuality(case="c", value=np.float64(0.5), ceiling=1, metrics={"moves": np.int64(3)})  # type: ignore[arg-type, dict-item]
     good = scored(0.5, 2.0)
     case = dataclasses.replace(
         good.score.cases[0],

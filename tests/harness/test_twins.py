@@ -18,7 +18,7 @@ from evaluator import Progress as Judging
 from evaluator import Rejected, Verdict
 from harness import patch
 from harness.archive import Archive
-from harness.identity import meaning
+from harness.identity import syntax_hash
 from harness.llm.bandit import BanditSettings, bandit
 from harness.proposers.history import History
 from harness.readings.verify import verify
@@ -94,13 +94,13 @@ class TestTakenOver:
         first, other, same = entries[1:]
         assert len(judge.sources) == 2, "the seed program and the first"
         assert other.program_id != first.program_id == same.program_id
-        assert other.meaning == first.meaning == same.meaning != ""
+        assert other.syntax_hash == first.syntax_hash == same.syntax_hash != ""
         assert [one.same_as for one in entries] == ["", "", first.id, first.id]
         assert other.verdict == same.verdict == first.verdict
         assert (other.name, other.seconds, other.usd, other.confirmations) == ("again", 0, 0.01, ())
         again = Archive.open(tmp_path / "run")
         assert again.entries == archive.entries and again.pending() == () and verify(again).ok
-        assert again.known(other.program_id, other.meaning) == first
+        assert again.known(other.program_id, other.syntax_hash) == first
         message = git(again.path, "log", "-1", "--format=%(trailers:key=Same-as,valueonly)", other.id)
         assert message.split() == [first.id[:12]]
 
@@ -116,7 +116,7 @@ class TestTakenOver:
         remarked = child.replace("TEXT", "# to be read\nTEXT")
         texts = [making(one, name) for one, name in ((child, "a"), (remarked, "b"), (child, "c"))]
         entries = list(run(archive, texts, judges=judge))
-        assert [one.meaning for one in entries[1:]] == [""] * 3
+        assert [one.syntax_hash for one in entries[1:]] == [""] * 3
         assert [one.same_as for one in entries[1:]] == ["", "", entries[1].id]
         assert len(judge.sources) == 3
 
@@ -178,7 +178,7 @@ class TestAtTheSameTime:
             judge.gate.set()
         thread.join()
         assert sorted(source.count("ROUNDS = 6") for judge in judges for source in judge.sources) == [0, 0, 1]
-        first, *twins = [entry for entry in found if entry.meaning == meaning(PROGRAM.replace("4", "6", 1))]
+        first, *twins = [entry for entry in found if entry.syntax_hash == syntax_hash(PROGRAM.replace("4", "6", 1))]
         assert first.same_as == "" and [one.same_as for one in twins] == [first.id] * 2
         assert verify(Archive.open(tmp_path / "run")).ok
 
@@ -242,7 +242,7 @@ class TestCounted:
         judged = replace(entries[2], same_as="")
         where = standing([*entries[:2], judged], Pareto(epsilon=1.0))
         assert [one.number for one in where.valid] == [0, 1]
-        assert judged.scored is not None and where.claim(judged.program_id, judged.scored, judged.meaning) == "none"
+        assert judged.scored is not None and where.claim(judged.program_id, judged.scored, judged.syntax_hash) == "none"
 
 
 class TestVerified:

@@ -245,7 +245,7 @@ class Eplb:
         }
         return CaseQuality(
             case=case.name,
-            quality=quality,
+            value=quality,
             ceiling=ceiling,
             metrics={
                 "gap": ceiling - quality,

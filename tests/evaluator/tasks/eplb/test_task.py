@@ -225,7 +225,7 @@ def test_a_trace_of_one_window_is_scored_on_itself(tmp_path: Path) -> None:
     plan = random_plan(case.sizes, np.random.default_rng(1))
     score = task.score(case, (plan,))
     assert task.quality_name == "balance_same"
-    assert score.quality == score.metrics["same_window_balance"] == balance(plan, case.data[0], 8)
+    assert score.value == score.metrics["same_window_balance"] == balance(plan, case.data[0], 8)
     assert score.metrics["moved_share"] == 0
 
 
@@ -266,8 +266,8 @@ def test_plans_are_scored_on_the_next_window() -> None:
                 loads[slot // 3] += case.data[step + 1, layer, expert] / (plan[layer] == expert).sum()
             mean, largest = mean + loads.mean(), largest + loads.max()
     score = task.score(case, plans)
-    assert score.quality == pytest.approx(mean / largest, rel=1e-12)
-    assert score.metrics["gap"] == score.ceiling - score.quality
+    assert score.value == pytest.approx(mean / largest, rel=1e-12)
+    assert score.metrics["gap"] == score.ceiling - score.value
 
 
 def test_doing_nothing_keeps_the_first_plan() -> None:
@@ -275,7 +275,7 @@ def test_doing_nothing_keeps_the_first_plan() -> None:
     case = task.cases(0)[0]
     first, second = (random_plan(case.sizes, np.random.default_rng(i)) for i in range(2))
     both, still = task.score(case, (first, second)), task.score(case, (first, first))
-    assert both.metrics["do_nothing_balance"] == still.quality
+    assert both.metrics["do_nothing_balance"] == still.value
     for name in ("same_window_balance", "mean_layer_balance", "worst_layer_balance", "expert_balance"):
         assert both.metrics[f"do_nothing_{name}"] == still.metrics[name]
     assert both.metrics["moved_share"] > 0 == still.metrics["moved_share"]
@@ -295,6 +295,6 @@ def test_layers_and_windows_without_load_add_nothing(tmp_path: Path) -> None:
     case = task.cases(0)[0]
     plan = random_plan(case.sizes, np.random.default_rng(1))
     score = task.score(case, (plan, plan))
-    assert score.quality == pytest.approx(balance(plan[1:], loads[2, 1:], 8), rel=1e-12)
+    assert score.value == pytest.approx(balance(plan[1:], loads[2, 1:], 8), rel=1e-12)
     assert score.metrics["same_window_balance"] == pytest.approx(balance(plan, loads[0], 8), rel=1e-12)
     assert task.step_quality(case, 1, plan) == 1.0

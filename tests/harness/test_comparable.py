@@ -63,7 +63,7 @@ def test_like_measurements_give_one_figure_of_all_their_rounds() -> None:
     own, again = taken(2.0, noise=20), taken(2.0, noise=20, when_s=2)
     [group] = groups(members(entry(1, own.verdict), 7, None, [again]))
     assert [one.taken for one in group.members] == ["in the run", "noted"] and group.differs == ()
-    found = group.joint
+    found = group.pooled
     assert found is not None and (found.measurements, found.rounds, found.apart) == (2, 10, False)
     assert isinstance(own.verdict, Scored)
     single = own.verdict.score.speedup
@@ -105,7 +105,7 @@ def test_unlike_measurements_stand_apart_and_change_no_figure(other: Measurement
     own = taken(2.0, noise=5)
     alone, _ = groups(members(entry(1, own.verdict), 7, None, [taken(2.0, noise=5)], [other]))
     mixed, apart = groups(members(entry(1, own.verdict), 7, None, [other, taken(2.0, noise=5)]))
-    assert mixed.joint == alone.joint and apart.differs == differs and apart.joint is None
+    assert mixed.pooled == alone.pooled and apart.differs == differs and apart.pooled is None
 
 
 def test_other_cases_are_never_joined() -> None:
@@ -119,16 +119,16 @@ def test_other_cases_are_never_joined() -> None:
 def test_rejected_ones_are_listed_and_make_no_figure() -> None:
     own = taken(2.0)
     [group] = groups(members(entry(1, own.verdict), 7, None, [rejected()]))
-    assert len(group.members) == 2 and group.joint is None
+    assert len(group.members) == 2 and group.pooled is None
     [group] = groups(members(entry(1, REJECTED), 7, ENVIRONMENT, [taken(2.0), taken(2.0)]))
-    assert [one.taken for one in group.members] == ["in the run", "noted", "noted"] and group.joint is not None
+    assert [one.taken for one in group.members] == ["in the run", "noted", "noted"] and group.pooled is not None
     assert groups(members(entry(1, REJECTED), 7, None, [])) == ()
 
 
 def test_measurements_that_disagree_are_told() -> None:
     own = taken(2.0, noise=2)
     [group] = groups(members(entry(1, own.verdict), 7, None, [taken(2.2, noise=2)]))
-    assert group.joint is not None and group.joint.apart
+    assert group.pooled is not None and group.pooled.apart
     assert "lie apart" in shown(own, taken(2.2, noise=2))
     assert "lie apart" not in shown(own, taken(2.0, noise=2))
 
