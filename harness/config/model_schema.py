@@ -65,35 +65,53 @@ class PriceSection(Section):
     """Dollars per million tokens."""
 
     input: float = Field(ge=0)
+    """Tokens of the prompt."""
     cached_input: float | None = Field(default=None, ge=0)
+    """Those that the endpoint had cached; none is `input`."""
     output: float = Field(ge=0)
+    """Tokens of the reply."""
 
 
 class ModelSection(Section):
     """A model behind an endpoint."""
 
     name: str | None = Field(default=None, min_length=1)
-    """What the endpoint calls it, unless `model` says otherwise; unique among the models."""
+    """What requests and the run call it; unique."""
     model: str | None = Field(default=None, min_length=1)
+    """The endpoint's name, where `name` is your own."""
     base_url: str | None = None
+    """The address before `/chat/completions`; none is OpenAI."""
     api_key_env: str | None = None
-    """Without `base_url` this is OPENAI_API_KEY; with one, None sends no key."""
+    """The variable that holds the key; `OPENAI_API_KEY` without `base_url`."""
     weight: float = Field(default=1.0, gt=0)
+    """How often it is asked, relative to the others."""
     kinds: tuple[Kind, ...] = ()
-    """The kinds of proposal it is asked for; empty is all."""
+    """All but `seed`; empty is all of those."""
     price: PriceSection | None = None
     context_tokens: int | None = Field(default=None, ge=1000)
+    """Its largest prompt; none is `proposer.context_tokens`."""
     max_output_tokens: int | None = Field(default=None, ge=1)
+    """The longest reply; needed for `usd` and `tokens`."""
     limit_key: Literal["max_tokens", "max_completion_tokens"] | None = None
+    """Which parameter limits the reply; none is by endpoint."""
     api: Literal["chat", "responses"] = "chat"
+    """Chat completions, or OpenAI's responses."""
     stream: bool = False
+    """For proxies that cut silent connections."""
     stall_s: float | None = Field(default=None, gt=0)
+    """Silence in a stream that ends a try, in seconds."""
     temperature: float | None = Field(default=None, ge=0)
+    """Sent where it is set."""
     top_p: float | None = Field(default=None, gt=0, le=1)
+    """Sent where it is set."""
     reasoning_effort: str | None = Field(default=None, min_length=1)
+    """Sent where it is set."""
     extra: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further parameters, sent as they are."""
     timeout_s: float = Field(default=_MODEL.timeout_s, gt=0)
+    """Seconds that one try may take."""
     tries: int = Field(default=_MODEL.tries, ge=1, le=20)
+    """How often a call is tried, the first included."""
 
     @field_validator("base_url")
     @classmethod

@@ -34,7 +34,9 @@ class TaskSection(Section):
     model_config = ConfigDict(extra="allow")
 
     name: str = Field(min_length=1)
+    """Which task."""
     traces: tuple[str, ...] = ()
+    """Files of measured loads, which replace generated ones."""
 
     @field_validator("name")
     @classmethod
@@ -53,9 +55,13 @@ class SharesSection(Section):
     """How often each kind of proposal is asked for, relative to the others."""
 
     patch: float = Field(default=_SHARES.patch, ge=0)
+    """A change of one program."""
     rewrite: float = Field(default=_SHARES.rewrite, ge=0)
+    """A whole new program."""
     crossover: float = Field(default=_SHARES.crossover, ge=0)
+    """One program made of two."""
     repair: float = Field(default=_SHARES.repair, ge=0)
+    """Another try at an attempt that was rejected."""
 
     @model_validator(mode="after")
     def _some_share(self) -> SharesSection:
@@ -68,7 +74,9 @@ class BanditSection(Section):
     """How fast `choice: bandit` forgets, and how much it trusts a model that it knows little of."""
 
     discount: float = Field(default=_BANDIT.discount, gt=0, le=1)
+    """What an attempt still counts after the next one of its kind."""
     prior: float = Field(default=_BANDIT.prior, gt=0)
+    """Average attempts that every model is credited with."""
 
 
 class ProposerSection(Section):
@@ -77,17 +85,23 @@ class ProposerSection(Section):
     """
 
     kind: Literal["catalogue", "llm", "replay", "ask"] = "catalogue"
+    """A model, the offline catalogue, a recording, or you."""
     patches: tuple[str, ...] | None = None
-    """catalogue: files, folders and globs; None is the patches shipped with the task."""
+    """catalogue: files, folders, globs; none is those shipped with the task."""
     shares: SharesSection = SharesSection()
     """llm: this key and those below."""
     repairs: int = Field(default=_OPTIONS.repairs, ge=0)
+    """How often a rejected answer is sent back with the error."""
     inspirations: int = Field(default=_OPTIONS.inspirations, ge=0)
+    """Other programs that a prompt shows, at most."""
     rejections: int = Field(default=_OPTIONS.rejections, ge=0)
+    """Rejected attempts that a prompt tells of, at most."""
     context_tokens: int = Field(default=_OPTIONS.context_tokens, ge=1000)
+    """The largest prompt, at three bytes a token."""
     prompts: str | None = Field(default=None, min_length=1)
-    """A folder of templates that take the place of the shipped ones of the same names."""
+    """A folder of templates that replace shipped ones by name."""
     choice: Literal["weights", "bandit"] = "weights"
+    """How one of several models is chosen."""
     bandit: BanditSection = BanditSection()
     from_: str | None = Field(default=None, alias="from", min_length=1)
     """replay: a run's folder, or a folder of replies."""
@@ -97,13 +111,21 @@ class BudgetSection(Section):
     """When the search ends; at least one limit must be set."""
 
     attempts: int | None = Field(default=None, ge=1)
+    """Attempts in the whole run, without the seed program."""
     minutes: float | None = Field(default=None, gt=0)
+    """Minutes of this invocation."""
     deadline: datetime | None = None
+    """When to stop, as `2030-01-31 18:00:00`."""
     usd: float | None = Field(default=None, gt=0)
+    """Dollars for models, reserved before each call."""
     tokens: int | None = Field(default=None, ge=1)
+    """Tokens of models, input and output together."""
     calls: int | None = Field(default=None, ge=1)
+    """Calls of models; every try is one."""
     judge_s: float | None = Field(default=None, gt=0)
+    """Seconds spent judging in the whole run."""
     patience: int | None = Field(default=None, ge=1)
+    """Attempts in a row without a better champion."""
 
     @model_validator(mode="after")
     def _some_limit(self) -> BudgetSection:
@@ -121,7 +143,9 @@ class SearchSection(Section):
     """How parents are chosen, and how many proposals are under way at once."""
 
     rule: str = "front"
+    """The selection rule: `front`, `best` or `random`."""
     in_flight: int = Field(default=1, ge=1)
+    """Proposals under way at once."""
 
     @field_validator("rule")
     @classmethod
@@ -136,6 +160,7 @@ class ParetoSection(Section):
 
     kind: Literal["pareto"] = "pareto"
     epsilon: float = Field(default=0.0, ge=0)
+    """How far the floor lies below the seed program's quality."""
 
 
 class ConstrainedSection(Section):
@@ -143,9 +168,13 @@ class ConstrainedSection(Section):
 
     kind: Literal["constrained"]
     limit: Literal["runtime", "quality"]
+    """Which of the two numbers has the limit."""
     min_speedup_over_seed: float | None = Field(default=None, gt=0)
+    """With `runtime`: times as fast as the seed program."""
     within: float | None = Field(default=None, ge=0)
+    """With `quality`: how far below the seed program's."""
     epsilon: float | None = Field(default=None, ge=0)
+    """With `runtime`: as for `pareto`."""
 
     @model_validator(mode="after")
     def _matching(self) -> ConstrainedSection:
@@ -162,7 +191,9 @@ class WeightsSection(Section):
     """The weights of the formula `quality * quality_weight + ln(speedup) * speed_weight`."""
 
     quality: float = Field(ge=0)
+    """Weight of the quality."""
     speed: float = Field(ge=0)
+    """Weight of ln(speedup)."""
 
     @model_validator(mode="after")
     def _some_weight(self) -> WeightsSection:
@@ -177,6 +208,7 @@ class WeightedSection(Section):
     kind: Literal["weighted"]
     weights: WeightsSection
     epsilon: float = Field(default=0.0, ge=0)
+    """As for `pareto`."""
 
 
 ObjectiveSection = Annotated[ParetoSection | ConstrainedSection | WeightedSection, Field(discriminator="kind")]
@@ -186,7 +218,9 @@ class LaneSection(Section):
     """A place to measure: a device, and the cores its programs are pinned to."""
 
     device: str | None = Field(default=None, pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """None is the device of the run."""
     cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Numbers of the cores; empty pins nothing."""
 
     @field_validator("cpus")
     @classmethod
@@ -200,18 +234,26 @@ class SandboxSection(Section):
     """The weakest confinement under which programs are run."""
 
     require: SandboxLevel = _JUDGE.require
+    """Refuse to run under weaker confinement."""
 
 
 class TimingSection(Section):
     """How long each case is measured."""
 
     budget_s: float = Field(default=_TIMING.budget_s, gt=0)
+    """Seconds a case, the start of processes included."""
     warmups: int = Field(default=_TIMING.warmups, ge=1)
+    """Calls of each program before a round's first pair."""
     min_pairs: int = Field(default=_TIMING.min_pairs, ge=3)
+    """Pairs a case that are taken whatever the time."""
     max_pairs: int = Field(default=_TIMING.max_pairs, ge=3)
+    """Pairs a case at most."""
     round_pairs: int = Field(default=_TIMING.round_pairs, ge=1)
+    """Pairs a case in one pair of fresh processes, at most."""
     half_width: float = Field(default=_TIMING.half_width, gt=0)
+    """Enough when the 95 % interval is within this share."""
     duel_s: float = Field(default=_TIMING.duel_s, gt=0)
+    """Seconds of a duel, at most."""
 
     @model_validator(mode="after")
     def _ordered(self) -> TimingSection:
@@ -224,11 +266,16 @@ class JudgeSection(Section):
     """What a program may take, and how it is measured."""
 
     timeout_s: float = Field(default=_JUDGE.timeout_s, gt=0)
+    """Wall-clock limit of one call, in seconds."""
     load_timeout_s: float = Field(default=_JUDGE.load_timeout_s, gt=0)
+    """Wall-clock limit of loading the program, in seconds."""
     memory_gb: float = Field(default=_JUDGE.memory_gb, gt=0)
+    """Memory that a program may take."""
     threads: int = Field(default=_JUDGE.threads, ge=1)
+    """Threads that a program may use."""
     lanes: tuple[LaneSection, ...] = ()
     reference: str | None = None
+    """The program to time against; none is the task's own."""
     sandbox: SandboxSection = SandboxSection()
     timing: TimingSection = TimingSection()
 
@@ -237,7 +284,9 @@ class ExecutorSection(Section):
     """Where programs are judged."""
 
     kind: Literal["local", "ray"] = "local"
+    """`ray` is refused: not supported yet."""
     workers: int | None = Field(default=None, ge=1)
+    """Judges at work at once; none is one."""
 
 
 class Settings(Section):
@@ -245,9 +294,13 @@ class Settings(Section):
 
     task: TaskSection
     program: str = Field(min_length=1)
+    """The seed program, a file."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
     run: str | None = Field(default=None, min_length=1)
+    """The archive's folder; none is `runs/` and the config's name."""
     seed: int = Field(default=0, ge=0, lt=2**63)
+    """Decides generated loads and every choice of the search."""
     proposer: ProposerSection = ProposerSection()
     models: tuple[ModelSection, ...] = ()
     budget: BudgetSection
