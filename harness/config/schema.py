@@ -298,7 +298,7 @@ class Settings(Section):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     run: str | None = Field(default=None, min_length=1)
-    """The archive's folder; none is `runs/` and the config's name."""
+    """The archive's folder; none is `runs/NAME`, by the config's name."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Decides generated loads and every choice of the search."""
     proposer: ProposerSection = ProposerSection()
