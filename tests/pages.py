@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _FENCE = re.compile(r"^```(\w*)$")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`]+)`")
-_PATH = re.compile(r"[\w.*/{}-]+(?:\.(?:py|md|yaml|j2|patch|toml)|/)")
+_PATH = re.compile(r"[\w.*/{}-]+(?:\.(?:py|md|yaml|j2|patch|toml)|/)|\.ci/\w+")
 
 
 def _divided(line: str) -> Iterator[list[str]]:

@@ -65,6 +65,21 @@ def ours(words: list[str]) -> bool:
     return Path(words[0]).name == "packsmith"
 
 
+class TestReading:
+    """The reader of pages itself: what it misses, no test below would find."""
+
+    def test_what_a_page_holds(self, tmp_path: Path) -> None:
+        path = tmp_path / "page.md"
+        path.write_text(
+            "## Two words, `code` & more\n\n[a](b.md#c) [d](https://example.org) `x/y.py` `.ci/run` `not a path.py`\n"
+            "```sh\none 'two three' && four \\\n  five   # six\n```\n```\n`z.py` [e](f.md)\n```\n```sh\neight\n```\n"
+        )
+        page = Page(path=path)
+        assert page.blocks() == [[["one", "two three"], ["four", "five"]], [["eight"]]]
+        assert (page.links(), page.paths()) == (["b.md#c"], ["x/y.py", ".ci/run"])
+        assert page.anchors() == {"two-words-code--more"}
+
+
 class TestWords:
     def test_readme_is_short(self) -> None:
         assert len(by_name("README.md").lines) <= MOST_LINES
