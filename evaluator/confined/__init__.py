@@ -1,5 +1,5 @@
 """What runs beside or inside the candidate: the supervisor, the zygote, the worker, and what confines them.
 
-Only here is torch imported. Nothing here knows of tasks, scores, searches or archives; the judge reaches these
-processes through `evaluator.executors` and `evaluator.worker_handle`, by bytes of known size.
+torch is imported here only. Nothing here knows tasks, scores, searches or archives. The judge reaches these processes
+through `evaluator.executors` and `evaluator.worker_handle`, in bytes of known size.
 """

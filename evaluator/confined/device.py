@@ -1,14 +1,14 @@
-"""The device that a worker computes on: what comes before, round and after each call there, and the worker's own clock.
+"""The device that a worker computes on: setup, steps before and after each call, and the worker's own clock.
 
 Owns: placing tensors, seeding, settling the device before a call, the worker's own time of a call. Does not know:
 programs, cases, the judge.
 
-Everything that touches torch is bound when a device is made or prepared, before a stranger's code is loaded, so that
-patching torch's namespace later changes nothing here. It still shares a process with that code: the worker's own time
-is a second opinion, which can make a verdict stricter and never better.
+Every torch function used here is bound when a device is made or prepared, before untrusted code loads, so patching
+torch's namespace later changes nothing here. This module still shares a process with that code: the worker's own time
+is a second opinion that can make a verdict stricter, never better.
 
-A GPU is prepared in the worker alone, since a process that has used one cannot be forked. What is said here of GPUs was
-written for CUDA and run with an asynchronous device in software; it was not measured on a GPU.
+Only the worker prepares a GPU, because a process that has used CUDA cannot be forked. The GPU code was written for CUDA
+and tested with an asynchronous device in software; it was not measured on a GPU.
 """
 
 from __future__ import annotations
@@ -22,46 +22,44 @@ import torch
 
 CPU = "cpu"
 FLUSH = 2
-"""The buffer that is written before a call, in sizes of the cache that it drives everything out of."""
+"""Size of the flush buffer, as a multiple of the last-level cache that writing it evicts."""
 UNKNOWN_CACHE_BYTES = 128 << 20
-"""For a torch that does not tell the size: that of the largest cache of a GPU known."""
+"""Assumed size of a GPU's last-level cache when torch does not report one: the largest known."""
 
 
 class Device(Protocol):
-    """What a worker does on its device. `prepare` first and once; then for each call `settle` (where the judge asks for
-    it), `begin`, `end`.
-    """
+    """What a worker does on its device: `prepare` once, then `settle` (if asked), `begin` and `end` per call."""
 
     def prepare(self) -> None:
-        """Make the device ready. Raises an error of the device's own kind where it cannot be used."""
+        """Make the device ready. Raises the device's own error type if it cannot be used."""
         ...
 
     def settle(self) -> None:
-        """Wait for all work on the device, and leave nothing of earlier calls in its caches."""
+        """Wait for all work on the device, and evict the data of earlier calls from its caches."""
         ...
 
     def seed(self, seed: int) -> None:
-        """Seed torch's generators that a program may use."""
+        """Seed the torch generators that a program may use."""
         ...
 
     def place(self, tensor: Any) -> Any:
-        """A tensor of the host's memory, on the device."""
+        """Move a host tensor to the device."""
         ...
 
     def begin(self) -> None:
-        """A call begins."""
+        """Start the clock of a call."""
         ...
 
     def end(self) -> int:
-        """Nanoseconds since `begin` by the device's own clock, all work on the device included."""
+        """Nanoseconds since `begin` on the device's own clock, including all work on the device."""
         ...
 
 
 class CpuDevice:
-    """The host: nothing to settle, and the system's clock."""
+    """The host: nothing to settle, and the system clock."""
 
     def __init__(self) -> None:
-        # The one generator is seeded directly: `torch.manual_seed` asks every other backend too: 70 us.
+        # We seed the CPU generator directly: `torch.manual_seed` also asks every other backend, which takes 70 us.
         self._seed: Callable[[int], Any] = torch.default_generator.manual_seed
         self._clock = time.perf_counter_ns
         self._begun_ns = 0
@@ -70,7 +68,7 @@ class CpuDevice:
         """Nothing to do."""
 
     def settle(self) -> None:
-        """Nothing to do: a worker is stopped between calls, and inputs are new memory."""
+        """Nothing to do: a worker is stopped between calls, and inputs lie in new memory."""
 
     def seed(self, seed: int) -> None:
         self._seed(seed)
@@ -86,54 +84,54 @@ class CpuDevice:
 
 
 class Gpu(Protocol):
-    """What a device with a queue of its own offers: work is handed in, and done later, in order."""
+    """A device with its own queue: work is submitted, and executed later in order."""
 
     def open(self) -> None:
-        """Start using it."""
+        """Initialise the device in this process."""
         ...
 
     def cache_bytes(self) -> int:
-        """Size of its last cache."""
+        """Size of the last-level cache in bytes."""
         ...
 
     def limit(self, memory_bytes: int) -> None:
-        """Let this process take no more of its memory."""
+        """Limit the device memory that this process may allocate."""
         ...
 
     def allocate(self, size: int) -> Any:
-        """A buffer of its memory, of `size` bytes."""
+        """Allocate a buffer of `size` bytes in device memory."""
         ...
 
     def fill(self, buffer: Any) -> None:
-        """Hand in a write to all of a buffer."""
+        """Submit a write to the whole buffer."""
         ...
 
     def synchronise(self) -> None:
-        """Wait for everything that was handed in, by whatever way."""
+        """Wait for all submitted work, on every stream."""
         ...
 
     def mark(self) -> Any:
-        """Hand in a mark: the device notes the time when it comes to it."""
+        """Submit a timing event: the device records the time when it reaches it."""
         ...
 
     def between_ms(self, begin: Any, end: Any) -> float:
-        """Milliseconds between two marks that the device has come to."""
+        """Milliseconds between two events that the device has reached."""
         ...
 
     def seed(self, seed: int) -> None:
-        """Seed its generator."""
+        """Seed the device's generator."""
         ...
 
     def place(self, tensor: Any) -> Any:
-        """A tensor in its memory, copied from the host's."""
+        """Copy a host tensor to device memory."""
         ...
 
 
 class GpuDevice:
-    """A GPU: caches are flushed before a call, and its own clock tells when all of a call's work was done."""
+    """A GPU: its caches are flushed before a call, and its own clock records when all work of the call is done."""
 
     def __init__(self, gpu: Gpu, memory_bytes: int) -> None:
-        """`memory_bytes`: what a program may take of the GPU's memory."""
+        """`memory_bytes`: how much of the GPU's memory a program may allocate."""
         self._gpu, self._memory_bytes = gpu, memory_bytes
         self._seed_host: Callable[[int], Any] = torch.default_generator.manual_seed
         self._buffer: Any = None
@@ -163,7 +161,7 @@ class GpuDevice:
         self._begun = self._gpu.mark()
 
     def end(self) -> int:
-        # Work that a program has left behind is part of its call, on whatever stream it is.
+        # Work that a program has left running is part of its call, on every stream.
         self._gpu.synchronise()
         ended = self._gpu.mark()
         self._gpu.synchronise()
@@ -173,11 +171,11 @@ class GpuDevice:
 class CudaGpu:
     """A GPU through torch's CUDA functions. Not measured on a GPU.
 
-    The limit on memory is kept by torch's allocator in the program's own process: it guards against accidents only.
+    torch's allocator enforces the memory limit in the program's own process, so it guards against accidents only.
     """
 
     def __init__(self, visible: str) -> None:
-        """`visible`: the GPU as CUDA_VISIBLE_DEVICES names it. It is the only one that the process will see."""
+        """`visible`: the GPU as CUDA_VISIBLE_DEVICES names it. The process will see no other GPU."""
         self._visible = visible
         self._to = torch.Tensor.to
         self._zero: Callable[[Any], Any] = torch.Tensor.zero_
@@ -187,7 +185,7 @@ class CudaGpu:
         initialise: Callable[[], None] = torch.cuda.init
         initialise()
         torch.cuda.set_device(0)
-        # The functions below Python's, which look nothing up when they are called.
+        # We bind torch's C functions, which look up no Python name when called.
         base = torch._C._CudaEventBase
         self._device = torch.device("cuda", 0)
         self._stream = torch.cuda.default_stream(self._device)
@@ -228,6 +226,6 @@ class CudaGpu:
 
 
 def make(address: str, memory_bytes: int) -> Device:
-    """The device of an address: `cpu`, or `cuda:` and the GPU as CUDA_VISIBLE_DEVICES names it."""
+    """The device at an address: `cpu`, or `cuda:` and the GPU as CUDA_VISIBLE_DEVICES names it."""
     kind, _, visible = address.partition(":")
     return CpuDevice() if kind == CPU else GpuDevice(CudaGpu(visible or "0"), memory_bytes)

@@ -1,9 +1,10 @@
-"""What a confined process uses in all, for levels of confinement at which the kernel does not limit it.
+"""The total resource use of a confined process, for confinement levels at which the kernel does not limit it.
 
-Owns: counting a process's threads and what lies in its scratch folder. Does not know: who is killed for it.
+Owns: counting a process's threads and the contents of its scratch folder. Does not know: which process is killed for
+exceeding a limit.
 
-In namespaces of its own (L2) a process has a scratch folder of bounded size and a bounded number of processes. Without
-them, resource limits bound each file and each process, but not how many there are: that is looked at every LOOK_S.
+In its own namespaces (L2) a process has a scratch folder of bounded size and a bounded number of processes. Without
+them, resource limits bound each file and each process, but not their number, which we check every LOOK_S seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MOST_FILES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A process, the folder it may write to, and how many bytes may lie there."""
+    """A process, the folder it may write to, and the number of bytes that folder may hold."""
 
     pid: int
     scratch: str
@@ -27,15 +28,15 @@ class Watched:
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Everything below a folder, nothing behind links; what vanishes or is closed to us meanwhile is left out."""
+    """Everything below a folder, without following links; skips what vanishes or is unreadable meanwhile."""
     todo = [folder]
     while todo:
         try:
-            found = list(os.scandir(todo.pop()))
+            entries = list(os.scandir(todo.pop()))
         except OSError:
             continue
-        yield from found
-        todo += [entry.path for entry in found if entry.is_dir(follow_symlinks=False)]
+        yield from entries
+        todo += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def _scratch_excess(watched: Watched) -> str:
@@ -53,7 +54,7 @@ def _scratch_excess(watched: Watched) -> str:
 
 
 def excess(watched: Watched) -> str:
-    """What the process has too much of, in words; "" where nothing is (also where it has ended)."""
+    """Which limit the process exceeds, as text; "" if none (also if the process has ended)."""
     try:
         threads = len(list(os.scandir(f"/proc/{watched.pid}/task")))
     except OSError:

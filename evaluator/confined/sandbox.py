@@ -1,7 +1,7 @@
-"""How a process that is about to run a stranger's code is confined, and which level of confinement that gives.
+"""How a process is confined before it runs untrusted code, and which level of confinement that gives.
 
-Owns: the levels, what each is made of, and the calls that put them in force in the calling process. Does not know:
-what runs inside.
+Owns: the levels, what each consists of, and the calls that enforce them in the calling process. Does not know: what
+runs inside.
 
 L2 = own user, pid, network, ipc, uts and mount namespaces, and L1. L1 = Landlock, seccomp, resource limits, no new
 privileges, a signal when the parent dies. L0 = resource limits and a clean environment only. L3 is L1 inside a
@@ -31,22 +31,23 @@ _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 38, 36
 _NOBODY = 65534
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
 _PID_MAX_OF_NAMESPACE = (6, 14)
-"""The kernel from which on the largest process id is a matter of the pid namespace."""
+"""The first kernel version in which each pid namespace has its own `pid_max`."""
 _MAX_PROCESSES = 512
 _RESERVED_BYTES = 1 << 30
-"""Addresses that allocators and thread stacks reserve without using them."""
+"""Address space that allocators and thread stacks reserve without using it."""
 
 PROMISES: dict[SandboxLevel, str] = {
-    "L3": "a container's kernel surface (declared by you, not probed) and all that L1 promises",
-    "L2": "no network, no other process in sight or made; reads system libraries and scratch, writes scratch",
-    "L1": "no network, no secrets, no new processes, writes its scratch folder only; sees ids of other processes",
+    "L3": "the container that you declared (we do not probe it), and everything that L1 promises",
+    "L2": "no network; sees and starts no other process; reads system libraries and its scratch folder, writes only "
+    "its scratch folder",
+    "L1": "no network, no secrets, no new processes; writes only its scratch folder; sees ids of other processes",
     "L0": "guards against accidents only: limits on time, memory and file size, and a clean environment",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a confined process may take."""
+    """The resources that a confined process may use."""
 
     memory_bytes: int
     scratch_bytes: int
@@ -65,23 +66,23 @@ def _check(result: int, what: str) -> None:
 
 
 def die_with_parent() -> None:
-    """Be killed when the parent dies. To be called first thing after a fork."""
+    """Have the kernel kill this process when its parent dies. Call it first after a fork. Raises OSError."""
     _check(_libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "parent-death signal")
 
 
 def become_subreaper() -> None:
-    """Inherit every orphan among the descendants, so that none escapes a kill."""
+    """Inherit every orphan among the descendants, so that none escapes a kill. Raises OSError."""
     _check(_libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "child subreaper")
 
 
 def fork_into_namespaces() -> int:
-    """Like `os.fork`, but the child is the init of namespaces of its own: when it ends, all that it made ends.
+    """Like `os.fork`, but the child is the init process of new namespaces: when it ends, the kernel ends its children.
 
-    One `clone` instead of `unshare` and two forks, which cost twice the time and leave a process between. For a process
-    with one thread only, since the C library is not told of the fork. Raises OSError.
+    It uses one `clone`: `unshare` and two forks cost twice the time and leave a process in between. The calling process
+    must have one thread only, since the C library does not learn of the fork. Raises OSError.
     """
     uid, gid = os.geteuid(), os.getegid()
-    interpreter = ctypes.pythonapi  # its calls keep the interpreter's lock, as a fork must
+    interpreter = ctypes.pythonapi  # its calls hold the GIL, as a fork must
     interpreter.PyOS_BeforeFork()
     clone = ctypes.PyDLL(None, use_errno=True).syscall
     pid: int = clone(seccomp.call_number("clone"), _NAMESPACES | signal.SIGCHLD, 0, 0, 0, 0)
@@ -92,7 +93,7 @@ def fork_into_namespaces() -> int:
             raise OSError(number, f"namespaces: {os.strerror(number)}")
         return pid
     interpreter.PyOS_AfterFork_Child()
-    # The old /proc knows this process by its old id, which `self` there resolves to.
+    # The old /proc still lists this process under its old id; `self` resolves to that entry.
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{_NOBODY} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{_NOBODY} {gid} 1")
@@ -100,8 +101,8 @@ def fork_into_namespaces() -> int:
 
 
 def private_mounts(scratch: str, limits: Limits) -> None:
-    """In a fresh mount namespace: everything read-only but a scratch folder of bounded size; a /proc of this pid
-    namespace where allowed.
+    """In a new mount namespace: mount everything read-only except a scratch folder of bounded size, and a /proc of
+    this pid namespace if allowed. Raises OSError.
     """
     libc = _libc()
     _check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "private mounts")
@@ -110,30 +111,30 @@ def private_mounts(scratch: str, limits: Limits) -> None:
     _check(libc.syscall(_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, read_only, size), "read-only mounts")
     options = f"size={limits.scratch_bytes},mode=700,nr_inodes=4096".encode()
     _check(libc.mount(b"tmpfs", scratch.encode(), b"tmpfs", _MS_NOSUID | _MS_NODEV, options), "scratch folder")
-    # A container that masks parts of /proc forbids a new one; Landlock still hides the old one then.
+    # A container that masks parts of /proc forbids mounting a new one; Landlock then still hides the old one.
     libc.mount(b"proc", b"/proc", b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, None)
 
 
 def few_processes() -> None:
-    """In a fresh pid namespace: no more processes and threads than any honest program has, so that the machine's
-    are not used up.
+    """In a new pid namespace: limit processes and threads to more than any honest program needs, so that a candidate
+    cannot use up the machine's process ids.
     """
     release = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
-    if release >= _PID_MAX_OF_NAMESPACE:  # before, root would change the whole machine's limit here
+    if release >= _PID_MAX_OF_NAMESPACE:  # on older kernels, root would change the whole machine's limit here
         with contextlib.suppress(OSError):
             Path("/proc/sys/kernel/pid_max").write_text(str(_MAX_PROCESSES))
 
 
 def drop_capabilities() -> None:
-    """What a root user's process may do beyond others: nothing."""
+    """Drop all capabilities, so that a root user's process has no more rights than others. Raises OSError."""
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     data = (ctypes.c_uint32 * 6)()
     _check(_libc().capset(header, data), "dropping capabilities")
 
 
 def readable_paths() -> tuple[str, ...]:
-    """What honest programs read after torch is loaded: the interpreter, its packages, system libraries, facts about
-    the cores.
+    """What honest programs read once torch is loaded: the interpreter, its packages, system libraries, facts about the
+    cores.
     """
     wanted = [sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime"]
     wanted += ["/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/dev/urandom", "/dev/zero"]
@@ -141,19 +142,17 @@ def readable_paths() -> tuple[str, ...]:
 
 
 def rehearse() -> None:
-    """Have the binding find the C library and the kernel's version, and the filter built, before the fork instead of
-    after each.
-    """
+    """Load the Landlock binding and build the seccomp filter once before the forks, instead of after each fork."""
     from landlockpy import Ruleset, supported
 
     if supported():
         Ruleset().close()
     if seccomp.supported():
-        seccomp.program(allow_processes=False, own_pid=1)  # the id of a process in namespaces of its own
+        seccomp.program(allow_processes=False, own_pid=1)  # a process has id 1 in its own pid namespace
 
 
 def restrict_files(scratch: str, readable: tuple[str, ...], device: str) -> None:
-    """Landlock: everything that is not listed is refused. Raises OSError or LandlockError where the kernel has none."""
+    """Landlock: refuse every file that is not listed. Raises OSError or LandlockError if the kernel has no Landlock."""
     from landlockpy import AccessFS, Ruleset, Scope
 
     read = AccessFS.READ_FILE | AccessFS.READ_DIR | AccessFS.EXECUTE
@@ -164,25 +163,27 @@ def restrict_files(scratch: str, readable: tuple[str, ...], device: str) -> None
     with Ruleset(scoped=Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET) as ruleset:
         for path in (*readable, f"/proc/{_own_entry()}"):
             with contextlib.suppress(FileNotFoundError):
-                # A rule on a file that names a folder's right is refused as a whole.
+                # The kernel refuses a rule on a file that names a right of folders.
                 ruleset.allow_path(path, read if Path(path).is_dir() else read & ~AccessFS.READ_DIR)
         ruleset.allow_path("/dev/null", device_files)
         if device.startswith("cuda"):
             for node in sorted(Path("/dev").glob("nvidia*")):
                 ruleset.allow_path(str(node), device_files)
             ruleset.allow_path("/proc", read | AccessFS.WRITE_FILE)
-            ruleset.allow_path("/sys/devices", read)  # where the driver looks up how memory and GPUs are laid out
+            ruleset.allow_path("/sys/devices", read)  # the driver reads the layout of memory and GPUs here
         ruleset.allow_path(scratch, everything)
         ruleset.restrict()
 
 
 def _own_entry() -> str:
-    """This process's name in /proc, which differs from its id where the /proc of another pid namespace is mounted."""
+    """This process's entry in /proc, which differs from its id if the /proc of another pid namespace is mounted."""
     return str(Path("/proc/self").readlink())
 
 
 def limit_resources(limits: Limits) -> None:
-    """Resource limits of this process. Memory is what it may add to its share of the fork; none with CUDA."""
+    """Set this process's resource limits. The memory limit comes on top of what the fork inherits; CUDA gets none,
+    because it reserves far more address space than it uses.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.scratch_bytes, limits.scratch_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
@@ -198,21 +199,21 @@ def limit_resources(limits: Limits) -> None:
 
 
 def _held_bytes() -> dict[str, int]:
-    """`VmData` and `VmSize` of this process, in bytes."""
+    """`VmData` and `VmSize` of this process in bytes, from /proc/self/status (see proc(5))."""
     fields = (line.partition(":") for line in Path("/proc/self/status").read_text().splitlines())
     return {name: int(value.split()[0]) * 1024 for name, _, value in fields if name in ("VmData", "VmSize")}
 
 
 def may_start_processes(level: SandboxLevel, limits: Limits) -> bool:
-    """Only compilers for CUDA need processes, and only a pid namespace ends them all at once.
+    """Only CUDA compilers need child processes, and only a pid namespace can end them all at once.
 
-    A limit on their number would not do instead: RLIMIT_NPROC is void for root and counts the user's other processes.
+    RLIMIT_NPROC is no substitute: it has no effect for root, and it counts the user's other processes.
     """
     return level == "L2" and limits.device.startswith("cuda")
 
 
 def confine(level: SandboxLevel, scratch: str, limits: Limits, readable: tuple[str, ...]) -> None:
-    """Confine the calling process for good (for L2: the child of `fork_into_namespaces`). Raises OSError."""
+    """Confine the calling process irrevocably (for L2: the child of `fork_into_namespaces`). Raises OSError."""
     die_with_parent()
     if level == "L2":
         few_processes()

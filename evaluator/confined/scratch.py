@@ -1,6 +1,6 @@
-"""Removing what a stranger left on the disk.
+"""Removing what an untrusted program left on the disk.
 
-Owns: the removal of a folder, whatever its depth and its modes. Does not know: who made it.
+Owns: the removal of a folder, whatever its depth and its modes. Does not know: who created it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder in which nothing is at work any more; what cannot be removed is left.
+    """Remove a folder that no process uses any more; leave what cannot be removed.
 
-    Not recursive: a chain of thousands of folders, which takes a program milliseconds to make, is deeper than a stack
-    and longer than a path may be. Folders are emptied by moving those below them up to the top.
+    Not recursive: a program creates a chain of thousands of folders in milliseconds, and such a chain overflows the
+    stack and exceeds the longest path. So we empty each folder by moving its subfolders up to the top.
     """
     count = 0
     with contextlib.suppress(OSError):
@@ -24,7 +24,7 @@ def remove_tree(folder: Path) -> None:
                 for entry in list(os.scandir(top.path)):
                     if entry.is_dir(follow_symlinks=False):
                         count += 1
-                        Path(entry.path).chmod(0o700)  # moving a folder writes its `..`
+                        Path(entry.path).chmod(0o700)  # moving a folder rewrites its `..`
                         Path(entry.path).rename(folder / f".moved-{os.getpid()}-{count}")
                     else:
                         Path(entry.path).unlink()

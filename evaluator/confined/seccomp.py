@@ -1,14 +1,14 @@
-"""A seccomp filter that takes the dangerous system calls away from a process, for good.
+"""A seccomp filter that irrevocably refuses dangerous system calls to a process.
 
 Owns: which calls are refused, and the BPF program that refuses them. Does not know: why the process is confined.
 
-Numbers are those of the kernel's tables for x86-64 and AArch64. Refused calls return EPERM; `clone3`, whose flags a
-filter cannot see, returns ENOSYS so that the C library falls back to `clone`. A call made through a foreign calling
-convention kills the process.
+The numbers come from the kernel's system call tables for x86-64 and AArch64. Refused calls return EPERM; `clone3`,
+whose flags a filter cannot see, returns ENOSYS so that the C library falls back to `clone`. A call through a foreign
+calling convention kills the process.
 
-Beside what reaches the network, other processes or the machine, two kinds of calls are taken away that Landlock does
-not see: those that change a file's mode, owner, times or attributes (any file of the user would do), and those that
-make memory which no limit counts or which outlives the process.
+The filter refuses calls that reach the network, other processes or the machine, and two kinds that Landlock does not
+control: those that change a file's mode, owner, times or attributes (on any file of the user), and those that create
+memory which no limit counts or which outlives the process.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _TABLES = {"x86_64": (0xC000003E, _X86), "aarch64": (0xC00000B7, _ARM)}
 _SPECIAL = frozenset(("fork", "vfork", "clone", "clone3", "kill", "tgkill", "prlimit64"))
 _FILE_CALLS = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat", "truncate")
 _FOR_COMPILERS = frozenset(("fork", "vfork", "tkill", "memfd_create", *_FILE_CALLS))
-"""What a compiler that a program starts may need; refused where no process may be started."""
+"""Calls that a compiler started by a program may need; refused if a program may start no process."""
 
 _CLONE_THREAD = 0x10000
 _CLONE_NAMESPACES = 0x7E020000 | 0x80  # every CLONE_NEW* flag; NEWTIME shares a bit with the exit signal's byte
@@ -80,19 +80,21 @@ _NR, _ARCH, _ARG0 = 0, 4, 16
 
 
 def call_number(name: str) -> int:
-    """The number of a system call on this machine. Raises KeyError where its convention has no table here."""
+    """The number of a system call on this machine. Raises KeyError if we have no table for its calling convention."""
     return _TABLES[platform.machine()][1][name]
 
 
 def supported() -> bool:
-    """Whether this machine's calling convention has a table here."""
+    """Whether we have a table for this machine's calling convention."""
     return platform.machine() in _TABLES
 
 
 @cache
 def program(*, allow_processes: bool, own_pid: int) -> bytes:
-    """The BPF program as bytes. Without `allow_processes` only threads may be made, and signals go to `own_pid` only
-    (older Landlocks do not stop them). Limits are set on the calling process only.
+    """The BPF program: 8-byte `struct sock_filter` instructions. Raises KeyError if the machine is not `supported`.
+
+    Without `allow_processes` the process may create threads only, and may signal `own_pid` only (older Landlock
+    versions do not restrict signals). It may set resource limits on itself only.
     """
     arch, table = _TABLES[platform.machine()]
     code: list[tuple[int, int, int, int]] = [
@@ -119,7 +121,7 @@ def program(*, allow_processes: bool, own_pid: int) -> bytes:
 
 
 def _only_with(number: int, first_argument: int) -> list[tuple[int, int, int, int]]:
-    """Refuse a call whose first argument (a process id) is another."""
+    """Refuse a call unless its first argument (a process id) has this value."""
     return [
         (_JEQ, 0, 4, number),
         (_LD_W_ABS, 0, 0, _ARG0),
@@ -134,7 +136,7 @@ class _Fprog(ctypes.Structure):
 
 
 def install(filter_program: bytes) -> None:
-    """Confine the calling thread. Needs no_new_privs. Raises OSError."""
+    """Install the filter for the calling thread. Needs no_new_privs. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(filter_program, len(filter_program))
     fprog = _Fprog(len(filter_program) // 8, ctypes.addressof(buffer))

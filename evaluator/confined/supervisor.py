@@ -1,8 +1,9 @@
-"""The process between the judge and the strangers: it holds no secret, inherits every orphan, and kills.
+"""The process between the judge and the candidates: it holds no secret, adopts every orphan, and kills.
 
-Owns: the zygote, who is killed for taking too much, and the proof that nothing of an evaluation is left alive.
+Owns: the zygote, killing workers that exceed a limit, and the proof that no process of an evaluation is left alive.
 Does not know: programs, cases, results.
-Executed afresh by the judge with an empty environment. When the judge goes away, however it goes, everything here dies.
+The judge starts it in a new interpreter with an empty environment. When the judge ends, for any reason, everything here
+ends too.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ KILL_PATIENCE_S = 5.0
 
 
 def command(module: str, *arguments: object) -> list[str]:
-    """The command line that runs `module.main(*arguments)` of this package in a fresh, isolated interpreter.
+    """The command line that runs `module.main(*arguments)` of this package in a new, isolated interpreter.
 
-    The package is put in place without its public face, which would bring tasks and their loads into the process.
+    It registers the package without running its `__init__`, which would bring tasks and their loads into the process.
     """
     code = (
         "import sys, types; package = sys.modules['evaluator'] = types.ModuleType('evaluator'); "
@@ -39,19 +40,19 @@ def command(module: str, *arguments: object) -> list[str]:
 
 
 def clean_environment(scratch: str) -> dict[str, str]:
-    """All that a confined process sees of the environment: no keys, no home of the user."""
+    """The whole environment of a confined process: no keys, and not the user's home."""
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": scratch,
         "TMPDIR": scratch,
         "LANG": "C.UTF-8",
         "OMP_WAIT_POLICY": "PASSIVE",
-        "OPENBLAS_NUM_THREADS": "1",  # numpy's import would start a thread a core, and forks of those hang
+        "OPENBLAS_NUM_THREADS": "1",  # else importing numpy starts one thread per core, and a fork would hang
     }
 
 
 def _parent_if_alive(pid: int) -> int | None:
-    """The parent of a process, or None if it has ended."""
+    """The parent's id of a living process, or None if the process has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -61,18 +62,18 @@ def _parent_if_alive(pid: int) -> int | None:
 
 
 def _listed_children(pid: int) -> list[int]:
-    """Children as the kernel lists them, thread by thread."""
-    found: list[int] = []
+    """Living children, from the kernel's list for each thread."""
+    children: list[int] = []
     try:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (thread / "children").read_text().split())
+            children += map(int, (thread / "children").read_text().split())
     except OSError:
-        return found
-    return [child for child in found if _parent_if_alive(child) is not None]
+        return children
+    return [child for child in children if _parent_if_alive(child) is not None]
 
 
 def _scanned_children() -> dict[int, list[int]]:
-    """Children by parent, from a look at every process: for kernels that keep no lists."""
+    """Children by parent, from a scan of all processes: for kernels without lists of children."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         parent = _parent_if_alive(int(entry.name)) if entry.name.isdigit() else None
@@ -85,13 +86,13 @@ def descendants(root: int) -> list[int]:
     """Every living process below `root`, parents first."""
     listed = Path(f"/proc/{root}/task/{root}/children").exists()
     scanned = {} if listed else _scanned_children()
-    found, todo = [], [root]
+    pids, todo = [], [root]
     while todo:
         pid = todo.pop()
-        below = _listed_children(pid) if listed else scanned.get(pid, [])
-        found += below
-        todo += below
-    return found
+        children = _listed_children(pid) if listed else scanned.get(pid, [])
+        pids += children
+        todo += children
+    return pids
 
 
 def _reap_orphans(zygote: int) -> None:
@@ -106,8 +107,8 @@ def _reap_orphans(zygote: int) -> None:
 
 
 def kill_all_but(zygote: int) -> list[int]:
-    """Kill every descendant but the zygote until none is left; what is still alive when patience ends (none, as a
-    rule).
+    """Kill every descendant except the zygote until none is left; returns those still alive after KILL_PATIENCE_S
+    (normally none).
     """
     deadline = time.monotonic() + KILL_PATIENCE_S
     while True:
@@ -124,7 +125,7 @@ def kill_all_but(zygote: int) -> list[int]:
 
 
 def _first_word(zygote: socket.socket, judge: socket.socket) -> bytes | None:
-    """What the zygote says when it is ready, which takes its import of torch; None if the judge goes away before."""
+    """The zygote's first message, sent once it has imported torch; None if the judge hangs up before that."""
     poll = select.poll()
     poll.register(zygote, select.POLLIN)
     poll.register(judge, select.POLLIN)
@@ -133,7 +134,7 @@ def _first_word(zygote: socket.socket, judge: socket.socket) -> bytes | None:
 
 
 class Guard:
-    """The workers to look after where their level does not limit all they take, and why some were killed."""
+    """Watches workers whose confinement level does not limit all their resources, and records why it killed some."""
 
     def __init__(self, *, needed: bool) -> None:
         self._needed = needed
@@ -141,7 +142,7 @@ class Guard:
         self.killed: dict[int, str] = {}
 
     def note(self, request: dict[str, Any], reply: dict[str, Any]) -> None:
-        """A request as answered: a fork is to be looked after, an end leaves nobody."""
+        """Record an answered request: watch the worker of a `fork`, forget all workers after an `end`."""
         if request["op"] == "fork" and self._needed and "pid" in reply:
             size = request["limits"]["scratch_bytes"]
             self._watched.append(limits.Watched(pid=reply["pid"], scratch=request["scratch"], scratch_bytes=size))
@@ -149,7 +150,7 @@ class Guard:
             self._watched, self.killed = [], {}
 
     def until_readable(self, judge: socket.socket) -> None:
-        """Look after the workers until the judge says something."""
+        """Watch the workers until the judge sends something."""
         poll = select.poll()
         poll.register(judge, select.POLLIN)
         while not poll.poll(limits.LOOK_S * 1000 if self._watched else None):
@@ -163,8 +164,8 @@ class Guard:
 
 
 def main(control_fd: int, scratch: str, wanted: str) -> None:
-    """Pass fork requests on to the zygote; on `end` kill and report; on hang-up kill, remove the folder in which
-    `scratch` lies (the judge may be beyond doing so), and leave.
+    """Forward fork requests to the zygote; on `end` kill all workers and report; on hang-up kill them, remove the
+    parent folder of `scratch` (the judge may be dead), and exit.
     """
     sandbox.become_subreaper()
     judge = socket.socket(fileno=control_fd)

@@ -1,10 +1,10 @@
-"""The bytes that pass between the judge and a confined worker, through memory the judge owns.
+"""The byte layout of messages between the judge and a confined worker, in memory the judge owns.
 
 Owns: the layout of a request and of an answer. Does not know: processes, sockets, tasks, torch.
 
-A request is written by the judge and may be trusted by the worker: a JSON header and raw arrays. An answer is written
-by a process that ran a stranger's code: fixed binary fields that are range-checked before use, then raw bytes of a
-known dtype. Never pickles, never JSON.
+The judge writes a request, and the worker may trust it: a JSON header and raw arrays. A process that ran untrusted code
+writes an answer: fixed binary fields, which we range-check before use, then raw bytes of a known dtype. Never pickle,
+never JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALIGN = 64
 MAX_ARRAYS = 8
 MAX_DIMS = 8
 TEXT_BYTES = 8192
-"""The most bytes of an error text that are read back."""
+"""We read back at most this many bytes of an error text."""
 
 DTYPES: tuple[str, ...] = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 OK, RAISED = 1, 2
@@ -36,7 +36,7 @@ _LENGTH = struct.Struct("<I")
 
 
 class MalformedAnswer(Exception):
-    """The worker's answer does not follow the layout (the candidate's fault: only its process can have written it)."""
+    """The worker's answer breaks the layout. This is the candidate's fault: only its process can have written it."""
 
 
 def _aligned(offset: int) -> int:
@@ -47,7 +47,7 @@ def _describe(value: Value, offset: int, arrays: list[tuple[int, Array]]) -> tup
     if value is None:
         return {"none": True}, offset
     if isinstance(value, np.ndarray):
-        value = np.asarray(value, order="C")  # ascontiguousarray would give a 0-d array a dimension
+        value = np.asarray(value, order="C")  # ascontiguousarray would turn a 0-d array into a 1-d one
         offset = _aligned(offset)
         arrays.append((offset, value))
         return {"dtype": value.dtype.str, "shape": list(value.shape), "offset": offset}, offset + value.nbytes
@@ -55,7 +55,7 @@ def _describe(value: Value, offset: int, arrays: list[tuple[int, Array]]) -> tup
 
 
 def pack_call(call: Call, seed: int) -> bytes:
-    """The request of one call. Array offsets count from the end of the JSON header, rounded up to `ALIGN`."""
+    """The request of one call. Array offsets (bytes) count from the end of the JSON header, rounded up to `ALIGN`."""
     arrays: list[tuple[int, Array]] = []
     offset = 0
     args: list[dict[str, Any]] = []
@@ -85,23 +85,23 @@ def _join(header: dict[str, Any], arrays: Sequence[tuple[int, Array]], size: int
 
 
 def unpack_request(memory: memoryview) -> tuple[dict[str, Any], int]:
-    """The header of a request, and the offset at which its arrays begin."""
+    """The header of a request, and the offset in bytes at which its arrays begin."""
     (length,) = _LENGTH.unpack_from(memory, 0)
     header = json.loads(bytes(memory[_LENGTH.size : _LENGTH.size + length]))
     return header, _aligned(_LENGTH.size + length)
 
 
 def write_error(memory: memoryview, text: str) -> None:
-    """Answer with an error text, cut to what fits."""
+    """Write an error text as the answer, cut to what fits."""
     raw = text.encode("utf-8", "replace")[: min(TEXT_BYTES, len(memory) - _HEAD.size)]
     memory[_HEAD.size : _HEAD.size + len(raw)] = raw
     _HEAD.pack_into(memory, 0, RAISED, len(raw))
 
 
 def write_answer(memory: memoryview, arrays: Sequence[Array]) -> None:
-    """Answer with arrays. Raises ValueError, saying why, where they do not fit the layout."""
+    """Write arrays as the answer. Raises ValueError, which says why, if they do not fit the layout."""
     if len(arrays) > MAX_ARRAYS:
-        raise ValueError(f"the answer has {len(arrays)} arrays, at most {MAX_ARRAYS} are read")
+        raise ValueError(f"expected an answer of at most {MAX_ARRAYS} arrays, found {len(arrays)}")
     offset = _aligned(HEADER_BYTES)
     fields: list[bytes] = []
     for position, array in enumerate(arrays):
@@ -109,7 +109,10 @@ def write_answer(memory: memoryview, arrays: Sequence[Array]) -> None:
         if name == "b1":
             name = "?"
         if name not in DTYPES or array.ndim > MAX_DIMS:
-            raise ValueError(f"array {position} of the answer has dtype {array.dtype} and {array.ndim} dimensions")
+            raise ValueError(
+                f"array {position} of the answer: expected a numeric dtype and at most {MAX_DIMS} dimensions, found "
+                f"dtype {array.dtype} and {array.ndim} dimensions"
+            )
         if offset + array.nbytes > len(memory):
             raise ValueError(
                 f"array {position} of the answer, {array.dtype} {list(array.shape)}, is larger than any valid answer"
@@ -125,18 +128,18 @@ def write_answer(memory: memoryview, arrays: Sequence[Array]) -> None:
 
 
 def clear_answer(memory: memoryview) -> None:
-    """Make what an earlier call left in the header no answer, and of no time."""
+    """Invalidate the previous call's answer and time in the header."""
     _HEAD.pack_into(memory, 0, 0, 0)
     _OWN.pack_into(memory, _OWN_OFFSET, 0)
 
 
 def write_own_ns(memory: memoryview, own_ns: int) -> None:
-    """Beside an answer: how long the call took by the worker's own clock."""
+    """Write how many nanoseconds the call took on the worker's own clock."""
     _OWN.pack_into(memory, _OWN_OFFSET, max(0, own_ns))
 
 
 def read_own_ns(memory: memoryview) -> int:
-    """The worker's own time of the call; 0 where it wrote none."""
+    """Nanoseconds of the call on the worker's own clock; 0 if the worker wrote none."""
     return int(_OWN.unpack_from(memory, _OWN_OFFSET)[0])
 
 
@@ -147,7 +150,10 @@ def read_answer(memory: memoryview) -> Answer | str:
     if status == RAISED:
         return bytes(memory[_HEAD.size : _HEAD.size + min(count, TEXT_BYTES)]).decode("utf-8", "replace")
     if status != OK or count > MAX_ARRAYS:
-        raise MalformedAnswer(f"answer header with status {status} and {count} arrays")
+        raise MalformedAnswer(
+            f"the answer's header: expected status {OK} and at most {MAX_ARRAYS} arrays, found status {status} and "
+            f"{count} arrays"
+        )
     return tuple(_read_array(memory, header, position) for position in range(count))
 
 
@@ -155,7 +161,10 @@ def _read_array(memory: memoryview, header: bytes, position: int) -> Array:
     code, ndim, *rest = _ARRAY.unpack_from(header, _HEAD.size + position * _ARRAY.size)
     shape, offset, nbytes = tuple(rest[:MAX_DIMS]), rest[MAX_DIMS], rest[MAX_DIMS + 1]
     if code >= len(DTYPES) or ndim > MAX_DIMS or min(shape) < 0:
-        raise MalformedAnswer(f"array {position} with dtype code {code}, {ndim} dimensions, shape {shape}")
+        raise MalformedAnswer(
+            f"array {position} of the answer: expected a dtype code below {len(DTYPES)}, at most {MAX_DIMS} dimensions "
+            f"and no negative length, found dtype code {code}, {ndim} dimensions, shape {shape}"
+        )
     dtype = np.dtype(DTYPES[code])
     shape = shape[:ndim]
     expected, extent = dtype.itemsize, dtype.itemsize
@@ -163,9 +172,12 @@ def _read_array(memory: memoryview, header: bytes, position: int) -> Array:
         expected *= length
         extent *= max(length, 1)  # numpy refuses an empty array whose other lengths overflow
     if nbytes != expected or extent > len(memory) or offset < HEADER_BYTES or offset + nbytes > len(memory):
-        raise MalformedAnswer(f"array {position} of {nbytes} bytes at {offset}, expected {expected} inside the answer")
+        raise MalformedAnswer(
+            f"array {position} of the answer: expected {expected} bytes inside the answer, found {nbytes} bytes at "
+            f"offset {offset}"
+        )
     copy = bytes(memory[offset : offset + nbytes])
     array: Array = np.frombuffer(copy, dtype)
-    if dtype.kind == "b":  # a boolean made of any byte but 0 and 1 would have two faces
+    if dtype.kind == "b":  # numpy treats a boolean of a byte other than 0 or 1 inconsistently
         array = array.view(np.uint8) != 0
     return array.reshape(shape)

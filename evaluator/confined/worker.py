@@ -1,8 +1,8 @@
 """The loop of a confined process: load a program, then answer calls from shared memory until the judge hangs up.
 
 Owns: turning a request into a call of the candidate and its result into bytes. Does not know: cases, clocks, scores,
-other processes. Everything here shares a process with the stranger's code: nothing it says is trusted, and it holds
-no secret.
+other processes. All of this shares a process with untrusted code: the judge trusts nothing it says, and it holds no
+secret.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from evaluator.types import Array, Call
 PREPARE, LOAD, SETTLE, CALL, PING = b"D", b"L", b"R", b"C", b"P"
 DONE, FAILED, REFUSED = b"d", b"f", b"r"
 
-# Bound before the candidate loads, so that patching torch's namespace later does not change them.
+# We bind these before the candidate loads, so that patching torch's namespace later does not change them.
 _to_cpu, _detach, _contiguous, _numpy = (
     torch.Tensor.cpu,
     torch.Tensor.detach,
@@ -43,23 +43,26 @@ _resolve = torch.Tensor.resolve_conj
 
 
 class NoEntryPoint(Exception):
-    """The program does not define what the task calls."""
+    """The program does not define the function that the task calls."""
 
 
 class BadAnswer(Exception):
-    """What the program returned is nothing that can be read as arrays, or too much of it."""
+    """The program returned something that cannot be read as arrays, or too much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A loaded program: its entry point and the offered parameters that it declares."""
+    """A loaded program: its entry point, and which of the offered parameters it declares."""
 
     function: Callable[..., Any]
     declared: frozenset[str]
 
 
 def load(source: str, entry_point: str, offered: list[str]) -> Program:
-    """Execute a program's source, written to a file of the scratch folder so that tracebacks and compilers find it."""
+    """Execute a program's source. We write it to the scratch folder so that tracebacks and compilers find it.
+
+    Raises NoEntryPoint, and any error that the program raises.
+    """
     path = Path("program.py").absolute()
     path.write_text(source, encoding="utf-8", newline="")
     module = types.ModuleType("program")
@@ -95,7 +98,10 @@ def _array(value: Any, position: int) -> Array:
 
 
 def call(program: Program, memory: memoryview, answer: memoryview, device: Device) -> None:
-    """One call, from the request in `memory` to the arrays in `answer`."""
+    """Run one call: read the request in `memory`, write the arrays to `answer`.
+
+    Raises BadAnswer, and any error that the program raises.
+    """
     header, base = wire.unpack_request(memory)
     args = [_argument(value, memory, base, device) for value in header["args"]]
     offered = {
@@ -116,7 +122,7 @@ def call(program: Program, memory: memoryview, answer: memoryview, device: Devic
 
 
 def rehearse() -> None:
-    """One call of a program of our own, so that what is imported or worked out at first use is so before the fork."""
+    """Call a program of our own once, so that lazy imports and first-use setup happen before the fork."""
     memory, answer = bytearray(1 << 12), bytearray(1 << 12)
     request = wire.pack_call(Call(args=(np.zeros((2, 3), np.float32), 1)), 1)
     memory[: len(request)] = request
@@ -125,14 +131,14 @@ def rehearse() -> None:
 
 
 def explain(error: BaseException) -> str:
-    """The error with the candidate's own frames: what a person or a model needs to mend it."""
+    """The error with the candidate's own frames: what a person or a model needs to fix it."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.endswith("program.py")]
     where = "".join(f"  line {f.lineno}, in {f.name}: {f.line}\n" for f in frames[-6:])
     return f"{type(error).__name__}: {str(error)[:2000]}\n{where}".strip()
 
 
 def _guarded(action: Callable[[], None]) -> BaseException | None:
-    """The one place where a candidate's error of any kind becomes a value (SystemExit and KeyboardInterrupt too)."""
+    """The only place where a candidate's error of any kind (SystemExit and KeyboardInterrupt too) becomes a value."""
     try:
         action()
     except BaseException as error:
@@ -141,15 +147,15 @@ def _guarded(action: Callable[[], None]) -> BaseException | None:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Desk:
-    """What the judge and this process share, and the program once it is loaded."""
+class _Session:
+    """The memory that the judge and this process share, and the program once it is loaded."""
 
     request: memoryview
     answer: memoryview
     device: Device
     program: Program | None = None
 
-    def obey(self, order: bytes) -> None:
+    def execute(self, order: bytes) -> None:
         if order == CALL and self.program is not None:
             self.device.begin()
             call(self.program, self.request, self.answer, self.device)
@@ -162,19 +168,19 @@ class _Desk:
         elif order == PREPARE:
             self.device.prepare()
 
-    def excuse(self, error: BaseException) -> bytes:
-        """Write an error down; whether it is the program's or its answer's."""
+    def report(self, error: BaseException) -> bytes:
+        """Write an error as the answer; the reply says whether the program or its answer is at fault."""
         if _guarded(lambda: wire.write_error(self.answer, explain(error))) is not None:
-            wire.write_error(self.answer, "an error that fails when it is to be shown")
+            wire.write_error(self.answer, "the program raised an error whose text cannot be formatted")
         return REFUSED if isinstance(error, BadAnswer) else FAILED
 
 
 def serve(channel: socket, memory_fd: int, request_bytes: int, device: Device) -> None:
-    """Answer until the judge hangs up. One byte each way: the request is in memory before it, the answer before the
-    reply.
+    """Answer orders until the judge hangs up. An order and a reply are one byte each: the judge writes the request to
+    memory before its order, and we write the answer to memory before our reply.
     """
     memory = memoryview(mmap.mmap(memory_fd, 0))
-    desk = _Desk(request=memory[:request_bytes], answer=memory[request_bytes:], device=device)
+    session = _Session(request=memory[:request_bytes], answer=memory[request_bytes:], device=device)
     while order := channel.recv(1):
-        error = _guarded(partial(desk.obey, order))
-        channel.sendall(DONE if error is None else desk.excuse(error))
+        error = _guarded(partial(session.execute, order))
+        channel.sendall(DONE if error is None else session.report(error))

@@ -1,8 +1,8 @@
-"""A clean process with torch imported and nothing else, from which confined workers are forked in milliseconds.
+"""A clean process with torch imported and nothing else, which forks confined workers in milliseconds.
 
-Owns: the imports made once for all workers, the choice of the level of confinement, the fork. Does not know:
-programs, cases, the judge. Executed afresh by the supervisor with an empty environment; it never runs a stranger's
-code and never touches CUDA itself.
+Owns: the imports made once for all workers, the choice of the confinement level, the fork. Does not know: programs,
+cases, the judge. The supervisor starts it in a new interpreter with an empty environment; it never runs untrusted code
+and never touches CUDA itself.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def _fork(level: SandboxLevel) -> int:
 
 
 def _hindrance(level: SandboxLevel, scratch: str) -> str:
-    """What keeps this machine from a level, found by confining a child: "" where nothing does."""
+    """Why this machine cannot give a level, determined by confining a child; "" if it can."""
     if not seccomp.supported():
-        return "no seccomp table for this machine's calling convention"
+        return "packsmith has no seccomp table for this machine's calling convention"
     limits = sandbox.Limits(memory_bytes=1 << 30, scratch_bytes=1 << 20, cpu_s=10)
     reader, writer = os.pipe()
     parent = os.getpid()
@@ -55,14 +55,14 @@ def _hindrance(level: SandboxLevel, scratch: str) -> str:
 
 
 def probe(scratch: str) -> dict[str, str]:
-    """What keeps this machine from each level: "" where nothing does."""
+    """Why this machine cannot give each level; "" if it can."""
     return {"L2": _hindrance("L2", scratch), "L1": _hindrance("L1", scratch), "L0": ""}
 
 
 def _worker(
     request: dict[str, Any], level: SandboxLevel, readable: tuple[str, ...], channel: socket.socket, memory_fd: int
 ) -> None:
-    """The forked child: confine itself, then serve. Never returns."""
+    """The forked child: confine this process, then serve. Never returns."""
     from evaluator.confined import device, worker
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
@@ -75,7 +75,7 @@ def _worker(
         import torch
 
         torch.set_num_threads(request["threads"])
-    os.dup2(1, 2)  # the judge's log of errors is not for strangers to write to; 1 is /dev/null
+    os.dup2(1, 2)  # untrusted code must not write to the judge's error log; descriptor 1 is /dev/null
     worker.serve(channel, memory_fd, request["request_bytes"], device.make(limits.device, limits.memory_bytes))
     os._exit(0)
 
@@ -93,7 +93,7 @@ def _fork_worker(
     except OSError as error:
         if os.getpid() == zygote:
             raise
-        sys.stderr.write(f"a confined process could not be set up: {error}\n")
+        sys.stderr.write(f"the confinement of a worker failed: {error}\n")
         sys.stderr.flush()
         raise
     finally:
@@ -104,7 +104,7 @@ def _fork_worker(
 
 
 def _reap() -> dict[int, int]:
-    """Exit codes of the workers that have ended (negative: the signal)."""
+    """Exit codes of the workers that have ended, by process id (negative: the signal)."""
     ended: dict[int, int] = {}
     while True:
         try:
@@ -117,8 +117,8 @@ def _reap() -> dict[int, int]:
 
 
 def _use_huge_pages() -> None:
-    """Have the kernel lay this process's memory together in large pages: a fork then copies fewer entries (measured:
-    a candidate costs 14 ms instead of 16). Where the kernel does not know how, nothing changes.
+    """Ask the kernel to back this process's memory with huge pages: a fork then copies fewer page table entries
+    (measured: a candidate costs 14 ms instead of 16). Kernels without support ignore the request.
     """
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -151,9 +151,7 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
     worker.rehearse()
     sandbox.rehearse()
     if _threads() > 2:
-        control.send(
-            json.dumps({"error": f"the import of torch left {_threads()} threads, a fork would hang"}).encode()
-        )
+        control.send(json.dumps({"error": f"importing torch left {_threads()} threads, so a fork would hang"}).encode())
         sys.exit(1)
     readable = sandbox.readable_paths()
     gc.collect()
@@ -170,7 +168,7 @@ def main(control_fd: int, scratch: str, wanted: str) -> None:
             try:
                 answer = {"pid": _fork_worker(control, request, level, readable, list(fds))}
             except OSError as error:
-                answer = {"error": f"no process could be forked: {error}"}
+                answer = {"error": f"the zygote could not fork a worker: {error}"}
         else:
             answer = {"ended": _reap()}
         control.send(json.dumps(answer).encode())

@@ -1,4 +1,4 @@
-"""What is done round a call on the host and on a GPU, the exchange that settles a GPU, and GPUs where there is one."""
+"""The steps around a call on the host and on a GPU, the exchange that settles a GPU, and a real GPU if there is one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def prepared(gpu: QueueGpu) -> GpuDevice:
 
 
 def test_gpu_is_prepared_before_anything_else() -> None:
-    """The limit leaves room for the judge's own buffer, and every step is made once."""
+    """The limit leaves room for the judge's own buffer, and every step runs once."""
     gpu = QueueGpu()
     device = GpuDevice(gpu, MEMORY_BYTES)
     device.prepare()
@@ -49,7 +49,7 @@ def test_gpu_is_prepared_before_anything_else() -> None:
     assert gpu.log == [*steps, "mark", "synchronise", "mark", "synchronise"]
 
 
-def test_gpu_is_idle_and_its_cache_overwritten_when_it_is_settled() -> None:
+def test_settling_a_gpu_waits_for_it_and_overwrites_its_cache() -> None:
     gpu = QueueGpu()
     device = prepared(gpu)
     buffer = device._buffer
@@ -58,12 +58,12 @@ def test_gpu_is_idle_and_its_cache_overwritten_when_it_is_settled() -> None:
     gpu.submit(lambda: (time.sleep(0.05), done.append(time.monotonic()), buffer.fill(1))[0])
     device.settle()
     assert done and time.monotonic() >= done[0]
-    assert not buffer.any(), "all of it is written"
+    assert not buffer.any(), "the whole buffer is overwritten"
     assert gpu.log == ["fill", "synchronise"]
 
 
-def test_work_left_behind_on_a_gpu_counts() -> None:
-    """A program returns before the device is done: the worker's own time waits for the device."""
+def test_work_left_running_on_a_gpu_counts() -> None:
+    """The program returns before the device is done: the worker's own time waits for the device."""
     gpu = QueueGpu()
     device = prepared(gpu)
     device.begin()
@@ -82,7 +82,7 @@ def test_both_generators_are_seeded() -> None:
     assert torch.equal(first, torch.rand(3)) and gpu.seeded == 7
 
 
-def test_host_times_a_call_by_a_clock_that_a_program_cannot_change(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_clock_cannot_be_patched_by_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     device = make("cpu", MEMORY_BYTES)
     assert isinstance(device, CpuDevice)
     device.prepare()
@@ -96,7 +96,7 @@ def test_host_times_a_call_by_a_clock_that_a_program_cannot_change(monkeypatch: 
 
 
 @pytest.mark.parametrize(("address", "visible"), [("cuda:GPU-8f", "GPU-8f"), ("cuda:3", "3"), ("cuda", "0")])
-def test_address_of_a_gpu_is_what_cuda_selects_it_by(address: str, visible: str) -> None:
+def test_address_of_a_gpu_is_its_entry_in_cuda_visible_devices(address: str, visible: str) -> None:
     device: Device = make(address, MEMORY_BYTES)
     assert isinstance(device, GpuDevice) and isinstance(device._gpu, CudaGpu)
     assert device._gpu._visible == visible
@@ -106,12 +106,12 @@ def test_address_of_a_gpu_is_what_cuda_selects_it_by(address: str, visible: str)
 class Served:
     worker: LocalWorker
     log: Callable[[], list[str]]
-    """Ends the worker and tells what was asked of its device."""
+    """Ends the worker and returns the calls of its device."""
 
 
 @pytest.fixture
 def served(root: Path, tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Starts a worker on a device in software, over the judge's own link."""
+    """Starts a worker on a software device, over the judge's own link."""
     opened: list[tuple[subprocess.Popen[bytes], LocalWorker]] = []
 
     def start(broken: str = "") -> Served:
@@ -155,7 +155,7 @@ def served(root: Path, tmp_path: Path) -> Iterator[Callable[..., Served]]:
         process.wait()
 
 
-def test_every_call_on_a_gpu_is_settled_before_and_waited_for(served: Callable[..., Served]) -> None:
+def test_every_call_on_a_gpu_is_settled_and_waited_for(served: Callable[..., Served]) -> None:
     bench = served()
     bench.worker.prepare()
     bench.worker.load(HONEST, ENTRY, ())
@@ -169,7 +169,7 @@ def test_every_call_on_a_gpu_is_settled_before_and_waited_for(served: Callable[.
     assert [name for name, _ in groupby(log)][:3] == ["open", "limit", "allocate"]
 
 
-def test_work_left_behind_is_on_the_clock_and_settling_is_not(served: Callable[..., Served]) -> None:
+def test_left_work_is_timed_and_settling_is_not(served: Callable[..., Served]) -> None:
     source = (
         "import sys, time, torch\ngpu = sys.modules['the_gpu']\n"
         "def fill(self, buffer):\n    self.submit(lambda: time.sleep(.3))\n"
@@ -188,8 +188,8 @@ def test_work_left_behind_is_on_the_clock_and_settling_is_not(served: Callable[.
     assert elapsed_ns < 200e6 and time.monotonic() - begin > 0.3
 
 
-def test_program_that_has_its_gpu_say_what_is_not_so_is_disputed(served: Callable[..., Served]) -> None:
-    """It makes waiting and events do nothing, as far as its process reaches; the judge's clock goes on."""
+def test_program_that_falsifies_its_gpu_clock_is_disputed(served: Callable[..., Served]) -> None:
+    """It disables waiting and events in its own process; the judge's clock still runs."""
     source = (
         "import sys, time, torch\ngpu = sys.modules['the_gpu']\n"
         "def solve(weight, count):\n"
@@ -211,12 +211,12 @@ def test_program_that_has_its_gpu_say_what_is_not_so_is_disputed(served: Callabl
     assert "more than the program's own process says" in clocks.dispute()
 
 
-def test_device_that_cannot_be_made_ready_is_not_the_candidates_fault(served: Callable[..., Served]) -> None:
+def test_failed_device_setup_is_not_the_candidates_fault(served: Callable[..., Served]) -> None:
     with pytest.raises(EvaluatorError, match="making the device ready: RuntimeError: out of order"):
         served("out of order").worker.prepare()
 
 
-def test_program_that_spoils_its_device_between_calls_is_told_so(served: Callable[..., Served]) -> None:
+def test_program_that_breaks_its_device_between_calls_is_rejected(served: Callable[..., Served]) -> None:
     source = (
         "import sys, torch\ngpu = sys.modules['the_gpu']\n"
         "def fill(self, buffer):\n    raise RuntimeError('an illegal memory access')\n"
@@ -253,7 +253,7 @@ def test_flush_writes_more_than_the_cache_and_waits() -> None:
 
 
 @pytest.mark.gpu
-def test_gpus_own_time_covers_work_on_other_streams() -> None:
+def test_gpu_time_covers_work_on_other_streams() -> None:
     device = make("cuda:0", 1 << 30)
     device.prepare()
     device.settle()
@@ -264,7 +264,7 @@ def test_gpus_own_time_covers_work_on_other_streams() -> None:
 
 
 @pytest.mark.gpu
-def test_programs_memory_on_a_gpu_is_limited_and_returned() -> None:
+def test_gpu_memory_of_a_program_is_limited_and_returned() -> None:
     greedy = "import torch\ndef solve(weight, count):\n    return torch.empty(count << 20, device='cuda')[:1]\n"
     with LocalExecutor(JudgeSettings(memory_gb=1.0)) as executor:
         opened = executor.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cuda:0")
@@ -277,7 +277,7 @@ def test_programs_memory_on_a_gpu_is_limited_and_returned() -> None:
         pid = opened._link.pid
         executor.end()
         if listed is None or pid not in listed:
-            pytest.skip("nvidia-smi lists no processes here, as is usual in containers")
+            pytest.skip("nvidia-smi lists no processes here (usual in containers)")
         assert pid not in (gpus.holders() or ())
 
 

@@ -1,4 +1,4 @@
-"""What a process has too much of, counted."""
+"""Counting the threads and files of a process against its limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def watched(scratch: Path, pid: int = os.getpid()) -> Watched:
     return Watched(pid=pid, scratch=str(scratch), scratch_bytes=4 * MB)
 
 
-def test_nothing_is_too_much_of_little(tmp_path: Path) -> None:
+def test_small_use_exceeds_no_limit(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(MB))
     (tmp_path / "link").symlink_to("/usr")
     assert excess(watched(tmp_path)) == ""
@@ -34,13 +34,13 @@ def test_files_in_folders_count_together(tmp_path: Path) -> None:
     assert excess(watched(tmp_path)) == "more than 4 MB in its scratch folder"
 
 
-def test_holes_in_files_take_no_room(tmp_path: Path) -> None:
+def test_holes_in_sparse_files_do_not_count(tmp_path: Path) -> None:
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(100 * MB)
     assert excess(watched(tmp_path)) == ""
 
 
-def test_files_without_size_count_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_files_count_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MOST_FILES", 20)
     for number in range(21):
         (tmp_path / str(number)).touch()
@@ -61,7 +61,7 @@ def test_threads_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             thread.join()
 
 
-def test_who_has_ended_has_nothing(tmp_path: Path) -> None:
+def test_ended_process_exceeds_no_limit(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     (tmp_path / "file").write_bytes(bytes(5 * MB))

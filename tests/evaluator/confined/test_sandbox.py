@@ -1,4 +1,4 @@
-"""What confinement gives at each level, what holds without Landlock, and that nothing outlives an evaluation."""
+"""What each confinement level enforces, what holds without Landlock, and that nothing outlives an evaluation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOOP = "def solve(weight, count):\n    while True:\n        pass\n"
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder under which an executor makes its own."""
+    """The folder in which an executor creates its own."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -66,19 +66,19 @@ def test_kernel_confirms_the_level(executor: LocalExecutor) -> None:
     assert (own != theirs) == (level == "L2")
 
 
-def test_environment_is_the_short_list(executor: LocalExecutor) -> None:
+def test_environment_holds_only_the_allowed_names(executor: LocalExecutor) -> None:
     names = _said(executor, "' '.join(os.environ)").split()
     assert set(names) <= {*clean_environment("/x"), "LC_CTYPE"}
 
 
-def test_scratch_folder_is_home_and_current(executor: LocalExecutor) -> None:
+def test_scratch_folder_is_the_current_folder_and_is_removed(executor: LocalExecutor) -> None:
     here = _said(executor, "os.getcwd()")
     assert Path(here).name.startswith("scratch")
-    assert not Path(here).exists()  # gone with its evaluation
+    assert not Path(here).exists()  # removed with its evaluation
 
 
-def test_nothing_of_the_judge_but_the_workers_own_loop_is_in_the_process(executor: LocalExecutor) -> None:
-    """No task, no generator of loads: what a program could ask for the windows to come."""
+def test_worker_process_holds_only_the_modules_of_its_loop(executor: LocalExecutor) -> None:
+    """No task and no load generator, which a program could ask for future windows."""
     names = _said(executor, "' '.join(n for n in __import__('sys').modules if n.startswith('evaluator.'))").split()
     ours = {f"evaluator.confined.{name}" for name in ("zygote", "sandbox", "seccomp", "device", "worker", "wire")}
     assert set(names) <= {*ours, "evaluator.confined", "evaluator.settings", "evaluator.types"}
@@ -87,10 +87,10 @@ def test_nothing_of_the_judge_but_the_workers_own_loop_is_in_the_process(executo
 def test_threads_are_bounded_where_the_kernel_counts_them_by_namespace(executor: LocalExecutor) -> None:
     version = tuple(int(number) for number in os.uname().release.split(".")[:2])
     if executor.ready.level != "L2" or version < (6, 14):
-        pytest.skip("nothing bounds them here but the machine")
+        pytest.skip("this kernel has no pid_max per namespace")
     machine = Path("/proc/sys/kernel/pid_max").read_text()
     said = _said(executor, "open('/proc/sys/kernel/pid_max').read()")
-    assert not said.isdigit()  # not theirs to see
+    assert not said.isdigit()  # a candidate must not read it
     source = (
         "import threading, time\n"
         "def solve(weight, count):\n"
@@ -108,7 +108,7 @@ def test_levels_are_described_and_ordered() -> None:
     assert list(LEVELS) == sorted(LEVELS)
 
 
-def test_processes_only_for_compilers_of_a_gpu() -> None:
+def test_only_cuda_compilers_may_start_processes() -> None:
     def limits(device: str) -> Limits:
         return Limits(memory_bytes=1, scratch_bytes=1, cpu_s=1, device=device)
 
@@ -117,7 +117,7 @@ def test_processes_only_for_compilers_of_a_gpu() -> None:
     assert not may_start_processes("L1", limits("cuda:0"))
 
 
-def test_readable_paths_hold_no_home_and_no_shared_folder() -> None:
+def test_readable_paths_include_no_home_and_no_shared_folder() -> None:
     paths = readable_paths()
     assert not {"/", "/home", "/root", "/tmp", "/etc", "/proc", "/dev", "/var", "/sys"} & set(paths)
     assert all(Path(path).exists() for path in paths)
@@ -136,7 +136,7 @@ def test_required_level_fails_closed() -> None:
         running.open(request_bytes=1, answer_bytes=1, device="cpu")
 
 
-def test_confinement_that_cannot_be_set_up_is_our_fault(executor: LocalExecutor) -> None:
+def test_failed_confinement_is_an_evaluator_error(executor: LocalExecutor) -> None:
     """The scratch folder vanishes before the worker can confine itself to it."""
     ask, folder = executor._ask, Path(executor._folder)
 
@@ -156,7 +156,7 @@ def test_confinement_that_cannot_be_set_up_is_our_fault(executor: LocalExecutor)
         opened.load(HONEST, ENTRY, ())
 
 
-# Only the filter, no Landlock and no namespaces: what an old kernel is left with.
+# The filter alone, without Landlock and namespaces: all that an old kernel offers.
 FILTERED = """
 import ctypes, errno, os, resource, signal
 from evaluator.confined import seccomp
@@ -205,7 +205,7 @@ def test_filter_holds_without_landlock(root: Path) -> None:
 
 @pytest.mark.skipif(not seccomp.supported(), reason="no table for this machine")
 @pytest.mark.parametrize("allow_processes", [False, True])
-def test_filter_is_small_enough_and_its_jumps_land(allow_processes: bool) -> None:
+def test_filter_is_short_enough_and_its_jumps_stay_inside(allow_processes: bool) -> None:
     code = seccomp.program(allow_processes=allow_processes, own_pid=4)
     assert len(code) % 8 == 0 and len(code) // 8 <= 4096
     count = len(code) // 8
@@ -223,7 +223,7 @@ def test_helpers_run_isolated_from_the_users_python() -> None:
 
 @pytest.mark.parametrize("level", ["L2", "L1"])
 @pytest.mark.slow
-def test_nothing_is_left_after_an_executor(temporary: Path, level: SandboxLevel) -> None:
+def test_executor_leaves_no_process_and_no_file(temporary: Path, level: SandboxLevel) -> None:
     before = set(descendants(os.getpid()))
     with LocalExecutor(JudgeSettings(), level=level) as running:
         opened = running.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cpu")
@@ -237,7 +237,7 @@ def test_nothing_is_left_after_an_executor(temporary: Path, level: SandboxLevel)
 
 
 @pytest.mark.slow
-def test_executor_never_asked_for_anything_ends_cleanly(temporary: Path) -> None:
+def test_unused_executor_ends_cleanly(temporary: Path) -> None:
     begin = time.monotonic()
     with LocalExecutor(JudgeSettings()):
         pass
@@ -270,7 +270,7 @@ DEAF = (
 
 @pytest.mark.parametrize("level", ["L2", "L1"])
 @pytest.mark.slow
-def test_killed_judge_takes_everything_with_it(temporary: Path, root: Path, level: SandboxLevel) -> None:
+def test_killed_judge_ends_every_process(temporary: Path, root: Path, level: SandboxLevel) -> None:
     judge = subprocess.Popen(
         [sys.executable, "-c", JUDGE, str(temporary), level, DEAF], cwd=root, stdout=subprocess.PIPE, text=True
     )
@@ -292,7 +292,7 @@ def test_killed_judge_takes_everything_with_it(temporary: Path, root: Path, leve
 
 @pytest.mark.parametrize("level", ["L2", "L1"])
 @pytest.mark.slow
-def test_killed_supervisor_takes_the_candidate_with_it(temporary: Path, level: SandboxLevel) -> None:
+def test_killed_supervisor_ends_the_candidate(temporary: Path, level: SandboxLevel) -> None:
     with LocalExecutor(JudgeSettings(), level=level) as running:
         opened = running.open(request_bytes=1 << 16, answer_bytes=1 << 16, device="cpu")
         opened.load(LOOP, ENTRY, ())
@@ -303,7 +303,7 @@ def test_killed_supervisor_takes_the_candidate_with_it(temporary: Path, level: S
         assert not wait_until_gone(pids, 2.0)
 
 
-def test_remove_tree_takes_any_depth_and_any_mode(tmp_path: Path) -> None:
+def test_remove_tree_handles_any_depth_and_any_mode(tmp_path: Path) -> None:
     top = tmp_path / "top"
     top.mkdir()
     here = os.open(top, os.O_RDONLY)
@@ -325,4 +325,4 @@ def test_remove_tree_takes_any_depth_and_any_mode(tmp_path: Path) -> None:
     remove_tree(top)
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
     assert (precious / "file").exists()
-    remove_tree(top)  # gone already: no error
+    remove_tree(top)  # already removed: no error

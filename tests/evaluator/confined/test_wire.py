@@ -1,4 +1,4 @@
-"""The layout of requests and answers: round trips, and no bytes at all that mislead the judge."""
+"""The layout of requests and answers: round trips, and no byte sequence that misleads the judge."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_calls_round_trip(args: list[Any], offered: dict[str, Any], seed: int) -
     assert base % wire.ALIGN == 0
     pairs = [*zip(header["args"], args, strict=True), *((header["offered"][name], offered[name]) for name in offered)]
     for described, value in pairs:
-        found = _unpacked(described, memory, base)
+        unpacked = _unpacked(described, memory, base)
         if isinstance(value, np.ndarray):
-            assert (found.dtype, found.shape) == (value.dtype, value.shape)
-            np.testing.assert_array_equal(found, value)
+            assert (unpacked.dtype, unpacked.shape) == (value.dtype, value.shape)
+            np.testing.assert_array_equal(unpacked, value)
             assert described["offset"] % wire.ALIGN == 0
         else:
-            assert found == value
+            assert unpacked == value
 
 
 @given(source=st.text(st.characters(codec="utf-8")))
@@ -71,19 +71,19 @@ def test_programs_round_trip(source: str) -> None:
 def test_answers_round_trip(given_arrays: list[Array]) -> None:
     memory = memoryview(bytearray(1 << 20))
     wire.write_answer(memory, given_arrays)
-    found = wire.read_answer(memory)
-    assert isinstance(found, tuple) and len(found) == len(given_arrays)
-    for before, after in zip(given_arrays, found, strict=True):
+    answer = wire.read_answer(memory)
+    assert isinstance(answer, tuple) and len(answer) == len(given_arrays)
+    for before, after in zip(given_arrays, answer, strict=True):
         assert (after.dtype, after.shape) == (before.dtype, before.shape)
         np.testing.assert_array_equal(after, before)
 
 
-def test_answer_read_is_a_copy() -> None:
+def test_read_answer_is_a_copy() -> None:
     memory = memoryview(bytearray(SIZE))
     wire.write_answer(memory, [np.arange(4)])
-    (found,) = wire.read_answer(memory)
+    (answer,) = wire.read_answer(memory)
     memory[:] = bytes(SIZE)
-    assert isinstance(found, np.ndarray) and found.tolist() == [0, 1, 2, 3]
+    assert isinstance(answer, np.ndarray) and answer.tolist() == [0, 1, 2, 3]
 
 
 @given(text=st.text(max_size=3 * wire.TEXT_BYTES))
@@ -92,25 +92,25 @@ def test_answer_read_is_a_copy() -> None:
 def test_error_texts_round_trip(text: str) -> None:
     memory = memoryview(bytearray(SIZE))
     wire.write_error(memory, text)
-    found = wire.read_answer(memory)
-    assert isinstance(found, str)
-    assert len(found.encode()) <= wire.TEXT_BYTES + 3
+    answer = wire.read_answer(memory)
+    assert isinstance(answer, str)
+    assert len(answer.encode()) <= wire.TEXT_BYTES + 3
     raw = text.encode("utf-8", "replace")
     if len(raw) <= wire.TEXT_BYTES:
-        assert found == raw.decode()
+        assert answer == raw.decode()
 
 
 def _invariant(raw: bytes) -> None:
-    """Any bytes give arrays whose data are inside the region, a bounded text, or MalformedAnswer."""
+    """Any bytes give arrays whose data lie inside the memory, a bounded text, or MalformedAnswer."""
     try:
-        found = wire.read_answer(memoryview(raw))
+        answer = wire.read_answer(memoryview(raw))
     except wire.MalformedAnswer:
         return
-    if isinstance(found, str):
-        assert len(found) <= wire.TEXT_BYTES
+    if isinstance(answer, str):
+        assert len(answer) <= wire.TEXT_BYTES
         return
-    assert len(found) <= wire.MAX_ARRAYS
-    for array in found:
+    assert len(answer) <= wire.MAX_ARRAYS
+    for array in answer:
         assert array.dtype.kind in "biufc" and array.nbytes <= len(raw)
         assert array.nbytes == 0 or array.tobytes() in raw or array.dtype.kind == "b"
         if array.dtype.kind == "b":
@@ -119,7 +119,7 @@ def _invariant(raw: bytes) -> None:
 
 @given(raw=st.binary(min_size=wire.HEADER_BYTES, max_size=wire.HEADER_BYTES + 300))
 @QUICK
-def test_any_bytes_at_all(raw: bytes) -> None:
+def test_any_bytes_are_read_safely(raw: bytes) -> None:
     _invariant(raw)
 
 
@@ -137,7 +137,7 @@ LENGTHS = st.one_of(st.integers(0, 4), st.sampled_from([2**31, 2**32, 2**62, 2**
     nbytes=st.one_of(st.integers(0, 64), st.sampled_from([2**63, 2**64 - 1, 2**64 - 1024])),
     payload=st.binary(min_size=64, max_size=64),
 )
-def test_any_header_at_all(
+def test_any_header_is_read_safely(
     status: int, count: int, code: int, ndim: int, shape: list[int], offset: int, nbytes: int, payload: bytes
 ) -> None:
     field = struct.pack("<BB6x8qQQ", code, ndim, *shape, offset, nbytes)
@@ -154,10 +154,10 @@ def _answer(code: int, shape: tuple[int, ...], offset: int, nbytes: int) -> memo
 @pytest.mark.parametrize(
     ("shape", "offset", "nbytes"),
     [
-        ((2**32, 2**32), 1024, 0),  # the product is 2**64: zero where it wraps round
+        ((2**32, 2**32), 1024, 0),  # the product is 2**64, which wraps to zero
         ((2**61,), 1024, 0),
         ((2**62, 4), 1024, 0),
-        ((0, 2**62, 2**62), 1024, 0),  # empty, yet larger than numpy takes
+        ((0, 2**62, 2**62), 1024, 0),  # empty, yet its extent overflows in numpy
         ((2**62, 0, 2**62), 1024, 0),
         ((4,), SIZE - 24, 32),
         ((4,), 0, 32),
@@ -173,18 +173,18 @@ def test_impossible_arrays_are_refused(shape: tuple[int, ...], offset: int, nbyt
         wire.read_answer(_answer(wire.DTYPES.index("i8"), shape, offset, nbytes))
 
 
-def test_boolean_bytes_have_one_face() -> None:
+def test_boolean_bytes_other_than_zero_become_one() -> None:
     memory = bytearray(_answer(wire.DTYPES.index("?"), (4,), 1024, 4))
     memory[1024:1028] = bytes([0, 1, 2, 255])
-    (found,) = wire.read_answer(memoryview(memory))
-    assert isinstance(found, np.ndarray)
-    assert found.view(np.uint8).tolist() == [0, 1, 1, 1]
+    (answer,) = wire.read_answer(memoryview(memory))
+    assert isinstance(answer, np.ndarray)
+    assert answer.view(np.uint8).tolist() == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        ([np.zeros(1)] * (wire.MAX_ARRAYS + 1), "at most 8 are read"),
+        ([np.zeros(1)] * (wire.MAX_ARRAYS + 1), "at most 8 arrays, found 9"),
         ([np.zeros(SIZE)], "larger than any valid answer"),
         ([np.array([None])], "dtype object"),
         ([np.array(["text"])], "dtype <U4"),
