@@ -1,1 +1,1 @@
-"""How a run time is measured: paired calls on the judge's clock, the statistics over them, and the lanes they hold."""
+"""Measuring run times: paired calls on the judge's clock, their statistics, and the lanes that serialise them."""

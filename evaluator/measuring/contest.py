@@ -1,7 +1,7 @@
 """Measuring one program against another on the cases of a task.
 
-Owns: what a timed call is: fresh inputs, every answer validated, and as good as those that were scored; fresh processes
-for each round. Does not know: statistics, how a process is started, what becomes of the samples.
+Owns: what a timed call is: fresh inputs, every answer validated, and answers as good as the scored ones; fresh
+processes for each round. Does not know: statistics, how a process starts, how the samples are used.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from evaluator.types import Answer, Call, Case, InvalidAnswer, OtherFailed, Plan
 from evaluator.worker_handle import Stopped, Worker, stop
 
 PINGS = 5
-"""Empty calls a round."""
+"""Empty calls per round."""
 
 SUSPICION, CHANCE = 2.0, 4.0
-"""Standard errors beyond which a difference in quality is looked into, and within which it is taken for chance."""
+"""Beyond SUSPICION standard errors we collect more answers; up to CHANCE we attribute a difference to chance."""
 
 SCATTERED = 0.1
-"""So much may a program differ from itself, call by call, on a quiet machine (a log ratio)."""
+"""On a quiet machine, call times of one program differ from call to call by at most this much (a log ratio)."""
 
 NULL_PAIR_NS = 50_000_000
-"""The longest call that is made twice more only to see how quiet the machine is."""
+"""We repeat a call twice to measure how quiet the machine is only if it takes at most this many nanoseconds."""
 
 ENOUGH_ANSWERS = 60
-"""Of so many, no difference in quality that matters is hidden by chance."""
+"""With this many answers, chance cannot hide a relevant difference in quality."""
 
 Plans = tuple[Plan, ...]
 
 
 def read_answer(task: Task, case: Case, answer: Answer, what: str) -> Plan:
-    """The plan of an answer. Raises Stopped where it is not valid."""
+    """The plan of an answer. Raises Stopped if the answer is invalid; `what` names the call in its text."""
     try:
         return task.read(case, answer)
     except InvalidAnswer as invalid:
@@ -76,13 +76,13 @@ class TimedCase:
         self._unread = True
 
     def begin(self, candidate: Worker, other: Worker) -> timing.TimedPair:
-        """The pair function of a round with these processes."""
+        """Start a round with these processes; returns its pair function."""
         self._candidate, self._other, self._unread = candidate, other, True
         self._met = set()
         return self._pair
 
     def _pair(self, other_first: bool) -> tuple[int, int]:
-        """Nanoseconds of the candidate's and of the other's call on the same inputs. Raises Stopped, OtherFailed."""
+        """Nanoseconds of the candidate's and the other's call on the same inputs. Raises Stopped, OtherFailed."""
         task, case = self._task, self._case
         if self._unread:
             self._report()
@@ -115,22 +115,23 @@ class TimedCase:
         return candidate_ns, other_ns
 
     def check_clock(self, patience_s: float) -> None:
-        """The clocks of the candidate's processes must agree with the judge's. Raises Stopped.
+        """Check that the clocks of the candidate's processes agree with the judge's. Raises Stopped if they do not.
 
-        Where they seem not to, more pairs are taken first, for so many seconds at most: the machine may be to blame.
+        If they seem to disagree, we first take more pairs for at most `patience_s` seconds, because the machine may be
+        the cause.
         """
         end = time.monotonic() + patience_s
         while self._clocks.doubtful and time.monotonic() < end:
             self._pair(other_first=False)
-        if said := self._clocks.dispute():
-            raise stop("measure", "clock_disputed", f"case {self._case.name}: {said}")
+        if dispute := self._clocks.dispute():
+            raise stop("measure", "clock_disputed", f"case {self._case.name}: {dispute}")
 
     def null_pair(self) -> list[float]:
-        """|ln(time / time)| of the other program called twice on the last inputs; [] where that takes too long."""
+        """|ln(time / time)| of the other program called twice on the last inputs; [] if that takes too long."""
         if self._last is None or self._other_ns > NULL_PAIR_NS:
             return []
-        one, other = (self._call_other(self._last, 0)[1] for _ in range(2))
-        return [abs(math.log(one / other))]
+        first, second = (self._call_other(self._last, 0)[1] for _ in range(2))
+        return [abs(math.log(first / second))]
 
     def _call_other(self, call: Call, seed: int) -> tuple[Answer, int]:
         try:
@@ -147,27 +148,31 @@ class TimedCase:
 
     @property
     def doubtful(self) -> bool:
-        """Whether the timed answers seem worse than those that were scored, and are so few that chance may be why."""
+        """Whether the timed answers seem worse than the scored ones but are so few that chance may be the cause."""
         few = len(self._shortfalls) < ENOUGH_ANSWERS
-        return few and any(found > least + SUSPICION * chance for found, least, chance, _ in self._differences())
+        return few and any(mean > allowed + SUSPICION * error for mean, allowed, error, _ in self._differences())
 
     def check_quality(self) -> None:
-        """The timed answers must be as good as those that were scored. Raises Stopped."""
-        for found, least, chance, what in self._differences():
-            if found > least + CHANCE * chance:
+        """Check that the timed answers are as good as the scored ones. Raises Stopped if they are not."""
+        for mean, allowed, error, what in self._differences():
+            if mean > allowed + CHANCE * error:
                 raise stop(
                     "measure",
                     "quality_disputed",
-                    f"case {self._case.name}: {what} by {found:.4f} on average, {least + CHANCE * chance:.4f} is "
+                    f"case {self._case.name}: {what} by {mean:.4f} on average, and {allowed + CHANCE * error:.4f} is "
                     f"allowed",
                 )
 
     def _differences(self) -> Iterator[tuple[float, float, float, str]]:
-        """What may differ: by how much it does on average, what is allowed, a standard error, and what that means."""
+        """Each quality difference that we check: its mean, the allowed mean, its standard error (sd / sqrt(n); of a
+        difference of two means, sd * sqrt(1/n + 1/m)), and its meaning as text.
+        """
         steps, timed, close = self._task.steps(self._case), len(self._shortfalls), self._task.tolerance / 4
         spread = pstdev(self._shortfalls)
-        worse = "the plans of timed calls, made for windows like the scored ones under other labels, are worse"
-        # The scored plans, which are few, may have been lucky: by little, but where calls scatter on purpose.
+        worse = (
+            "the plans of timed calls, which see the scored windows under other labels, are worse than the scored plans"
+        )
+        # The few scored plans may be lucky: only a little, unless a program varies its answers on purpose.
         both = math.sqrt(1 / steps + 1 / timed)
         yield fmean(self._shortfalls), close, spread * both, worse
         yield fmean(self._shortfalls), self._task.tolerance, spread / math.sqrt(timed), worse
@@ -175,24 +180,24 @@ class TimedCase:
             fmean(self._pass_shortfalls),
             close,
             pstdev(self._pass_shortfalls) * both,
-            "the scored plans suit the loads to come better than the plans of timed calls, made for windows like "
-            "theirs under other labels, as if the program knew loads that it was not given: they differ",
+            "the scored plans fit the next window better than the plans of timed calls, which see the same windows "
+            "under other labels, as if the program knew loads that it was not given: they differ",
         )
-        # A plan kept from an earlier call is nearly right for a window that comes again under other labels.
-        firsts = [one for one, repeated in zip(self._shortfalls, self._repeated, strict=True) if not repeated]
-        repeats = [one for one, repeated in zip(self._shortfalls, self._repeated, strict=True) if repeated]
+        # A cached plan is nearly right when the same window returns under other labels.
+        firsts = [value for value, repeated in zip(self._shortfalls, self._repeated, strict=True) if not repeated]
+        repeats = [value for value, repeated in zip(self._shortfalls, self._repeated, strict=True) if repeated]
         if firsts and repeats:
             yield (
                 fmean(repeats) - fmean(firsts),
                 close,
                 spread * math.sqrt(1 / len(firsts) + 1 / len(repeats)),
-                "plans for a window like one that the same process met before are worse, as if they were kept from "
-                "then (each call has to plan for the loads it is given): they differ",
+                "plans are worse when the same process has seen a similar window before, as if it reused a cached plan "
+                "(each call must plan for the loads it is given): they differ",
             )
 
 
 class Contest:
-    """A program measured against another. `open_*` start and load a fresh process, `end` ends all of them."""
+    """Measures a program against another. `open_*` start a new process and load a program; `end` ends all of them."""
 
     def __init__(
         self,
@@ -207,8 +212,8 @@ class Contest:
         report: Callable[[int], None],
         until_steady: bool = False,
     ) -> None:
-        """`report` is told the index of a case whenever a round comes to it. `until_steady`: warm up until calls are no
-        longer getting faster, as on a GPU, instead of so many times.
+        """`report` receives the index of a case whenever a round starts it. `until_steady`: warm up until calls no
+        longer get faster, as on a GPU, instead of a fixed number of times.
         """
         self._until_steady = until_steady
         self._open_candidate, self._open_other, self._end = open_candidate, open_other, end
@@ -224,21 +229,21 @@ class Contest:
 
     @property
     def empty_call_us(self) -> int:
-        """The cost of an empty call."""
+        """Median time of an empty call, in microseconds."""
         return int(median(self._pings_ns) / 1000)
 
     @property
     def scatter(self) -> float:
-        """How much the other program differs from itself: the median of |ln(time / time)| of calls in a row."""
+        """How much the other program's time varies: the median of |ln(time / time)| of two successive calls."""
         return median(self._scatter) if self._scatter else 0.0
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to say of a disturbed measurement."""
+        """Warnings that the machine was disturbed; () if it was quiet."""
         if self.scatter <= SCATTERED:
             return self._noise.warnings()
-        said = f"{self._other_name} differed from itself by {math.expm1(self.scatter):.0%} from one call to the next"
-        return (*self._noise.warnings(), f"{said} (median): the machine was disturbed; run times are less certain")
+        scatter = f"{self._other_name} varied by {math.expm1(self.scatter):.0%} from one call to the next (median)"
+        return (*self._noise.warnings(), f"{scatter}: the machine was disturbed, so run times are less certain")
 
     def measure(
         self,
@@ -249,9 +254,10 @@ class Contest:
         enough: Callable[[Sequence[Samples]], bool],
         loaded: Worker | None = None,
     ) -> tuple[Samples, ...]:
-        """Samples a case. `loaded`: a process of the candidate that is there already, for the first round.
+        """The samples of each case, in order. `budget_s` seconds are divided among all cases and `rounds` rounds;
+        `enough` ends the measurement early; `loaded` is a running process of the candidate for the first round.
 
-        Raises Stopped for the candidate's fault, OtherFailed for the other's.
+        Raises Stopped if the candidate fails, OtherFailed if the other program fails.
         """
 
         def begin_round(other_first: bool) -> list[timing.TimedPair]:
@@ -275,12 +281,12 @@ class Contest:
         return samples
 
     def _look(self) -> None:
-        """How quiet the machine is after a round: by the judge's own loop, and by a pair without a difference."""
+        """Measure how quiet the machine is after a round: by the probe loop, and by two equal calls."""
         self._noise.look()
         self._scatter += self._timed[0].null_pair()
 
     def _ask_more(self, begin_round: timing.BeginRound, settings: TimingSettings) -> None:
-        """Where few timed answers seem worse than the scored ones, ask for more before that is held against them."""
+        """If a few timed answers seem worse than the scored ones, collect more before rejecting the program."""
         end = time.monotonic() + settings.duel_s
         while any(timed.doubtful for timed in self._timed) and time.monotonic() < end:
             for timed, pair in zip(self._timed, begin_round(False), strict=True):

@@ -1,15 +1,15 @@
-"""Timing lanes: at most one timed job a device, and a core, at a time on this machine.
+"""Timing lanes: at most one timed job per device and per core at a time on this machine.
 
 Owns: the advisory locks that every packsmith on the machine respects. Does not know: what is measured.
 
-A lane of a GPU takes the lock of that GPU, which goes by its own id: its number differs from process to process
-(`environment.Target`). A lane with cores takes each core's, and a CPU lane without cores takes those of all: lanes that
-share a core exclude each other. Locks are taken in one order, so that no two wait for each other, and the kernel drops
-them with their process, so that the files left behind by a crash mean nothing.
+A GPU lane takes the lock of that GPU, named by its UUID because its number differs between processes
+(`environment.Target`). A lane with cores takes the lock of each core, and a CPU lane without cores takes the locks of
+all cores, so lanes that share a core exclude each other. Every process takes its locks in the same order, so there is
+no deadlock. The kernel releases them when the process ends, so files left by a crash do no harm.
 
-The files lie where every user and every `TMPDIR` finds the same ones. They are opened for reading alone, which is all a
-lock needs: another user may own the file. They are created readable for all whatever the umask, never through a link,
-and a file that is replaced while we wait for it is not mistaken for the one in place.
+The files lie in a folder that is the same for every user and every `TMPDIR`. We open them read-only, which suffices for
+a lock, because another user may own the file. We create them readable for all whatever the umask, never follow a link,
+and check after locking that the file was not replaced while we waited.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def lock_folder() -> Path:
-    """The first folder that all users may write to; where there is none, this process's own choice."""
+    """The first folder that all users may write to; if there is none, this process's temporary folder."""
     for name in _FOLDERS:
         with contextlib.suppress(OSError):
             if Path(name).stat().st_mode & 0o1777 == 0o1777:
@@ -43,34 +43,34 @@ def lock_folder() -> Path:
 
 
 def lock_names(lane: Lane, cores: Sequence[int]) -> list[str]:
-    """The locks of a lane, in the order in which they are taken. `cores` are those of a CPU lane that names none."""
+    """The names of a lane's lock files, in locking order. `cores` are those of a CPU lane that names none."""
     cpus = lane.cpus or (tuple(cores) if lane.device == "cpu" else ())
     device = [] if lane.device == "cpu" else [re.sub(r"[^a-z0-9]+", "-", lane.device.lower())]
     return [f"packsmith-lane-{name}.lock" for name in (*device, *(f"core-{cpu}" for cpu in sorted(cpus)))]
 
 
 def usable(lanes: Sequence[Lane], device: str, *, asked: str, address: str = "") -> tuple[Lane, ...]:
-    """The lanes of a run's device, under its `address` if it has one; one without pinning where none are given. A lane
-    may name the device as the run does (`asked`), or not at all. Raises EvaluatorError where none is the device's, or a
-    core is not ours to use.
+    """The lanes of a run's device, under its `address` if it has one; one lane without pinning if `lanes` is empty.
+    A lane may name the device as the run does (`asked`), or name none. Raises EvaluatorError if no lane is for this
+    device, or if this process may not use one of its cores.
     """
     place = address or device
-    found = tuple(replace(lane, device=place) for lane in lanes if lane.device in ("", device, asked))
-    if lanes and not found:
+    matches = tuple(replace(lane, device=place) for lane in lanes if lane.device in ("", device, asked))
+    if lanes and not matches:
         raise EvaluatorError(
             f"expected a lane for the device {device} in judge.lanes, found {', '.join(lane.device for lane in lanes)}"
         )
     cores = os.sched_getaffinity(0)
-    for lane in found:
+    for lane in matches:
         if missing := sorted(set(lane.cpus) - cores):
             raise EvaluatorError(
-                f"judge.lanes: expected cores of {sorted(cores)}, which this process may use, found {missing}"
+                f"judge.lanes: expected cores that this process may use, {sorted(cores)}, found {missing}"
             )
-    return found or (Lane(device=place),)
+    return matches or (Lane(device=place),)
 
 
 def spare(lanes: Sequence[Lane]) -> tuple[int, ...]:
-    """Cores for work that is not timed: those of no lane, if lanes have cores of their own and leave any."""
+    """Cores for untimed work: those in no lane; () if no lane has cores, or if the lanes take all cores."""
     taken = {cpu for lane in lanes for cpu in lane.cpus}
     return tuple(sorted(os.sched_getaffinity(0) - taken)) if taken else ()
 
@@ -79,9 +79,9 @@ def spare(lanes: Sequence[Lane]) -> tuple[int, ...]:
 def hold(
     lanes: Sequence[Lane], waiting: Callable[[], None] | None = None, folder: Path | None = None
 ) -> Iterator[Lane]:
-    """Hold the first of these lanes that is free; `waiting` is called once if none is.
+    """Hold the first free lane. If none is free, call `waiting` once and wait for a random lane.
 
-    Raises EvaluatorError where a lock file cannot be made.
+    Raises EvaluatorError if a lock file cannot be created or opened.
     """
     folder = folder or lock_folder()
     with contextlib.ExitStack() as stack:
@@ -109,12 +109,12 @@ def _take(stack: contextlib.ExitStack, lane: Lane, folder: Path, *, wait: bool) 
 
 
 def _lock(path: Path, *, wait: bool) -> int | None:
-    """A descriptor that holds the lock; None where another has it and we do not wait."""
+    """A descriptor that holds the lock; None if another process holds it and we do not wait."""
     while True:
         try:
             descriptor = _open(path)
         except OSError as error:
-            advice = "is its folder writable?"
+            advice = "check that its folder is writable"
             raise EvaluatorError(f"cannot open the timing lock {path}: {error.strerror}; {advice}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -143,14 +143,14 @@ def _regular(descriptor: int, path: Path) -> int:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
-    raise OSError(0, "it is no regular file", str(path))
+    raise OSError(0, "it is not a regular file", str(path))
 
 
 def _in_place(descriptor: int, path: Path) -> bool:
-    """Whether the file that is locked is still the one of that name."""
+    """Whether the locked file is still the file at `path`."""
     held = os.fstat(descriptor)
     try:
-        found = path.stat(follow_symlinks=False)
+        current = path.stat(follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)
+    return (held.st_dev, held.st_ino) == (current.st_dev, current.st_ino)

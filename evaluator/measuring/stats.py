@@ -1,23 +1,24 @@
 """Statistics of paired run times: pure functions from samples to intervals and decisions.
 
-Owns: how an interval is made and what may be called better. Does not know: where samples come from.
+Owns: how an interval is computed and when a program may be called better. Does not know: where samples come from.
 
-Three things scatter, and each has its unit. From call to call: a *pair* is one call of the candidate and one of the
-reference, side by side on identical inputs, so that whatever slows the machine slows both. By the order of calls: the
-first of a pair runs on colder caches (5 % were seen), so pairs of either order are taken by turns, A B B A, and weighed
-alike. From process to process: two processes of one program differ by 1 to 2 % for as long as they live. So a *round*
-is taken in a pair of fresh processes; its value is the mean of the medians of its pairs of either order (of five pairs
-two may be disturbed), averaged over the cases.
+There are three sources of scatter, and each has its unit. From call to call: a *pair* is one call of the candidate and
+one of the reference, back to back on identical inputs, so that a disturbance of the machine slows both. From the order
+of calls: the first call of a pair runs on colder caches (we saw 5 %), so pairs alternate in order, A B B A, and both
+orders have equal weight. From process to process: two processes of one program differ by 1 to 2 % throughout their
+lives. So a *round* is taken in a pair of fresh processes; its value is the mean of two medians, one over the pairs of
+each order (two of five pairs may be disturbed), averaged over the cases.
 
-*For reading*: 95 % intervals over rounds, by Student's t for few and by order statistics for many. Fewer than three
-rounds do not show how processes differ, which is then allowed for.
+*For reading*: 95 % intervals over rounds, from Student's t for few rounds and from order statistics (the sign test) for
+many. Fewer than three rounds do not show how much processes differ, so we add `PROCESS_SPREAD` instead.
 
-*For deciding*: an interval that may be looked at after every round. A count s of n rounds in the candidate's favour is
-refuted as even when its binomial probability is at most (1 - level) / (n + 1): with a fair coin any such count ever
-comes up with a probability of at most 1 - level (Ville's inequality for the uniform mixture over biased coins, Robbins
-1970). The measurement tosses a coin for who goes first in a round, so that for equal programs the favour of a round is
-such a coin whatever the noise of the machine is like. Where the rounds are too few for that, a decision takes agreement
-far beyond their scatter (Student's t with 2 degrees of freedom), and a factor beyond `UNMODELLED`.
+*For deciding*: an interval that remains valid however often it is inspected (a confidence sequence). We reject a fair
+coin when a count of s out of n rounds in the candidate's favour has a binomial probability of at most
+(1 - level) / (n + 1): under a fair coin, such a count ever occurs with a probability of at most 1 - level (Ville's
+inequality for the uniform mixture over biased coins, Robbins 1970). The measurement draws at random which program goes
+first in a round, so for equal programs a round favours each with probability 1/2, whatever the machine's noise. With
+too few rounds for this test, a decision needs agreement far beyond the rounds' scatter (Student's t with 2 degrees of
+freedom) and a factor beyond `UNMODELLED`.
 """
 
 from __future__ import annotations
@@ -30,53 +31,61 @@ from evaluator.types import Comparison, Interval, Samples
 
 READING_LEVEL = 0.95
 DECISION_LEVEL = 0.995
-"""Confidence that a comparison takes by default: of programs compared with themselves at most one in 200 is called,
-however often one looks.
+"""Default confidence of a comparison: of programs compared with themselves, at most one in 200 is called better or
+worse, however often the interval is inspected.
 """
 ENOUGH_ROUNDS = 5
-"""Fewer rounds that happen to agree do not end a measurement."""
+"""A measurement needs at least this many rounds to end early: fewer may agree by chance."""
 PROCESS_SPREAD = 0.03
-"""Half-width allowed for differences between processes (1.96 times the 1.5 % measured) where they do not show."""
+"""Half-width (a log ratio) for differences between processes when rounds are too few to show them: 1.96 times the
+measured 1.5 %.
+"""
 UNMODELLED = 0.223
-"""ln 1.25: what a decision on a few rounds must clear besides their scatter; no noise was seen to do so."""
+"""ln 1.25: margin that a decision on a few rounds must clear besides their scatter; we never saw noise exceed it."""
 
+# Student's t quantiles at 97.5 %, by degrees of freedom.
 _T_975 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def _rounds(samples: Samples) -> list[list[float]]:
-    """The log ratios of each round's pairs: ln(reference time / candidate time), above 0 the candidate is faster."""
+    """The log ratios of each round's pairs: ln(reference time / candidate time); above 0 the candidate is faster."""
     ratios = [math.log(r / c) for c, r in zip(samples.candidate_us, samples.reference_us, strict=True)]
-    found, begin = [], 0
+    rounds, begin = [], 0
     for count in samples.rounds or (len(ratios),):
-        found.append(ratios[begin : begin + count])
+        rounds.append(ratios[begin : begin + count])
         begin += count
-    return found
+    return rounds
 
 
 def _value(pairs: Sequence[float]) -> float:
-    """The pairs stand by turns in either order."""
-    one, other = pairs[::2], pairs[1::2]
-    return (median(one) + median(other)) / 2 if other else median(one)
+    """The value of one round, whose pairs alternate in order: the mean of the medians of both orders."""
+    even, odd = pairs[::2], pairs[1::2]
+    return (median(even) + median(odd)) / 2 if odd else median(even)
 
 
 def round_values(per_case: Sequence[Samples]) -> list[float]:
-    """The value of each round, averaged over the cases, which all have the same rounds."""
+    """The value of each round (a log ratio), averaged over the cases. Raises ValueError if their numbers of rounds
+    differ.
+    """
     values = [[_value(pairs) for pairs in _rounds(samples)] for samples in per_case]
-    return [fmean(of_one) for of_one in zip(*values, strict=True)]
+    return [fmean(per_round) for per_round in zip(*values, strict=True)]
 
 
 def _blocks(samples: Samples) -> list[float]:
-    """Mean log ratios of pairs two by two, of opposite order; single pairs where a round has no more."""
+    """Mean log ratios of two successive pairs, of opposite order; of a single pair if a round has only one."""
     return [fmean(pairs[at : at + 2]) for pairs in _rounds(samples) for at in range(0, max(1, len(pairs) - 1), 2)]
 
 
 def _log_chance(n: int, k: int) -> float:
-    """ln of the probability of k heads in n tosses of a fair coin."""
+    """ln of the binomial probability of k heads in n tosses of a fair coin."""
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2)
 
 
 def _fixed_rank(n: int, level: float) -> int:
-    """The largest k for which [k-th smallest, k-th largest] of n covers the median with `level`; 0 if none does."""
+    """The largest k for which [k-th smallest, k-th largest] of n values covers the median at `level`; 0 if none does.
+
+    These are the order statistics of the sign test; beyond 500 values we use the normal approximation to the binomial.
+    """
     if n > 500:
         z = NormalDist().inv_cdf((1 + level) / 2)
         return max(1, math.floor((n - z * math.sqrt(n)) / 2))
@@ -90,7 +99,10 @@ def _fixed_rank(n: int, level: float) -> int:
 
 
 def _sequential_rank(n: int, level: float) -> int:
-    """The same for an interval that holds after every count at once; 0 if there is none yet."""
+    """Like `_fixed_rank`, for an interval that holds after every number of values at once; 0 if n is too small.
+
+    The threshold comes from Ville's inequality (see the module's text; Robbins 1970).
+    """
     refuted = math.log(1 - level) - math.log(n + 1)
     k = 0
     while k < n // 2 and _log_chance(n, k) <= refuted:
@@ -110,7 +122,9 @@ def _students_t(values: Sequence[float], quantile: float, margin: float = 0.0) -
 
 
 def _reading(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median, low and high at 95 % of independent values; for one or two, their range and as much again."""
+    """Median, low and high at 95 % of independent values; for one or two values, their range widened by its own width
+    on both sides.
+    """
     if len(values) - 1 in _T_975:
         return _students_t(values, _T_975[len(values) - 1])
     rank = _fixed_rank(len(values), READING_LEVEL)
@@ -121,18 +135,19 @@ def _reading(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _certain(values: Sequence[float], level: float) -> tuple[float, float, float]:
-    """Median, low and high of the rounds' values at `level`, for looking at after every round."""
+    """Median, low and high of the rounds' values at `level`, valid after every round at once."""
     rank = _sequential_rank(len(values), level)
     if rank:
         return _order_statistics(values, rank)
     if len(values) < 3:
         return median(values), -math.inf, math.inf
     p = (1 + level) / 2
+    # The closed form of the quantile of Student's t with 2 degrees of freedom.
     return _students_t(values, (2 * p - 1) / math.sqrt(2 * p * (1 - p)), UNMODELLED)
 
 
 def _interval(logs: tuple[float, float, float]) -> Interval:
-    # Beyond e^30 either way there is nothing to tell; records hold finite numbers only.
+    # Records hold finite numbers only, and a ratio beyond e^30 tells no more than e^30.
     middle, low, high = (math.exp(min(30.0, max(-30.0, value))) for value in logs)
     return Interval(median=middle, low=low, high=high)
 
@@ -140,7 +155,7 @@ def _interval(logs: tuple[float, float, float]) -> Interval:
 def combined_speedup(per_case: Sequence[Samples]) -> Interval:
     """Geometric mean of the cases' speedups (reference time / candidate time), with its 95 % interval for reading.
 
-    All cases have the same number of rounds.
+    Raises ValueError if the cases' numbers of rounds differ.
     """
     values = round_values(per_case)
     if len(values) >= 3:
@@ -153,8 +168,8 @@ def combined_speedup(per_case: Sequence[Samples]) -> Interval:
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
-    """Measurements of one case taken one after the other as one: rounds are independent whenever they are taken, so
-    that all that is said of rounds holds for those of several measurements together.
+    """Several measurements of one case as one: rounds are independent whenever they are taken, so the rounds of several
+    measurements may be pooled.
     """
     return Samples(
         candidate_us=tuple(time for part in parts for time in part.candidate_us),
@@ -164,19 +179,17 @@ def joined(parts: Sequence[Samples]) -> Samples:
 
 
 def speedup(samples: Samples) -> Interval:
-    """Reference time / candidate time of one case, with its 95 % interval for reading."""
+    """Speedup of one case (reference time / candidate time), with its 95 % interval for reading."""
     return combined_speedup([samples])
 
 
 def certain_speedup(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> Interval:
-    """The geometric mean of the speedups with an interval that holds at `level` after every round at once."""
+    """The geometric mean of the speedups, with an interval that holds at `level` after every round at once."""
     return _interval(_certain(round_values(per_case), level))
 
 
 def compare(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> Comparison:
-    """Whether the candidate is faster than the reference it was paired with: `undecided` unless the interval at
-    `level` excludes 1.
-    """
+    """Whether the candidate is faster than its reference: `undecided` unless the interval at `level` excludes 1."""
     interval = certain_speedup(per_case, level)
     if interval.low > 1:
         return "better"
@@ -188,14 +201,14 @@ def _half_width(interval: Interval) -> float:
 
 
 def narrow_enough(per_case: Sequence[Samples], half_width: float) -> bool:
-    """Whether the interval for reading rests on enough rounds and lies within `half_width` (a share) of its median."""
+    """Whether there are enough rounds and the interval for reading has at most this half-width (a log ratio)."""
     enough = len(per_case[0].rounds) >= ENOUGH_ROUNDS
     return enough and _half_width(combined_speedup(per_case)) <= half_width
 
 
 def settled(per_case: Sequence[Samples], level: float, half_width: float) -> bool:
-    """Whether a comparison is decided, or most likely about less than `half_width`: the interval for reading, of enough
-    rounds, lies as close to 1. (To give up early makes no error more likely.)
+    """Whether a comparison is decided, or the difference is most likely below `half_width` (a log ratio): there are
+    enough rounds, and the interval for reading lies that close to 1. Stopping early makes no error more likely.
     """
     if compare(per_case, level) != "undecided":
         return True
@@ -210,4 +223,5 @@ def runtime_ms(times_us: Sequence[int]) -> float:
 
 
 def geometric_mean(values: Sequence[float]) -> float:
+    """Geometric mean of positive values. Raises ValueError for others, and for no values."""
     return math.exp(fmean(math.log(value) for value in values))

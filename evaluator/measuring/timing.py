@@ -1,7 +1,7 @@
-"""The judge's clock: pairs of calls in rounds of fresh processes, until there is enough, and how quiet the machine was.
+"""The judge's clock: pairs of calls in rounds of fresh processes, when to stop, and how quiet the machine was.
 
 Owns: the order of calls, how long a round lasts, when to stop, the noise probe. Does not know: what is called, what a
-good answer is, or which comparison is wanted.
+good answer is, or which comparison is needed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from evaluator.settings import TimingSettings
 from evaluator.types import Samples
 
 TimedPair = Callable[[bool], tuple[int, int]]
-"""Calls candidate and reference on the same fresh inputs, the reference first if asked to; nanoseconds of each."""
+"""Calls candidate and reference on the same fresh inputs, the reference first if True; returns nanoseconds of each."""
 
 BeginRound = Callable[[bool], Sequence[TimedPair]]
-"""Starts fresh processes, the reference's first if asked to; gives a pair function a case."""
+"""Starts fresh processes, the reference's first if True; returns one pair function per case."""
 
 _PROBE_S = 0.001
 _LOOP = 1000
 DISTURBED = 0.25
-"""So much longer than at its best may the judge's own loop take on a quiet machine."""
+"""The probe loop may exceed its best time by this share before we warn."""
 
 
 def measure(
@@ -39,11 +39,12 @@ def measure(
     clock: Callable[[], float] = time.monotonic,
     until_steady: bool = False,
 ) -> tuple[Samples, ...]:
-    """Rounds until `enough` says so of the samples so far (one a case), or the time or the pairs run out.
+    """Take rounds until `enough` accepts the samples so far, or the time or the pairs run out; returns one per case.
 
-    At least `rounds` rounds are to find room in the time: processes differ, and several have to be seen. A coin decides
-    who goes first in a round: between equal programs, whom a round favours is then as a coin falls, whatever the
-    machine does. Warm-ups are counted, or go on `until_steady`, for no longer than the round itself.
+    A round gets a share of `budget_s` seconds such that at least `rounds` rounds fit: processes differ, so we must
+    measure several. `rng` draws which program goes first in a round: order effects cancel, and between equal programs a
+    round favours each with probability 1/2, whatever the machine does. Warm-ups have a fixed number, or continue
+    `until_steady` for at most as long as the round itself. `clock` returns seconds.
     """
     candidate: list[list[int]] = []
     reference: list[list[int]] = []
@@ -65,8 +66,8 @@ def measure(
                 _warm_up(pair, reference_first, settings.warmups, share_s if until_steady else 0.0)
             times = _round(pair, reference_first, room, share_s, clock)
             pair_s[at] = sum(map(sum, times)) / len(times) / 1e9
-            candidate[at] += [max(1, one // 1000) for one, _ in times]
-            reference[at] += [max(1, other // 1000) for _, other in times]
+            candidate[at] += [max(1, candidate_ns // 1000) for candidate_ns, _ in times]
+            reference[at] += [max(1, reference_ns // 1000) for _, reference_ns in times]
             counts[at].append(len(times))
         if min(map(len, candidate)) < settings.min_pairs:
             continue
@@ -80,7 +81,7 @@ def measure(
 
 
 def _warm_up(pair: TimedPair, reference_first: bool, least: int, room_s: float) -> None:
-    """So many pairs, and then as many as it takes and as there is room for."""
+    """Make at least `least` pairs of calls, then more until they are warm or `room_s` seconds are spent."""
     made: list[tuple[int, int]] = []
     while cold(made, least=least, room_s=room_s):
         made.append(pair(reference_first))
@@ -89,7 +90,7 @@ def _warm_up(pair: TimedPair, reference_first: bool, least: int, room_s: float) 
 def _round(
     pair: TimedPair, reference_first: bool, room: int, share_s: float, clock: Callable[[], float]
 ) -> list[tuple[int, int]]:
-    """Blocks A B B A until the share of time is spent; a single pair where that alone spends it."""
+    """Blocks A B B A until the share of time is spent, or one pair if that alone spends it; times in nanoseconds."""
     times: list[tuple[int, int]] = []
     begin = clock()
     while len(times) < room:
@@ -100,9 +101,9 @@ def _round(
 
 
 class NoiseProbe:
-    """How much longer a loop of the judge's own takes than at its best: others were running, or the clock went down.
+    """How much longer a fixed loop takes than at its best: because others run, or the clock frequency is lower.
 
-    A look takes a millisecond; looks before, between and after the rounds of a measurement see what it saw.
+    A probe takes a millisecond; probes before, between and after the rounds see the same noise as the measurement.
     """
 
     def __init__(self) -> None:
@@ -118,14 +119,14 @@ class NoiseProbe:
 
     @property
     def excess(self) -> float:
-        """Mean duration of the loop over its best, less 1."""
+        """Mean duration of the loop divided by its best, minus 1; 0 if the loop never ran."""
         return float(np.mean(self._loops_ns) / np.min(self._loops_ns)) - 1 if self._loops_ns else 0.0
 
     def warnings(self) -> tuple[str, ...]:
-        """What to say of a disturbed measurement."""
+        """A warning that the machine was disturbed; () if it was quiet."""
         if self.excess <= DISTURBED or not math.isfinite(self.excess):
             return ()
         return (
-            f"the machine was disturbed while measuring: a loop of the judge's took {self.excess:.0%} longer than at "
-            f"its best; run times are less certain",
+            f"the machine was disturbed while measuring: the judge's probe loop took {self.excess:.0%} longer than at "
+            f"its best, so run times are less certain",
         )

@@ -1,4 +1,4 @@
-"""Measuring with real workers: rounds of fresh processes, head-to-head comparisons, lanes, whose fault a failure is."""
+"""Measuring with real workers: rounds of fresh processes, head-to-head comparisons, lanes, and who is at fault."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def judge(task: Task, greedy: str) -> Iterator[Judge]:
 
 
 def workers(judge: Judge) -> list[int]:
-    """The processes of the judge's workers, as it knows them."""
+    """The judge's worker processes."""
     executor = judge._executor
     assert isinstance(executor, LocalExecutor)
     return [worker._link.pid for worker in executor._workers]
@@ -59,7 +59,7 @@ def wrapped(greedy: str, before: str) -> str:
 
 
 def test_pairs_are_taken_in_rounds_of_fresh_processes(judge: Judge, greedy: str) -> None:
-    """A program that fails at its sixth timed call lives on for as long as no process lasts so long."""
+    """A program that fails at its sixth timed call is scored, because no process makes so many timed calls."""
     calls = judge.task.steps(judge.cases[0]) + len(judge.task.hard_cases(0)) + 5
     verdict = judge.evaluate(wrapped(greedy, f"assert len(_calls) <= {calls}"))
     assert isinstance(verdict, Scored)
@@ -68,11 +68,11 @@ def test_pairs_are_taken_in_rounds_of_fresh_processes(judge: Judge, greedy: str)
     assert sum(samples.rounds) >= 6
 
 
-def test_slower_program_loses_and_the_faster_one_wins(task: Task, greedy: str) -> None:
+def test_slower_program_loses_and_faster_program_wins(task: Task, greedy: str) -> None:
     slow = wrapped(greedy, "[solve(*arguments) for _ in range(9)]")
     settings = JudgeSettings(
         timing=TimingSettings(duel_s=60.0, round_pairs=4)
-    )  # ten times as fast is clear in a second
+    )  # one second shows that a program is ten times as fast
     with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
         lost, won = judge.compare(slow, greedy), judge.compare(greedy, slow, level=0.99)
     assert isinstance(lost, Duel) and isinstance(won, Duel)
@@ -90,7 +90,7 @@ def test_candidates_fault_in_a_comparison_is_its_verdict(judge: Judge, greedy: s
     assert isinstance(worn, Rejected) and "worn out" in worn.detail
 
 
-def test_fault_of_the_other_program_is_told_apart(judge: Judge, greedy: str) -> None:
+def test_fault_of_the_other_program_raises_other_failed(judge: Judge, greedy: str) -> None:
     for other, said in (
         (wrapped(greedy, "raise ValueError('no more')"), r"mine\.py failed at run \(exception\).*no more"),
         (wrapped(greedy, "return None"), r"mine\.py failed at validate"),
@@ -162,7 +162,7 @@ def rebalance_experts(weight, *sizes):
 
 @pytest.fixture(scope="module")
 def thorough(greedy: str) -> Iterator[tuple[Judge, Scored]]:
-    """A judge that takes its time, and what it finds of the honest program."""
+    """A judge with a long time budget, and its verdict on the honest program."""
     task = TASKS["eplb"]({"cases": [{**TINY, "layers": 8, "experts": 64, "replicas": 72, "gpus": 8}]})
     settings = JudgeSettings(timing=TimingSettings(budget_s=2.0))
     with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
@@ -172,11 +172,11 @@ def thorough(greedy: str) -> Iterator[tuple[Judge, Scored]]:
 
 
 @pytest.mark.parametrize("trick", [KEEPS_PLANS, CARELESS_WHEN_TIMED], ids=["keeps plans", "careless when timed"])
-def test_nothing_is_gained_by_answering_otherwise_when_it_is_timed(
+def test_answering_differently_when_timed_gains_nothing(
     thorough: tuple[Judge, Scored], greedy: str, trick: str
 ) -> None:
-    """One program knows a layer again by its sorted loads, whatever the labels, and answers from memory: that costs it
-    balance. The other tells a timed process from the one whose plans are scored: that is disputed.
+    """One program recognises a layer by its sorted loads, whatever the labels, and answers from a cache: that costs it
+    balance. The other distinguishes a timed process from the one whose plans are scored: that is disputed.
     """
     judge, honest = thorough
     verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + trick)
@@ -197,7 +197,7 @@ def test_progress_of_a_comparison(judge: Judge, greedy: str) -> None:
     assert stages == {("duel", judge.cases[0].name)}
 
 
-def test_programs_are_pinned_to_the_lane_while_they_are_timed_and_keep_off_it_before(task: Task, greedy: str) -> None:
+def test_programs_are_pinned_to_the_lane_only_while_they_are_timed(task: Task, greedy: str) -> None:
     cores = os.sched_getaffinity(0)
     settings = JudgeSettings(lanes=(Lane(cpus=(max(cores),)),), timing=QUICK)
     seen: dict[str, set[frozenset[int]]] = {}
@@ -214,6 +214,6 @@ def test_programs_are_pinned_to_the_lane_while_they_are_timed_and_keep_off_it_be
     assert seen["run"] == {frozenset(cores - {max(cores)} or cores)}
 
 
-def test_lane_that_is_not_there_is_the_users_fault(task: Task, greedy: str) -> None:
+def test_missing_lane_is_the_users_fault(task: Task, greedy: str) -> None:
     with pytest.raises(EvaluatorError, match=r"judge\.lanes"):
         Judge(task, reference=greedy, device="cpu", settings=JudgeSettings(lanes=(Lane(cpus=(9999,)),)))

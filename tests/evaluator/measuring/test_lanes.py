@@ -1,4 +1,4 @@
-"""Timing lanes: who excludes whom, across processes, users' masks and crashes."""
+"""Timing lanes: which lanes exclude each other, across processes, users' umasks and crashes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_first_free_lane_is_taken(root: Path, tmp_path: Path) -> None:
         assert lane == core(1)
 
 
-def test_lane_taken_in_part_is_let_go(root: Path, tmp_path: Path) -> None:
+def test_partly_taken_lane_is_released(root: Path, tmp_path: Path) -> None:
     """Core 1 must not stay locked when the lane of cores 1 and 2 is not free."""
     with holder(root, tmp_path, core(2)), hold([core(1, 2), core(3)], never, tmp_path) as lane:
         assert lane == core(3)
@@ -128,7 +128,7 @@ def test_free_again_after_use_and_after_an_error(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["packsmith-lane-core-0.lock"]
 
 
-def test_files_can_be_locked_by_other_users_whatever_the_mask(tmp_path: Path) -> None:
+def test_files_can_be_locked_by_other_users_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o777)
     try:
         with hold([core(0)], never, tmp_path):
@@ -136,10 +136,10 @@ def test_files_can_be_locked_by_other_users_whatever_the_mask(tmp_path: Path) ->
     finally:
         os.umask(before)
     (path,) = tmp_path.iterdir()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o444  # to read is all that a lock needs
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444  # a lock needs read access only
 
 
-def test_file_replaced_while_it_was_waited_for_is_not_mistaken(tmp_path: Path) -> None:
+def test_file_replaced_during_the_wait_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "packsmith-lane-core-0.lock"
     held = threading.Event()
     go = threading.Event()
@@ -163,7 +163,7 @@ def test_file_replaced_while_it_was_waited_for_is_not_mistaken(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("make", ["link", "pipe", "folder"])
-def test_nothing_but_a_plain_file_is_a_lock(tmp_path: Path, make: str) -> None:
+def test_only_a_regular_file_is_a_lock(tmp_path: Path, make: str) -> None:
     path = tmp_path / "packsmith-lane-core-0.lock"
     if make == "link":
         path.symlink_to(tmp_path / "elsewhere")
@@ -178,7 +178,7 @@ def test_nothing_but_a_plain_file_is_a_lock(tmp_path: Path, make: str) -> None:
 
 def test_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
-    said = r"missing/packsmith-lane-core-0\.lock.*is its folder writable"
+    said = r"missing/packsmith-lane-core-0\.lock.*check that its folder is writable"
     with pytest.raises(EvaluatorError, match=said), hold([core(0)], never, missing):
         pass
 
@@ -200,7 +200,7 @@ def test_lanes_of_the_runs_device_are_usable() -> None:
         usable((Lane(cpus=(99999,)),), "cpu", asked="cpu")
 
 
-def test_work_that_is_not_timed_keeps_off_the_cores_of_lanes() -> None:
+def test_untimed_work_avoids_the_cores_of_lanes() -> None:
     cores = os.sched_getaffinity(0)
     assert spare((CPU,)) == ()
     assert spare((core(min(cores)),)) == tuple(sorted(cores))[1:]

@@ -18,7 +18,7 @@ LEVEL = stats.DECISION_LEVEL
 
 
 def uniform(rounds: int, candidate_us: int, reference_us: int) -> Samples:
-    """Rounds of one block, all alike."""
+    """Rounds of one block, all equal."""
     count = 2 * rounds
     return Samples(candidate_us=(candidate_us,) * count, reference_us=(reference_us,) * count, rounds=(2,) * rounds)
 
@@ -32,7 +32,7 @@ def valued(values: Sequence[float], base_us: int = 10**9) -> Samples:
 # Units: pairs, blocks, rounds
 
 
-def test_value_of_a_round_is_the_mean_of_the_medians_of_either_order() -> None:
+def test_value_of_a_round_is_the_mean_of_the_medians_of_both_orders() -> None:
     # The first of each pair takes twice as long, and one pair was disturbed.
     samples = Samples(
         candidate_us=(100, 200, 100, 200, 100, 200), reference_us=(200, 100, 200, 100, 200, 90_000), rounds=(6,)
@@ -47,12 +47,12 @@ def test_order_of_calls_does_not_matter_however_large_its_effect() -> None:
         assert 0.98 < interval.low <= interval.high < 1.02
 
 
-def test_rounds_end_where_they_are_said_to() -> None:
+def test_rounds_have_the_given_lengths() -> None:
     samples = Samples(candidate_us=(100,) * 5, reference_us=(100, 100, 200, 200, 400), rounds=(2, 2, 1))
     assert stats.round_values([samples]) == [pytest.approx(math.log(ratio)) for ratio in (1, 2, 4)]
 
 
-def test_orders_weigh_alike_where_one_has_more_pairs() -> None:
+def test_orders_have_equal_weight_even_if_one_has_more_pairs() -> None:
     samples = Samples(candidate_us=(100, 100, 100, 100), reference_us=(400, 100, 400, 200), rounds=(3, 1))
     assert stats.round_values([samples]) == [pytest.approx(math.log(4) / 2), pytest.approx(math.log(2))]
 
@@ -66,18 +66,18 @@ def test_value_of_a_round_is_the_mean_over_its_cases() -> None:
 
 
 @pytest.mark.parametrize(("n", "rank"), [(6, 1), (9, 2), (12, 3), (20, 6), (30, 10), (50, 18), (100, 40)])
-def test_order_statistics_by_the_table_of_the_sign_test(n: int, rank: int) -> None:
+def test_order_statistics_match_the_sign_test_table(n: int, rank: int) -> None:
     assert stats._fixed_rank(n, 0.95) == rank
 
 
 @pytest.mark.parametrize("n", [500, 501])
-def test_approximation_for_many_rounds_meets_the_exact_rank(n: int) -> None:
+def test_approximation_for_many_rounds_matches_the_exact_rank(n: int) -> None:
     exact = max(k for k in range(1, n // 2) if sum(math.comb(n, i) for i in range(k)) / 2**n <= 0.025)
     assert abs(stats._fixed_rank(n, 0.95) - exact) <= 1
 
 
 @pytest.mark.parametrize("level", [0.975, 0.999, 0.99999])
-def test_sequential_rank_by_its_definition(level: float) -> None:
+def test_sequential_rank_matches_its_definition(level: float) -> None:
     for n in (5, 9, 14, 20, 41, 100, 300):
         refuted = [k for k in range(n // 2) if math.comb(n, k) * (n + 1) <= (1 - level) * 2**n]
         assert stats._sequential_rank(n, level) == len(refuted)
@@ -88,7 +88,7 @@ def test_sequential_interval_is_wider_than_the_fixed_one() -> None:
         assert stats._sequential_rank(n, 0.95) <= stats._fixed_rank(n, 0.95)
 
 
-def test_three_rounds_by_students_t() -> None:
+def test_three_rounds_use_students_t() -> None:
     interval = stats.speedup(valued([0.1, 0.2, 0.4]))
     half = 4.303 * math.sqrt(0.07 / 3) / math.sqrt(3)
     assert math.log(interval.median) == pytest.approx(0.2)
@@ -96,7 +96,7 @@ def test_three_rounds_by_students_t() -> None:
     assert math.log(interval.high) == pytest.approx(0.7 / 3 + half)
 
 
-def test_fewer_than_three_rounds_allow_for_how_processes_differ() -> None:
+def test_fewer_than_three_rounds_allow_for_process_differences() -> None:
     interval = stats.speedup(uniform(2, 100, 200))
     assert interval.median == pytest.approx(2)
     assert math.log(interval.high / interval.median) == pytest.approx(stats.PROCESS_SPREAD)
@@ -132,7 +132,7 @@ def test_runtime_is_the_median_in_milliseconds() -> None:
 
 @pytest.mark.parametrize("rounds", [1, 2, 3, 5, 9, 10, 20])
 @pytest.mark.parametrize("two_kinds", [False, True])
-def test_reading_interval_covers_under_heavy_tails_and_unlike_processes(rounds: int, two_kinds: bool) -> None:
+def test_reading_interval_covers_under_heavy_tails_and_differing_processes(rounds: int, two_kinds: bool) -> None:
     rng, runs, covered = np.random.default_rng([rounds, two_kinds]), 600, 0
     for _ in range(runs):
         interval = stats.speedup(rounds_of(rng, rounds, speedup=1.3, two_kinds=two_kinds))
@@ -140,7 +140,7 @@ def test_reading_interval_covers_under_heavy_tails_and_unlike_processes(rounds: 
     assert covered >= 0.92 * runs
 
 
-def test_reading_interval_covers_where_measuring_stops_when_it_is_narrow() -> None:
+def test_reading_interval_covers_when_measuring_stops_at_a_narrow_interval() -> None:
     rng, runs, covered, lengths = np.random.default_rng(9), 800, 0, []
     for _ in range(runs):
         whole = rounds_of(rng, 20, speedup=1.3)
@@ -154,7 +154,7 @@ def test_reading_interval_covers_where_measuring_stops_when_it_is_narrow() -> No
 
 @pytest.mark.parametrize("level", [0.9, 0.99])
 @pytest.mark.parametrize("two_kinds", [False, True])
-def test_certain_interval_covers_at_every_look_at_once(level: float, two_kinds: bool) -> None:
+def test_certain_interval_covers_at_all_looks_at_once(level: float, two_kinds: bool) -> None:
     rng, runs, missed = np.random.default_rng([round(level * 100), two_kinds]), 120, 0
     for _ in range(runs):
         whole = rounds_of(rng, 60, pairs=2, speedup=1.3, two_kinds=two_kinds)
@@ -165,14 +165,14 @@ def test_certain_interval_covers_at_every_look_at_once(level: float, two_kinds: 
 
 
 @pytest.mark.parametrize("cases", [1, 2, 6])
-def test_combined_interval_covers_where_processes_differ_alike_in_all_cases(cases: int) -> None:
+def test_combined_interval_covers_when_processes_differ_equally_in_all_cases(cases: int) -> None:
     rng, runs, covered = np.random.default_rng(cases), 400, 0
     speeds = np.linspace(0.5, 2, cases)
     for _ in range(runs):
         bias = np.repeat(np.exp(0.015 * rng.standard_normal(5)), 10)
         parts = []
-        for one in speeds:
-            plain = rounds_of(rng, 5, speedup=float(one), processes=0.0)
+        for speed in speeds:
+            plain = rounds_of(rng, 5, speedup=float(speed), processes=0.0)
             shifted = np.maximum(1, np.array(plain.reference_us) * bias).astype(int)
             parts.append(
                 Samples(candidate_us=plain.candidate_us, reference_us=tuple(shifted.tolist()), rounds=plain.rounds)
@@ -187,8 +187,8 @@ def test_combined_interval_covers_where_processes_differ_alike_in_all_cases(case
 
 @pytest.mark.parametrize("two_kinds", [False, True])
 @pytest.mark.parametrize("processes", [0.0, 0.015, 0.06])
-def test_program_against_itself_is_hardly_ever_called(processes: float, two_kinds: bool) -> None:
-    """Looked at after every round of 50: 99.5 % leaves at most one in two hundred."""
+def test_program_against_itself_is_rarely_decided(processes: float, two_kinds: bool) -> None:
+    """With a look after each of 50 rounds, a level of 99.5 % allows at most one wrong decision in 200."""
     rng, called = np.random.default_rng(3), 0
     for _ in range(100):
         whole = rounds_of(rng, 50, pairs=2, processes=processes, two_kinds=two_kinds)
@@ -197,19 +197,19 @@ def test_program_against_itself_is_hardly_ever_called(processes: float, two_kind
 
 
 @pytest.mark.parametrize("base_us", [3.0, 10.0, 40.0])
-def test_coarse_clock_does_not_make_certainty(base_us: float) -> None:
-    """Calls of a few microseconds, stored as whole ones: a few equal ratios are no proof."""
+def test_coarse_clock_does_not_create_certainty(base_us: float) -> None:
+    """Calls of a few microseconds are stored as integers: a few equal ratios prove nothing."""
     rng, called = np.random.default_rng(2), 0
     for _ in range(1000):
-        found = np.maximum(1, (base_us + rng.normal(0, 0.3, (2, 6))).astype(int))
+        rounded = np.maximum(1, (base_us + rng.normal(0, 0.3, (2, 6))).astype(int))
         samples = Samples(
-            candidate_us=tuple(found[0].tolist()), reference_us=tuple(found[1].tolist()), rounds=(2, 2, 2)
+            candidate_us=tuple(rounded[0].tolist()), reference_us=tuple(rounded[1].tolist()), rounds=(2, 2, 2)
         )
         called += stats.compare([samples]) != "undecided"
     assert called <= 3
 
 
-def test_five_percent_slower_is_seen_within_thirty_rounds() -> None:
+def test_five_percent_slower_is_detected_within_thirty_rounds() -> None:
     rng, lengths = np.random.default_rng(4), []
     for _ in range(100):
         whole = rounds_of(rng, 30, speedup=1 / 1.05)
@@ -220,7 +220,7 @@ def test_five_percent_slower_is_seen_within_thirty_rounds() -> None:
     assert np.median(lengths) < 20
 
 
-def test_few_rounds_decide_on_what_no_noise_was_seen_to_do() -> None:
+def test_few_rounds_decide_only_beyond_the_unmodelled_margin() -> None:
     rng = np.random.default_rng(5)
     assert all(stats.compare([rounds_of(rng, 3, speedup=30)]) == "better" for _ in range(100))
     assert stats.compare([valued([math.log(1.2)] * 3)]) == "undecided"
@@ -240,7 +240,7 @@ def test_narrow_needs_enough_rounds() -> None:
     assert not stats.narrow_enough([rounds_of(np.random.default_rng(7), 6)], 1e-6)
 
 
-def test_settled_when_decided_or_when_hardly_anything_can_be_left_to_call() -> None:
+def test_settled_when_decided_or_when_the_difference_is_small() -> None:
     assert stats.settled([uniform(20, 100, 150)], LEVEL, 0.02)
     assert stats.settled([uniform(5, 100, 100)], LEVEL, 0.02)
     assert not stats.settled([uniform(4, 100, 100)], LEVEL, 0.02)
@@ -263,7 +263,7 @@ def _samples(pairs: Sequence[tuple[int, int]], factor: int = 1) -> Samples:
 
 @given(pairs=PAIRS)
 @settings(max_examples=150, deadline=None)
-def test_swapping_the_two_mirrors_the_decision(pairs: list[tuple[int, int]]) -> None:
+def test_swapping_the_programs_mirrors_the_decision(pairs: list[tuple[int, int]]) -> None:
     samples = _samples(pairs)
     swapped = Samples(candidate_us=samples.reference_us, reference_us=samples.candidate_us, rounds=samples.rounds)
     mirrored = {"better": "worse", "worse": "better", "undecided": "undecided"}

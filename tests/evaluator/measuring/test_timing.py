@@ -1,4 +1,4 @@
-"""The order of timed calls, how rounds share the time, when measuring stops, and what a noisy machine is said to be."""
+"""The order of timed calls, how rounds share the time, when measuring stops, and the warning about a noisy machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evaluator.types import Samples
 
 
 class Script:
-    """Programs of given call times on a clock of their own. `log` holds a line a round: a letter a call, R or C."""
+    """Programs of given call times on a simulated clock. `log` holds a line per round, with R or C for each call."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Script:
         )
 
 
-def test_calls_go_a_b_b_a_after_a_warm_up_and_a_coin_says_who_is_a() -> None:
+def test_calls_follow_abba_after_a_warm_up_and_the_first_program_is_random() -> None:
     script = Script()
     script.measure(TimingSettings(budget_s=5, warmups=2, round_pairs=4, max_pairs=80))
     other = {"R": "C", "C": "R"}
@@ -74,7 +74,7 @@ def test_calls_go_a_b_b_a_after_a_warm_up_and_a_coin_says_who_is_a() -> None:
     assert {"R", "C"} == set(script.first)
 
 
-def test_coin_falls_otherwise_under_another_random_state() -> None:
+def test_another_random_state_gives_another_order() -> None:
     firsts = []
     for seed in (1, 2):
         script = Script()
@@ -89,14 +89,14 @@ def test_warm_ups_are_not_samples() -> None:
     assert set(samples.candidate_us) == {1000} and set(samples.reference_us) == {2000}
 
 
-def test_slow_programs_are_warmed_up_once_and_take_a_pair_a_round() -> None:
+def test_slow_programs_are_warmed_up_once_and_take_one_pair_per_round() -> None:
     script = Script(lambda _: (1.0, 1.0))
     (samples,) = script.measure(TimingSettings(budget_s=0.8))
     assert samples.rounds == (1, 1, 1)
     assert [len(calls) // 2 for (calls,) in script.log] == [2, 1, 1]
 
 
-def test_rounds_hold_whole_blocks_and_no_more_pairs_than_a_round_may() -> None:
+def test_rounds_hold_whole_blocks_and_at_most_round_pairs() -> None:
     script = Script(lambda number: (0.01 + number % 7 / 100, 0.02))
     (samples,) = script.measure(TimingSettings(budget_s=2.0, round_pairs=6))
     assert all(count <= 6 and count % 2 == 0 for count in samples.rounds)
@@ -117,17 +117,17 @@ def test_start_of_processes_counts_as_time_spent() -> None:
     assert len(samples.rounds) == 1
 
 
-def test_stops_as_soon_as_there_is_enough() -> None:
+def test_stops_as_soon_as_enough_is_true() -> None:
     (samples,) = Script().measure(TimingSettings(budget_s=60), enough=lambda so_far: len(so_far[0].rounds) == 7)
     assert len(samples.rounds) == 7
 
 
-def test_stops_at_the_most_pairs() -> None:
+def test_stops_at_max_pairs() -> None:
     (samples,) = Script().measure(TimingSettings(budget_s=60, max_pairs=27))
     assert samples.rounds == (10, 10, 7)
 
 
-def test_least_pairs_hold_whatever_the_time_and_however_clear() -> None:
+def test_min_pairs_are_taken_whatever_the_time_and_the_result() -> None:
     for settings in (TimingSettings(budget_s=1e-9), TimingSettings(budget_s=60, max_pairs=3)):
         (samples,) = Script().measure(settings, enough=lambda _: True)
         assert len(samples.candidate_us) >= 3
@@ -142,7 +142,7 @@ def test_pairs_stay_pairs_and_times_whole_microseconds() -> None:
     assert samples.reference_us[0] == 1001500 and np.all(np.diff(samples.reference_us) == 10**6)
 
 
-def test_what_a_call_raises_goes_through() -> None:
+def test_errors_of_a_call_propagate() -> None:
     def fails(_: int) -> tuple[float, float]:
         raise ZeroDivisionError
 
@@ -150,14 +150,14 @@ def test_what_a_call_raises_goes_through() -> None:
         Script(fails).measure(TimingSettings())
 
 
-def test_stopping_at_will_does_not_make_a_program_faster_than_itself() -> None:
-    """With the clock, the coin and the stopping as they are: at most one in two hundred, of 150."""
+def test_optional_stopping_does_not_make_a_program_faster_than_itself() -> None:
+    """With the real order, clock and stopping rule: at most one wrong decision in 200, here in 150 runs."""
     rng, called = np.random.default_rng(8), 0
 
     def noisy(_: int) -> tuple[float, float]:
         common = 0.0019 * np.exp(0.4 * rng.standard_normal())
-        one, other = common * np.exp(0.02 * rng.standard_t(2, 2))
-        return float(one), float(other)
+        first, second = common * np.exp(0.02 * rng.standard_t(2, 2))
+        return float(first), float(second)
 
     def settled(so_far: Sequence[Samples]) -> bool:
         return stats.settled(so_far, stats.DECISION_LEVEL, 0.01)
@@ -168,7 +168,7 @@ def test_stopping_at_will_does_not_make_a_program_faster_than_itself() -> None:
     assert called <= 2
 
 
-def test_probe_says_nothing_of_a_steady_machine_and_the_figure_of_a_disturbed_one() -> None:
+def test_probe_warns_of_a_disturbed_machine_only() -> None:
     probe = NoiseProbe()
     assert (probe.excess, probe.warnings()) == (0.0, ())
     probe.look()

@@ -1,4 +1,4 @@
-"""When calls have stopped getting faster, on made-up sequences of times."""
+"""When calls no longer get faster, on synthetic sequences of times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evaluator.settings import TimingSettings
 
 
 def calls_until_warm(times: list[float], *, least: int = 1, room_s: float = 60.0) -> int:
-    """How many of these times (milliseconds, of both programs alike) are seen before the measuring begins."""
+    """How many of these times (milliseconds, equal for both programs) pass before the measurement begins."""
     pairs: list[tuple[int, int]] = []
     while cold(pairs, least=least, room_s=room_s):
         time_ns = round(times[min(len(pairs), len(times) - 1)] * 1e6)
@@ -29,15 +29,15 @@ def calls_until_warm(times: list[float], *, least: int = 1, room_s: float = 60.0
         ([9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 3.0], 11),
     ],
 )
-def test_as_many_calls_as_it_takes(times: list[float], calls: int) -> None:
+def test_calls_until_times_are_steady(times: list[float], calls: int) -> None:
     assert calls_until_warm(times) == calls
 
 
-def test_single_slow_call_in_between_does_not_matter() -> None:
+def test_single_slow_call_does_not_matter() -> None:
     assert calls_until_warm([2.0, 2.0, 90.0, 2.0]) == 2 * WINDOW
 
 
-def test_no_more_than_there_is_room_for() -> None:
+def test_warm_up_stops_when_its_time_is_spent() -> None:
     ever_faster = [100.0 * 0.9**n for n in range(200)]
     assert calls_until_warm(ever_faster) == MOST
     assert calls_until_warm(ever_faster, room_s=0.5) == 3
@@ -45,7 +45,7 @@ def test_no_more_than_there_is_room_for() -> None:
     assert calls_until_warm(ever_faster, room_s=0.0, least=4) == 4
 
 
-def test_both_programs_have_to_be_warm() -> None:
+def test_both_programs_must_be_warm() -> None:
     steady, slowing = [2_000_000] * 8, [int(2e6 * 0.8**n) for n in range(8)]
     assert not cold(list(zip(steady, steady, strict=True)), least=1, room_s=60)
     assert cold(list(zip(steady, slowing, strict=True)), least=1, room_s=60)
@@ -65,7 +65,7 @@ def test_falling(times: list[int], still: bool) -> None:
 
 @pytest.mark.parametrize(("until_steady", "warmups"), [(False, 1), (True, 2 * WINDOW + 1)])
 def test_measuring_begins_when_programs_are_warm(until_steady: bool, warmups: int) -> None:
-    """Counted warm-ups leave cold calls among the measured ones; on a GPU as many are made as it takes, every round."""
+    """A fixed number of warm-ups leaves cold calls among the samples; on a GPU every round warms up until steady."""
     cold_ms = [50.0, 9.0, 2.0]
     calls: list[int] = []
 
