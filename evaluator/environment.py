@@ -1,7 +1,7 @@
-"""What machine this is, as far as it matters for a score.
+"""The machine, as far as it matters for a score.
 
 Owns: naming the hardware and software a score was taken on, and choosing the device. Does not know: what is measured.
-Asks CUDA only in a short-lived process of its own: this one never imports torch.
+It asks CUDA in a short-lived child process: this process never imports torch.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ BUSY_LOAD = 1.5
 class Target:
     """The device of a run. `device` is its name under the user's settings: `cpu` or `cuda:N`.
 
-    `address` is its name under any: `cpu`, or `cuda:` and what CUDA_VISIBLE_DEVICES selects this GPU alone by. Workers
-    are started under it, and timing locks are named after it.
+    `address` is its name under any settings: `cpu`, or `cuda:` and the CUDA_VISIBLE_DEVICES entry that selects this GPU
+    alone. Workers start with it, and timing locks are named after it.
     """
 
     device: str
@@ -48,17 +48,17 @@ class Target:
     """The NVIDIA driver and torch's CUDA version, as in `Environment`."""
 
 
-def _targets(said: str) -> tuple[Target, ...]:
-    """The GPUs of what the probe said, in CUDA's order.
+def _targets(output: str) -> tuple[Target, ...]:
+    """The GPUs in the probe's output, in CUDA's order.
 
-    A GPU's own id selects it wherever it stands in the user's list and whatever the order in which CUDA counts. A part
-    of a GPU (MIG) has none that torch tells, so it goes by the user's entry, or by its number.
+    A GPU's UUID selects it whatever its position in the user's list and whatever CUDA's order. torch reports no UUID of
+    a part of a GPU (MIG), so we address it by the user's entry, or by its number.
     """
-    found = json.loads(said)
-    entries = [entry.strip() for entry in found["visible"].split(",")] if found["visible"] else []
-    driver = _driver(found.get("cuda", "")) if found["gpus"] else ""
+    report = json.loads(output)
+    entries = [entry.strip() for entry in report["visible"].split(",")] if report["visible"] else []
+    driver = _driver(report.get("cuda", "")) if report["gpus"] else ""
     targets = []
-    for number, (name, uuid) in enumerate(found["gpus"]):
+    for number, (name, uuid) in enumerate(report["gpus"]):
         entry = entries[number] if number < len(entries) else str(number)
         part = entry.startswith("MIG-") or " MIG " in name
         visible = f"GPU-{uuid}" if uuid and not part else entry
@@ -67,15 +67,15 @@ def _targets(said: str) -> tuple[Target, ...]:
 
 
 def _driver(cuda: object) -> str:
-    """`570.86.10 with CUDA 12.8`: the kernel's word for the driver, else nvidia-smi's, and torch's for CUDA.
+    """`570.86.10 with CUDA 12.8`: the driver version from the kernel, else from nvidia-smi, and torch's CUDA version.
 
-    What does not look like a version is left out.
+    Leaves out text that does not look like a version.
     """
     try:
-        said = _DRIVER_VERSION.read_text("utf-8", "replace")
+        version = _DRIVER_VERSION.read_text("utf-8", "replace")
     except OSError:
-        said = gpus.driver_version()
-    driver, runtime = (_VERSION.fullmatch(str(one).strip()) for one in (said, cuda))
+        version = gpus.driver_version()
+    driver, runtime = (_VERSION.fullmatch(str(text).strip()) for text in (version, cuda))
     return " with ".join([*([driver[0]] if driver else []), *([f"CUDA {runtime[0]}"] if runtime else [])])
 
 
@@ -85,25 +85,25 @@ def cuda_devices() -> tuple[str, ...]:
 
 
 def cuda_targets() -> tuple[Target, ...]:
-    """The CUDA devices that torch sees; () without asking torch where the driver has made no device file."""
+    """The CUDA devices that torch sees; () without asking torch if the driver has created no device file."""
     if not _DRIVER.exists():
         return ()
     try:
-        found = subprocess.run(
+        probe = subprocess.run(
             [sys.executable, "-I", "-c", _PROBE], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
         return ()
-    return _targets(found.stdout) if found.returncode == 0 else ()
+    return _targets(probe.stdout) if probe.returncode == 0 else ()
 
 
 def resolve_device(wanted: str) -> str:
-    """`cpu` or `cuda:N` for `auto`, `cpu`, `cuda` or `cuda:N`. Raises EvaluatorError where there is no such device."""
+    """`cpu` or `cuda:N` for `auto`, `cpu`, `cuda` or `cuda:N`. Raises EvaluatorError if there is no such device."""
     return find(wanted).device
 
 
 def find(wanted: str) -> Target:
-    """The device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises EvaluatorError where there is no such device."""
+    """The device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises EvaluatorError if there is no such device."""
     cpu = Target(device="cpu", hardware=cpu_name(), address="cpu")
     if wanted == "cpu":
         return cpu
@@ -116,12 +116,12 @@ def find(wanted: str) -> Target:
     number = int(index or 0)
     if number >= len(devices):
         seen = f"torch sees {len(devices)} CUDA device(s)" if devices else "torch sees no CUDA device here"
-        raise EvaluatorError(f"device {wanted} was asked for, but {seen}; use --device cpu or auto")
+        raise EvaluatorError(f"you asked for device {wanted}, but {seen}; use --device cpu or auto")
     return devices[number]
 
 
 def cpu_name() -> str:
-    """The processor's name as the kernel gives it."""
+    """The processor's name as the kernel reports it."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -133,7 +133,7 @@ def cpu_name() -> str:
 
 
 def hardware(device: str) -> str:
-    """What the device is."""
+    """The hardware's name of a device `cpu` or `cuda:N`; the device's own name if torch does not see it."""
     if device == "cpu":
         return cpu_name()
     devices = cuda_devices()
@@ -142,18 +142,18 @@ def hardware(device: str) -> str:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def torch_version() -> str:
-    """The installed version of torch, without importing it."""
+    """The installed version of torch, read without importing it."""
     return metadata.version("torch")
 
 
 def noise_warnings() -> tuple[str, ...]:
-    """What about the machine's present state makes run times doubtful."""
+    """Warnings about the machine's present load; () if it is not busy."""
     load = os.getloadavg()[0]
     if load > BUSY_LOAD * cores():
-        return (f"the machine is busy: load {load:.1f} on {cores()} cores; run times are less certain",)
+        return (f"the machine is busy: load {load:.1f} on {cores()} cores, so run times are less certain",)
     return ()

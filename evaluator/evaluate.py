@@ -1,10 +1,10 @@
 """The verdict on a program: screen, load, run, validate, measure, cheapest first.
 
-Owns: the order of the stages, and what is asked of a candidate in each. Does not know: searching, archives, printing.
+Owns: the order of the stages, and what a candidate must do in each. Does not know: searching, archives, printing.
 
 Quality comes from one pass over each case's windows under the run's seed. Run time comes from calls on freshly
-relabelled and rescaled inputs, whose answers are validated and whose quality must agree with the pass, so that the
-program that is timed is the program that is scored.
+relabelled and rescaled inputs. We validate their answers, and their quality must agree with the pass, so that the timed
+program is the scored program.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from evaluator.types import (
 from evaluator.worker_handle import Stopped, Worker
 
 ROUNDS, DUEL_ROUNDS = 5, 20
-"""Rounds of fresh processes that the time of a measurement, and of a comparison, is divided among."""
+"""Into how many rounds of fresh processes the time of a measurement, and of a comparison, is divided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,10 @@ def _call_seed(seed: int, *parts: object) -> int:
 
 
 class Judge:
-    """Judges programs on one task, against one reference, on one device. A context manager; not for several threads,
-    but for `stop`.
+    """Judges programs on one task, against one reference, on one device. A context manager; not thread-safe, except for
+    `stop`.
 
-    Raises EvaluatorError where the machine, the workload or the reference is at fault, never for the candidate's
-    faults.
+    Raises EvaluatorError if the machine, the workload or the reference is at fault, never for the candidate's faults.
     """
 
     def __init__(
@@ -104,14 +103,14 @@ class Judge:
         self._executor.__exit__(*error)
 
     def stop(self) -> None:
-        """Have what this judge is doing in another thread end at once, with an EvaluatorError or a verdict that is to
-        be thrown away. It can be used again.
+        """Interrupt this judge's work in another thread: it ends at once with an EvaluatorError, or with a verdict that
+        must be discarded. The judge can be used again.
         """
         self._aborted.set()
         self._executor.abort()
 
     def _begin(self) -> None:
-        """Start the helper processes again where they were stopped."""
+        """Start the helper processes again if `stop` ended them."""
         if self._aborted.is_set():
             self._aborted.clear()
             self._executor.__exit__()
@@ -128,11 +127,11 @@ class Judge:
 
     @cached_property
     def _sizes(self) -> tuple[int, int]:
-        """Bytes of the largest request and the largest valid answer of this task."""
+        """Bytes of the largest request and of the largest valid answer of this task."""
         cases = (*self.cases, *(hard.case for hard in self._hard_cases))
         answer = max(self.task.answer_bytes(case) for case in cases)
         call = max(self.task.call_bytes(case) for case in cases)
-        # JSON may write one byte of source as six.
+        # JSON may encode one byte of source as six.
         return max(call + (1 << 16), 6 * self.settings.source_bytes + (1 << 16)), answer
 
     @cached_property
@@ -146,7 +145,10 @@ class Judge:
         return self._executor.open(request_bytes=request, answer_bytes=answer, device=where, cpus=self._cpus)
 
     def evaluate(self, source: str, *, progress: Report | None = None) -> Verdict:
-        """Judge a program's source: `Scored`, or `Rejected` with the stage, the reason and what to do about it."""
+        """Judge a program's source: `Scored`, or `Rejected` with the stage, the reason and what to change.
+
+        Raises EvaluatorError.
+        """
         refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
         if refused is not None:
             return refused
@@ -164,7 +166,7 @@ class Judge:
             self._executor.end()
 
     def qualify(self, source: str, *, progress: Report | None = None) -> tuple[CaseQuality, ...] | Rejected:
-        """The quality of a program on every case, without measuring its run time."""
+        """The quality of a program on every case, without measuring its run time. Raises EvaluatorError."""
         refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
         if refused is not None:
             return refused
@@ -184,14 +186,14 @@ class Judge:
         return worker
 
     def _ask_hard_cases(self, worker: Worker) -> None:
-        """Small calls that trip solvers up, whose answers only have to be valid. Raises Stopped."""
+        """Make the small calls on which solvers often fail; their answers must only be valid. Raises Stopped."""
         for index, hard in enumerate(self._hard_cases):
             what = f"hard case {hard.case.name} ({hard.why})"
             answer, _ = worker.call(hard.call, _call_seed(self.seed, "hard", index), what=what)
             read_answer(self.task, hard.case, answer, what)
 
     def _quality_pass(self, worker: Worker, report: Report) -> dict[str, Plans]:
-        """Plans of every step of every case, on the inputs as they are and in their order."""
+        """The plans of every step of every case, by case name, on the original inputs in order. Raises Stopped."""
         passes: dict[str, Plans] = {}
         for done, case in enumerate(self.cases):
             report(Progress(stage="run", case=case.name, done=done, total=len(self.cases)))
@@ -206,7 +208,7 @@ class Judge:
 
     @contextlib.contextmanager
     def _lane(self, report: Report) -> Iterator[None]:
-        """Hold a timing lane; processes that are started meanwhile are pinned to its cores."""
+        """Hold a timing lane; pin the processes started meanwhile to its cores."""
 
         def waiting() -> None:
             stage = "waiting for another measurement on this device"
@@ -270,10 +272,11 @@ class Judge:
         other_name: str = "the other program",
         progress: Report | None = None,
     ) -> Duel | Rejected:
-        """Measure a program against another, head to head, on fresh inputs and in fresh processes, at most `duel_s`.
+        """Measure a program against another, head to head, on fresh inputs and in fresh processes, for at most `duel_s`
+        seconds.
 
-        `better` = faster, with a probability of error of at most 1 - level. Rejected where the program itself fails or
-        answers worse than before; raises OtherFailed where the other one fails, and fails again.
+        `better` means faster, with a probability of error of at most 1 - level. Rejected if the program itself fails
+        or its answers are worse than before. Raises OtherFailed if the other program fails twice.
         """
         refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
         if refused is not None:
@@ -313,11 +316,11 @@ class Judge:
         )
 
     def _environment_of(self, contest: Contest) -> Environment:
-        found = self.environment(contest.empty_call_us)
-        return replace(found, scatter=contest.scatter, warnings=(*found.warnings, *contest.warnings))
+        here = self.environment(contest.empty_call_us)
+        return replace(here, scatter=contest.scatter, warnings=(*here.warnings, *contest.warnings))
 
     def environment(self, empty_call_us: int = 0) -> Environment:
-        """Where this judge's scores are taken."""
+        """Where this judge takes its scores. Raises EvaluatorError if the helper processes do not start."""
         return Environment(
             device=self.device,
             hardware=self._target.hardware,
@@ -346,7 +349,7 @@ def evaluate(
     settings: JudgeSettings | None = None,
     progress: Report | None = None,
 ) -> Verdict:
-    """Judge one program: see `Judge`, which this opens and closes."""
+    """Judge one program: opens a `Judge`, calls its `evaluate`, and closes it. Raises EvaluatorError."""
     with Judge(
         task, reference=reference, reference_name=reference_name, device=device, seed=seed, settings=settings
     ) as judge:

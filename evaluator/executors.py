@@ -1,9 +1,9 @@
 """Where candidates run: disposable confined processes that answer calls through memory the judge owns.
 
-Owns: starting and ending workers. Does not know: what is asked of them, tasks, scores, statistics.
+Owns: starting and ending workers. Does not know: what they are asked, tasks, scores, statistics.
 
-Process tree of `local`: judge -> supervisor (kills, inherits orphans) -> zygote (torch imported) -> worker. The
-judge's process is never forked.
+Process tree of `local`: judge -> supervisor (kills, adopts orphans) -> zygote (torch imported) -> worker. The judge's
+process never forks.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """What the executor found when it started: the level of confinement in force, what hinders stronger ones, torch's
-    version.
+    """What the executor reports after its start: the confinement level in force, why each other level is unavailable
+    ("" if it is available), and torch's version.
     """
 
     level: SandboxLevel
@@ -50,10 +50,11 @@ class Ready:
 
 
 class Executor(Protocol):
-    """Starts workers. A context manager; `end` kills every worker and all that they started.
+    """Starts workers. A context manager; `end` kills every worker and every process that they started.
 
-    `abort` may be called in any thread: it hangs up on the helper processes, which kill every worker and end, so that
-    whoever waits for one in another thread gets an EvaluatorError, or Stopped, at once. Entered again, it is as new.
+    `abort` may be called from any thread: it hangs up on the helper processes, which kill every worker and exit. A
+    thread that waits for a worker then gets an EvaluatorError or Stopped at once. After `abort`, enter the executor
+    again to use it.
     """
 
     @property
@@ -69,7 +70,7 @@ class LocalExecutor:
     """Workers on this machine, forked from a zygote and killed by a supervisor."""
 
     def __init__(self, settings: JudgeSettings, level: SandboxLevel | None = None) -> None:
-        """`level`: keep to this level instead of the strongest that works (for tests and measurements)."""
+        """`level`: use this level instead of the strongest available (for tests and measurements)."""
         self.settings = settings
         self._wanted = level or ""
         self._workers: list[LocalWorker] = []
@@ -102,7 +103,7 @@ class LocalExecutor:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                start_new_session=True,  # what kills the judge's group must leave the one that cleans up
+                start_new_session=True,  # a signal to the judge's group must not kill the process that cleans up
                 pass_fds=(theirs.fileno(),),
                 cwd="/",
             )
@@ -127,18 +128,18 @@ class LocalExecutor:
 
     @property
     def ready(self) -> Ready:
-        """Waits for the zygote. Raises EvaluatorError where it does not start or the confinement is weaker than
-        required.
+        """Waits for the zygote. Raises EvaluatorError if it does not start, or if the confinement is weaker than the
+        settings require.
         """
         if self._ready is None:
             answer = self._receive()
             self._ready = Ready(level=answer["level"], hindrances=answer["hindrances"], torch=answer["torch"])
             if LEVELS.index(self._ready.level) < LEVELS.index(self.settings.require):
-                asked = self.settings.require
-                why = self._ready.hindrances.get(asked) or "it has to be declared"
+                required = self.settings.require
+                why = self._ready.hindrances.get(required) or "this level must be declared"
                 raise EvaluatorError(
-                    f"this machine gives confinement {self._ready.level}, but judge.sandbox.require asks for {asked}: "
-                    f"{why} (`packsmith doctor` shows what each level would take)"
+                    f"this machine gives confinement {self._ready.level}, but judge.sandbox.require asks for "
+                    f"{required}: {why} (`packsmith doctor` shows what each level needs)"
                 )
         return self._ready
 
@@ -150,31 +151,34 @@ class LocalExecutor:
             raw = b""
         answer: dict[str, Any] = json.loads(raw) if raw else {}
         if not answer or "error" in answer:
-            said = "; ".join(filter(None, (answer.get("error"), self._log()))) or "they ended without a word"
-            raise EvaluatorError(f"the judge's helper processes failed: {said}")
+            why = "; ".join(filter(None, (answer.get("error"), self._log()))) or "they ended without an error message"
+            raise EvaluatorError(f"the judge's helper processes failed: {why}")
         return answer
 
     def _log(self) -> str:
-        """The end of what the helper processes said."""
+        """The last 1500 characters of the helper processes' error log."""
         log = Path(self._folder, "errors.txt")
         return log.read_text(errors="replace").strip()[-1500:] if log.exists() else ""
 
     def _ask(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> dict[str, Any]:
         assert self._control is not None, "the executor is used outside its `with`"
-        if self._asking:  # an interrupt came between an order and its answer, which would be taken for the next one's
-            raise EvaluatorError("an exchange with the judge's helper processes was cut short; start the command again")
+        if self._asking:  # an interrupt separated an order from its answer, which the next order would receive
+            raise EvaluatorError(
+                "an interrupt cut short an exchange with the judge's helper processes; start the command again"
+            )
         self._asking = True
         try:
             socket.send_fds(self._control, [json.dumps(message).encode()], list(fds))
         except (BrokenPipeError, ConnectionResetError):
-            raise EvaluatorError("the judge's helper processes are gone; start the command again") from None
+            raise EvaluatorError("the judge's helper processes have ended; start the command again") from None
         answer = self._receive()
         self._asking = False
         return answer
 
     def open(self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = ()) -> LocalWorker:
-        """Fork a worker, pinned to `cpus` if any, whose `device` (an address: `environment.Target`) is ready for use.
-        Sizes are those of the largest request and answer it will see. Raises EvaluatorError.
+        """Fork a worker, pinned to `cpus` if any, and make its `device` ready (an address: see `environment.Target`).
+        `request_bytes` and `answer_bytes` are the sizes of its largest request and answer. Raises EvaluatorError if the
+        worker cannot be forked or confined, or if its device cannot be used.
         """
         _ = self.ready
         self._count += 1
@@ -223,12 +227,12 @@ class LocalExecutor:
         try:
             worker.prepare()
         except Stopped as stopped:
-            # No stranger's code has run yet.
-            raise EvaluatorError(f"no confined process could be set up: {self._log() or stopped}") from None
+            # No untrusted code has run yet, so this is the machine's fault.
+            raise EvaluatorError(f"cannot set up a confined process: {self._log() or stopped}") from None
         return worker
 
     def _ending(self, pid: int) -> Ending:
-        """How a worker ended, if it has within a second."""
+        """How a worker ended; its code is None if it did not end within a second."""
         killed: dict[str, str] = {}
         for _ in range(100):
             answer = self._ask({"op": "reap"})
@@ -240,9 +244,10 @@ class LocalExecutor:
         return Ending(code=self._exit_codes.get(pid), killed_for=killed.get(str(pid), ""))
 
     def end(self) -> None:
-        """Kill every worker and all it started, prove it, remove the scratch folders. Raises EvaluatorError.
+        """Kill every worker and every process it started, check that they are gone, and remove the scratch folders.
 
-        Workers that nvidia-smi lists on a GPU have to leave its list, which proves that their memory is returned.
+        If nvidia-smi listed workers on a GPU, we wait until it no longer does, which proves that their memory is free.
+        Raises EvaluatorError if a process survives or GPU memory is not returned.
         """
         held = frozenset(self._on_gpu) & (gpus.holders() or frozenset()) if self._on_gpu else frozenset()
         self._on_gpu = []
@@ -253,21 +258,22 @@ class LocalExecutor:
         self._exit_codes = {}
         if answer["alive"]:
             raise EvaluatorError(
-                f"processes {answer['alive']} of a candidate survived SIGKILL; the machine needs a look"
+                f"processes {answer['alive']} of a candidate survived SIGKILL: kill them by hand, or reboot; no result "
+                f"is reported"
             )
         if left := gpus.wait_until_returned(held, _GPU_PATIENCE_S):
             raise EvaluatorError(
-                f"the GPU memory of killed processes {sorted(left)} is not returned after {_GPU_PATIENCE_S:g} s, says "
-                f"nvidia-smi; the machine needs a look"
+                f"the GPU memory of killed processes {sorted(left)} is not returned after {_GPU_PATIENCE_S:g} s, "
+                f"according to nvidia-smi: kill them by hand, or reboot; no result is reported"
             )
         for scratch in Path(self._folder).glob("scratch*"):
             remove_tree(scratch)
 
     def abort(self) -> None:
-        """Hang up on the helper processes, from any thread: they kill every worker, and end."""
+        """Hang up on the helper processes, from any thread: they kill every worker and exit."""
         control = self._control
         if control is not None:
-            with contextlib.suppress(OSError):  # closed or hung up already
+            with contextlib.suppress(OSError):  # already closed
                 control.shutdown(socket.SHUT_RDWR)
 
 

@@ -1,10 +1,10 @@
-"""Which processes hold memory of a GPU, as the driver's own tool lists them, and which driver that is.
+"""Which processes hold memory of a GPU, according to `nvidia-smi`, and the driver's version.
 
-Owns: asking `nvidia-smi`, and waiting until it lists a process no more. Does not know: torch, candidates. It only
-reads: modes, clocks and limits of a GPU are never touched.
+Owns: asking `nvidia-smi`, and waiting until it no longer lists a process. Does not know: torch, candidates. It only
+reads: it never changes modes, clocks or limits of a GPU.
 
-In a container the tool often lists no process at all: what it does not list while it runs, it proves nothing of
-afterwards. Run with a script in the tool's place; not measured on a GPU.
+In a container `nvidia-smi` often lists no process at all. So its list proves that a process is gone only if it listed
+that process before. Tested with a script in place of the tool; not measured on a GPU.
 """
 
 from __future__ import annotations
@@ -18,39 +18,41 @@ _INTERVAL_S = 0.1
 
 
 def holders() -> frozenset[int] | None:
-    """Ids of the processes that are listed; None where the tool is missing or fails."""
-    found = _ask("--query-compute-apps=pid", "--format=csv,noheader,nounits")
-    if found is None:
+    """Ids of the processes that nvidia-smi lists; None if it is missing or fails."""
+    output = _ask("--query-compute-apps=pid", "--format=csv,noheader,nounits")
+    if output is None:
         return None
-    return frozenset(int(line) for line in map(str.strip, found.splitlines()) if line.isdecimal())
+    return frozenset(int(line) for line in map(str.strip, output.splitlines()) if line.isdecimal())
 
 
 def driver_version() -> str:
-    """The version of the driver; "" where the tool is missing or fails."""
-    found = _ask("--query-gpu=driver_version", "--format=csv,noheader")
-    return next(iter(found.split()), "") if found is not None else ""
+    """The version of the driver; "" if nvidia-smi is missing or fails."""
+    output = _ask("--query-gpu=driver_version", "--format=csv,noheader")
+    return next(iter(output.split()), "") if output is not None else ""
 
 
 def _ask(*query: str) -> str | None:
-    """What the tool answers; None where it is missing or fails."""
+    """The output of nvidia-smi; None if it is missing or fails."""
     try:
-        found = subprocess.run(
+        process = subprocess.run(
             ["nvidia-smi", *query], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout if found.returncode == 0 else None
+    return process.stdout if process.returncode == 0 else None
 
 
 def promise() -> str:
-    """What is promised about the memory of killed programs on a GPU of this machine."""
+    """What packsmith promises about GPU memory of killed programs on this machine, as text for `packsmith doctor`."""
     if holders() is None:
-        return "its return is not checked: nvidia-smi is missing or fails"
-    return "its return is proven where nvidia-smi lists our processes (often not in containers)"
+        return "we do not check that it is freed: nvidia-smi is missing or fails"
+    return "we check that it is freed if nvidia-smi lists our processes (often not in containers)"
 
 
 def wait_until_returned(pids: Iterable[int], patience_s: float) -> frozenset[int]:
-    """Those of these processes of which nobody says, when patience ends, that they are gone; none, as a rule."""
+    """Wait until nvidia-smi lists none of these processes; returns those not known to be gone after `patience_s`
+    seconds (normally none).
+    """
     deadline = time.monotonic() + patience_s
     left = frozenset(pids)
     while left:

@@ -1,9 +1,9 @@
-"""The cheapest judgement: what a program's text alone gives away.
+"""The cheapest check: faults that show in a program's text alone.
 
 Owns: the rules on size, syntax, entry point and imports. Does not know: how programs run. Pure: nothing is executed.
 
-These rules spare an evaluation that cannot succeed and tell a model plainly what is not available; they are no
-protection, confinement is.
+These rules save evaluations that cannot succeed, and tell a model plainly what is not available. They do not protect
+the machine: confinement does.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _STANDARD = (
 ALLOWED_IMPORTS = frozenset((*_LIBRARIES, *_STANDARD.split(" ")))
 
 _PARSER = threading.Lock()
-"""The parser counts its depth for all threads together: a deep program in one thread makes those in others fail."""
+"""CPython's parser counts its depth across threads: a deeply nested program in one thread makes others fail."""
 
 
 def parse(source: str) -> ast.Module:
-    """The syntax tree of a stranger's text: without warnings, and while no other thread parses.
+    """The syntax tree of an untrusted text, parsed without warnings and while no other thread parses.
 
-    Raises SyntaxError, and RecursionError, MemoryError or ValueError for a text that the parser cannot cope with.
+    Raises SyntaxError, and RecursionError, MemoryError or ValueError for a text that the parser cannot handle.
     """
     with _PARSER, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -37,10 +37,10 @@ def parse(source: str) -> ast.Module:
 
 
 def screen(source: str, entry_point: str, *, max_bytes: int = 1_000_000) -> Rejected | None:
-    """Why this text cannot be a valid program, or None."""
+    """The rejection of a text that cannot be a valid program; None for any other text."""
     size = len(source.encode("utf-8", "replace"))
     if size > max_bytes:
-        return _refuse("too_large", f"the program has {size:,} bytes, at most {max_bytes:,} are allowed")
+        return _refuse("too_large", f"the program has {size:,} bytes, at most {max_bytes:,} bytes are allowed")
     if "\0" in source:
         return _refuse("syntax", "the program contains a NUL byte")
     try:
@@ -75,7 +75,7 @@ def _check_imports(tree: ast.Module) -> Rejected | None:
 def _bound_names(body: list[ast.stmt]) -> set[str]:
     names: set[str] = set()
     todo = list(body)
-    while todo:  # not recursive: a chain of `elif` nests as deep as it is long
+    while todo:  # not recursive: each `elif` of a chain nests one level deeper
         node = todo.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
@@ -96,5 +96,5 @@ def _check_entry_point(tree: ast.Module, entry_point: str) -> Rejected | None:
     if entry_point in names:
         return None
     near = difflib.get_close_matches(entry_point, names, 1)
-    hint = f"; it defines {near[0]}: is that it?" if near else ""
+    hint = f"; it defines {near[0]}: did you mean {entry_point}?" if near else ""
     return _refuse("entry_point", f"the program defines no function {entry_point} at its top level{hint}")

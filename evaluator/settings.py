@@ -1,6 +1,6 @@
 """The judge's limits, its lanes and its timing plan, with their defaults.
 
-Owns: what each knob means and which values it takes. Does not know: config files.
+Owns: what each setting means and which values are valid. Does not know: config files.
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ LEVELS: tuple[SandboxLevel, ...] = get_args(SandboxLevel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingSettings:
-    """How long a case is measured: rounds of pairs, each in fresh processes, until the interval is narrow or the time
-    is spent.
+    """How long to measure a case: rounds of pairs, each round in fresh processes, until the interval is narrow or the
+    time is spent. Raises ValueError for invalid values.
     """
 
     budget_s: float = 2.0
-    """Seconds a case, the start of its processes included."""
+    """Seconds per case, including the start of its processes."""
     warmups: int = 1
-    """Calls of each program before the first pair of a round; left out where one takes a good part of a later round."""
+    """Calls of each program before the first pair of a round; skipped in later rounds of programs so slow that a pair
+    takes a quarter of a round or more.
+    """
     min_pairs: int = 3
-    """So many pairs a case are taken whatever the time."""
+    """Pairs per case that are taken whatever the time."""
     max_pairs: int = 10_000
     round_pairs: int = 10
-    """The most pairs a case in one pair of processes: more of them do not make up for how processes differ."""
+    """Largest number of pairs per case in one pair of processes: more do not reduce differences between processes."""
     half_width: float = 0.02
-    """Enough when the 95 % interval of the program's speedup is within this share of its median."""
+    """A measurement ends when the 95 % interval of the program's speedup is within this share of its median."""
     duel_s: float = 10.0
-    """Seconds that a comparison of two programs, head to head, takes at most."""
+    """Largest number of seconds for a head-to-head comparison of two programs."""
 
     def __post_init__(self) -> None:
         positive = min(self.budget_s, self.warmups, self.round_pairs, self.half_width, self.duel_s) > 0
@@ -43,7 +45,10 @@ class TimingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A place to measure: a device ("" is the run's), and the cores its programs are pinned to; () pins nothing."""
+    """A place to measure: a device ("" is the run's), and the cores that its programs are pinned to; () pins nothing.
+
+    Raises ValueError for invalid core numbers.
+    """
 
     device: str = ""
     cpus: tuple[int, ...] = ()
@@ -55,18 +60,18 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSettings:
-    """What a candidate may take, and how it is measured."""
+    """The resources that a candidate may use, and how it is measured. Raises ValueError for invalid values."""
 
     timeout_s: float = 10.0
-    """Wall-clock limit of one call."""
+    """Wall-clock limit of one call, in seconds."""
     load_timeout_s: float = 20.0
-    """Wall-clock limit of loading the program (its imports and module level)."""
+    """Wall-clock limit, in seconds, of loading the program (its imports and module level)."""
     memory_gb: float = 4.0
     threads: int = 1
     lanes: tuple[Lane, ...] = ()
-    """Where to measure: a measurement takes the first free lane of the run's device. () is one lane without pinning."""
+    """Where to measure: a measurement takes the first free lane of the run's device. () means one lane, no pinning."""
     require: SandboxLevel = "L1"
-    """The weakest confinement under which a run is allowed: below it the judge refuses to start."""
+    """The weakest confinement that a run accepts: the judge refuses to start below it."""
     source_bytes: int = 256_000
     scratch_mb: int = 64
     timing: TimingSettings = field(default_factory=TimingSettings)

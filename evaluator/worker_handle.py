@@ -1,11 +1,10 @@
 """A candidate's process as the judge sees it: orders out, answers back, on the judge's clock.
 
-Owns: the judge's side of one exchange: the clock, the deadline, keeping the process still in between, and turning what
-went wrong into a verdict. Does not know: how the process was started or confined, tasks, scores.
+Owns: the judge's side of one exchange: the clock, the timeout, stopping the process between calls, and turning failures
+into verdicts. Does not know: how the process was started or confined, tasks, scores.
 
-A worker is stopped (SIGSTOP, all its threads) whenever no answer is asked of it, so that nothing can be worked out off
-the clock and nothing disturbs the call of another worker. The clock starts before it is let go on, and is read after it
-is stopped again.
+Between calls a worker is stopped (SIGSTOP, all its threads), so that it can compute nothing off the clock and cannot
+disturb another worker's call. The clock starts before SIGCONT and is read after SIGSTOP.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from evaluator.types import Answer, Call, EvaluatorError, Rejected, Stage
 
 PING_TIMEOUT_S = 20.0
 PREPARE_TIMEOUT_S, SETTLE_TIMEOUT_S = 60.0, 5.0
-"""For making the device ready (a context on a GPU takes seconds), and for settling it (milliseconds)."""
+"""Timeouts for making the device ready (creating a GPU context takes seconds) and for settling it (milliseconds)."""
 
 _MEMORY_SIGNS = ("MemoryError", "can't allocate memory", "Cannot allocate memory", "CUDA out of memory")
 
 
 class Stopped(Exception):
-    """The candidate's own fault ended its evaluation; carries the verdict."""
+    """The candidate's own fault ended its evaluation; `verdict` is the rejection."""
 
     def __init__(self, verdict: Rejected) -> None:
         super().__init__(verdict.detail)
@@ -41,6 +40,7 @@ class Stopped(Exception):
 
 
 def stop(stage: Stage, reason: str, detail: str) -> Stopped:
+    """The exception that rejects the candidate at a stage."""
     return Stopped(Rejected(stage=stage, reason=reason, detail=detail))
 
 
@@ -48,16 +48,18 @@ class Worker(Protocol):
     """A loaded program, as the judge sees it."""
 
     def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
-        """Execute the program's source. Raises Stopped."""
+        """Execute the program's source; `offered` names the keyword parameters that it may declare. Raises Stopped."""
         ...
 
     def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
-        """One call: the answer as the judge's own copies, and nanoseconds on the judge's clock. Raises Stopped."""
+        """One call: the answer as the judge's own copies, and nanoseconds on the judge's clock. `what` names it in
+        error texts. Raises Stopped.
+        """
         ...
 
     @property
     def own_ns(self) -> int:
-        """Nanoseconds of the last call by the worker's own clock: what a process says that runs a stranger's code."""
+        """Nanoseconds of the last call on the worker's own clock, as an untrusted process reports them."""
         ...
 
     def ping(self) -> int:
@@ -65,13 +67,13 @@ class Worker(Protocol):
         ...
 
     def pin(self, cpus: tuple[int, ...]) -> None:
-        """Keep the process to these cores from now on."""
+        """Pin the process to these cores."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a worker ended: its exit code, None where it is not known, and what it was killed for by its guard."""
+    """How a worker ended: its exit code (None if unknown), and for which excess the supervisor's guard killed it."""
 
     code: int | None = None
     killed_for: str = ""
@@ -79,7 +81,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What ties the judge to a worker: its process, the memory and channel they share, and how to ask for its end."""
+    """What connects the judge to a worker: its process, shared memory and channel, and how to ask how it ended."""
 
     pid: int
     memory: mmap.mmap
@@ -87,19 +89,19 @@ class Link:
     request_bytes: int
     ending: Callable[[], Ending]
     settles: bool = False
-    """Whether its device is to be settled before each call, off the clock: a GPU is, so that every call finds it idle
-    and its caches without anything of earlier calls.
+    """Whether to settle the device before each call, off the clock. True for a GPU, so that every call finds it idle
+    and its caches free of earlier calls' data.
     """
 
 
 def _exit_text(ending: Ending) -> tuple[str, str]:
-    """Reason and detail for a worker that is gone. A code over 128 or below 0 tells the signal it died of."""
+    """Reason and detail for a worker that has ended. A code above 128 or below 0 gives the signal that killed it."""
     if ending.killed_for:
-        return "killed", f"the process was killed: it had {ending.killed_for}"
+        return "killed", f"the judge killed the process: it had {ending.killed_for}"
     code = ending.code
     number = None if code is None else code - 128 if code > 128 else -code
     if number == signal.SIGKILL:
-        return "killed", "the process was killed (SIGKILL), most likely for memory"
+        return "killed", "the process was killed (SIGKILL), most likely because it used too much memory"
     if number == signal.SIGXCPU:
         return "timeout", "the process used up its CPU time"
     if number is not None and number > 0:
@@ -122,7 +124,7 @@ class LocalWorker:
     def _exchange(self, order: bytes, timeout_s: float, stage: Stage, what: str) -> tuple[bytes, int]:
         """One byte out, one byte back, on the judge's clock."""
         if self._poll.poll(0) and self._alive():
-            raise stop(stage, "protocol", f"{what}: the program answered before it was asked")
+            raise stop(stage, "protocol", f"{what}: the program sent an answer before the call began")
         begin = time.perf_counter_ns()
         try:
             os.kill(self._link.pid, signal.SIGCONT)
@@ -133,17 +135,17 @@ class LocalWorker:
             reply = b""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._link.pid, signal.SIGSTOP)
-        # Read before it is stopped, a judge that the machine holds up in between would let it work off the clock.
+        # We read the clock after SIGSTOP: otherwise a judge delayed in between would let the worker run off the clock.
         elapsed = time.perf_counter_ns() - begin
         if reply is None:
-            raise stop(stage, "timeout", f"{what} took longer than {timeout_s:g} s, the limit")
+            raise stop(stage, "timeout", f"{what} took longer than the limit of {timeout_s:g} s")
         if not reply:
             reason, detail = _exit_text(self._link.ending())
             raise stop(stage, reason, f"{what}: {detail}")
         return reply, elapsed
 
     def _alive(self) -> bool:
-        """Whether something was said, rather than the channel closed."""
+        """Whether the channel holds a reply, as opposed to end-of-file."""
         try:
             return bool(self._channel.recv(1))
         except ConnectionResetError:
@@ -152,17 +154,19 @@ class LocalWorker:
     def _fill(self, request: bytes) -> None:
         if len(request) > len(self._request):
             raise EvaluatorError(
-                f"a request of {len(request):,} bytes does not fit the {len(self._request):,} bytes set aside for it"
+                f"a request of {len(request):,} bytes does not fit the {len(self._request):,} bytes reserved for it"
             )
         self._request[: len(request)] = request
 
     def _failed(self, reply: bytes, stage: Stage, what: str) -> Stopped:
-        """The worker says that the program failed, or that its answer is none: its text, made safe to print."""
+        """The rejection for a worker's report that the program failed or returned no valid answer, with its text made
+        safe to print.
+        """
         try:
             text = wire.read_answer(self._answer)
         except wire.MalformedAnswer:
             text = ""
-        text = text if isinstance(text, str) and text else "no error text"
+        text = text if isinstance(text, str) and text else "the process left no error text"
         clean = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
         memory = any(sign in clean for sign in _MEMORY_SIGNS)
         if stage == "load" and clean.startswith("NoEntryPoint"):
@@ -172,19 +176,22 @@ class LocalWorker:
         return stop(stage, "memory" if memory else "exception", f"{what}: {clean}")
 
     def prepare(self) -> None:
-        """Have the device made ready, before a stranger's code is loaded. Raises Stopped where the process is gone,
-        EvaluatorError where the device is not to be used.
+        """Have the worker make its device ready, before any untrusted code loads. Raises Stopped if the process has
+        ended, EvaluatorError if the device cannot be used.
         """
         reply, _ = self._exchange(b"D", PREPARE_TIMEOUT_S, "load", "making the device ready")
         if reply != b"d":
-            said = self._failed(reply, "load", "making the device ready").verdict.detail
-            raise EvaluatorError(f"{said}; is it there, and has it room? (`packsmith doctor`, `nvidia-smi`)")
+            why = self._failed(reply, "load", "making the device ready").verdict.detail
+            raise EvaluatorError(
+                f"{why}; check that the device exists and has free memory (`packsmith doctor`, `nvidia-smi`)"
+            )
 
     def _settle(self, what: str) -> None:
-        """Off the clock, so before anything of the coming call is in memory."""
-        reply, _ = self._exchange(b"R", SETTLE_TIMEOUT_S, "run", f"{what}, settling the device before it")
+        """Settle the device off the clock, before any data of the next call is in memory."""
+        step = f"{what}, settling the device before the call"
+        reply, _ = self._exchange(b"R", SETTLE_TIMEOUT_S, "run", step)
         if reply != b"d":
-            raise self._failed(reply, "run", f"{what}, settling the device before it")
+            raise self._failed(reply, "run", step)
 
     def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
         self._fill(wire.pack_fields({"source": source, "entry_point": entry_point, "offered": list(offered)}))
@@ -206,7 +213,7 @@ class LocalWorker:
         except wire.MalformedAnswer as error:
             raise stop("validate", "malformed", f"{what}: {error}") from None
         if isinstance(answer, str):
-            raise stop("validate", "malformed", f"{what}: an error text where an answer was announced")
+            raise stop("validate", "malformed", f"{what}: the process announced an answer but wrote an error text")
         if self._request[: len(request)] != request:
             raise stop("validate", "mutated_input", f"{what}: the program changed its input in place; work on a copy")
         self._own_ns = wire.read_own_ns(self._answer)
@@ -220,7 +227,7 @@ class LocalWorker:
         return self._exchange(b"P", PING_TIMEOUT_S, "run", "an empty call")[1]
 
     def pin(self, cpus: tuple[int, ...]) -> None:
-        # It is stopped: no thread starts another meanwhile. One that is gone is found out at the next exchange.
+        # The worker is stopped, so no thread starts another meanwhile. The next exchange detects an ended process.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for thread in Path(f"/proc/{self._link.pid}/task").iterdir():
                 os.sched_setaffinity(int(thread.name), cpus)

@@ -1,7 +1,6 @@
-"""A GPU in software: work is handed to a queue and done later by a thread of its own, on its own clock.
+"""A GPU in software: work goes to a queue, and a separate thread executes it later, on its own clock.
 
-A second implementation of `evaluator.confined.device.Gpu`, as asynchronous as the real one, which counts what is done
-to it.
+A second implementation of `evaluator.confined.device.Gpu`, as asynchronous as the real one, that logs its calls.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ CACHE_BYTES = 1 << 16
 
 @dataclass(slots=True)
 class Mark:
-    """When the device came to it; 0.0 before."""
+    """When the device reached it; 0.0 before."""
 
     time_s: float = 0.0
 
 
 @dataclass(slots=True)
 class QueueGpu:
-    """`log` holds what was asked of it, in order."""
+    """`log` holds the calls of its methods, in order."""
 
     log: list[str] = field(default_factory=list)
     memory_bytes: int = 0
     seeded: int = 0
     broken: str = ""
-    """Why it cannot be opened, if it cannot."""
+    """The error of `open`; "" if it succeeds."""
     _work: queue.SimpleQueue[Callable[[], None]] = field(default_factory=queue.SimpleQueue)
 
     def open(self) -> None:
@@ -51,7 +50,7 @@ class QueueGpu:
             self._work.get()()
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Hand in work, as a program does."""
+        """Submit work, as a program does."""
         self._work.put(work)
 
     def cache_bytes(self) -> int:
@@ -74,7 +73,7 @@ class QueueGpu:
         done = threading.Event()
         self._work.put(done.set)
         if not done.wait(60):
-            raise RuntimeError("the device does not come to an end")
+            raise RuntimeError("the device did not finish within a minute")
 
     def mark(self) -> Any:
         self.log.append("mark")
@@ -88,7 +87,7 @@ class QueueGpu:
 
     def between_ms(self, begin: Any, end: Any) -> float:
         if not (begin.time_s and end.time_s):
-            raise RuntimeError("the device has not come to both marks")
+            raise RuntimeError("the device has not reached both marks")
         return float((end.time_s - begin.time_s) * 1e3)
 
     def seed(self, seed: int) -> None:
@@ -100,13 +99,13 @@ class QueueGpu:
 
 
 def serve(root: str, channel: int, memory_fd: int, request_bytes: int, broken: str, log: str) -> None:
-    """A worker's process with such a device; what was asked of it is written to `log` at the end. For `python -c`."""
+    """A worker process with such a device; it writes the device log to the file `log` at the end. For `python -c`."""
     sys.path.insert(0, root)
     from evaluator.confined import worker
     from evaluator.confined.device import GpuDevice
 
     torch.set_num_threads(1)
     gpu = QueueGpu(broken=broken)
-    sys.modules["the_gpu"] = gpu  # type: ignore[assignment]  # programs hand their work to it
+    sys.modules["the_gpu"] = gpu  # type: ignore[assignment]  # programs submit their work to it
     worker.serve(socket(fileno=channel), memory_fd, request_bytes, GpuDevice(gpu, 1 << 30))
     Path(log).write_text("\n".join(gpu.log))

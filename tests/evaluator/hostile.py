@@ -1,4 +1,4 @@
-"""Helpers for tests that run programs in real confined processes, hostile ones among them."""
+"""Helpers for tests that run programs, hostile ones included, in real confined processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHEATS = Path(__file__).resolve().parents[1] / "data" / "cheats"
 
 
 def cheat(path: Path, places: Mapping[str, str]) -> tuple[set[str], str]:
-    """What may come of a hostile program, by its first line, and its source with `@NAME@` replaced by values."""
+    """The allowed outcomes of a hostile program, from its first line, and its source with `@NAME@` filled in."""
     first, _, rest = path.read_text().partition("\n")
     assert first.startswith("# expects: "), f"{path} does not begin with `# expects: `"
     source = f"{first}\n{(CHEATS / 'tools' / 'common.py').read_text()}\n\n{rest}"
@@ -37,7 +37,7 @@ def cheat(path: Path, places: Mapping[str, str]) -> tuple[set[str], str]:
 
 @contextmanager
 def worker(executor: LocalExecutor, *, answer_bytes: int = 1 << 16) -> Iterator[LocalWorker]:
-    """A worker, ended afterwards."""
+    """A worker that ends with the context."""
     opened = executor.open(request_bytes=1 << 20, answer_bytes=answer_bytes, device="cpu")
     try:
         yield opened
@@ -69,39 +69,39 @@ class Traces:
     files: frozenset[str]
 
     def since(self, before: Traces) -> set[str]:
-        """What there is now and was not before, and files that are gone. Processes that were there may end."""
+        """What is new since `before`, and files that were removed. Earlier processes may end."""
         started = {f"process {pid}" for pid in self.processes - before.processes}
         return started | (self.files ^ before.files)
 
     @staticmethod
     def now(folder: Path) -> Traces:
-        """`folder` is the temporary folder that the executor was started under."""
+        """`folder` is the temporary folder under which the executor was started."""
         segments = [
             f"{kind} {line}"
             for kind in ("shm", "sem", "msg")
             for line in Path("/proc/sysvipc", kind).read_text().splitlines()[1:]
         ]
-        found = [folder, *folder.rglob("*")]
+        paths = [folder, *folder.rglob("*")]
         for common in ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/etc", sys.prefix, sys.base_prefix):
-            found += Path(common).glob("cheat*")
+            paths += Path(common).glob("cheat*")
         processes = {*descendants(os.getpid()), *_born_under(folder)}
-        return Traces(processes=frozenset(processes), files=frozenset([*map(str, found), *segments]))
+        return Traces(processes=frozenset(processes), files=frozenset([*map(str, paths), *segments]))
 
 
 def _born_under(folder: Path) -> set[int]:
-    """Processes whose environment names the folder: those of its executors, whoever has adopted them."""
-    name, found = os.fsencode(folder), set()
+    """Processes whose environment names the folder: those of its executors, whichever process adopted them."""
+    name, pids = os.fsencode(folder), set()
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and name in (entry / "environ").read_bytes():
-                found.add(int(entry.name))
+                pids.add(int(entry.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def alive(pids: set[int]) -> set[int]:
-    """Those of these processes that exist and are no zombies."""
+    """Those of these processes that exist and are not zombies."""
     left = set()
     for pid in pids:
         try:
@@ -114,7 +114,7 @@ def alive(pids: set[int]) -> set[int]:
 
 
 def wait_until_gone(pids: set[int], patience_s: float) -> set[int]:
-    """Those still alive when patience ends."""
+    """Those still alive after `patience_s` seconds."""
     deadline = time.monotonic() + patience_s
     while left := alive(pids):
         if time.monotonic() > deadline:

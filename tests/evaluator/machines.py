@@ -1,4 +1,4 @@
-"""A simulated machine for tests of statistics: paired call times with the noise that was measured on real ones."""
+"""A simulated machine for tests of statistics: paired call times with noise as measured on real machines."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def times(
 ) -> tuple[list[int], list[int]]:
     """Candidate and reference times of some rounds of `pairs` pairs.
 
-    What slows a pair slows both (40 % from call to call); what is left between the two of a pair has heavy tails
-    (Student's t with 2 degrees of freedom, so that medians of 20 ratios scatter by 0.9 %). The second of a pair is
-    faster by `order`, the first round's order being a coin's. `processes`: by how much a round's pair of processes
-    differs, in normal measure, or of `two_kinds`: this much faster or slower.
+    Common noise slows both calls of a pair (40 % from call to call); the noise within a pair has heavy tails
+    (Student's t with 2 degrees of freedom, so that medians of 20 ratios scatter by 0.9 %). The second call of a pair is
+    faster by `order`, and the order of a round is random. `processes`: how much the two processes of a round differ:
+    its standard deviation if normal, or exactly this much faster or slower if `two_kinds`.
     """
     count = rounds * pairs
     common = base_us * np.exp(0.4 * rng.standard_normal(count)) * np.where(rng.random(count) < 0.1, 3.0, 1.0)
@@ -39,13 +39,13 @@ def times(
 
 
 def rounds_of(rng: np.random.Generator, rounds: int, *, pairs: int = 10, **more: float) -> Samples:
-    """Samples of some rounds."""
+    """Samples of `rounds` rounds."""
     candidate, reference = times(rng, rounds, pairs=pairs, **more)  # type: ignore[arg-type]
     return Samples(candidate_us=tuple(candidate), reference_us=tuple(reference), rounds=(pairs,) * rounds)
 
 
 def growing(whole: Samples) -> Iterator[Samples]:
-    """The samples as they were after each round."""
+    """The samples after each round."""
     ends = np.cumsum((0, *whole.rounds))
     for number, (_, end) in enumerate(pairwise(ends), start=1):
         yield Samples(

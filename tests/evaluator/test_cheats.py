@@ -1,4 +1,4 @@
-"""Hostile EPLB programs before the whole judge: each ends as its first line says, and the judge goes on as before."""
+"""Hostile EPLB programs and the whole judge: each ends as its first line says, and the judge works as before."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ HOSTILE = sorted((CHEATS / "eplb").glob("*.py"))
 SECRET = "sk-a-key-that-nobody-may-see"
 CASE = {"layers": 4, "experts": 16, "replicas": 24, "groups": 4, "nodes": 2, "gpus": 8}
 DRIFT = 0.3
-"""So much that it pays to know the windows to come."""
+"""Large enough that knowing future windows pays."""
 AT_ONCE = 8
 SETTINGS = JudgeSettings(timeout_s=2, load_timeout_s=2, timing=TimingSettings(budget_s=0.1))
-"""The default confinement; only time is shorter."""
+"""The default confinement, with shorter times."""
 PATIENT = replace(SETTINGS, timeout_s=5, load_timeout_s=8)
 ENDLESS = {"run/timeout", "load/timeout"}
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What all fixtures are judged with: the task, the honest program, and what stands in for their placeholders."""
+    """What all fixtures are judged with: the task, the honest program, and the values of their placeholders."""
 
     task: Task
     honest: str
@@ -73,8 +73,8 @@ def ground(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gro
 
 
 def known_answers(task: Task, honest: str, ahead: int) -> dict[str, Any]:
-    """Good answers for the loads of the judge's seed, or of the window after: what a program can carry with it that
-    knows the seed.
+    """Good answers for the loads of the judge's seed, or of the next window: what a program can contain that knows the
+    seed.
     """
     import torch
 
@@ -91,7 +91,7 @@ def known_answers(task: Task, honest: str, ahead: int) -> dict[str, Any]:
 
 
 def program(path: Path, ground: Ground) -> tuple[set[str], str]:
-    """What may come of a fixture, and its source, in which `honest` is the honest program."""
+    """The allowed outcomes of a fixture, and its source, in which `honest` is the honest program."""
     expected, source = cheat(path, ground.places)
     first, _, rest = source.partition("\n")
     honest = ground.honest.replace("def rebalance_experts(", "def honest(")
@@ -99,13 +99,13 @@ def program(path: Path, ground: Ground) -> tuple[set[str], str]:
 
 
 def outcome(verdict: Verdict, honest: Scored) -> str:
-    """The verdict in the words of a fixture's first line."""
+    """The verdict as a fixture's first line states it."""
     if isinstance(verdict, Rejected):
         return f"{verdict.stage}/{verdict.reason}"
-    found, expected = verdict.score.quality.value, honest.score.quality.value
-    if math.isclose(found, expected, rel_tol=1e-12):
+    actual, expected = verdict.score.quality.value, honest.score.quality.value
+    if math.isclose(actual, expected, rel_tol=1e-12):
         return "scored"
-    return "scored/lower" if found < expected else "scored/higher"
+    return "scored/lower" if actual < expected else "scored/higher"
 
 
 def check_text(verdict: Verdict) -> None:
@@ -130,8 +130,8 @@ def bench(ground: Ground) -> Iterator[Bench]:
         yield Bench(judge, honest, ground)
 
 
-def test_there_are_enough_of_every_kind() -> None:
-    """Many at each stage: a fixture that slips to another stage shows here, and the list does not shrink."""
+def test_every_stage_has_enough_fixtures() -> None:
+    """A fixture that moves to another stage shows here, and the list does not shrink."""
     stages = [path.read_text().removeprefix("# expects: ").split()[0].partition("/")[0] for path in HOSTILE]
     assert len(HOSTILE) >= 90
     for stage, least in {"screen": 5, "load": 7, "run": 15, "validate": 25, "measure": 6, "scored": 25}.items():
@@ -140,7 +140,7 @@ def test_there_are_enough_of_every_kind() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
-def test_hostile_program_ends_as_it_says_and_leaves_nothing(bench: Bench, path: Path) -> None:
+def test_hostile_program_ends_as_expected_and_leaves_nothing(bench: Bench, path: Path) -> None:
     expected, source = program(path, bench.ground)
     before = Traces.now(bench.ground.temporary)
     verdict = bench.judge.evaluate(source)
@@ -151,7 +151,7 @@ def test_hostile_program_ends_as_it_says_and_leaves_nothing(bench: Bench, path: 
 
 
 @pytest.mark.slow
-def test_honest_program_is_judged_as_before_them_all(bench: Bench) -> None:
+def test_honest_program_is_judged_as_before_the_hostile_ones(bench: Bench) -> None:
     """Runs after the hostile ones, with the same judge."""
     again = bench.judge.evaluate(bench.ground.honest)
     assert isinstance(again, Scored)
@@ -161,7 +161,7 @@ def test_honest_program_is_judged_as_before_them_all(bench: Bench) -> None:
 
 @pytest.mark.long
 def test_hostile_programs_eight_at_a_time(ground: Ground) -> None:
-    """A judge to a thread, all over one list: same verdicts, the honest program between them unmoved, nothing left."""
+    """One judge per thread, all with one list: same verdicts, the honest program unaffected, nothing left behind."""
     with ground.judge() as judge:
         honest = judge.evaluate(ground.honest)
     assert isinstance(honest, Scored)
@@ -172,7 +172,7 @@ def test_hostile_programs_eight_at_a_time(ground: Ground) -> None:
     assert len(endless) >= 4
 
     def work(number: int) -> list[str]:
-        """Two judges without much patience take those that have to be stopped; patience costs a core all the while."""
+        """Two judges with short timeouts take the endless programs, because a long timeout occupies a core."""
         wrong = []
         todo, settings = (endless, SETTINGS) if number < 2 else (others, PATIENT)
         with ground.judge(settings) as judge:
@@ -184,8 +184,8 @@ def test_hostile_programs_eight_at_a_time(ground: Ground) -> None:
                 expected, source = programs[name]
                 verdict = judge.evaluate(source)
                 check_text(verdict)
-                found = outcome(verdict, honest)
-                wrong += [f"{name}: {found}, {verdict}"] if found not in expected else []
+                actual = outcome(verdict, honest)
+                wrong += [f"{name}: {actual}, {verdict}"] if actual not in expected else []
             again = judge.evaluate(ground.honest)
         return [*wrong, *([f"honest: {again}"] if outcome(again, honest) != "scored" else [])]
 

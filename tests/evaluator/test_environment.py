@@ -1,4 +1,4 @@
-"""Naming the machine and choosing the device, without importing torch."""
+"""Naming the machine and choosing the device without importing torch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_machine_without_a_gpu() -> None:
     assert environment.cuda_devices() == ()
     assert environment.resolve_device("auto") == "cpu"
     for wanted in ("cuda", "cuda:0", "cuda:7"):
-        with pytest.raises(EvaluatorError, match=f"device {wanted} was asked for, but torch sees no CUDA device here"):
+        with pytest.raises(EvaluatorError, match=f"you asked for device {wanted}, but torch sees no CUDA device here"):
             environment.resolve_device(wanted)
 
 
@@ -63,7 +63,7 @@ esac
 
 @pytest.fixture
 def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine where a foreign interpreter with torch and CUDA sees two GPUs, or those that the user lets it see."""
+    """A machine where a fake interpreter with torch and CUDA sees two GPUs, or those that the user makes visible."""
     interpreter = tmp_path / "python"
     interpreter.write_text(INTERPRETER % {"first": IDS[0], "second": IDS[1], "start": IDS[1][:8]})
     interpreter.chmod(0o755)
@@ -76,21 +76,21 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [("", "cuda:1"), ("1", "cuda"), ("1", "auto"), ("1,0", "cuda:0"), (f"GPU-{IDS[1][:8]}", "cuda")],
 )
 @pytest.mark.usefixtures("two_gpus")
-def test_gpu_goes_by_its_own_id_however_it_is_counted(
+def test_gpu_is_addressed_by_its_uuid_whatever_its_number(
     visible: str, wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs that name one GPU differently exclude each other, and each worker computes on the GPU that was meant."""
+    """Runs that name one GPU differently exclude each other, and each worker computes on the intended GPU."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    found = environment.find(wanted)
-    assert (found.hardware, found.address) == ("B", f"cuda:GPU-{IDS[1]}")
-    (lane,) = usable((), found.device, asked=wanted, address=found.address)
+    target = environment.find(wanted)
+    assert (target.hardware, target.address) == ("B", f"cuda:GPU-{IDS[1]}")
+    (lane,) = usable((), target.device, asked=wanted, address=target.address)
     assert lock_names(lane, [0]) == [f"packsmith-lane-cuda-gpu-{IDS[1]}.lock"]
-    lanes = usable((Lane(device=wanted), Lane(device="cuda:7")), found.device, asked=wanted, address=found.address)
-    assert [one.device for one in lanes] == [found.address]
+    lanes = usable((Lane(device=wanted), Lane(device="cuda:7")), target.device, asked=wanted, address=target.address)
+    assert [lane.device for lane in lanes] == [target.address]
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_gpu_keeps_the_users_name_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_name_follows_the_users_numbering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     assert environment.resolve_device("auto") == "cuda:0"
     assert environment.cuda_devices() == ("B",)
@@ -110,7 +110,9 @@ def test_gpu_keeps_the_users_name_for_people(monkeypatch: pytest.MonkeyPatch) ->
         ("", [], []),
     ],
 )
-def test_gpu_without_an_id_of_its_own(visible: str, gpus: list[list[str]], addresses: list[str]) -> None:
+def test_gpu_without_a_uuid_is_addressed_by_entry_or_number(
+    visible: str, gpus: list[list[str]], addresses: list[str]
+) -> None:
     targets = environment._targets(json.dumps({"visible": visible, "gpus": gpus}))
     assert [target.address for target in targets] == addresses
 
@@ -121,18 +123,18 @@ def test_processor_is_named() -> None:
     assert environment.hardware("cpu") == name
 
 
-def test_cores_are_those_this_process_may_use() -> None:
+def test_cores_are_those_that_this_process_may_use() -> None:
     allowed = os.sched_getaffinity(0)
-    one = min(allowed)
+    first = min(allowed)
     try:
-        os.sched_setaffinity(0, {one})
+        os.sched_setaffinity(0, {first})
         assert environment.cores() == 1
     finally:
         os.sched_setaffinity(0, allowed)
     assert environment.cores() == len(allowed)
 
 
-def test_busy_machine_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_busy_machine_gives_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = environment.BUSY_LOAD * environment.cores()
     monkeypatch.setattr(os, "getloadavg", lambda: (limit + 0.1, 0.0, 0.0))
     (warning,) = environment.noise_warnings()

@@ -1,4 +1,4 @@
-"""Whole verdicts: real workers, the EPLB task in small, programs written for each stage."""
+"""Whole verdicts: real workers, a small EPLB task, programs written for each stage."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def judge(flat: Task, greedy: str) -> Iterator[Judge]:
 
 @pytest.fixture(scope="module")
 def strict(flat: Task, greedy: str) -> Iterator[Judge]:
-    """A judge with little patience."""
+    """A judge with short timeouts."""
     settings = JudgeSettings(timeout_s=1, timing=SETTINGS.timing)
     with Judge(flat, reference=greedy, device="cpu", settings=settings) as judge:
         yield judge
@@ -96,11 +96,11 @@ def test_a_scored_program_says_where_and_against_what_it_was_measured(judge: Jud
 
 
 def test_quality_repeats_to_the_last_digit(judge: Judge, greedy: str) -> None:
-    one, two = judge.evaluate(greedy), judge.evaluate(greedy)
-    assert isinstance(one, Scored) and isinstance(two, Scored)
-    assert one.score.quality == two.score.quality
-    assert [case.quality for case in one.score.cases] == [case.quality for case in two.score.cases]
-    assert judge.qualify(greedy) == tuple(case.quality for case in one.score.cases)
+    first, second = judge.evaluate(greedy), judge.evaluate(greedy)
+    assert isinstance(first, Scored) and isinstance(second, Scored)
+    assert first.score.quality == second.score.quality
+    assert [case.quality for case in first.score.cases] == [case.quality for case in second.score.cases]
+    assert judge.qualify(greedy) == tuple(case.quality for case in first.score.cases)
 
 
 def test_a_worse_program_scores_worse_on_the_same_inputs(judge: Judge, greedy: str) -> None:
@@ -140,15 +140,15 @@ def test_a_worse_program_scores_worse_on_the_same_inputs(judge: Judge, greedy: s
         ),
     ],
 )  # fmt: skip
-def test_each_fault_is_named_at_its_stage(strict: Judge, source: str, stage: str, reason: str, said: str) -> None:
+def test_each_fault_is_reported_at_its_stage(strict: Judge, source: str, stage: str, reason: str, said: str) -> None:
     verdict = strict.evaluate(source)
     assert isinstance(verdict, Rejected)
     assert (verdict.stage, verdict.reason) == (stage, reason)
     assert said in verdict.detail
 
 
-def test_a_hard_case_that_fails_is_named_with_what_is_hard_about_it(judge: Judge, greedy: str) -> None:
-    """Before anything else is asked; the same program without the fault is scored in other tests."""
+def test_a_failed_hard_case_says_why_it_is_hard(judge: Judge, greedy: str) -> None:
+    """Hard cases come before any other call; other tests score the same program without the fault."""
     honest = greedy.replace("def rebalance_experts(", "def solve(")
     seen: list[Progress] = []
     for body, stage, reason, said in (
@@ -169,7 +169,7 @@ def test_a_hard_case_that_fails_is_named_with_what_is_hard_about_it(judge: Judge
 
 
 def test_an_answer_for_other_labels_is_disputed(judge: Judge, greedy: str) -> None:
-    """Solving once and returning that plan for ever is fast, valid, and balanced for the first windows only."""
+    """A program that solves once and always returns that plan is fast and valid, but balanced at first only."""
     stale = greedy.replace("def rebalance_experts(", "def solve(") + (
         "\n_plans = {}\n\n\ndef rebalance_experts(weight, *sizes):\n    key = (weight.shape, sizes)\n"
         "    if key not in _plans:\n        _plans[key] = solve(weight, *sizes)\n    return _plans[key]\n"
@@ -180,7 +180,7 @@ def test_an_answer_for_other_labels_is_disputed(judge: Judge, greedy: str) -> No
 
 
 def test_declared_parameters_are_given_and_others_are_not(flat: Task, judge: Judge) -> None:
-    """The plan in force is None at the first window and the last plan after; history grows by a window a step."""
+    """The old plan is None at the first window, then the previous plan; history grows by one window per step."""
     body = """
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, *, old_phy2log=None, history):
     layers, experts = weight.shape
@@ -196,7 +196,7 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, *, 
     assert isinstance(judge.evaluate(HEAD + body), Scored)
 
 
-def test_plans_alone_are_judged_in_their_own_form(greedy: str) -> None:
+def test_programs_may_answer_with_phy2log_alone(greedy: str) -> None:
     task = TASKS["eplb"]({"cases": [SMALL], "form": "phy2log"})
     alone = greedy.replace("def rebalance_experts(", "def solve(") + (
         "\n\ndef rebalance_experts(*arguments):\n    return solve(*arguments)[0]\n"
@@ -207,7 +207,7 @@ def test_plans_alone_are_judged_in_their_own_form(greedy: str) -> None:
     assert isinstance(rejected, Rejected) and rejected.reason == "form"
 
 
-def test_a_bad_reference_is_the_users_fault_and_the_judge_lives(flat: Task, greedy: str) -> None:
+def test_a_bad_reference_is_the_users_fault_and_the_judge_stays_usable(flat: Task, greedy: str) -> None:
     with Judge(flat, reference="x = 1", reference_name="mine.py", device="cpu", settings=SETTINGS) as judge:
         with pytest.raises(EvaluatorError, match=r"reference mine\.py failed at load \(entry_point\)"):
             judge.evaluate(greedy)
@@ -222,6 +222,6 @@ def test_progress_names_stage_and_case(judge: Judge, greedy: str) -> None:
     assert seen[0].case == judge.cases[0].name
 
 
-def test_a_seed_other_than_this_gives_other_loads(flat: Task, greedy: str, judge: Judge) -> None:
+def test_another_seed_gives_other_loads(flat: Task, greedy: str, judge: Judge) -> None:
     with Judge(flat, reference=greedy, device="cpu", seed=1, settings=SETTINGS) as other:
         assert other.qualify(greedy) != judge.qualify(greedy)

@@ -1,4 +1,4 @@
-"""Programs of every kind in real confined processes: honest ones answer, hostile ones get the verdict they deserve."""
+"""Programs in real confined processes: honest ones answer, hostile ones get their expected verdicts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SETTINGS = JudgeSettings(memory_gb=0.5, scratch_mb=16)
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A running executor, the temporary folder it was started under, and a file that no candidate may touch."""
+    """A running executor, its temporary folder, and a file that no candidate may touch."""
 
     executor: LocalExecutor
     temporary: Path
@@ -63,7 +63,7 @@ def executor(bench: Bench) -> LocalExecutor:
     return bench.executor
 
 
-def test_honest_program_answers_through_every_kind_of_argument(executor: LocalExecutor) -> None:
+def test_honest_program_receives_every_kind_of_argument(executor: LocalExecutor) -> None:
     source = (
         "import torch\n"
         "def solve(weight, count, missing, *, history=None, old=None):\n"
@@ -110,7 +110,7 @@ def test_error_text_names_the_programs_own_line(executor: LocalExecutor) -> None
 
 
 @pytest.mark.parametrize("path", sorted(CHEATS.glob("*.py")), ids=lambda path: path.stem)
-def test_cheat_gets_its_verdict_and_leaves_nothing(bench: Bench, path: Path, root: Path) -> None:
+def test_hostile_program_gets_its_verdict_and_leaves_nothing(bench: Bench, path: Path, root: Path) -> None:
     places = {"VICTIM": str(bench.victim), "ROOT": str(root), "JUDGE": str(os.getpid()), "SECRET": SECRET}
     expectations, source = cheat(path, places)
     before, modes = Traces.now(bench.temporary), bench.victim.stat()
@@ -139,7 +139,7 @@ def test_cheat_gets_its_verdict_and_leaves_nothing(bench: Bench, path: Path, roo
     ("expression", "dtype"),
     [("weight.to(torch.complex64)", "c8"), ("torch.conj(weight.to(torch.complex128))", "c16"), ("weight.half()", "f2")],
 )
-def test_answers_of_odd_numbers_come_through_as_they_are(executor: LocalExecutor, expression: str, dtype: str) -> None:
+def test_answers_of_unusual_dtypes_arrive_unchanged(executor: LocalExecutor, expression: str, dtype: str) -> None:
     (answer,) = answer_of(executor, f"import torch\ndef solve(weight, count):\n    return {expression}\n")
     assert answer.dtype == np.dtype(dtype)
     np.testing.assert_allclose(answer.real, WEIGHT, rtol=1e-3)
@@ -172,8 +172,8 @@ def test_answer_is_the_judges_copy_even_if_a_thread_rewrites_it(executor: LocalE
         np.testing.assert_array_equal(answer[0], seen)
 
 
-def test_thread_that_would_reply_between_calls_is_held_still(executor: LocalExecutor) -> None:
-    """It speaks when the next call lets it go on, before there is an answer to speak of."""
+def test_thread_cannot_reply_between_calls(executor: LocalExecutor) -> None:
+    """It replies when the next call continues the process, before there is an answer."""
     source = (
         "import os, stat, threading, time, torch\n"
         "calls = []\n"
@@ -199,7 +199,7 @@ def test_thread_that_would_reply_between_calls_is_held_still(executor: LocalExec
 
 
 def test_no_thread_works_between_calls(executor: LocalExecutor) -> None:
-    """A thread that works whenever it can: the process has used no more CPU time than passed on the judge's clock."""
+    """A thread that always works: the process uses no more CPU time than passes on the judge's clock."""
     source = (
         "import threading, time, torch\n"
         "def work():\n"
@@ -222,7 +222,7 @@ def test_no_thread_works_between_calls(executor: LocalExecutor) -> None:
         assert used < clock + 5_000_000, "it has worked while no call was under way"
 
 
-def test_answer_of_one_call_is_not_there_for_the_next(executor: LocalExecutor) -> None:
+def test_answer_of_a_call_is_cleared_before_the_next(executor: LocalExecutor) -> None:
     source = (
         "import os, stat, time, torch\n"
         "calls = []\n"
@@ -242,7 +242,7 @@ def test_answer_of_one_call_is_not_there_for_the_next(executor: LocalExecutor) -
     assert (stopped.value.verdict.stage, stopped.value.verdict.reason) == ("validate", "malformed")
 
 
-def test_two_workers_side_by_side_know_nothing_of_each_other(executor: LocalExecutor) -> None:
+def test_two_concurrent_workers_do_not_affect_each_other(executor: LocalExecutor) -> None:
     source = (
         "import os, torch\n"
         "def solve(weight, count):\n"
@@ -261,7 +261,7 @@ def test_two_workers_side_by_side_know_nothing_of_each_other(executor: LocalExec
         executor.end()
 
 
-def test_request_larger_than_announced_is_our_fault(executor: LocalExecutor) -> None:
+def test_request_larger_than_announced_raises_an_evaluator_error(executor: LocalExecutor) -> None:
     with worker(executor) as opened:
         opened.load(HONEST, ENTRY, ())
         with pytest.raises(EvaluatorError, match="does not fit"):
@@ -286,7 +286,7 @@ def test_time_limit_of_loading() -> None:
 
 
 @pytest.mark.slow
-def test_helpers_killed_from_outside_are_our_fault() -> None:
+def test_helpers_killed_from_outside_raise_an_evaluator_error() -> None:
     from evaluator.confined.supervisor import descendants
 
     with LocalExecutor(SETTINGS) as executor:
@@ -298,7 +298,7 @@ def test_helpers_killed_from_outside_are_our_fault() -> None:
             executor.open(request_bytes=1, answer_bytes=1, device="cpu")
 
 
-def test_after_an_interrupt_no_answer_is_taken_for_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_not_mixed_up_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalExecutor(SETTINGS) as executor:
         assert executor.ready.level
         with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""What makes run times compare: the fingerprint of an environment, and the words for what differs."""
+"""Which run times are comparable: the fingerprint of an environment, and the texts about differences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEXTS = st.sampled_from(
 )
 ENVIRONMENTS = st.builds(
     Environment,
-    **{one.name: TEXTS for one in fields(Environment) if one.type == "str"},
+    **{field.name: TEXTS for field in fields(Environment) if field.type == "str"},
     cores=st.integers(1, 3),
     threads=st.integers(1, 3),
     empty_call_us=st.integers(0, 3),
@@ -42,7 +42,7 @@ ENVIRONMENTS = st.builds(
 
 
 @given(one=ENVIRONMENTS, other=ENVIRONMENTS)
-def test_words_and_fingerprints_agree(one: Environment, other: Environment) -> None:
+def test_differences_and_fingerprints_agree(one: Environment, other: Environment) -> None:
     alike = one.fingerprint == other.fingerprint
     assert (one.differences(other) == ()) == (one.differing(other) == ()) == alike
     assert len(one.differences(other)) == len(other.differences(one))
@@ -50,7 +50,7 @@ def test_words_and_fingerprints_agree(one: Environment, other: Environment) -> N
 
 
 @given(one=ENVIRONMENTS, name=st.sampled_from(["kernel", "sandbox", "warnings", "scatter", "empty_call_us"]))
-def test_what_does_not_count(one: Environment, name: str) -> None:
+def test_irrelevant_fields_do_not_change_the_fingerprint(one: Environment, name: str) -> None:
     other = {"kernel": "9", "sandbox": "L0", "warnings": ("busy",), "scatter": 2.0, "empty_call_us": 77}[name]
     assert one.differences(replace(one, **{name: other})) == ()  # type: ignore[arg-type]
 
@@ -76,14 +76,14 @@ def test_what_does_not_count(one: Environment, name: str) -> None:
         ),
     ],
 )
-def test_what_counts_is_named_with_both_values(changed: dict[str, object], words: tuple[str, ...]) -> None:
+def test_relevant_differences_are_named_with_both_values(changed: dict[str, object], words: tuple[str, ...]) -> None:
     other = replace(HERE, **changed)  # type: ignore[arg-type]
     assert HERE.differences(other) == words
     assert (HERE.fingerprint == other.fingerprint) == (not words)
 
 
 def test_fingerprint_is_the_same_in_every_process_and_version() -> None:
-    """Notes carry it: a change of what it is over has to be meant."""
+    """Stored notes contain it: whoever changes its inputs must do so on purpose."""
     assert HERE.fingerprint == "b5d54468a974"
 
 
@@ -98,7 +98,7 @@ def test_fingerprint_is_the_same_in_every_process_and_version() -> None:
         ("570.86.10", None, "", "570.86.10"),
     ],
 )
-def test_driver_is_what_looks_like_a_version(
+def test_driver_is_text_that_looks_like_a_version(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     kernel: str | None,

@@ -1,4 +1,4 @@
-"""Waiting for GPU memory to be returned, with a script in the place of the driver's tool."""
+"""Waiting for GPU memory to be freed, with a script in place of nvidia-smi."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evaluator.types import EvaluatorError
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the tool: what is in its file `list` is what it prints."""
+    """The folder of the script, which prints its file `list`."""
     script = tmp_path / "nvidia-smi"
     script.write_text('#!/bin/sh\necho "$@" >> "${0%/*}/asked"\n[ -f "${0%/*}/fails" ] && exit 9\ncat "${0%/*}/list"\n')
     script.chmod(0o755)
@@ -23,21 +23,21 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_processes_are_those_it_lists(tool: Path) -> None:
+def test_holders_are_the_listed_processes(tool: Path) -> None:
     (tool / "list").write_text("123\n4567\n[Not Found]\n\n")
     assert gpus.holders() == {123, 4567}
     assert (tool / "asked").read_text().split() == ["--query-compute-apps=pid", "--format=csv,noheader,nounits"]
 
 
-def test_nothing_is_known_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: Path) -> None:
+def test_nothing_is_known_without_the_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: Path) -> None:
     (tool / "fails").touch()
     assert gpus.holders() is None
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     assert gpus.holders() is None
 
 
-def test_waits_until_a_process_is_listed_no_more(tool: Path) -> None:
-    """The tool itself takes it off its list after some looks."""
+def test_waits_until_a_process_is_no_longer_listed(tool: Path) -> None:
+    """The script removes the process from its list after some calls."""
     (tool / "list").write_text("123\n")
     script = tool / "nvidia-smi"
     script.write_text(script.read_text() + '[ $(wc -l < "${0%/*}/asked") -ge 3 ] && echo 9 > "${0%/*}/list"\n')
@@ -45,7 +45,7 @@ def test_waits_until_a_process_is_listed_no_more(tool: Path) -> None:
     assert len((tool / "asked").read_text().splitlines()) == 4
 
 
-def test_process_that_stays_is_told(tool: Path) -> None:
+def test_process_that_stays_is_returned(tool: Path) -> None:
     (tool / "list").write_text("123\n9\n")
     begin = time.monotonic()
     assert gpus.wait_until_returned({123, 77}, 0.3) == {123}
@@ -54,7 +54,7 @@ def test_process_that_stays_is_told(tool: Path) -> None:
     assert gpus.wait_until_returned({123}, 0.1) == {123}, "a tool that fails proves nothing"
 
 
-def test_nobody_is_asked_about_no_process(tool: Path) -> None:
+def test_tool_is_not_called_without_processes(tool: Path) -> None:
     assert gpus.wait_until_returned((), 5.0) == frozenset()
     with LocalExecutor(JudgeSettings()) as executor:
         executor.open(request_bytes=1, answer_bytes=1, device="cpu")
@@ -62,8 +62,8 @@ def test_nobody_is_asked_about_no_process(tool: Path) -> None:
     assert not (tool / "asked").exists()
 
 
-def test_memory_that_stays_with_a_killed_worker_stops_the_judge(tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker of this machine's, which the tool goes on listing."""
+def test_unreturned_memory_of_a_killed_worker_stops_the_judge(tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script still lists a worker of this machine after its end."""
     monkeypatch.setattr("evaluator.executors._GPU_PATIENCE_S", 0.2)
     with LocalExecutor(JudgeSettings()) as executor:
         pid = executor.open(request_bytes=1, answer_bytes=1, device="cpu")._link.pid

@@ -1,4 +1,4 @@
-"""Which mean a score's figures are."""
+"""Which mean each figure of a score is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_each_case_has_its_own_figures() -> None:
     assert (first.quality, second.samples) == (QUALITIES[0], SAMPLES[1])
 
 
-def test_qualities_are_averaged_and_times_multiplied() -> None:
+def test_qualities_have_arithmetic_and_times_geometric_means() -> None:
     score = score_program(TASKS["eplb"]({}), QUALITIES, SAMPLES)
     assert score.quality.value == pytest.approx(0.7) and score.quality.ceiling == pytest.approx(0.8)
     assert score.metrics == {"same_window_balance": pytest.approx(0.6)}

@@ -1,4 +1,4 @@
-"""What a program's text alone gives away, and that no text at all upsets the judge."""
+"""Faults that show in a program's text alone, and that no text makes the judge fail."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_accepted(source: str) -> None:
     ("source", "reason", "says"),
     [
         ("", "entry_point", "no function solve"),
-        ("def solver(weight): pass", "entry_point", "it defines solver: is that it?"),
+        ("def solver(weight): pass", "entry_point", "it defines solver: did you mean solve?"),
         ("def f():\n    def solve(weight): pass", "entry_point", "at its top level"),
         ("class A:\n    def solve(weight): pass", "entry_point", "at its top level"),
         ("def solve(weight:", "syntax", "line 1: '(' was never closed: def solve(weight:"),
@@ -73,7 +73,7 @@ def test_refused(source: str, reason: str, says: str) -> None:
     assert says in verdict.detail
 
 
-def test_size_counts_bytes_not_letters() -> None:
+def test_size_counts_bytes_not_characters() -> None:
     source = GOOD + "# " + "é" * 100
     size = len(source.encode())
     assert screen(source, "solve", max_bytes=size) is None
@@ -82,7 +82,7 @@ def test_size_counts_bytes_not_letters() -> None:
     assert f"{size:,} bytes, at most {size - 1:,}" in verdict.detail
 
 
-def test_text_of_a_refusal_cannot_drive_a_terminal() -> None:
+def test_text_of_a_refusal_cannot_control_a_terminal() -> None:
     verdict = screen("def solve(: \x1b[2J\x1b]0;owned\x07", "solve")
     assert verdict is not None and verdict.detail.isprintable()
 
@@ -109,7 +109,7 @@ def test_text_of_a_refusal_cannot_drive_a_terminal() -> None:
     ],
     ids=lambda source: repr(source[:12]),
 )
-def test_deep_and_weird_texts_never_raise(source: str) -> None:
+def test_deep_and_strange_texts_never_raise(source: str) -> None:
     screen(source, "solve")
     screen(source + "\n" + GOOD, "solve")
 
@@ -126,9 +126,9 @@ def test_imports_that_matter() -> None:
     assert not {"os", "sys", "subprocess", "socket", "ctypes", "importlib"} & ALLOWED_IMPORTS
 
 
-def test_a_deep_program_in_one_thread_does_not_spoil_the_parsing_of_another() -> None:
+def test_a_deep_program_in_one_thread_does_not_break_parsing_in_another() -> None:
     deep = "x = " + "(" * 150 + "1" + ")" * 150 + "\n" + "\n".join("y = " + "-" * 80 + "1" for _ in range(200))
     plain = "def solve(a):\n    return a\n" + "\n".join(f"z{number} = [{number}, ({number},)]" for number in range(400))
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda source: screen(source, "solve"), [deep, plain] * 20))
-    assert found[1::2] == [None] * 20
+        verdicts = list(pool.map(lambda source: screen(source, "solve"), [deep, plain] * 20))
+    assert verdicts[1::2] == [None] * 20

@@ -1,4 +1,4 @@
-"""A judge that is stopped from another thread: at once, whatever it does, and usable again."""
+"""Stopping a judge from another thread: it ends at once, whatever it does, and stays usable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
 
 
 @pytest.mark.parametrize("calling", [False, True])
-def test_it_stops_while_starting_and_in_the_midst_of_a_call(root: Path, calling: bool) -> None:
+def test_judge_stops_during_its_start_and_during_a_call(root: Path, calling: bool) -> None:
     greedy = (root / "programs/eplb/greedy.py").read_text()
     task = TASKS["eplb"]({"cases": [FLAT]})
     outcomes: list[Verdict | EvaluatorError] = []

@@ -126,7 +126,10 @@ def test_readable_paths_include_no_home_and_no_shared_folder() -> None:
 @pytest.mark.slow
 def test_required_level_fails_closed() -> None:
     settings = JudgeSettings(require="L3")
-    with LocalExecutor(settings) as running, pytest.raises(EvaluatorError, match="asks for L3: it has to be declared"):
+    with (
+        LocalExecutor(settings) as running,
+        pytest.raises(EvaluatorError, match="asks for L3: this level must be declared"),
+    ):
         running.open(request_bytes=1, answer_bytes=1, device="cpu")
     settings = JudgeSettings(require="L1")
     with (
@@ -147,7 +150,7 @@ def test_failed_confinement_is_an_evaluator_error(executor: LocalExecutor) -> No
 
     executor._ask = without_scratch  # type: ignore[method-assign]
     try:
-        with pytest.raises(EvaluatorError, match=r"no confined process could be set up.*No such file"):
+        with pytest.raises(EvaluatorError, match=r"cannot set up a confined process.*No such file"):
             executor.open(request_bytes=1, answer_bytes=1, device="cpu")
     finally:
         executor._ask = ask  # type: ignore[method-assign]
