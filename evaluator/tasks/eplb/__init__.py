@@ -1,4 +1,4 @@
-"""Expert-parallel load balancing (EPLB): the task, its workloads and its figures, in one folder."""
+"""Expert-parallel load balancing (EPLB): the task, its workloads and its metrics, in one folder."""
 
 from evaluator.tasks.eplb.task import Eplb
 

@@ -1,8 +1,9 @@
-"""Reading a solver's EPLB answer: nothing in it is believed, `phy2log` is the truth and the rest must agree with it.
+"""Validating a solver's EPLB answer: `phy2log` is the plan, and the other arrays must agree with it.
 
 Owns: what a valid answer is, in both forms, and the texts that say what is wrong. Does not know: loads, scores.
 
-Shapes: L layers, E experts, R replicas (slots), X the width of log2phy. Arrays may come in any dtype and shape.
+Shapes: L layers, E experts, R replicas (slots), X the width of log2phy. Arrays may arrive in any dtype and shape. The
+triple is what DeepSeek's EPLB returns: slot r is on GPU r // (R / GPUs), and the GPUs of a node are consecutive.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ _ARRAYS = {1: "one array", 3: "three arrays"}
 
 
 def answer_bytes(sizes: Mapping[str, int]) -> int:
-    """The most bytes a valid answer can take, with 8 bytes an entry and the widest log2phy.
+    """The size in bytes of the largest valid answer, with 8 bytes per entry and the widest log2phy (X = R - E + 1).
 
-    Room for a triple in either form, so that an answer in the other form arrives and is told so.
+    It fits a triple in both forms, so that an answer in the wrong form arrives and gets a clear rejection.
     """
     layers, experts, replicas = sizes["layers"], sizes["experts"], sizes["replicas"]
     return 8 * layers * (replicas + experts * (replicas - experts + 1) + experts)
 
 
 def read_answer(answer: Answer, sizes: Mapping[str, int], form: Form) -> Ints:
-    """The valid `phy2log` of an answer, `[L, R]`, as a copy of its own. Raises InvalidAnswer."""
+    """The valid `phy2log` of an answer, int64 `[L, R]`, as a read-only copy. Raises InvalidAnswer."""
     expected = 3 if form == "triple" else 1
     if len(answer) != expected:
-        found = _ARRAYS.get(len(answer), f"{len(answer)} arrays")
-        raise InvalidAnswer("form", f"expected {_RETURNS[form]}, found {found}: this run's task option is form: {form}")
+        count = _ARRAYS.get(len(answer), f"{len(answer)} arrays")
+        raise InvalidAnswer("form", f"expected {_RETURNS[form]}, found {count}: this run's task option is form: {form}")
     phy2log_LR = _read_phy2log(answer[0], sizes)
     counts_LE = expert_counts(phy2log_LR, sizes["experts"])
     _check_every_expert(counts_LE)
@@ -65,7 +66,7 @@ def _read_phy2log(array: Array, sizes: Mapping[str, int]) -> Ints:
         expected = f"the shape [layers, replicas] = {_text(shape)}"
         raise InvalidAnswer("shape", f"phy2log: expected {expected}, found {_text(array.shape)}")
     plan_LR = array.astype(np.int64)
-    # Unsigned numbers beyond int64 have become negative ones: out of range all the same.
+    # Unsigned numbers beyond int64 become negative here, which is out of range too.
     if plan_LR.min() < 0 or plan_LR.max() >= sizes["experts"]:
         layer, slot = _first((plan_LR < 0) | (plan_LR >= sizes["experts"]))
         raise InvalidAnswer(
@@ -82,12 +83,12 @@ def _check_every_expert(counts_LE: Ints) -> None:
         layer, expert = _first(counts_LE == 0)
         raise InvalidAnswer(
             "missing_expert",
-            f"phy2log: expected every expert in at least one slot, found none for expert {expert} of layer {layer}",
+            f"phy2log: expected every expert in at least one slot, found expert {expert} of layer {layer} in no slot",
         )
 
 
 def _check_hierarchy(phy2log_LR: Ints, sizes: Mapping[str, int]) -> None:
-    """All replicas of a group's experts on one node, and the same number of groups on each node."""
+    """Check that all replicas of a group's experts are on one node, with the same number of groups on each node."""
     layers, replicas = phy2log_LR.shape
     groups, nodes = sizes["groups"], sizes["nodes"]
     group_LR = phy2log_LR // (sizes["experts"] // groups)
@@ -97,11 +98,11 @@ def _check_hierarchy(phy2log_LR: Ints, sizes: Mapping[str, int]) -> None:
     nodes_LG = on_LGN.sum(axis=2)
     if nodes_LG.max() > 1:
         layer, group = _first(nodes_LG > 1)
-        found = ", ".join(map(str, np.flatnonzero(on_LGN[layer, group])))
+        on_nodes = ", ".join(map(str, np.flatnonzero(on_LGN[layer, group])))
         raise InvalidAnswer(
             "hierarchy",
             f"phy2log: expected all replicas of a group's experts on one node, found group {group} of layer {layer} "
-            f"on nodes {found}",
+            f"on nodes {on_nodes}",
         )
     groups_LN = on_LGN.sum(axis=1)
     if (groups_LN != groups // nodes).any():
@@ -125,13 +126,13 @@ def _check_logcnt(array: Array, counts_LE: Ints) -> None:
         layer, expert = _first(wrong)
         raise InvalidAnswer(
             "logcnt",
-            f"logcnt: expected {counts_LE[layer, expert]}, the slots of expert {expert} in phy2log at layer {layer}, "
-            f"found {array[layer, expert]}",
+            f"logcnt: expected {counts_LE[layer, expert]}, the number of slots of expert {expert} of layer {layer} in "
+            f"phy2log, found {array[layer, expert]}",
         )
 
 
 def _check_log2phy(array: Array, phy2log_LR: Ints, counts_LE: Ints) -> None:
-    """Expert e of layer l has exactly its slots in the first count entries of log2phy[l, e], and -1 in the others."""
+    """Check that log2phy[l, e] lists exactly the slots of expert e of layer l first, and -1 in all other entries."""
     _whole_numbers("log2phy", array)
     (layers, replicas), experts = phy2log_LR.shape, counts_LE.shape[1]
     narrowest, widest = int(counts_LE.max()), replicas - experts + 1
@@ -158,7 +159,7 @@ def _check_log2phy(array: Array, phy2log_LR: Ints, counts_LE: Ints) -> None:
     if not seen.all():
         layer, slot = divmod(_first(~seen)[0], replicas)
         raise _wrong_list(layer * experts + int(phy2log_LR[layer, slot]), array, phy2log_LR, counts_LE)
-    # All slots stand where they should, so any entry but -1 beyond them is one too many.
+    # All slots are in their places, so any further entry other than -1 is wrong.
     if np.count_nonzero(flat != -1) != layers * replicas:
         extra = (array != -1) & (np.arange(width) >= counts_LE[:, :, None])
         layer, expert, _ = _first(extra)

@@ -1,25 +1,29 @@
-"""Lower bounds on the largest GPU load of a layer, whatever the plan: what no solver can beat.
+"""Lower bounds on the largest GPU load of a layer under any plan, which no solver can beat.
 
 Owns: the bounds and why each holds. Does not know: plans, solvers, windows.
 
-Shapes: B instances (layers of all windows), E experts, M GPUs of k slots each, R = k M replicas. A plan chooses the
-counts (at least 1 an expert, R in all) and the placement; a replica carries load / count. Each bound holds for
-every such choice:
+The largest GPU load is the makespan of multiprocessor scheduling (P||Cmax) on M identical machines. The mean, the
+largest-job and the pigeonhole bound are the classical ones for P||Cmax, extended here to replicated experts and to an
+equal number k of slots per GPU.
 
-- mean: the largest GPU carries at least W / M, W the load of all experts.
-- replica: the largest GPU carries at least the largest replica, and that is at least its minimum over all counts.
+Shapes: B instances (layers of all windows), E experts, M GPUs of k slots each, R = k M replicas. A plan chooses the
+counts (at least 1 per expert, R in all) and the placement; a replica carries load / count. Each bound holds for every
+such choice:
+
+- mean: the largest GPU load is at least W / M, where W is the load of all experts.
+- replica: the largest GPU load is at least the largest replica, which is at least its minimum over all counts.
   Giving each further replica to the expert with the largest load per replica attains this minimum.
-- pigeonhole, for q = 0..k-1: of the q M + 1 largest replicas some GPU holds at least q + 1, so it carries at least
+- pigeonhole, for q = 0..k-1: some GPU holds at least q + 1 of the q M + 1 largest replicas, so it carries at least
   the q + 1 smallest of them. With R - E extra replicas at most R - E experts have more than one, so the j-th
   largest replica is at least the (j + R - E)-th largest expert.
-- where R = E every replica is a whole expert, so that GPU's other k - q - 1 slots carry at least the k - q - 1
-  smallest experts (q = 0: the largest expert and the k - 1 smallest). With extra replicas the smallest can be made
-  arbitrarily small, and nothing is added.
-- groups: under the hierarchy a node is an instance of its own (its groups' experts, R / nodes replicas, M / nodes
-  GPUs). The largest GPU is at least the bound of the worst node, and that is at least its minimum over all splits
-  of groups to nodes. Where there are more than MAX_SPLITS splits, they are not enumerated and a weaker bound
-  serves: the bound of the whole layer without hierarchy, and the bound of packing whole groups onto nodes, divided
-  by the GPUs of a node.
+- if R = E, every replica is a whole expert, so the other k - q - 1 slots of that GPU carry at least the k - q - 1
+  smallest experts (q = 0: the largest expert and the k - 1 smallest). With extra replicas a plan can make the smallest
+  ones arbitrarily small, so this adds nothing.
+- groups: under the hierarchy each node is its own instance (its groups' experts, R / nodes replicas, M / nodes GPUs).
+  The largest GPU load is at least the bound of the worst node, which is at least its minimum over all splits of groups
+  to nodes. If there are more than MAX_SPLITS splits, we do not enumerate them and use a weaker bound: the larger of
+  the bound of the whole layer without hierarchy, and the bound of packing whole groups onto nodes, divided by the GPUs
+  of a node.
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ MAX_SPLITS = 10_000
 
 
 def largest_load_bound(load_BE: Floats, sizes: Mapping[str, int]) -> Floats:
-    """A lower bound on the largest GPU load of each instance, for a case's `sizes`: `[B]`."""
+    """A lower bound on the largest GPU load of each instance, for a case's `sizes`: float64 `[B]`."""
     replicas, gpus, groups, nodes = (sizes[name] for name in ("replicas", "gpus", "groups", "nodes"))
     if not is_hierarchical(sizes):
         return flat_bound(load_BE, replicas, gpus)
@@ -51,7 +55,7 @@ def largest_load_bound(load_BE: Floats, sizes: Mapping[str, int]) -> Floats:
 
 
 def flat_bound(load_BE: Floats, replicas: int, gpus: int) -> Floats:
-    """The largest of the bounds that hold without a hierarchy: `[B]`."""
+    """The largest of the bounds that hold without a hierarchy (mean, replica, pigeonhole): float64 `[B]`."""
     bounds = [load_BE.sum(axis=1) / gpus, least_largest_replica(load_BE, replicas)]
     extra, slots = replicas - load_BE.shape[1], replicas // gpus
     falling_BE = -np.sort(-load_BE, axis=1)
@@ -68,7 +72,7 @@ def flat_bound(load_BE: Floats, replicas: int, gpus: int) -> Floats:
 
 
 def least_largest_replica(load_BE: Floats, replicas: int) -> Floats:
-    """The smallest possible largest replica over all counts of `replicas` in all: `[B]`."""
+    """The minimum, over all counts with `replicas` in total, of the largest replica's load: float64 `[B]`."""
     counts_BE = np.ones_like(load_BE)
     rows = np.arange(len(load_BE))
     per_replica_BE = load_BE.copy()
@@ -81,13 +85,16 @@ def least_largest_replica(load_BE: Floats, replicas: int) -> Floats:
 
 
 def split_count(groups: int, nodes: int) -> int:
-    """In how many ways `groups` go onto `nodes` unnamed nodes, the same number on each (8 on 4: 105)."""
+    """The number of ways to split `groups` among `nodes` interchangeable nodes, the same number on each (8 on 4: 105).
+
+    groups! / ((groups / nodes)! ** nodes * nodes!).
+    """
     named: int = math.factorial(groups) // math.factorial(groups // nodes) ** nodes
     return named // math.factorial(nodes)
 
 
 def _best_split(group_BGE: Floats, nodes: int, replicas: int, gpus: int) -> Floats:
-    """The least, over all splits of groups to nodes, of the worst node's bound; `replicas` and `gpus` are a node's."""
+    """The minimum, over all splits of groups to nodes, of the worst node's bound; `replicas`, `gpus`: per node."""
     groups = group_BGE.shape[1]
     node_bound = {
         members: flat_bound(group_BGE[:, list(members)].reshape(len(group_BGE), -1), replicas, gpus)
@@ -100,7 +107,7 @@ def _best_split(group_BGE: Floats, nodes: int, replicas: int, gpus: int) -> Floa
 
 
 def _splits(groups: tuple[int, ...], size: int) -> Iterator[tuple[tuple[int, ...], ...]]:
-    """All ways to split `groups` into sets of `size`, each once: the first group's set is chosen first."""
+    """All splits of `groups` into sets of `size`, each exactly once: we choose the first group's set first."""
     if not groups:
         yield ()
         return

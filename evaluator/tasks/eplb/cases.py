@@ -1,7 +1,7 @@
 """The sizes of an EPLB case.
 
-Owns: what sizes make sense together, the six standard cases, and how a case is named.
-Does not know: loads, plans, scores, nor where options come from.
+Owns: which sizes are valid together, the six standard cases, and how a case is named.
+Does not know: loads, plans, scores, where options come from.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ MAX_REPLICAS = 16384
 class EplbCase:
     """`replicas` slots on `gpus` GPUs of `nodes` nodes, for `experts` experts in `groups` groups, in each of `layers`.
 
-    An empty name becomes one made of the sizes, such as `58x256-r288-g8-n4-gpu32`. Raises WorkloadError.
+    An empty name becomes one generated from the sizes, such as `58x256-r288-g8-n4-gpu32`. Raises WorkloadError for
+    sizes that are invalid or do not divide.
     """
 
     name: str = ""
@@ -66,7 +67,7 @@ class EplbCase:
 
     @property
     def sizes(self) -> Mapping[str, int]:
-        """The six integers a solver is told, by name."""
+        """The six integers that a solver receives, by name."""
         return {name: getattr(self, name) for name in SIZE_NAMES}
 
     def with_layers(self, layers: int) -> EplbCase:
@@ -78,16 +79,14 @@ SIZE_NAMES = tuple(f.name for f in fields(EplbCase) if f.name != "name")
 
 
 def placement_blocks(sizes: Mapping[str, int]) -> int:
-    """Into how many blocks of consecutive ids the placement rule splits the experts.
-
-    The groups where the hierarchy holds (groups a multiple of nodes); one block of all experts where placement is
-    global.
+    """The number of blocks of consecutive expert ids that the placement rule distinguishes: the number of groups under
+    the hierarchy (groups a multiple of nodes), else 1, because placement is then global.
     """
     return sizes["groups"] if sizes["groups"] % sizes["nodes"] == 0 else 1
 
 
 def is_hierarchical(sizes: Mapping[str, int]) -> bool:
-    """Whether the groups bind: more than one node, and the same whole number of groups on each."""
+    """Whether the hierarchy constrains plans: more than one node, and the groups divide evenly among them."""
     return sizes["nodes"] > 1 and sizes["groups"] % sizes["nodes"] == 0
 
 

@@ -1,6 +1,6 @@
-"""Small EPLB calls that trip solvers up, answered once for validity before anything is scored or timed.
+"""Small EPLB calls on which solvers often fail; a solver must answer each validly before anything is scored or timed.
 
-Owns: what is hard about each, its sizes and its loads. Does not know: how valid answers are told, or who runs them.
+Owns: what is hard about each, its sizes and its loads. Does not know: how answers are validated, or who calls.
 
 Shapes: L layers, E experts.
 """
@@ -15,7 +15,7 @@ from evaluator.tasks.eplb.cases import EplbCase
 from evaluator.types import Array, Call, Case, HardCase
 
 HUGE, TINY = 1e30, 1e-30
-"""Both far within float32, sums of loads too; products of two loads are not."""
+"""Loads near these, and their sums, are well within float32's range; products of two loads are not."""
 
 _NODES = EplbCase(layers=2, experts=8, replicas=12, groups=4, nodes=2, gpus=4)
 _FLAT = EplbCase(layers=2, experts=8, replicas=12, groups=1, nodes=1, gpus=4)
@@ -41,7 +41,7 @@ _TABLE: tuple[tuple[str, EplbCase, Callable[[Array], Array]], ...] = (
 
 
 def hard_cases(seed: int) -> tuple[HardCase, ...]:
-    """The cases in the order in which they are asked: float32 loads, but where they are said to be int64."""
+    """The cases in calling order; loads are float32 `[L, E]`, int64 in the case that says so."""
     rng = np.random.default_rng([seed, len(_TABLE)])
     return tuple(_hard(sizes, loads, why, rng) for why, sizes, loads in _TABLE)
 

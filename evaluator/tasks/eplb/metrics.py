@@ -1,13 +1,13 @@
-"""How good EPLB plans are, from the plans and the judge's own loads alone, in float64.
+"""The quality of EPLB plans, computed from the plans and the judge's own loads alone, in float64.
 
-Owns: what a replica and a GPU carry, every balance, moves and duplicates. Does not know: cases, solvers, validation
-(plans are valid here) or ceilings.
+Owns: the loads of replicas and GPUs, every balance, moves and duplicates. Does not know: cases, solvers, validation
+(plans are valid here), ceilings.
 
-Shapes: S steps, L layers, E experts, R replicas (slots), M GPUs. Slot r is on GPU r // (R / M). A replica takes its
-expert's load / the number of the expert's replicas. Every balance is mean / max, at most 1, higher is better; a
-balance of several layers or steps is a ratio of sums (sum of means / sum of maxima: the share of the time in which
-the mean GPU works), so a layer or window without load adds to neither. Where there is no load at all, nothing is
-out of balance: 1.
+Shapes: S steps, L layers, E experts, R replicas (slots), M GPUs. Slot r is on GPU r // (R / M), as in DeepSeek's EPLB.
+A replica carries its expert's load / the number of the expert's replicas. Every balance is mean / max, at most
+1, higher is better. A balance over several layers or steps is a ratio of sums (sum of means / sum of maxima: the share
+of the time in which the mean GPU works), so a layer or window without load adds to neither. Without any load the
+balance is 1.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ Ints = NDArray[np.int64]
 
 
 def expert_counts(phy2log_LR: Ints, experts: int) -> Ints:
-    """How many replicas each expert has: `[L, E]`."""
+    """The number of replicas of each expert: int64 `[L, E]`."""
     layers = phy2log_LR.shape[0]
     keys = phy2log_LR + np.arange(layers)[:, None] * experts
     return np.bincount(keys.ravel(), minlength=layers * experts).reshape(layers, experts)
 
 
 def replica_loads(phy2log_LR: Ints, load_LE: Floats) -> Floats:
-    """What each slot carries: `[L, R]`."""
+    """The load of each slot: float64 `[L, R]`."""
     per_replica_LE = load_LE / expert_counts(phy2log_LR, load_LE.shape[1])
     return np.take_along_axis(per_replica_LE, phy2log_LR, axis=1)
 
 
 def gpu_loads(phy2log_LR: Ints, load_LE: Floats, gpus: int) -> Floats:
-    """What each GPU carries: `[L, M]`."""
+    """The load of each GPU: float64 `[L, M]`."""
     return on_gpus(replica_loads(phy2log_LR, load_LE), gpus)
 
 
 def on_gpus(loads_LR: Floats, gpus: int) -> Floats:
-    """Slots' loads summed by GPU: `[L, M]`."""
+    """The slots' loads `[L, R]` summed by GPU: float64 `[L, M]`."""
     sums_LM: Floats = loads_LR.reshape(len(loads_LR), gpus, -1).sum(axis=2)
     return sums_LM
 
 
 def ratio(mean: float, largest: float) -> float:
-    """mean / largest, and 1 where there is no load."""
+    """mean / largest, and 1 if there is no load."""
     return float(mean / largest) if largest > 0 else 1.0
 
 
@@ -66,11 +66,11 @@ def pass_balance(plans: Sequence[Ints], load_SLE: Floats, gpus: int) -> float:
 
 
 def same_window_figures(plans: Sequence[Ints], load_SLE: Floats, gpus: int) -> dict[str, float]:
-    """What plans are like on the windows they were made from.
+    """Metrics of plans on the windows they were made for.
 
     `same_window_balance`: the case's balance. `mean_layer_balance`: the mean over layers and steps of mean / max
-    (what SGLang logs). `worst_layer_balance`: the least of those. `expert_balance`: mean replica load / largest
-    replica load. `duplicate_gpus_per_layer`: GPUs of a layer that hold one expert twice or more, lower is better.
+    (what SGLang logs). `worst_layer_balance`: the smallest of those. `expert_balance`: mean replica load / largest
+    replica load. `duplicate_gpus_per_layer`: GPUs of a layer that hold an expert more than once, lower is better.
     """
     replicas = [replica_loads(plan_LR, load_LE) for plan_LR, load_LE in zip(plans, load_SLE, strict=True)]
     means_SL, maxima_SL = _mean_and_max([on_gpus(loads_LR, gpus) for loads_LR in replicas])
@@ -93,10 +93,11 @@ def _duplicate_gpus(phy2log_LR: Ints, gpus: int) -> Ints:
 
 
 def moved_shares(plans: Sequence[Ints], experts: int, gpus: int, nodes: int) -> dict[str, float]:
-    """What each plan must fetch against the plan before it, as a share of all slots; means over the changes of plan.
+    """The expert weights that each plan must fetch relative to the previous plan, as a share of all slots; means over
+    the changes of plan.
 
-    `moved_share`: (GPU, expert) pairs newly placed. `moved_across_nodes_share`: those of them whose expert was on
-    no GPU of that node, so that its weights cross from another. Both 0 where there is one plan only.
+    `moved_share`: new (GPU, expert) pairs. `moved_across_nodes_share`: those whose expert was on no GPU of that node,
+    so its weights come from another node. Both are 0 if there is only one plan.
     """
     moved, crossed = [0.0], [0.0]
     for old_LR, new_LR in pairwise(plans):
@@ -110,7 +111,7 @@ def moved_shares(plans: Sequence[Ints], experts: int, gpus: int, nodes: int) -> 
 
 
 def _mean_and_max(loads: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """The mean and the largest along the last axis of each step's loads: two `[S, L]`."""
+    """The mean and the maximum along the last axis of each step's loads: two arrays `[S, L]`."""
     stacked = np.stack(loads)
     means: Floats = stacked.mean(axis=-1)
     maxima: Floats = stacked.max(axis=-1)
@@ -118,9 +119,9 @@ def _mean_and_max(loads: Sequence[Floats]) -> tuple[Floats, Floats]:
 
 
 def _pairs(phy2log_LR: Ints, experts: int, places: int) -> Ints:
-    """The distinct (layer, place, expert) of a plan as sorted keys (layer * places + place) * experts + expert.
+    """The distinct (layer, place, expert) of a plan, as sorted keys (layer * places + place) * experts + expert.
 
-    Places are GPUs or nodes: equal consecutive runs of slots.
+    Places are GPUs or nodes, which hold equal runs of consecutive slots.
     """
     layers, replicas = phy2log_LR.shape
     place_LR = np.arange(layers)[:, None] * places + np.arange(replicas) // (replicas // places)

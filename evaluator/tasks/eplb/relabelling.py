@@ -1,14 +1,14 @@
-"""One EPLB problem under other names: a fresh permutation of layers and experts, and fresh loads close by.
+"""One EPLB problem under other labels: a new permutation of layers and experts, and slightly changed loads.
 
-Owns: which relabellings leave the problem what it is. Does not know: calls, scores, loads' meaning.
+Owns: which relabellings preserve the problem. Does not know: calls, scores, the meaning of loads.
 
-Layers are permuted; in each layer the blocks of the placement rule (groups, or all experts where placement is
-global) are permuted, and the ids within each block; loads are scaled by one power of two, which float32 holds
-exactly, and each expert's by a factor of its own next to 1, the same in all windows. Slots keep their places.
+A relabelling permutes the layers and, in each layer, the blocks of the placement rule (groups, or all experts if
+placement is global) and the ids within each block. It scales all loads by one power of two, which is exact in float32,
+and each expert's loads by a separate factor near 1, the same in all windows. Slots keep their places.
 
-Without those factors the sorted loads of a window would be the same under all names, and a program could keep a plan
-for them. With them it can at best recognise what is near, and a plan made for that is worse by about as much as drift
-of that size costs (measured on standard cases: 1 to 3 points of balance).
+Without those factors the sorted loads of a window would be the same under all labels, and a program could cache a plan
+for them. With them a program can at best recognise a similar window, and a plan made for that window is worse by about
+as much as drift of that size costs (measured on standard cases: 1 to 3 points of balance).
 
 Shapes: T windows, L layers, E experts, R replicas.
 """
@@ -25,13 +25,13 @@ from evaluator.tasks.eplb.metrics import Ints
 
 MAX_EXPONENT = 8
 JITTER = 2.0**-4
-"""The most by which an expert's load is changed, as a share of it."""
+"""The largest change of an expert's load, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relabelling:
-    """Row i of a relabelled array is layer `layer_L[i]`; id j there is expert `expert_LE[i, j]` of that layer, whose
-    loads are multiplied by `factor_LE[i, j]` and by 2 ** `exponent`.
+    """Row i of a relabelled array is layer `layer_L[i]` of the original; id j in that row is expert `expert_LE[i, j]`
+    of that layer, with its loads multiplied by `factor_LE[i, j]` and by 2 ** `exponent`.
     """
 
     layer_L: Ints
@@ -41,6 +41,7 @@ class Relabelling:
 
     @classmethod
     def draw(cls, layers: int, experts: int, blocks: int, rng: np.random.Generator) -> Relabelling:
+        """A random relabelling that permutes ids within `blocks` equal blocks, and the blocks."""
         size = experts // blocks
         first_LB = rng.permuted(np.tile(np.arange(blocks) * size, (layers, 1)), axis=1)
         within_LBI = rng.permuted(np.tile(np.arange(size), (layers, blocks, 1)), axis=2)
@@ -52,7 +53,7 @@ class Relabelling:
         )
 
     def loads(self, loads: NDArray[Any]) -> NDArray[Any]:
-        """Loads `[L, E]` or `[T, L, E]` under the new names and scale, in the dtype (of floats) given."""
+        """Loads `[L, E]` or `[T, L, E]` under the new labels and scale, in the floating-point dtype of `loads`."""
         moved = loads[..., self.layer_L, :]
         ids = np.broadcast_to(self.expert_LE, moved.shape)
         jittered = np.take_along_axis(moved, ids, axis=-1) * self.factor_LE.astype(loads.dtype)
@@ -60,6 +61,6 @@ class Relabelling:
         return scaled
 
     def plan(self, phy2log_LR: Ints) -> Ints:
-        """A plan in the old names under the new ones."""
+        """A plan `[L, R]` in the original labels, translated to the new ones."""
         new_id_LE = np.argsort(self.expert_LE, axis=1)
         return np.take_along_axis(new_id_LE, phy2log_LR[self.layer_L], axis=1)

@@ -1,6 +1,6 @@
-"""Reading a tensor out of a torch file without importing torch here.
+"""Reading a tensor from a torch file without importing torch here.
 
-Owns: the short-lived process that loads it weights-only and hands back plain numbers. Does not know: what they mean.
+Owns: the short-lived process that loads the file weights-only and returns plain numbers. Does not know: what they mean.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from evaluator.types import WorkloadError
 
 TIMEOUT_S = 120.0
 
-# Runs in a fresh isolated interpreter; its last line on stderr is what the user reads.
+# Runs in a new, isolated interpreter; the user reads its last line on stderr.
 _LOADER = """
 import io, sys
 try:
     import numpy, torch
     content = torch.load(sys.argv[1], map_location="cpu", weights_only=True)
 except Exception as error:
-    sys.exit("torch cannot load it weights-only: " + " ".join(str(error).split())[:300])
+    sys.exit("torch cannot load the file weights-only: " + " ".join(str(error).split())[:300])
 if not isinstance(content, dict) or "logical_count" not in content:
     found = "keys " + ", ".join(sorted(map(str, content))[:5]) if isinstance(content, dict) else type(content).__name__
     sys.exit("expected a dict with logical_count, found " + found)
@@ -48,9 +48,9 @@ def load_pt_counts(path: Path, max_values: int) -> NDArray[np.float64]:
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, env={"PATH": os.defpath})
     except subprocess.TimeoutExpired as error:
-        raise WorkloadError(f"{path}: expected it to load within {TIMEOUT_S:g} s, and it did not") from error
+        raise WorkloadError(f"{path}: torch did not load the file within {TIMEOUT_S:g} s") from error
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise WorkloadError(f"{path}: {said[-1] if said else f'its loader ended with exit code {done.returncode}'}")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise WorkloadError(f"{path}: {lines[-1] if lines else f'the loader ended with exit code {done.returncode}'}")
     counts: NDArray[np.float64] = np.load(io.BytesIO(done.stdout), allow_pickle=False)
     return counts

@@ -1,11 +1,10 @@
 """Recorded expert loads: reading them from files into windows.
 
-Owns: the file formats, how steps are summed into windows, which layers are dropped, and what is wrong with a bad
-file. Does not know: cases, plans, scores. Never imports torch: a `.pt` file is read by a short-lived process of its
-own.
+Owns: the file formats, how steps are summed into windows, which layers are dropped, and the errors about bad files.
+Does not know: cases, plans, scores. Never imports torch: a short-lived child process reads `.pt` files.
 
 Formats, by extension:
-- `.json`, `{"load_history": [{"logical_expert_load": [[..E] x L]}, ...]}`: one entry a step (ADRS).
+- `.json`, `{"load_history": [{"logical_expert_load": [[..E] x L]}, ...]}`: one entry per step (ADRS).
 - `.json`, `{"logical_count": [L][E]}` or `[T][L][E]`: the SGLang recorder's counts as JSON.
 - `.pt`, a dict with the tensor `logical_count`, `[L, E]` or `[T, L, E]`: the recorder's own file, loaded
   weights-only.
@@ -34,23 +33,23 @@ ADRS_STEPS_PER_WINDOW = 100
 MAX_BYTES = 2**29
 MAX_VALUES = 2**26
 MAX_LOAD = 1e30
-"""Far above any token count, and far enough below float32's largest number that a solver's sums stay finite."""
+"""Far above any token count, and so far below float32's maximum that a solver's sums stay finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """Windows `[T, L, E]`, each layer with load in at least one; `notes` say what was left out or summed."""
+    """Windows, float64 `[T, L, E]`; each layer has load in at least one. `notes` say what was dropped or summed."""
 
     loads: Floats
     notes: tuple[str, ...] = ()
 
 
 def read_traces(paths: Sequence[Path], *, steps_per_window: int | None = None) -> Trace:
-    """The windows of the files, in the order given, as one sequence; all must agree in layers and experts.
+    """The windows of the files, in the given order, as one sequence; all files must agree in layers and experts.
 
-    `steps_per_window` steps of a file are summed into one window; by default 100 for ADRS files, whose entries are
-    single steps, and 1 for the others. A last window that is not full is left out, unless it is the file's only
-    one. Layers without load in every window are dropped. Raises WorkloadError.
+    `steps_per_window` steps of a file are summed into one window; the default is 100 for ADRS files, whose entries are
+    single steps, and 1 for the others. An incomplete last window is dropped, unless it is the file's only one. Layers
+    without load in every window are dropped. Raises WorkloadError.
     """
     if not paths:
         raise WorkloadError("expected at least one trace file, found none")
@@ -76,12 +75,12 @@ def read_traces(paths: Sequence[Path], *, steps_per_window: int | None = None) -
 
 
 def _read_steps(path: Path) -> tuple[Floats, int]:
-    """A file's loads `[T, L, E]` and how many of its steps make a window by default."""
+    """A file's loads `[T, L, E]`, and the default number of its steps per window."""
     readers = {".json": _read_json, ".pt": _read_pt, ".npy": _read_npy}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise WorkloadError(
-            f"{path}: expected a trace file ending in {', '.join(readers)}, found {path.suffix or 'none'}"
+            f"{path}: expected a trace file ending in {', '.join(readers)}, found {path.suffix or 'no extension'}"
         )
     try:
         size = path.stat().st_size
@@ -131,7 +130,8 @@ def _read_pt(path: Path) -> tuple[Floats, int]:
 
 def _read_npy(path: Path) -> tuple[Floats, int]:
     try:
-        # Mapped, not read: a header that promises more than the file holds fails before any memory is taken.
+        # We map the file instead of reading it: a header that claims more than the file holds then fails before any
+        # memory is allocated.
         mapped = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, TypeError, OverflowError, EOFError) as error:
         raise WorkloadError(f"{path}: expected a numeric .npy array: {error}") from error
@@ -144,7 +144,7 @@ def _numbers(content: Any, where: str) -> Floats:
     except ValueError as error:
         raise WorkloadError(f"{where}: expected rows of equal length, found a ragged list") from error
     if array.dtype.kind not in "iuf":
-        raise WorkloadError(f"{where}: expected numbers, found something else among them ({array.dtype})")
+        raise WorkloadError(f"{where}: expected numbers, found something else (dtype {array.dtype})")
     if array.size > MAX_VALUES:
         raise WorkloadError(f"{where}: expected at most {MAX_VALUES} loads, found {array.size}: split the file")
     return array.astype(np.float64)
@@ -175,19 +175,19 @@ def _check_loads(loads: Floats, path: Path) -> None:
 
 
 def _sum_steps(steps: Floats, per_window: int, path: Path) -> tuple[Floats, list[str]]:
-    """Windows of `per_window` steps each, and what to say about it."""
+    """Windows of `per_window` steps each, and notes about the summing."""
     count = len(steps)
     if per_window == 1:
         windows, note = steps, []
     elif count < per_window:
         windows = steps.sum(axis=0, keepdims=True)
-        note = [f"{path}: {count} steps, fewer than the {per_window} of a window, summed into one"]
+        note = [f"{path}: {count} steps, fewer than the {per_window} of a window, summed into one window"]
     else:
         full, left = divmod(count, per_window)
         windows = steps[: full * per_window].reshape(full, per_window, *steps.shape[1:]).sum(axis=1)
         note = [f"{path}: {count} steps summed into {full} windows of {per_window}"]
         if left:
-            note[0] += f"; the last {left} steps do not fill one and are left out"
+            note[0] += f"; the last {left} steps do not fill a window and are dropped"
     return windows, note
 
 
@@ -203,7 +203,7 @@ def _drop_empty_layers(loads: Floats, notes: list[str]) -> Trace:
     if idle.size:
         notes = [
             *notes,
-            f"windows without any load, which nothing can be out of balance in: {', '.join(map(str, idle))}",
+            f"windows without any load, whose balance is 1 under every plan: {', '.join(map(str, idle))}",
         ]
     kept.setflags(write=False)
     return Trace(loads=kept, notes=tuple(notes))

@@ -2,12 +2,12 @@
 
 Owns: the model of the loads and its constants. Does not know: cases, plans, scores, files.
 
-The model, per layer: ln load = sigma * z, z a unit normal made of a part shared by each contiguous group of experts
-and a part of each expert's own, so that loads are log-normal and neighbours alike. From window to window z moves in
-two ways of equal weight: a stationary walk, which stays, and a flutter about it, which does not, so that several
-windows tell more than the last one. Both leave the distribution of a window as it is, however long the trace. A
-regime change is one large step of the walk. Every window routes the same number of tokens through each layer, and
-counts are whole.
+The model, per layer: ln load = sigma * z, where z is a unit normal: the sum of a part shared by each contiguous group
+of experts and a part of each expert. So loads are log-normal, and neighbours are similar. From window to window z
+changes by two processes of equal weight: a persistent one (a stationary first-order autoregressive process) and a
+transient one around it (independent noise in every window), so that several windows tell more than the last one. Both
+preserve the distribution of a window, however long the trace. A regime change is one large step of the persistent
+process. Every window routes the same number of tokens through each layer, and counts are integers.
 
 Shapes: T windows, L layers, E experts, G groups of neighbouring experts.
 """
@@ -25,16 +25,16 @@ from evaluator.types import WorkloadError
 Floats = NDArray[np.float64]
 
 TOKENS_PER_EXPERT = 2**18
-"""The mean load. A layer's largest stays far below 2**24, so that float32 holds every count exactly."""
+"""The mean load. A layer's largest load stays far below 2**24, so float32 represents every count exactly."""
 SIGMA_MEDIAN, SIGMA_SPREAD = 0.79, 0.10
 SIGMA_RANGE = (0.55, 0.95)
-"""Standard deviation of ln load of a layer: normal over layers, cut to the range seen in real traces."""
+"""Standard deviation of ln load in a layer: normally distributed over layers, clipped to the range of real traces."""
 FARTHEST = 3.2
-"""No expert lies farther than this many sigma from its layer's middle: real layers peak at some 14 times their mean."""
+"""No expert is more than this many sigma from its layer's median: real layers peak at about 14 times their mean."""
 GROUP_SHARE = 0.27
-"""The share of the variance of ln load that the groups' common parts carry."""
+"""The share of the variance of ln load that comes from the groups' shared parts."""
 REGIME_CHANGE = (0.30, 0.45)
-"""Standard deviation of the log ratio across a regime change (other lengths or tasks), uniform in this range."""
+"""Standard deviation of the log ratio across a regime change (other prompt lengths or tasks), uniform in this range."""
 MAX_VALUES = 2**25
 
 
@@ -42,8 +42,8 @@ MAX_VALUES = 2**25
 class LoadModel:
     """What to generate. `drift`: standard deviation of the log ratio of an expert's loads in consecutive windows.
 
-    `regime_changes`: the windows (1-based among 0..windows-1, so never 0) that begin a new regime. Raises
-    WorkloadError.
+    `regime_changes`: the indices, from 1 to windows - 1, of windows that begin a new regime. Raises WorkloadError for
+    invalid values.
     """
 
     layers: int
@@ -68,12 +68,12 @@ class LoadModel:
         for window in self.regime_changes:
             if not 1 <= window < self.windows:
                 raise WorkloadError(
-                    f"expected regime changes at windows 1 to {self.windows - 1} (0 has none before it), found {window}"
+                    f"expected regime changes at windows 1 to {self.windows - 1} (0 is the first), found {window}"
                 )
 
 
 def generate_loads(model: LoadModel, rng: np.random.Generator) -> Floats:
-    """Token counts `[T, L, E]`, whole numbers in float64; the same model and generator state give the same loads."""
+    """Token counts `[T, L, E]`, integers in float64; the same model and generator state give the same loads."""
     sigma_L1 = np.clip(rng.normal(SIGMA_MEDIAN, SIGMA_SPREAD, (model.layers, 1)), *SIGMA_RANGE)
     flutter_L1 = model.drift / 2 / sigma_L1
     z_LE = _grouped_normal(model, rng)
@@ -90,7 +90,7 @@ def generate_loads(model: LoadModel, rng: np.random.Generator) -> Floats:
 
 
 def _grouped_normal(model: LoadModel, rng: np.random.Generator) -> Floats:
-    """Unit normals `[L, E]` of which each group of `group_size` neighbours shares GROUP_SHARE of the variance."""
+    """Unit normals `[L, E]`; each group of `group_size` neighbours shares GROUP_SHARE of the variance."""
     group_E = np.arange(model.experts) // model.group_size
     shared_LG = rng.standard_normal((model.layers, int(group_E[-1]) + 1))
     own_LE = rng.standard_normal((model.layers, model.experts))
@@ -99,7 +99,9 @@ def _grouped_normal(model: LoadModel, rng: np.random.Generator) -> Floats:
 
 
 def _token_counts(weight_LE: Floats) -> Floats:
-    """Whole counts in proportion to the weights, TOKENS_PER_EXPERT an expert on average, with one sum in all layers."""
+    """Integer counts `[L, E]` in proportion to the weights, TOKENS_PER_EXPERT per expert on average; all layers have
+    the same sum, because we round the cumulative sums.
+    """
     tokens = TOKENS_PER_EXPERT * weight_LE.shape[1]
     upto_LE = np.cumsum(weight_LE, axis=1)
     bounds_LE = np.rint(upto_LE / upto_LE[:, -1:] * tokens)

@@ -1,4 +1,4 @@
-"""Plans for the tests of the EPLB task: random valid ones, a plain greedy one, and the triple that goes with a plan."""
+"""Plans for the tests of the EPLB task: random valid ones, a plain greedy one, and the triple of a plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evaluator.tasks.eplb.cases import placement_blocks
 
 
 def random_plan(sizes: Mapping[str, int], rng: np.random.Generator) -> np.ndarray:
-    """A valid plan `[L, R]`: blocks dealt to nodes, spare slots filled, a node's slots shuffled."""
+    """A random valid plan `[L, R]`: blocks assigned to nodes, spare slots filled, each node's slots shuffled."""
     experts, nodes, blocks = sizes["experts"], sizes["nodes"], placement_blocks(sizes)
     parts = nodes if blocks % nodes == 0 else 1
     size, slots = experts // blocks, sizes["replicas"] // parts
@@ -25,7 +25,7 @@ def random_plan(sizes: Mapping[str, int], rng: np.random.Generator) -> np.ndarra
 
 
 def triple(plan_LR: np.ndarray, experts: int, extra_width: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """phy2log with its log2phy (the largest count and `extra_width` wide) and logcnt, by plain loops."""
+    """phy2log with its log2phy (X = the largest count + `extra_width`) and logcnt, by plain loops."""
     layers, replicas = plan_LR.shape
     logcnt = np.zeros((layers, experts), dtype=np.int64)
     for layer in range(layers):

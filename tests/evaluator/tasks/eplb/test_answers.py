@@ -1,4 +1,4 @@
-"""Reading EPLB answers: valid ones in any integer dtype, every single corruption, and arbitrary arrays."""
+"""Validating EPLB answers: valid ones in any integer dtype, every single corruption, and arbitrary arrays."""
 
 from __future__ import annotations
 
@@ -142,11 +142,11 @@ def test_a_hierarchical_plan_is_one_with_whole_groups_on_nodes(seed: int) -> Non
         assert refusal((plan,), SMALL, "phy2log").reason == "hierarchy"
 
 
-def test_the_form_is_the_runs() -> None:
+def test_the_form_must_be_that_of_the_run() -> None:
     answer = triple(PLAN_README, 12)
-    one = refusal(answer[:1], README, "triple")
-    assert one.reason == "form"
-    assert "expected three arrays (phy2log, log2phy, logcnt), found one array" in one.detail
+    single = refusal(answer[:1], README, "triple")
+    assert single.reason == "form"
+    assert "expected three arrays (phy2log, log2phy, logcnt), found one array" in single.detail
     three = refusal(answer, README, "phy2log")
     assert three.reason == "form"
     assert "expected phy2log alone, one array, found three arrays" in three.detail
@@ -182,13 +182,13 @@ PHY, LOG, CNT = triple(PLAN_README, 12)
             "range",
             "found 18446744073709551615 at layer 0, slot 2",
         ),
-        ((changed(PHY, (0, 12), 1), LOG, CNT), "missing_expert", "found none for expert 0 of layer 0"),
+        ((changed(PHY, (0, 12), 1), LOG, CNT), "missing_expert", "found expert 0 of layer 0 in no slot"),
         (
             (np.array([PHY[0], PHY[1][[8, 1, 2, 3, 4, 5, 6, 7, 0, 9, 10, 11, 12, 13, 14, 15]]]), LOG, CNT),
             "hierarchy",
             "found group 0 of layer 1 on nodes 0, 1",
         ),
-        ((PHY, LOG, changed(CNT, (1, 2), 2)), "logcnt", "expected 1, the slots of expert 2 in"),
+        ((PHY, LOG, changed(CNT, (1, 2), 2)), "logcnt", "expected 1, the number of slots of expert 2"),
         ((PHY, changed(LOG, (0, 1, 1), 13), CNT), "log2phy", "[13, 15] in any order, then -1, found [13, 13]"),
         ((PHY, changed(LOG, (0, 0, 0), 3), CNT), "log2phy", "expert 0 of layer 0, [12] in any order, then -1"),
         ((PHY, changed(LOG, (0, 0, 1), 12), CNT), "log2phy", "found [12, 12]"),
@@ -209,7 +209,7 @@ def test_a_list_of_another_experts_slots_is_refused() -> None:
     assert "the slots of expert 0 of layer 0, [12] in any order, then -1, found [11, -1]" in refused.detail
 
 
-def test_groups_are_dealt_evenly() -> None:
+def test_nodes_need_equal_numbers_of_groups() -> None:
     sizes = EplbCase(layers=1, experts=4, replicas=8, groups=4, nodes=2, gpus=2).sizes
     uneven = np.array([[0, 0, 0, 0, 1, 2, 3, 3]])
     refused = refusal((uneven,), sizes, "phy2log")
@@ -217,14 +217,14 @@ def test_groups_are_dealt_evenly() -> None:
     assert "expected 2 groups on each node, found 1 on node 0 of layer 0" in refused.detail
 
 
-def test_groups_that_do_not_divide_onto_the_nodes_bind_nobody() -> None:
+def test_groups_that_do_not_divide_among_the_nodes_allow_any_plan() -> None:
     sizes = EplbCase(layers=2, experts=6, replicas=8, groups=3, nodes=2, gpus=4).sizes
     assert not is_hierarchical(sizes)
     plan = np.array([[0, 2, 4, 0, 1, 3, 5, 1]] * 2)
     np.testing.assert_array_equal(read_answer((plan,), sizes, "phy2log"), plan)
 
 
-def test_the_plan_is_a_copy_nobody_can_write_to() -> None:
+def test_the_plan_is_a_read_only_copy() -> None:
     mine = PLAN_README.copy()
     plan = read_answer(triple(mine, 12), README, "triple")
     mine[:] = 0

@@ -1,4 +1,4 @@
-"""Ceilings: never above what is possible (brute force on tiny layers), and the known ones of a recorded trace."""
+"""Ceilings: never below what a plan reaches (brute force on tiny layers), and known values of a recorded trace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ loads = st.one_of(st.integers(0, 20).map(float), st.floats(0, 1e6, allow_subnorm
 
 
 def counts_of(experts: int, replicas: int) -> Iterator[tuple[int, ...]]:
-    """All ways to give each expert at least one of `replicas`."""
+    """All ways to distribute `replicas`, at least one per expert."""
     for cuts in combinations(range(1, replicas), experts - 1):
         yield tuple(np.diff((0, *cuts, replicas)).tolist())
 
@@ -44,7 +44,7 @@ def fillings(slots: tuple[int, ...], size: int) -> tuple[tuple[tuple[int, ...], 
 
 
 def optimum(load_E: list[float], replicas: int, gpus: int) -> float:
-    """The least largest GPU load over all counts and placements, by trying them all."""
+    """The minimum of the largest GPU load over all counts and placements, by brute force."""
     best = np.inf
     filling = np.array(fillings(tuple(range(replicas)), replicas // gpus))
     for counts in counts_of(len(load_E), replicas):
@@ -111,14 +111,14 @@ def test_a_hierarchy_of_many_groups_still_has_a_bound() -> None:
 
 
 def test_greedy_falls_short_of_the_optimum_on_two_slots() -> None:
-    """Known figures: greedy 232, the optimum 196.67 with counts 4, 3, 1, 3, 1, 1, 1, 2."""
+    """Known values: greedy 232, the optimum 196.67 with counts 4, 3, 1, 3, 1, 1, 1, 2."""
     load_E = np.array([600.0, 560, 120, 120, 20, 10, 10, 10])
     greedy = greedy_plan(load_E, 16, 8)[None]
     assert gpu_loads(greedy, load_E[None], 8).max() == pytest.approx(232)
 
     best, best_counts = np.inf, ()
     for counts in counts_of(8, 16):
-        # With two slots a GPU, heaviest with lightest is optimal.
+        # With two slots per GPU, pairing the heaviest with the lightest is optimal.
         pieces = np.sort(np.repeat(load_E / counts, counts))
         largest = (pieces[:8] + pieces[:7:-1]).max()
         if largest < best - 1e-9:
@@ -142,7 +142,7 @@ def test_greedy_falls_short_of_the_optimum_on_two_slots() -> None:
         ("global-ep72", 1.0),
         ("global-ep144", 0.9443),
         ("global-ep32-tight", 0.9119),
-        # A bound on one split of groups to nodes, the best by sums, would be .8055: another one packs to .809.
+        # The split of groups that is best by sums alone would give .8055; another split packs to .809.
         ("hier-ep32-tight", 0.8096),
     ],
 )

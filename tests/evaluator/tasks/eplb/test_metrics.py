@@ -1,4 +1,4 @@
-"""The figures of plans, against plain loops and by hand."""
+"""The metrics of plans, against plain loops and values computed by hand."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_loads_agree_with_plain_loops(seed: int) -> None:
     assert on_gpus.sum() == pytest.approx(load.sum())
 
 
-def test_figures_worked_out_by_hand() -> None:
+def test_metrics_match_values_computed_by_hand() -> None:
     """Two layers, two GPUs of two slots: layer 0 carries 6 | 2, layer 1 carries 2 | 2."""
     plan = np.array([[0, 0, 1, 2], [0, 1, 0, 2]])
     load = np.array([[6.0, 1, 1], [2, 1, 1]])
@@ -47,8 +47,8 @@ def test_figures_worked_out_by_hand() -> None:
 def test_a_layer_without_load_counts_for_nothing() -> None:
     plan = np.array([[0, 0, 1, 2]] * 2)
     load = np.array([[6.0, 1, 1], [0, 0, 0]])
-    both, one = same_window_figures([plan], load[None], 2), same_window_figures([plan[:1]], load[None, :1], 2)
-    assert both == one
+    both, first = same_window_figures([plan], load[None], 2), same_window_figures([plan[:1]], load[None, :1], 2)
+    assert both == first
     assert same_window_figures([plan], np.zeros((1, 2, 3)), 2)["mean_layer_balance"] == 1
     assert ratio(0, 0) == 1
 

@@ -1,4 +1,4 @@
-"""Relabelling: the same problem under other names, near the one it was made from."""
+"""Relabelling: the same problem under other labels, with slightly changed loads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_plan_is_judged_on_the_loads_it_was_made_for(size: EplbCase, seed: int
 
 
 @given(cases, seeds)
-def test_history_and_the_old_plan_take_the_same_names(size: EplbCase, seed: int) -> None:
+def test_history_and_the_old_plan_get_the_same_labels(size: EplbCase, seed: int) -> None:
     task, case, plans, rng = setting(size, seed)
     variation = task.vary(case, 1, plans, rng)
     history, old = variation.call.offered["history"], variation.call.offered["old_phy2log"]
@@ -61,7 +61,7 @@ def test_history_and_the_old_plan_take_the_same_names(size: EplbCase, seed: int)
 
 
 @given(cases, seeds)
-def test_loads_are_the_same_numbers_times_one_power_of_two_and_nearly_one(size: EplbCase, seed: int) -> None:
+def test_loads_change_by_one_power_of_two_and_a_factor_near_one(size: EplbCase, seed: int) -> None:
     task, case, plans, _ = setting(size, seed)
     call = task.vary(case, 1, plans, np.random.default_rng(seed)).call
     blocks = placement_blocks(case.sizes)
@@ -77,8 +77,8 @@ def test_loads_are_the_same_numbers_times_one_power_of_two_and_nearly_one(size: 
     assert (block_LBI == block_LBI[:, :, :1]).all()
 
 
-def test_sorted_loads_never_come_again() -> None:
-    """What a program could recognise a window by, whatever the names, is fresh on every call."""
+def test_sorted_loads_never_repeat() -> None:
+    """The sorted loads, by which a program could recognise a window under any labels, are new on every call."""
     task, case, plans, rng = setting(EplbCase(layers=3, experts=8, replicas=12, groups=4, nodes=2, gpus=4), 0)
     seen = set()
     for _ in range(50):
@@ -87,8 +87,8 @@ def test_sorted_loads_never_come_again() -> None:
     assert len(seen) == 150
 
 
-def test_variations_move_layers_groups_and_ids() -> None:
-    """Over many draws every layer, group and id is seen in every place, and so is every scale."""
+def test_variations_permute_layers_groups_and_ids() -> None:
+    """Over many draws every layer, group and id appears in every place, and every scale appears."""
     rng = np.random.default_rng(0)
     places, scales = set(), set()
     for _ in range(300):

@@ -1,4 +1,4 @@
-"""The EPLB task: its contract, its options, what a solver is given, and what a pass is scored on."""
+"""The EPLB task: its contract, its options, what a solver receives, and how a pass is scored."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SIZES = {"layers": 3, "experts": 16, "replicas": 24, "groups": 4, "nodes": 2, "g
 
 
 class TestTriple(TaskContract):
-    """Global placement, also where the groups do not go evenly on the nodes."""
+    """Global placement, also if the groups do not divide among the nodes."""
 
     def make(self) -> Task:
         return Eplb(sizes=(FLAT, ODD), windows=4)
 
     def plan(self, case: Case, call: Call) -> np.ndarray:
-        """Greedy on each node, to which groups go in falling order of load, back and forth."""
+        """Greedy on each node; groups go to the nodes in falling order of load, back and forth."""
         weight_LE, sizes = call.args[0], case.sizes
         assert isinstance(weight_LE, np.ndarray)
         nodes = sizes["nodes"] if is_hierarchical(sizes) else 1
@@ -70,12 +70,12 @@ class TestHierarchy(TestTriple):
         return Eplb(sizes=(SMALL,), windows=3)
 
 
-def test_hard_cases_hold_what_they_say() -> None:
-    """Each kind of trouble once: no load, one loaded expert, ties, huge and tiny, whole numbers, odd sizes."""
+def test_hard_cases_match_their_descriptions() -> None:
+    """Each difficulty once: no load, one loaded expert, ties, huge and tiny loads, integers, odd sizes."""
     hard = Eplb(sizes=(FLAT,)).hard_cases(0)
-    weights = [call.args[0] for call in (one.call for one in hard)]
+    weights = [case.call.args[0] for case in hard]
     assert {weight.dtype for weight in weights if isinstance(weight, np.ndarray)} == {np.dtype("f4"), np.dtype("i8")}
-    sizes = [one.case.sizes for one in hard]
+    sizes = [case.case.sizes for case in hard]
     for trait in (
         [not weight.any() for weight in weights],
         [weight.any() and not weight.any(axis=1).all() for weight in weights],
@@ -110,7 +110,7 @@ def test_the_defaults_are_the_six_standard_cases_at_full_size() -> None:
     }
 
 
-def test_options_of_a_config_are_understood() -> None:
+def test_options_of_a_config_are_read() -> None:
     task = Eplb.from_options(
         {"cases": ["global-ep72", SIZES, {**SIZES, "name": "mine"}], "form": "phy2log", "windows": 2, "drift": 0.1}
     )
@@ -156,7 +156,7 @@ def test_options_of_a_config_are_understood() -> None:
         ({"steps_per_window": 10}, "steps_per_window: is an option of traces"),
     ],
 )
-def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], says: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(WorkloadError, match=says):
         Eplb.from_options(options)
 
@@ -211,7 +211,7 @@ def test_a_trace_replaces_the_generated_loads_and_sets_the_layers(tmp_path: Path
     assert task.notes == ("dropped 1 of 5 layers, zero in every window: 2",)
 
 
-def test_a_trace_counts_by_its_content_not_its_place(tmp_path: Path) -> None:
+def test_identity_of_a_trace_depends_on_its_content_not_its_path(tmp_path: Path) -> None:
     loads = np.ones((2, 3, 16))
     tasks = [Eplb(sizes=(SMALL,), traces=(write_npy(tmp_path / name, loads),)) for name in ("a.npy", "b.npy")]
     other = Eplb(sizes=(SMALL,), traces=(write_npy(tmp_path / "c.npy", 2 * loads),))
@@ -229,12 +229,12 @@ def test_a_trace_of_one_window_is_scored_on_itself(tmp_path: Path) -> None:
     assert score.metrics["moved_share"] == 0
 
 
-def test_a_trace_of_other_experts_is_refused(tmp_path: Path) -> None:
+def test_a_trace_with_another_number_of_experts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkloadError, match="case flat: expected the 32 experts of the trace, found 16"):
         Eplb(sizes=(FLAT,), traces=(write_npy(tmp_path / "t.npy", np.ones((3, 32))),))
 
 
-def test_a_solver_is_given_the_window_the_sizes_and_what_is_on_offer() -> None:
+def test_a_solver_receives_the_window_the_sizes_and_the_offered_parameters() -> None:
     task = Eplb(sizes=(SMALL,), windows=4)
     case = task.cases(0)[0]
     plans = tuple(random_plan(case.sizes, np.random.default_rng(i)) for i in range(3))
@@ -270,7 +270,7 @@ def test_plans_are_scored_on_the_next_window() -> None:
     assert score.metrics["gap"] == score.ceiling - score.value
 
 
-def test_doing_nothing_keeps_the_first_plan() -> None:
+def test_do_nothing_metrics_are_those_of_the_first_plan() -> None:
     task = Eplb(sizes=(FLAT,), windows=3)
     case = task.cases(0)[0]
     first, second = (random_plan(case.sizes, np.random.default_rng(i)) for i in range(2))
@@ -281,7 +281,7 @@ def test_doing_nothing_keeps_the_first_plan() -> None:
     assert both.metrics["moved_share"] > 0 == still.metrics["moved_share"]
 
 
-def test_scoring_asks_for_a_plan_of_each_step() -> None:
+def test_scoring_needs_a_plan_of_each_step() -> None:
     task = Eplb(sizes=(FLAT,), windows=3)
     case = task.cases(0)[0]
     with pytest.raises(ValueError, match="expected 2 plans, found 1"):

@@ -1,4 +1,4 @@
-"""Reading recorded loads: every format, what is summed and dropped, and one clear error for every bad file."""
+"""Reading recorded loads: every format, summing and dropping, and one clear error for every bad file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def save_npy(path: Path, array: np.ndarray) -> Path:
 
 @pytest.fixture(scope="module")
 def pt_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of files saved by torch, in another process, as the recorder saves its own."""
+    """A folder of files that torch saved in another process, as the recorder does."""
     code = """
 import sys, torch
 loads = torch.arange(1, 37).reshape(2, 3, 6)
@@ -54,7 +54,8 @@ def test_an_adrs_history_becomes_windows_of_a_hundred_steps(tmp_path: Path) -> N
     trace = read_traces([save_json(tmp_path / "t.json", adrs(steps))])
     np.testing.assert_array_equal(trace.loads, [steps[:100].sum(axis=0), steps[100:200].sum(axis=0)])
     assert (
-        "230 steps summed into 2 windows of 100; the last 30 steps do not fill one and are left out" in trace.notes[0]
+        "230 steps summed into 2 windows of 100; the last 30 steps do not fill a window and are dropped"
+        in trace.notes[0]
     )
 
 
@@ -73,7 +74,7 @@ def test_the_steps_of_a_window_can_be_chosen(tmp_path: Path) -> None:
 def test_fewer_steps_than_a_window_are_one_window(tmp_path: Path) -> None:
     trace = read_traces([save_json(tmp_path / "t.json", adrs(LOADS))])
     np.testing.assert_array_equal(trace.loads, LOADS.sum(axis=0, keepdims=True))
-    assert "4 steps, fewer than the 100 of a window, summed into one" in trace.notes[0]
+    assert "4 steps, fewer than the 100 of a window, summed into one window" in trace.notes[0]
 
 
 @pytest.mark.parametrize("loads", [LOADS, LOADS[0]], ids=["T-L-E", "L-E"])
@@ -106,7 +107,7 @@ def test_several_files_are_one_sequence_of_windows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_traces([second, first]).loads, LOADS[[1, 2, 0]])
 
 
-def test_only_layers_that_are_zero_in_every_window_go(tmp_path: Path) -> None:
+def test_only_layers_that_are_zero_in_every_window_are_dropped(tmp_path: Path) -> None:
     loads = LOADS.copy()
     loads[:, 0] = 0
     loads[1, 2] = 0
@@ -115,23 +116,23 @@ def test_only_layers_that_are_zero_in_every_window_go(tmp_path: Path) -> None:
     assert trace.notes == ("dropped 1 of 3 layers, zero in every window: 0",)
 
 
-def test_layers_are_dropped_alike_from_all_files(tmp_path: Path) -> None:
-    one, other = LOADS[0].copy(), LOADS[1].copy()
-    one[:2] = 0
-    other[0] = 0
-    files = [save_npy(tmp_path / "a.npy", one), save_npy(tmp_path / "b.npy", other)]
-    np.testing.assert_array_equal(read_traces(files).loads, [one[1:], other[1:]])
+def test_the_same_layers_are_dropped_from_all_files(tmp_path: Path) -> None:
+    first, second = LOADS[0].copy(), LOADS[1].copy()
+    first[:2] = 0
+    second[0] = 0
+    files = [save_npy(tmp_path / "a.npy", first), save_npy(tmp_path / "b.npy", second)]
+    np.testing.assert_array_equal(read_traces(files).loads, [first[1:], second[1:]])
 
 
-def test_an_idle_window_stays_and_is_told_of(tmp_path: Path) -> None:
+def test_an_idle_window_is_kept_and_noted(tmp_path: Path) -> None:
     loads = LOADS.copy()
     loads[2] = 0
     trace = read_traces([save_npy(tmp_path / "t.npy", loads)])
     assert trace.loads.shape == loads.shape
-    assert trace.notes == ("windows without any load, which nothing can be out of balance in: 2",)
+    assert trace.notes == ("windows without any load, whose balance is 1 under every plan: 2",)
 
 
-def test_the_windows_cannot_be_written_to(tmp_path: Path) -> None:
+def test_the_windows_are_read_only(tmp_path: Path) -> None:
     assert not read_traces([save_npy(tmp_path / "t.npy", LOADS)]).loads.flags.writeable
 
 
@@ -219,7 +220,7 @@ def test_a_bad_npy_file_is_one_clear_error(tmp_path: Path, content: bytes, says:
     assert str(path) in str(error.value)
 
 
-def test_arrays_that_are_no_loads_are_refused(tmp_path: Path) -> None:
+def test_arrays_that_are_not_loads_are_refused(tmp_path: Path) -> None:
     objects = tmp_path / "objects.npy"
     np.save(objects, np.array([[1, "a"]], dtype=object), allow_pickle=True)
     for array, says in (
@@ -257,14 +258,14 @@ def test_a_bad_pt_file_is_one_clear_error_and_runs_nothing(pt_files: Path, monke
     assert not (pt_files / "boom").exists()
 
 
-def test_files_that_are_no_traces_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_traces_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "t.csv").write_text("1,2")
     for name, says in (
         ("folder.json", "expected a trace file, found something that is not a file"),
         ("none.json", "none.json: cannot be read: No such file"),
         ("t.csv", r"expected a trace file ending in .json, .pt, .npy, found .csv"),
-        ("t", "found none"),
+        ("t", "found no extension"),
     ):
         with pytest.raises(WorkloadError, match=says):
             read_traces([tmp_path / name])
@@ -293,7 +294,7 @@ def test_files_of_different_sizes_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the recorded traces are not here")
-def test_recorded_traces_read_as_a_sequence() -> None:
+def test_recorded_traces_are_read_as_a_sequence() -> None:
     trace = read_traces([SHARED / "prefill_in1024.json", SHARED / "prefill_in4096.json"])
     assert trace.loads.shape == (2, 58, 256)
     assert trace.notes == ("dropped 3 of 61 layers, zero in every window: 0, 1, 2",)

@@ -1,4 +1,4 @@
-"""Generated loads have the statistics of recorded ones."""
+"""Generated loads have the statistics of recorded loads."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def gini(row: np.ndarray) -> float:
     return float(((2 * np.arange(1, n + 1) - n - 1) * rising).sum() / (n * rising.sum()))
 
 
-def log_ratio_sd(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.log(other / one).std(axis=-1).mean())
+def log_ratio_sd(before: np.ndarray, after: np.ndarray) -> float:
+    return float(np.log(after / before).std(axis=-1).mean())
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_window_is_like_a_recorded_one(seed: int) -> None:
-    """The ranges are those seen in traces of DeepSeek-V3: per trace, the figure of the median layer."""
+    """The ranges come from traces of DeepSeek-V3: per trace, the value of the median layer."""
     window = loads(seed, windows=1)[0]
     sigma = np.log(window).std(axis=1)
     peak = window.max(axis=1) / window.mean(axis=1)
@@ -48,8 +48,8 @@ def test_a_window_is_like_a_recorded_one(seed: int) -> None:
 @pytest.mark.parametrize("drift", [0.03, 0.05, 0.15])
 def test_windows_drift_by_as_much_as_asked(drift: float) -> None:
     series = loads(drift=drift)
-    for one, other in pairwise(series):
-        assert log_ratio_sd(one, other) == pytest.approx(drift, rel=0.1)
+    for before, after in pairwise(series):
+        assert log_ratio_sd(before, after) == pytest.approx(drift, rel=0.1)
 
 
 def test_without_drift_nothing_changes() -> None:
@@ -57,7 +57,7 @@ def test_without_drift_nothing_changes() -> None:
     assert log_ratio_sd(series[0], series[2]) < 1e-4
 
 
-def test_drift_adds_up_and_leaves_the_distribution_as_it_is() -> None:
+def test_drift_accumulates_and_preserves_the_distribution() -> None:
     series = loads(windows=60, drift=0.15)
     assert log_ratio_sd(series[0], series[30]) > 3 * log_ratio_sd(series[0], series[1])
     spread = [float(np.log(window).std(axis=1).mean()) for window in series]
@@ -66,13 +66,13 @@ def test_drift_adds_up_and_leaves_the_distribution_as_it_is() -> None:
 
 def test_a_regime_change_is_a_larger_change_at_its_window_only() -> None:
     series = loads(windows=6, regime_changes=(3,))
-    steps = [log_ratio_sd(one, other) for one, other in pairwise(series)]
+    steps = [log_ratio_sd(before, after) for before, after in pairwise(series)]
     assert 0.27 <= steps[2] <= 0.46
     assert max(steps[:2] + steps[3:]) < 0.06
 
 
 def test_the_mean_of_two_windows_tells_more_than_the_last() -> None:
-    """What history-aware solvers live on: part of the drift does not stay."""
+    """Solvers that use the history gain from this: part of the drift is transient."""
     series = np.log(loads(windows=40))
     before, last, following = series[:-2], series[1:-1], series[2:]
     assert ((before + last) / 2 - following).std() < (last - following).std()
@@ -87,13 +87,13 @@ def test_counts_are_whole_the_same_in_all_layers_and_exact_in_float32() -> None:
     assert series.min() >= 0
 
 
-def test_the_generators_state_decides() -> None:
+def test_loads_depend_on_the_generator_state() -> None:
     np.testing.assert_array_equal(loads(3), loads(3))
     assert not np.array_equal(loads(3), loads(4))
 
 
 @pytest.mark.parametrize("experts", [1, 2, 33])
-def test_any_number_of_experts_will_do(experts: int) -> None:
+def test_any_number_of_experts_works(experts: int) -> None:
     series = loads(layers=1, experts=experts, windows=2)
     assert series.shape == (2, 1, experts)
     assert np.isfinite(series).all()
@@ -112,6 +112,6 @@ def test_any_number_of_experts_will_do(experts: int) -> None:
         ({"regime_changes": (5,)}, "windows 1 to 4"),
     ],
 )
-def test_a_model_that_cannot_be_is_refused(changes: dict[str, Any], says: str) -> None:
+def test_an_invalid_model_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(WorkloadError, match=says):
         model(**changes)
