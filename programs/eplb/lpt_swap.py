@@ -1,10 +1,10 @@
-"""Greedy placement refined by swaps: the heaviest GPU exchanges replicas with any other as long as that lowers it.
+"""Greedy placement refined by swaps: the heaviest GPU swaps replicas with any other GPU while that lowers its load.
 
 The start is the plan of `vectorised_greedy.py`. A swap keeps every count, and both replicas stay on their node, so
 the plan stays valid. The refinement runs over all nodes of all layers at once, in NumPy on the CPU.
 
 Letters in the shapes: L layers, E experts, R replicas (slots), X the largest number of replicas of one expert;
-N rows that are planned on their own, I items in a row, P packs, K slots of a pack.
+N rows that are planned independently, I items in a row, P packs, K slots of a pack.
 """
 
 # EVOLVE-BLOCK-START
@@ -105,7 +105,7 @@ def swap_heaviest(weight: torch.Tensor, slot: torch.Tensor, num_packs: int) -> t
     """
     num_rows, num_items = weight.shape
     item_at = inverse(slot).numpy()
-    # A row's packs weigh 1 on average: float32 is then enough, and half the memory to walk through.
+    # We scale a row's packs to weigh 1 on average: float32 then suffices, and halves the memory traffic.
     unit = weight.sum(dim=1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny) / num_packs
     weight_at = (weight / unit).float().gather(1, torch.from_numpy(item_at)).numpy()
     pack_weight = weight_at.reshape(num_rows, num_packs, -1).sum(axis=2)

@@ -1,10 +1,10 @@
-"""A valid placement that looks at no load: the lowest rung of the ladder, which every solver should beat.
+"""A valid random placement that ignores all loads: the baseline that every solver should beat.
 
 Spare replicas go to random experts, groups to random nodes and replicas to random GPUs. The draws come from torch's
 global generator, so `torch.manual_seed` before a call repeats its plan.
 
 Letters in the shapes: L layers, E experts, R replicas (slots), X the largest number of replicas of one expert;
-N rows that are planned on their own, I items in a row, P packs.
+N rows that are planned independently, I items in a row, P packs.
 """
 
 # EVOLVE-BLOCK-START

@@ -1,10 +1,10 @@
-"""Zig-zag placement: replicas in descending order of load are dealt to the packs forth and back, with no loop at all.
+"""Zig-zag placement: replicas in descending order of load are dealt to the packs back and forth, without any loop.
 
-Replication and the hierarchy are those of `greedy.py`. Dealing ignores how much a pack has already got: it is much
+Replication and the hierarchy are those of `greedy.py`. Dealing ignores the load that a pack already has: it is much
 faster than greedy packing and visibly worse.
 
 Letters in the shapes: L layers, E experts, R replicas (slots), X the largest number of replicas of one expert;
-N rows that are planned on their own, I items in a row, P packs.
+N rows that are planned independently, I items in a row, P packs.
 """
 
 # EVOLVE-BLOCK-START
