@@ -21,9 +21,9 @@ from evaluator.types import EvaluatorError
 
 _PROBE = """
 import json, os, torch
-found = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+devices = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
 visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ""
-gpus = [[gpu.name, str(getattr(gpu, "uuid", ""))] for gpu in found]
+gpus = [[gpu.name, str(getattr(gpu, "uuid", ""))] for gpu in devices]
 print(json.dumps({"visible": visible, "gpus": gpus, "cuda": str(getattr(torch.version, "cuda", None) or "")}))
 """
 _DRIVER = Path("/dev/nvidiactl")

@@ -34,7 +34,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def lock_folder() -> Path:
-    """The first folder that all users may write to; if there is none, this process's temporary folder."""
+    """The first folder that all users may write to; if no such folder exists, this process's temporary folder."""
     for name in _FOLDERS:
         with contextlib.suppress(OSError):
             if Path(name).stat().st_mode & 0o1777 == 0o1777:

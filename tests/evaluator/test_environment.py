@@ -146,6 +146,6 @@ def test_busy_machine_gives_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_torch_version_is_that_of_the_workers() -> None:
     code = "import sys; from evaluator.environment import torch_version; print(torch_version(), 'torch' in sys.modules)"
     root = Path(environment.__file__).resolve().parents[1]
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root).stdout
-    version, imported = said.split()
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root).stdout
+    version, imported = output.split()
     assert version[0].isdigit() and imported == "False"

@@ -41,18 +41,18 @@ ENVIRONMENTS = st.builds(
 )
 
 
-@given(one=ENVIRONMENTS, other=ENVIRONMENTS)
-def test_differences_and_fingerprints_agree(one: Environment, other: Environment) -> None:
-    alike = one.fingerprint == other.fingerprint
-    assert (one.differences(other) == ()) == (one.differing(other) == ()) == alike
-    assert len(one.differences(other)) == len(other.differences(one))
-    assert one.fingerprint == replace(one).fingerprint and one.differences(one) == ()
+@given(first=ENVIRONMENTS, second=ENVIRONMENTS)
+def test_differences_and_fingerprints_agree(first: Environment, second: Environment) -> None:
+    alike = first.fingerprint == second.fingerprint
+    assert (first.differences(second) == ()) == (first.differing(second) == ()) == alike
+    assert len(first.differences(second)) == len(second.differences(first))
+    assert first.fingerprint == replace(first).fingerprint and first.differences(first) == ()
 
 
-@given(one=ENVIRONMENTS, name=st.sampled_from(["kernel", "sandbox", "warnings", "scatter", "empty_call_us"]))
-def test_irrelevant_fields_do_not_change_the_fingerprint(one: Environment, name: str) -> None:
+@given(first=ENVIRONMENTS, name=st.sampled_from(["kernel", "sandbox", "warnings", "scatter", "empty_call_us"]))
+def test_irrelevant_fields_do_not_change_the_fingerprint(first: Environment, name: str) -> None:
     other = {"kernel": "9", "sandbox": "L0", "warnings": ("busy",), "scatter": 2.0, "empty_call_us": 77}[name]
-    assert one.differences(replace(one, **{name: other})) == ()  # type: ignore[arg-type]
+    assert first.differences(replace(first, **{name: other})) == ()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_driver_is_text_that_looks_like_a_version(
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(environment, "_DRIVER_VERSION", version)
-    said = {"visible": "", "gpus": [["A", ""]]} | ({} if cuda is None else {"cuda": cuda})
-    assert [target.driver for target in environment._targets(json.dumps(said))] == [driver]
+    report = {"visible": "", "gpus": [["A", ""]]} | ({} if cuda is None else {"cuda": cuda})
+    assert [target.driver for target in environment._targets(json.dumps(report))] == [driver]
     assert gpus.driver_version() == ("" if tool is None else tool.split()[0])
 
 

@@ -27,8 +27,8 @@ try:
 except Exception as error:
     sys.exit("torch cannot load the file weights-only: " + " ".join(str(error).split())[:300])
 if not isinstance(content, dict) or "logical_count" not in content:
-    found = "keys " + ", ".join(sorted(map(str, content))[:5]) if isinstance(content, dict) else type(content).__name__
-    sys.exit("expected a dict with logical_count, found " + found)
+    actual = "keys " + ", ".join(sorted(map(str, content))[:5]) if isinstance(content, dict) else type(content).__name__
+    sys.exit("expected a dict with logical_count, found " + actual)
 counts = content["logical_count"]
 if not isinstance(counts, torch.Tensor) or counts.layout != torch.strided or counts.is_complex():
     sys.exit("expected logical_count to be a dense tensor of numbers, found " + str(type(counts).__name__))

@@ -104,8 +104,8 @@ def _read_json(path: Path) -> tuple[Floats, int]:
         return _adrs_steps(content["load_history"], path), ADRS_STEPS_PER_WINDOW
     if isinstance(content, dict) and "logical_count" in content:
         return _with_time(_numbers(content["logical_count"], f"{path}: logical_count"), path), 1
-    found = f"keys {', '.join(sorted(map(str, content))[:5])}" if isinstance(content, dict) else type(content).__name__
-    raise WorkloadError(f"{path}: expected an object with load_history or logical_count, found {found}")
+    actual = f"keys {', '.join(sorted(map(str, content))[:5])}" if isinstance(content, dict) else type(content).__name__
+    raise WorkloadError(f"{path}: expected an object with load_history or logical_count, found {actual}")
 
 
 def _adrs_steps(history: Any, path: Path) -> Floats:

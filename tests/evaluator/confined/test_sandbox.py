@@ -51,8 +51,8 @@ def _said(executor: LocalExecutor, body: str) -> str:
 
 
 def _status(executor: LocalExecutor) -> dict[str, str]:
-    said = _said(executor, "open('/proc/self/status').read().replace(chr(10), '|').replace(chr(9), '')")
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in said.split("|"))}
+    text = _said(executor, "open('/proc/self/status').read().replace(chr(10), '|').replace(chr(9), '')")
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.split("|"))}
 
 
 def test_kernel_confirms_the_level(executor: LocalExecutor) -> None:
@@ -89,8 +89,8 @@ def test_threads_are_bounded_where_the_kernel_counts_them_by_namespace(executor:
     if executor.ready.level != "L2" or version < (6, 14):
         pytest.skip("this kernel has no pid_max per namespace")
     machine = Path("/proc/sys/kernel/pid_max").read_text()
-    said = _said(executor, "open('/proc/sys/kernel/pid_max').read()")
-    assert not said.isdigit()  # a candidate must not read it
+    limit = _said(executor, "open('/proc/sys/kernel/pid_max').read()")
+    assert not limit.isdigit()  # a candidate must not read it
     source = (
         "import threading, time\n"
         "def solve(weight, count):\n"

@@ -126,8 +126,8 @@ def rebalance_experts(weight, *sizes):
                 for row, ids, plan, of in _kept if (row.shape, of) == (ranked.shape, sizes)
                 for layer_ in range(len(weight))]
         if near:
-            met[layer] = min(near, key=lambda found: found[0])
-    if len(met) < len(weight) or max(found[0] for found in met.values()) > 0.1:
+            met[layer] = min(near, key=lambda match: match[0])
+    if len(met) < len(weight) or max(match[0] for match in met.values()) > 0.1:
         phy2log, log2phy, logcnt = solve(weight, *sizes)
         _kept.append((ranked, order, phy2log, sizes))
         return phy2log, log2phy, logcnt

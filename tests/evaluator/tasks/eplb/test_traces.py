@@ -247,7 +247,7 @@ def test_a_bad_pt_file_is_one_clear_error_and_runs_nothing(pt_files: Path, monke
     monkeypatch.chdir(pt_files)
     (pt_files / "pickle.pt").write_bytes(pickle.dumps({"logical_count": Boom()}))
     for name, says in (
-        ("pickle.pt", "torch cannot load it weights-only"),
+        ("pickle.pt", "torch cannot load the file weights-only"),
         ("keys.pt", "expected a dict with logical_count, found keys counts"),
         ("huge.pt", "expected at most 67108864 loads, found 8000000000"),
     ):
