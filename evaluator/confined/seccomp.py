@@ -19,54 +19,39 @@ import platform
 import struct
 from functools import cache
 
-# fmt: off
-_X86 = {
-    "socket": 41, "connect": 42, "accept": 43, "bind": 49, "listen": 50, "accept4": 288,
-    "fork": 57, "vfork": 58, "clone": 56, "clone3": 435,
-    "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "pidfd_getfd": 438,
-    "pidfd_open": 434,
-    "process_madvise": 440, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
-    "unshare": 272, "setns": 308, "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "move_mount": 429,
-    "open_tree": 428, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "keyctl":
-    250, "add_key": 248, "request_key": 249, "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "init_module":
-    175, "finit_module": 313, "delete_module": 176, "kexec_load": 246, "kexec_file_load": 320, "reboot": 169,
-    "swapon": 167, "swapoff": 168, "settimeofday": 164, "clock_settime": 227, "adjtimex": 159, "clock_adjtime": 305,
-    "acct": 163, "quotactl": 179, "syslog": 103, "personality": 135, "open_by_handle_at": 304, "name_to_handle_at":
-    303, "sched_setaffinity": 203, "setpriority": 141, "ioprio_set": 251, "sched_setparam": 142,
-    "sched_setscheduler": 144, "sched_setattr": 314, "inotify_init": 253, "inotify_init1": 294, "fanotify_init": 300,
-    "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "semget": 64, "msgget": 68, "mq_open": 240,
-    "kill": 62, "tgkill": 234, "tkill": 200, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
-    "pidfd_send_signal": 424, "prlimit64": 302,
-    "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93, "lchown": 94, "fchownat":
-    260, "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280, "setxattr": 188, "lsetxattr": 189,
-    "fsetxattr": 190, "setxattrat": 463, "removexattr": 197, "lremovexattr": 198, "fremovexattr": 199,
-    "removexattrat": 466, "file_setattr": 469, "truncate": 76,
-}
-_ARM = {
-    "socket": 198, "connect": 203, "accept": 202, "bind": 200, "listen": 201, "accept4": 242,
-    "clone": 220, "clone3": 435,
-    "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272, "pidfd_getfd": 438,
-    "pidfd_open": 434,
-    "process_madvise": 440, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
-    "unshare": 97, "setns": 268, "mount": 40, "umount2": 39, "pivot_root": 41, "chroot": 51, "move_mount": 429,
-    "open_tree": 428,
-    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "mount_setattr": 442,
-    "keyctl": 219, "add_key": 217, "request_key": 218, "bpf": 280, "perf_event_open": 241, "userfaultfd": 282,
-    "init_module": 105, "finit_module": 273, "delete_module": 106, "kexec_load": 104, "kexec_file_load": 294,
-    "reboot": 142,
-    "swapon": 224, "swapoff": 225, "settimeofday": 170, "clock_settime": 112, "adjtimex": 171, "clock_adjtime": 266,
-    "acct": 89, "quotactl": 60, "syslog": 116, "personality": 92, "open_by_handle_at": 265, "name_to_handle_at": 264,
-    "sched_setaffinity": 122, "setpriority": 140, "ioprio_set": 30, "sched_setparam": 118, "sched_setscheduler": 119,
-    "sched_setattr": 274, "inotify_init1": 26, "fanotify_init": 262,
-    "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "semget": 190, "msgget": 186, "mq_open": 180,
-    "kill": 129, "tgkill": 131, "tkill": 130, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
-    "pidfd_send_signal": 424, "prlimit64": 261,
-    "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchown": 55, "fchownat": 54, "utimensat": 88, "setxattr": 5,
-    "lsetxattr": 6, "fsetxattr": 7, "setxattrat": 463, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
-    "removexattrat": 466, "file_setattr": 469, "truncate": 45,
-}
-# fmt: on
-_TABLES = {"x86_64": (0xC000003E, _X86), "aarch64": (0xC00000B7, _ARM)}
+_NUMBERS = """
+    socket 41 198; connect 42 203; accept 43 202; bind 49 200; listen 50 201; accept4 288 242; fork 57 -;
+    vfork 58 -; clone 56 220; clone3 435 435; ptrace 101 117; process_vm_readv 310 270; process_vm_writev 311 271;
+    kcmp 312 272; pidfd_getfd 438 438; pidfd_open 434 434; process_madvise 440 440; io_uring_setup 425 425;
+    io_uring_enter 426 426; io_uring_register 427 427; unshare 272 97; setns 308 268; mount 165 40; umount2 166 39;
+    pivot_root 155 41; chroot 161 51; move_mount 429 429; open_tree 428 428; fsopen 430 430; fsconfig 431 431;
+    fsmount 432 432; fspick 433 433; mount_setattr 442 442; keyctl 250 219; add_key 248 217; request_key 249 218;
+    bpf 321 280; perf_event_open 298 241; userfaultfd 323 282; init_module 175 105; finit_module 313 273;
+    delete_module 176 106; kexec_load 246 104; kexec_file_load 320 294; reboot 169 142; swapon 167 224;
+    swapoff 168 225; settimeofday 164 170; clock_settime 227 112; adjtimex 159 171; clock_adjtime 305 266;
+    acct 163 89; quotactl 179 60; syslog 103 116; personality 135 92; open_by_handle_at 304 265;
+    name_to_handle_at 303 264; sched_setaffinity 203 122; setpriority 141 140; ioprio_set 251 30;
+    sched_setparam 142 118; sched_setscheduler 144 119; sched_setattr 314 274; inotify_init 253 -;
+    inotify_init1 294 26; fanotify_init 300 262; memfd_create 319 279; memfd_secret 447 447; shmget 29 194;
+    semget 64 190; msgget 68 186; mq_open 240 180; kill 62 129; tgkill 234 131; tkill 200 130;
+    rt_sigqueueinfo 129 138; rt_tgsigqueueinfo 297 240; pidfd_send_signal 424 424; prlimit64 302 261; chmod 90 -;
+    fchmod 91 52; fchmodat 268 53; fchmodat2 452 452; chown 92 -; fchown 93 55; lchown 94 -; fchownat 260 54;
+    utime 132 -; utimes 235 -; futimesat 261 -; utimensat 280 88; setxattr 188 5; lsetxattr 189 6; fsetxattr 190 7;
+    setxattrat 463 463; removexattr 197 14; lremovexattr 198 15; fremovexattr 199 16; removexattrat 466 466;
+    file_setattr 469 469; truncate 76 45
+"""
+"""A system call, its number on x86_64 and on aarch64 (`-`: it does not exist there); one after another, `;` between."""
+
+
+@cache
+def _numbers(column: int) -> dict[str, int]:
+    """The numbers by name: of x86_64 in column 1, of aarch64 in column 2."""
+    rows = (row.split() for row in _NUMBERS.split(";"))
+    return {row[0]: int(row[column]) for row in rows if row[column] != "-"}
+
+
+_ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
+"""By machine: its audit number (linux/audit.h) and its column of `_NUMBERS`."""
 _SPECIAL = frozenset(("fork", "vfork", "clone", "clone3", "kill", "tgkill", "prlimit64"))
 _FILE_CALLS = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat", "truncate")
 _FOR_COMPILERS = frozenset(("fork", "vfork", "tkill", "memfd_create", *_FILE_CALLS))
@@ -81,12 +66,12 @@ _NR, _ARCH, _ARG0 = 0, 4, 16
 
 def call_number(name: str) -> int:
     """The number of a system call on this machine. Raises KeyError if we have no table for its calling convention."""
-    return _TABLES[platform.machine()][1][name]
+    return _numbers(_ARCHITECTURES[platform.machine()][1])[name]
 
 
 def supported() -> bool:
     """Whether we have a table for this machine's calling convention."""
-    return platform.machine() in _TABLES
+    return platform.machine() in _ARCHITECTURES
 
 
 @cache
@@ -96,7 +81,8 @@ def program(*, allow_processes: bool, own_pid: int) -> bytes:
     Without `allow_processes` the process may create threads only, and may signal `own_pid` only (older Landlock
     versions do not restrict signals). It may set resource limits on itself only.
     """
-    arch, table = _TABLES[platform.machine()]
+    arch, column = _ARCHITECTURES[platform.machine()]
+    table = _numbers(column)
     code: list[tuple[int, int, int, int]] = [
         (_LD_W_ABS, 0, 0, _ARCH),
         (_JEQ, 1, 0, arch),
