@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Self
+from typing import Self, TypeVar
 
 from evaluator import environment
 from evaluator.executors import EXECUTORS, Ready
@@ -55,6 +55,7 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+Outcome = TypeVar("Outcome")
 
 
 def _call_seed(seed: int, *parts: object) -> int:
@@ -149,36 +150,42 @@ class Judge:
 
         Raises EvaluatorError.
         """
+        report = progress or self._quiet
+
+        def judge() -> Verdict:
+            worker, passes = self._pass(source, report)
+            self._passed = (source, passes)
+            return self._measure(source, worker, passes, report)
+
+        return self._judged(source, judge)
+
+    def qualify(self, source: str, *, progress: Report | None = None) -> tuple[CaseQuality, ...] | Rejected:
+        """The quality of a program on every case, without measuring its run time. Raises EvaluatorError."""
+
+        def judge() -> tuple[CaseQuality, ...]:
+            _, passes = self._pass(source, progress or self._quiet)
+            return tuple(self.task.score(case, passes[case.name]) for case in self.cases)
+
+        return self._judged(source, judge)
+
+    def _judged(self, source: str, judge: Callable[[], Outcome]) -> Outcome | Rejected:
+        """What `judge` returns, or why the program was rejected; no process of it is left afterwards."""
         refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
         if refused is not None:
             return refused
-        report = progress or self._quiet
         self._begin()
         try:
-            worker = self._load(source)
-            self._ask_hard_cases(worker)
-            passes = self._quality_pass(worker, report)
-            self._passed = (source, passes)
-            return self._measure(source, worker, passes, report)
+            return judge()
         except Stopped as stopped:
             return stopped.verdict
         finally:
             self._executor.end()
 
-    def qualify(self, source: str, *, progress: Report | None = None) -> tuple[CaseQuality, ...] | Rejected:
-        """The quality of a program on every case, without measuring its run time. Raises EvaluatorError."""
-        refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
-        if refused is not None:
-            return refused
-        try:
-            worker = self._load(source)
-            self._ask_hard_cases(worker)
-            passes = self._quality_pass(worker, progress or self._quiet)
-            return tuple(self.task.score(case, passes[case.name]) for case in self.cases)
-        except Stopped as stopped:
-            return stopped.verdict
-        finally:
-            self._executor.end()
+    def _pass(self, source: str, report: Report) -> tuple[Worker, dict[str, Plans]]:
+        """A worker in which the program passed the hard cases, and its plans. Raises Stopped."""
+        worker = self._load(source)
+        self._ask_hard_cases(worker)
+        return worker, self._quality_pass(worker, report)
 
     def _load(self, source: str) -> Worker:
         worker = self._open()
@@ -278,12 +285,9 @@ class Judge:
         `better` means faster, with a probability of error of at most 1 - level. Rejected if the program itself fails
         or its answers are worse than before. Raises OtherFailed if the other program fails twice.
         """
-        refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
-        if refused is not None:
-            return refused
         report = progress or self._quiet
-        self._begin()
-        try:
+
+        def judge() -> Duel:
             if self._passed[0] != source:
                 self._passed = (source, self._quality_pass(self._load(source), report))
                 self._executor.end()
@@ -292,10 +296,8 @@ class Judge:
             except OtherFailed:
                 self._executor.end()
                 return self._duel(source, other, other_name, level, report)
-        except Stopped as stopped:
-            return stopped.verdict
-        finally:
-            self._executor.end()
+
+        return self._judged(source, judge)
 
     def _duel(self, source: str, other: str, name: str, level: float, report: Report) -> Duel:
         settings = self.settings.timing
