@@ -10,8 +10,9 @@ from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.gpus import promise as gpu_memory_promise
 from evaluator.measuring.stats import combined_speedup, joined
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
-from evaluator.shipped import DEFAULT_REFERENCE, shipped
-from evaluator.tasks import TASKS
+from evaluator.shipped import shipped
+from evaluator.task_protocol import Column, Ladder, Task, TaskKind, TaskOption
+from evaluator.tasks import DEFAULT_TASK, TASKS
 from evaluator.types import (
     Case,
     CaseQuality,
@@ -27,12 +28,11 @@ from evaluator.types import (
     Samples,
     Score,
     Scored,
-    Task,
     Verdict,
 )
 
 __all__ = [
-    "DEFAULT_REFERENCE",
+    "DEFAULT_TASK",
     "EXECUTORS",
     "LEVELS",
     "PROMISES",
@@ -40,6 +40,7 @@ __all__ = [
     "Case",
     "CaseQuality",
     "CaseScore",
+    "Column",
     "Comparison",
     "Duel",
     "Environment",
@@ -47,6 +48,7 @@ __all__ = [
     "Interval",
     "Judge",
     "JudgeSettings",
+    "Ladder",
     "Lane",
     "LocalExecutor",
     "OtherFailed",
@@ -57,6 +59,8 @@ __all__ = [
     "Score",
     "Scored",
     "Task",
+    "TaskKind",
+    "TaskOption",
     "TimingSettings",
     "Verdict",
     "combined_speedup",

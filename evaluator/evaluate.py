@@ -25,6 +25,7 @@ from evaluator.measuring.contest import Contest, Plans, read_answer
 from evaluator.scoring import score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
+from evaluator.task_protocol import Task
 from evaluator.types import (
     CaseQuality,
     Duel,
@@ -35,7 +36,6 @@ from evaluator.types import (
     Rejected,
     Samples,
     Scored,
-    Task,
     Verdict,
 )
 from evaluator.worker_handle import Stopped, Worker

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from evaluator.measuring import stats
-from evaluator.types import CaseQuality, CaseScore, Quality, Samples, Score, Task
+from evaluator.task_protocol import Task
+from evaluator.types import CaseQuality, CaseScore, Quality, Samples, Score
 
 
 def score_cases(qualities: Sequence[CaseQuality], samples: Sequence[Samples]) -> tuple[CaseScore, ...]:
@@ -27,9 +28,10 @@ def score_cases(qualities: Sequence[CaseQuality], samples: Sequence[Samples]) ->
 
 
 def score_program(task: Task, qualities: Sequence[CaseQuality], samples: Sequence[Samples]) -> Score:
-    """The score over all cases: arithmetic means of quality, ceiling and the task's headline metrics; geometric means
-    of run time and speedup.
+    """The score over all cases: arithmetic means of quality, ceiling and of the task's columns; geometric means of run
+    time and speedup.
     """
+    keys = [column.key for column in task.columns]
     cases = score_cases(qualities, samples)
     return Score(
         quality=Quality(
@@ -40,5 +42,5 @@ def score_program(task: Task, qualities: Sequence[CaseQuality], samples: Sequenc
         runtime_ms=stats.geometric_mean([case.runtime_ms for case in cases]),
         speedup=stats.combined_speedup(samples),
         cases=cases,
-        metrics={name: fmean(quality.metrics[name] for quality in qualities) for name in task.headline_metrics},
+        metrics={name: fmean(quality.metrics[name] for quality in qualities) for name in keys},
     )

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-DEFAULT_REFERENCE = "programs/eplb/vectorised_greedy.py"
-PHY2LOG_REFERENCE = "programs/eplb/vectorised_greedy_phy2log.py"
-"""The same algorithm, for programs that return `phy2log` alone: programs are compared within one form."""
-
 
 def shipped(relative: str) -> Path:
-    """The path of a shipped file such as `programs/eplb/greedy.py` or `configs/quickstart.yaml`.
+    """The path of a shipped file such as `configs/quickstart.yaml`.
 
     Raises FileNotFoundError, naming the file, where this installation does not hold it.
     """

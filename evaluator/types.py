@@ -1,7 +1,7 @@
 """The values the judge speaks in.
 
-Owns: what a case, a call, an answer, a score and a verdict are, and the protocol a task fulfils.
-Does not know: how a program is run, timed or archived, nor that a search exists.
+Owns: what a case, a call, an answer, a score and a verdict are. Does not know: any task (`task_protocol` says what one
+is), how a program is run, timed or archived, nor that a search exists.
 
 Units are in the names (`runtime_ms`, `candidate_us`). For every quality, higher is better.
 """
@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,8 +58,8 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 class Case:
     """One workload: its sizes and the judge's own copy of its data.
 
-    `sizes` are the integers a solver is told (for EPLB: layers, experts, replicas, groups, nodes, gpus).
-    `data` is the task's own array (for EPLB: loads, float64 `[windows, layers, experts]`), made read-only.
+    `sizes` are the integers a solver is told (how many items, how many bins). `data` is the task's own array, of any
+    dtype and shape (what each item weighs, in each window of time), made read-only.
     """
 
     name: str
@@ -101,7 +101,7 @@ Answer = tuple[Array, ...]
 """What a solver returned, as the judge's own numpy copies: any dtype, any shape, nothing checked yet."""
 
 Plan = Array
-"""A validated answer in the task's canonical form (for EPLB: `phy2log`, int64 `[layers, replicas]`)."""
+"""A validated answer in the task's canonical form: one array (such as the item in each slot)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,87 +308,3 @@ class Duel:
     certain: Interval
     samples: Sequence[Samples]
     environment: Environment
-
-
-class Task(Protocol):
-    """A packing problem as the judge sees it: pure functions from values to values, numpy only.
-
-    The quality pass of a case is `steps(case)` calls in order, each made from the plans before it. Timed calls are
-    variations of one of these steps.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> int: ...
-    @property
-    def entry_point(self) -> str: ...
-    @property
-    def quality_name(self) -> str: ...
-    @property
-    def quality_key(self) -> str:
-        """The key under which reports show the quality (for EPLB: `balance`)."""
-        ...
-
-    @property
-    def headline_metrics(self) -> tuple[str, ...]:
-        """Metrics whose mean over cases is shown beside the quality (for EPLB: `same_window_balance`)."""
-        ...
-
-    @property
-    def tolerance(self) -> float:
-        """How far below the quality pass the mean `step_quality` of timed answers may lie, and other differences a
-        quarter as far; chance comes on top.
-        """
-        ...
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was done to the workload without being asked (layers dropped, say), for people to read."""
-        ...
-
-    def cases(self, seed: int) -> tuple[Case, ...]:
-        """The run's cases under a seed. Raises WorkloadError."""
-        ...
-
-    def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
-        """Small calls that trip solvers up, judged for validity only. Together they take milliseconds."""
-        ...
-
-    def identity(self) -> Mapping[str, Any]:
-        """Everything of the task that affects scores, as JSON values (part of the config hash)."""
-        ...
-
-    def steps(self, case: Case) -> int: ...
-
-    def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
-        """The call of quality step `step`, given the plans of the steps before it."""
-        ...
-
-    def vary(self, case: Case, step: int, plans: tuple[Plan, ...], rng: np.random.Generator) -> Variation:
-        """A fresh variation of step `step`; `plans` are those of the whole quality pass."""
-        ...
-
-    def call_bytes(self, case: Case) -> int:
-        """The most bytes the arrays of one call take."""
-        ...
-
-    def answer_bytes(self, case: Case) -> int:
-        """The most bytes a valid answer's arrays can take."""
-        ...
-
-    def read(self, case: Case, answer: Answer) -> Plan:
-        """Validate an answer. Raises InvalidAnswer."""
-        ...
-
-    def step_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """The quality of one plan, comparable between a quality step and its variations."""
-        ...
-
-    def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """What the plan of a step adds to the score of the pass (for EPLB: its balance on the window to come)."""
-        ...
-
-    def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
-        """The quality of a whole pass over a case."""
-        ...

@@ -18,7 +18,8 @@ import numpy as np
 from evaluator.measuring import timing
 from evaluator.measuring.clocks import Clocks
 from evaluator.settings import TimingSettings
-from evaluator.types import Answer, Call, Case, InvalidAnswer, OtherFailed, Plan, Samples, Task
+from evaluator.task_protocol import Task
+from evaluator.types import Answer, Call, Case, InvalidAnswer, OtherFailed, Plan, Samples
 from evaluator.worker_handle import Stopped, Worker, stop
 
 PINGS = 5

@@ -1,13 +1,13 @@
-"""The problems the judge knows, by name: each a factory from a config's options. Adding one is one line here."""
+"""The problems the judge knows, by name. Adding one is a folder and a line here; `README.md` says how."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from evaluator.task_protocol import TaskKind
+from evaluator.tasks import eplb
 
-from evaluator.tasks.eplb import Eplb
-from evaluator.types import Task
-
-TASKS: dict[str, Callable[[Mapping[str, Any]], Task]] = {
-    "eplb": Eplb.from_options,
+TASKS: dict[str, TaskKind] = {
+    "eplb": eplb.KIND,
 }
+
+DEFAULT_TASK, *_ = TASKS
+"""What the command line takes for the task where none is named: the first."""

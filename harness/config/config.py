@@ -16,10 +16,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from evaluator import Task
 from evaluator.settings import JudgeSettings, Lane, TimingSettings
-from evaluator.shipped import DEFAULT_REFERENCE, PHY2LOG_REFERENCE, shipped
+from evaluator.shipped import shipped
 from evaluator.tasks import TASKS
-from evaluator.types import EvaluatorError, Task
+from evaluator.types import EvaluatorError
 from harness.config import models as model_settings
 from harness.config.document import ConfigError, Document, Step, key_path, override, read
 from harness.config.files import File, find, find_all
@@ -339,18 +340,14 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     def found(written: str, *steps: str | int) -> File:
         return find(written, folder, f"{document.where(steps)}: {key_path(steps)}")
 
-    if settings.judge.reference is None and settings.task.name != "eplb":
-        raise ConfigError(
-            f"{name}: judge.reference: expected a program to time {settings.task.name} against, found nothing"
-        )
-    default = PHY2LOG_REFERENCE if settings.task.options.get("form") == "phy2log" else DEFAULT_REFERENCE
     traces = tuple(found(trace, "task", "traces", at) for at, trace in enumerate(settings.task.traces))
+    task = _task(settings, traces, document)
     return Config(
         name=name,
         settings=settings,
-        task=_task(settings, traces, document),
+        task=task,
         program=found(settings.program, "program"),
-        reference=found(settings.judge.reference or default, "judge", "reference"),
+        reference=found(settings.judge.reference or task.reference, "judge", "reference"),
         patches=_patches(settings, folder, document),
         traces=traces,
         prompts=_folder(settings.proposer.prompts, folder),

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evaluator import Task
 from evaluator.screen import ALLOWED_IMPORTS
 from evaluator.settings import JudgeSettings
-from evaluator.types import Task
 from harness.types import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
-    """What a task's brief may state. `identity` is the task's own (for EPLB: `form`, `cases`, `loads`)."""
+    """What a task's brief may state. `identity` is what the task says of itself, keys of its own included."""
 
     name: str
     entry_point: str

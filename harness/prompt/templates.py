@@ -24,9 +24,10 @@ SUFFIX = ".j2"
 
 
 def read_templates(folder: Path | None = None) -> Mapping[str, str]:
-    """The texts of all templates by name (`patch.j2`, `tasks/eplb.j2`): those in `folder`, else the shipped ones.
+    """The texts of all templates by name: those in `folder`, else the shipped ones.
 
-    A folder may hold any of them, and others that these include. Raises HarnessError.
+    A name is a path such as `patch.j2`; `tasks/NAME.j2` is the brief of the task NAME. A folder may hold any of them,
+    and others that these include. Raises HarnessError.
     """
     texts = dict(_texts(shipped(SHIPPED)))
     if folder is not None:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Protocol, Self
 
+from evaluator import Task
 from evaluator.settings import JudgeSettings
-from evaluator.types import Rejected, Task
+from evaluator.types import Rejected
 from harness.llm.bandit import BanditSettings
 from harness.select import Standing
 from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn

@@ -74,7 +74,7 @@ class Gatherer:
 
     def __init__(self, options: ProposerOptions) -> None:
         self._options = options
-        self._metrics = () if options.task is None else options.task.headline_metrics
+        self._metrics = () if options.task is None else tuple(column.key for column in options.task.columns)
         self._sources = Memo()
         self._patches = Memo()
 

@@ -5,7 +5,7 @@ Owns: how an attempt, a front and a conclusion are worded for people. Does not k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import geometric_mean
 
 from rich.console import RenderableType
@@ -14,7 +14,16 @@ from rich.text import Text
 
 from evaluator import Interval, Rejected, Scored, Task
 from harness.readings.lineage import Find, Gain, first_parent, gain, unlike
-from harness.report.tables import balances, figures, milliseconds, plain_table, ratio, ratio_interval, titled
+from harness.report.tables import (
+    figures,
+    headings,
+    metric_cells,
+    milliseconds,
+    plain_table,
+    ratio,
+    ratio_interval,
+    titled,
+)
 from harness.select import Standing
 from harness.text import one_line
 from harness.types import Entry
@@ -104,7 +113,7 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
     table = plain_table()
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("name", no_wrap=True, overflow="ellipsis", min_width=12)
-    figures(table, task.quality_key, "ceiling", "same\nwindow", "ms", "speed-up")
+    figures(table, task.quality_key, "ceiling", *headings(task.columns), "ms", "speed-up")
     shown = list(result.front)
     if result.seed is not None and result.seed not in shown:
         shown.append(result.seed)
@@ -116,7 +125,9 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
         table.add_row(
             f"best {entry.number}" if best else str(entry.number),
             escape(one_line(entry.name, _DETAIL)),
-            *balances(score.quality.value, score.metrics, score.quality.ceiling),
+            f"{score.quality.value:.4f}",
+            f"{score.quality.ceiling:.4f}",
+            *metric_cells(task.columns, score.metrics),
             milliseconds(score.runtime_ms),
             ratio_interval(score.speedup),
             style="bold" if best else "",
@@ -142,14 +153,18 @@ def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, n
     table = plain_table()
     table.add_column("case", no_wrap=True)
     table.add_column("program", no_wrap=True)
-    figures(table, task.quality_key, "same\nwindow", "ms", "times as fast")
+    figures(table, task.quality_key, *headings(task.columns), "ms", "times as fast")
+
+    def cells(quality: float, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        return f"{quality:.4f}", *metric_cells(task.columns, metrics)
+
     for old, new in zip(seed.score.cases, direct.score.cases, strict=True):
-        before, after = (balances(case.quality.value, case.quality.metrics) for case in (old, new))
+        before, after = (cells(case.quality.value, case.quality.metrics) for case in (old, new))
         table.add_row(new.quality.case, "seed", *before, milliseconds(new.reference_ms))
         speed = (milliseconds(new.runtime_ms), ratio_interval(new.speedup))
         table.add_row("", "best", *after, *speed, style="bold", end_section=True)
     if len(direct.score.cases) > 1:
-        before, after = (balances(score.quality.value, score.metrics) for score in (seed.score, direct.score))
+        before, after = (cells(score.quality.value, score.metrics) for score in (seed.score, direct.score))
         table.add_row(
             "all", "seed", *before, milliseconds(geometric_mean(case.reference_ms for case in direct.score.cases))
         )

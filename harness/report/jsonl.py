@@ -50,7 +50,7 @@ def verdict_record(
     """The record of one judged program. Every key is always there; what a rejected program does not have is null."""
     record: dict[str, Any] = {"program": program, "task": task.name, "device": device, "verdict": "rejected"}
     record |= {"stage": None, "reason": None, "detail": None}
-    record |= {"quality": None, task.quality_key: None} | dict.fromkeys(task.headline_metrics)
+    record |= {"quality": None, task.quality_key: None} | dict.fromkeys(column.key for column in task.columns)
     record |= {"runtime_ms": None, "speedup": None, "cases": []}
     if isinstance(verdict, Scored):
         score = verdict.score

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evaluator import CaseQuality, Environment, Interval, Rejected, Scored, Task, Verdict
+from evaluator import CaseQuality, Column, Environment, Interval, Ladder, Rejected, Scored, Task, Verdict
 from harness.text import one_line, visible
 
 _LINE, _NAME = 800, 80
@@ -70,17 +70,19 @@ def environment_line(environment: Environment, seed: int) -> str:
     )
 
 
-def balances(quality: float, metrics: Mapping[str, float], ceiling: float | None = None) -> tuple[str, ...]:
-    """Cells for a quality, its ceiling where given, and the balance on the same window where there is one."""
-    same = metrics.get("same_window_balance")
-    shown = (quality,) if ceiling is None else (quality, ceiling)
-    return (*(f"{value:.4f}" for value in shown), "" if same is None else f"{same:.4f}")
+def headings(columns: Sequence[Column]) -> tuple[str, ...]:
+    """What stands over the cells of `metric_cells`."""
+    return tuple(column.heading for column in columns)
 
 
-def _with_gap(quality: float, ceiling: float, metrics: Mapping[str, float]) -> tuple[str, ...]:
-    """The cells of `balances` with the gap to the ceiling, in points, between."""
-    shown, top, same = balances(quality, metrics, ceiling)
-    return shown, top, f"{100 * (ceiling - quality):.2f}", same
+def metric_cells(columns: Sequence[Column], metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """A cell for each column; it is empty where a score of an earlier version lacks the metric."""
+    return tuple(f"{metrics[column.key]:.4f}" if column.key in metrics else "" for column in columns)
+
+
+def _with_gap(quality: float, ceiling: float) -> tuple[str, ...]:
+    """Cells for a quality, its ceiling, and the gap between, in points."""
+    return f"{quality:.4f}", f"{ceiling:.4f}", f"{100 * (ceiling - quality):.2f}"
 
 
 def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableType:
@@ -88,16 +90,16 @@ def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableTyp
     score = verdict.score
     table = plain_table()
     table.add_column("case", no_wrap=True)
-    figures(table, task.quality_key, "ceiling", "gap,\npoints", "same\nwindow", "ms", "speed-up")
+    figures(table, task.quality_key, "ceiling", "gap,\npoints", *headings(task.columns), "ms", "speed-up")
     for case in score.cases:
         quality = case.quality
-        cells = _with_gap(quality.value, quality.ceiling, quality.metrics)
+        cells = (*_with_gap(quality.value, quality.ceiling), *metric_cells(task.columns, quality.metrics))
         table.add_row(
             Text(one_line(quality.case, _NAME)), *cells, milliseconds(case.runtime_ms), ratio_interval(case.speedup)
         )
     if len(score.cases) > 1:
         table.add_section()
-        cells = _with_gap(score.quality.value, score.quality.ceiling, score.metrics)
+        cells = (*_with_gap(score.quality.value, score.quality.ceiling), *metric_cells(task.columns, score.metrics))
         table.add_row("all", *cells, milliseconds(score.runtime_ms), ratio_interval(score.speedup), style="bold")
     return titled(program, table)
 
@@ -144,45 +146,57 @@ def metrics_table(verdict: Scored, *, program: str) -> RenderableType:
 
 
 def ladder_table(
-    rungs: Mapping[str, Sequence[CaseQuality]], separated: Mapping[str, bool], metric: str
+    rungs: Mapping[str, Sequence[CaseQuality]], separated: Mapping[str, bool], ladder: Ladder
 ) -> RenderableType:
-    """Known programs from worst to best on the same window, and whether the metric tells them apart."""
+    """Programs of known order from worst to best, and whether each case tells them apart."""
     table = plain_table()
     table.add_column("case", no_wrap=True)
     figures(table, *rungs)
     table.add_column("told\napart")
     for at, case in enumerate(next(iter(rungs.values()))):
-        cells = [f"{qualities[at].metrics[metric]:.4f}" for qualities in rungs.values()]
+        cells = [f"{qualities[at].metrics[ladder.metric]:.4f}" for qualities in rungs.values()]
         told = separated[case.case]
         table.add_row(case.case, *cells, Text("yes" if told else "no", style="green" if told else "yellow"))
     tied = [case for case, told in separated.items() if not told]
     note = "every case tells every rung apart"
     if tied:
-        note = (
-            f"{', '.join(tied)}: rungs tie. With two slots a GPU sorting and folding is already optimal, so "
-            "snake, greedy and swaps must tie there; elsewhere a tie says that the case measures little."
-        )
-    return titled(f"Ladder: {metric} of programs of known order", table, note)
+        note = f"{', '.join(tied)}: rungs tie. {ladder.note}"
+    return titled(f"Ladder: {ladder.metric} of programs of known order", table, note)
 
 
-def change_table(before: Scored, after: Scored) -> RenderableType:
+def change_table(before: Scored, after: Scored, *, task: Task) -> RenderableType:
     """What a change buys and costs: quality in points (hundredths), time as a ratio, each by case."""
     table = plain_table()
     table.add_column("case", no_wrap=True)
-    figures(table, "points", "same window,\npoints", "times the run time")
+    figures(table, "points", *(_in_points(column) for column in task.columns), "times the run time")
     for old, new in zip(before.score.cases, after.score.cases, strict=True):
         table.add_row(
             new.quality.case,
             _points(old.quality.value, new.quality.value),
-            _points(old.quality.metrics.get("same_window_balance"), new.quality.metrics.get("same_window_balance")),
+            *_metric_points(task.columns, old.quality.metrics, new.quality.metrics),
             _times(old.speedup, new.speedup),
         )
     if len(before.score.cases) > 1:
         table.add_section()
-        same = [score.metrics.get("same_window_balance") for score in (before.score, after.score)]
-        quality = _points(before.score.quality.value, after.score.quality.value)
-        table.add_row("all", quality, _points(*same), _times(before.score.speedup, after.score.speedup), style="bold")
+        first, second = before.score, after.score
+        table.add_row(
+            "all",
+            _points(first.quality.value, second.quality.value),
+            *_metric_points(task.columns, first.metrics, second.metrics),
+            _times(first.speedup, second.speedup),
+            style="bold",
+        )
     return titled("The change, after against before", table, "points: hundredths of quality")
+
+
+def _in_points(column: Column) -> str:
+    """A column's heading over differences, on a line, with their unit on the next."""
+    return f"{column.heading.replace(chr(10), ' ')},\npoints"
+
+
+def _metric_points(columns: Sequence[Column], old: Mapping[str, float], new: Mapping[str, float]) -> tuple[str, ...]:
+    """By how much each column's metric differs, in points."""
+    return tuple(_points(old.get(column.key), new.get(column.key)) for column in columns)
 
 
 def _points(old: float | None, new: float | None) -> str:

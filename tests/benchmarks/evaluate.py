@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from evaluator import TASKS, Judge, JudgeSettings, LocalExecutor, Scored, TimingSettings, cores
 from evaluator.settings import Lane, SandboxLevel
-from evaluator.types import Task
+from evaluator.task_protocol import Task
 from tests.benchmarks.machine import describe
 
 TINY = {"layers": 2, "experts": 8, "replicas": 8, "groups": 1, "nodes": 1, "gpus": 4}

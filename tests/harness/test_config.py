@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator import DEFAULT_REFERENCE, shipped
+from evaluator import shipped
 from evaluator.settings import JudgeSettings, Lane
 from harness.config import Config, ConfigError, difference, load
 from harness.config.document import key_path
@@ -72,7 +72,7 @@ class TestValues:
         assert config.judge == JudgeSettings()
         assert config.objective == Pareto()
         assert config.budget == Budget(attempts=3)
-        assert config.reference.path == shipped(DEFAULT_REFERENCE)
+        assert config.reference.path == shipped("programs/eplb/vectorised_greedy.py")
         assert {file.path.parent for file in config.patches} == {shipped("programs/eplb/patches")}
         assert config.settings.search.rule == "front"
 

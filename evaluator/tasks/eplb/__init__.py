@@ -1,5 +1,9 @@
 """Expert-parallel load balancing (EPLB): the task, its workloads and its metrics, in one folder."""
 
+from evaluator.task_protocol import TaskKind
+from evaluator.tasks.eplb.about import OPTIONS
 from evaluator.tasks.eplb.task import Eplb
 
-__all__ = ["Eplb"]
+KIND = TaskKind(build=Eplb.from_options, options=OPTIONS)
+
+__all__ = ["KIND", "Eplb"]

@@ -1,8 +1,9 @@
 """Expert-parallel load balancing (EPLB) as the judge sees it.
 
 Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
-is run or timed. Beside it: validation in `answers`, relabelling in `relabelling`, figures in `metrics`, ceilings in
-`bounds`, hard cases in `hard_cases`, generated loads in `workloads`, recorded ones in `traces`.
+is run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, relabelling
+in `relabelling`, figures in `metrics`, ceilings in `bounds`, hard cases in `hard_cases`, generated loads in
+`workloads`, recorded ones in `traces`.
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
@@ -22,7 +23,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers, metrics
+from evaluator.tasks.eplb.about import COLUMNS, LADDER, REFERENCES
 from evaluator.tasks.eplb.answers import FORMS, Form
 from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
@@ -128,8 +131,17 @@ class Eplb:
         return "balance"
 
     @property
-    def headline_metrics(self) -> tuple[str, ...]:
-        return ("same_window_balance",)
+    def columns(self) -> tuple[Column, ...]:
+        return COLUMNS
+
+    @property
+    def reference(self) -> str:
+        """Greedy placement in whole tensors, in the form of this task."""
+        return REFERENCES[self.form]
+
+    @property
+    def ladder(self) -> Ladder | None:
+        return LADDER if self.form == "triple" else None
 
     @property
     def tolerance(self) -> float:

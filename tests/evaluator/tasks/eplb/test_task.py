@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluator.task_protocol import Task
 from evaluator.tasks import TASKS
 from evaluator.tasks.eplb import Eplb
 from evaluator.tasks.eplb.cases import STANDARD_CASES, EplbCase, is_hierarchical
 from evaluator.tasks.eplb.metrics import balance
-from evaluator.types import Answer, Call, Case, Task, WorkloadError
-from tests.contracts import TaskContract
+from evaluator.types import Answer, Call, Case, WorkloadError
+from tests.evaluator.contracts import TaskContract
 from tests.evaluator.tasks.eplb.plans import greedy_plan, random_plan, triple
 
 SMALL = EplbCase(layers=3, experts=16, replicas=24, groups=4, nodes=2, gpus=8)

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan, Task
+from evaluator.task_protocol import Task
+from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan
 
 
 def arrays(call: Call) -> list[np.ndarray]:
@@ -110,7 +111,7 @@ class TaskContract:
             score = task.score(case, plans)
             assert score.case == case.name
             assert score.value <= score.ceiling + 1e-9
-            assert set(task.headline_metrics) <= set(score.metrics)
+            assert set({column.key for column in task.columns}) <= set(score.metrics)
             assert score == task.score(case, plans)
 
     def test_hostile_answers_are_refused_with_a_reason(self, task: Task) -> None:

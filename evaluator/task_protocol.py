@@ -1,0 +1,167 @@
+"""What a task is to everything outside its folder.
+
+Owns: the protocol a task fulfils, and what it says of itself to reports and to the command line. Does not know: any one
+task, how programs are run, how reports are laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from evaluator.types import Answer, Call, Case, CaseQuality, HardCase, Plan, Variation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A metric that tables show beside the quality. A score holds its mean over the cases.
+
+    `key` is its name in a case's metrics. `heading` is that of a table's column; it may break into lines.
+    """
+
+    key: str
+    heading: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Programs of known order, which show whether a case tells good programs from bad ones.
+
+    `programs` are paths of shipped files, worst first. Two that follow each other are told apart by a case where
+    `metric`, of which higher is better, differs by at least `step`. `note` says for people what a tie means.
+    """
+
+    programs: tuple[str, ...]
+    metric: str
+    step: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOption:
+    """An option of a task on the command line.
+
+    `flag` is what is typed (`--case`), `key` its key in the `task:` section of a config (`cases`). `parse` makes the
+    config's value of the text given, or raises WorkloadError. `repeated`: it may be given several times, and the value
+    is the list of all. `metavar` stands for the text in the help; where there are `choices`, these do.
+    """
+
+    key: str
+    flag: str
+    help: str
+    metavar: str = ""
+    repeated: bool = False
+    choices: tuple[str, ...] = ()
+    parse: Callable[[str], Any] = str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskKind:
+    """How a task is made from its options: `TASKS["name"](options)`. Raises WorkloadError for an option that is wrong.
+
+    `build` takes the `task:` section of a config without its name. `options` are those that can also be given on the
+    command line.
+    """
+
+    build: Callable[[Mapping[str, Any]], Task]
+    options: tuple[TaskOption, ...] = ()
+
+    def __call__(self, options: Mapping[str, Any]) -> Task:
+        return self.build(options)
+
+
+class Task(Protocol):
+    """A packing problem as the judge sees it: pure functions from values to values, numpy only.
+
+    The quality pass of a case is `steps(case)` calls in order, each made from the plans before it. Timed calls are
+    variations of one of these steps.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def entry_point(self) -> str: ...
+    @property
+    def quality_name(self) -> str: ...
+    @property
+    def quality_key(self) -> str:
+        """The key under which reports show the quality: a short word such as `balance`."""
+        ...
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What tables show beside the quality; () for nothing. Every key is a metric of every case."""
+        ...
+
+    @property
+    def reference(self) -> str:
+        """The shipped program that run times are measured against unless another is named."""
+        ...
+
+    @property
+    def ladder(self) -> Ladder | None:
+        """Programs of known order; None where none are shipped for these options."""
+        ...
+
+    @property
+    def tolerance(self) -> float:
+        """How far below the quality pass the mean `step_quality` of timed answers may lie, and other differences a
+        quarter as far; chance comes on top.
+        """
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the workload without being asked (layers dropped, say), for people to read."""
+        ...
+
+    def cases(self, seed: int) -> tuple[Case, ...]:
+        """The run's cases under a seed. Raises WorkloadError."""
+        ...
+
+    def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
+        """Small calls that trip solvers up, judged for validity only. Together they take milliseconds."""
+        ...
+
+    def identity(self) -> Mapping[str, Any]:
+        """Everything of the task that affects scores, as JSON values (part of the config hash)."""
+        ...
+
+    def steps(self, case: Case) -> int: ...
+
+    def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
+        """The call of quality step `step`, given the plans of the steps before it."""
+        ...
+
+    def vary(self, case: Case, step: int, plans: tuple[Plan, ...], rng: np.random.Generator) -> Variation:
+        """A fresh variation of step `step`; `plans` are those of the whole quality pass."""
+        ...
+
+    def call_bytes(self, case: Case) -> int:
+        """The most bytes the arrays of one call take."""
+        ...
+
+    def answer_bytes(self, case: Case) -> int:
+        """The most bytes a valid answer's arrays can take."""
+        ...
+
+    def read(self, case: Case, answer: Answer) -> Plan:
+        """Validate an answer. Raises InvalidAnswer."""
+        ...
+
+    def step_quality(self, case: Case, step: int, plan: Plan) -> float:
+        """The quality of one plan, comparable between a quality step and its variations."""
+        ...
+
+    def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
+        """What the plan of a step adds to the score of the pass (such as its quality on the window to come)."""
+        ...
+
+    def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
+        """The quality of a whole pass over a case."""
+        ...

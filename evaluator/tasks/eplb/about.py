@@ -1,0 +1,83 @@
+"""What EPLB says of itself to reports and to the command line.
+
+Owns: its columns, its shipped programs of known order and to time against, and its command-line options.
+Does not know: calls, plans, scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from evaluator.task_protocol import Column, Ladder, TaskOption
+from evaluator.tasks.eplb.answers import FORMS, Form
+from evaluator.types import WorkloadError
+
+SAME_WINDOW = "same_window_balance"
+"""The metric of plans on the windows they were made from."""
+
+COLUMNS = (Column(key=SAME_WINDOW, heading="same\nwindow"),)
+
+REFERENCES: Mapping[Form, str] = {
+    "triple": "programs/eplb/vectorised_greedy.py",
+    "phy2log": "programs/eplb/vectorised_greedy_phy2log.py",
+}
+"""The same algorithm in both forms: programs are compared within one."""
+
+LADDER = Ladder(
+    programs=(
+        "programs/eplb/random_placement.py",
+        "programs/eplb/snake.py",
+        "programs/eplb/greedy.py",
+        "programs/eplb/lpt_swap.py",
+    ),
+    metric=SAME_WINDOW,
+    step=5e-4,
+    note="With two slots a GPU sorting and folding is already optimal, so snake, greedy and swaps must tie there; "
+    "elsewhere a tie says that the case measures little.",
+)
+"""Programs that return the triple."""
+
+
+def read_case(text: str) -> str | dict[str, int | str]:
+    """A case on the command line: a standard name, or sizes such as `layers=58,experts=256,replicas=288,...`."""
+    if "=" not in text:
+        return text
+    sizes: dict[str, int | str] = {}
+    for part in text.split(","):
+        key, _, value = part.partition("=")
+        if key.strip() == "name":
+            sizes["name"] = value.strip()
+        elif value.strip().isdigit():
+            sizes[key.strip()] = int(value)
+        else:
+            raise WorkloadError(f"--case {text}: expected {key.strip()}=WHOLE NUMBER, found {part.strip()!r}")
+    return sizes
+
+
+OPTIONS = (
+    TaskOption(
+        key="cases",
+        flag="--case",
+        metavar="CASE",
+        repeated=True,
+        parse=read_case,
+        help="A standard case such as global-ep32, or your own by layers, experts, replicas, groups, nodes and gpus, "
+        "as in layers=58,experts=256,...; may be repeated. Without it, all six standard cases.",
+    ),
+    TaskOption(
+        key="traces",
+        flag="--trace",
+        metavar="FILE",
+        repeated=True,
+        parse=Path,
+        help="Measured loads instead of generated ones (ADRS JSON, SGLang JSON or .pt, .npy); several files are the "
+        "sequence of windows.",
+    ),
+    TaskOption(
+        key="form",
+        flag="--form",
+        choices=FORMS,
+        help="What programs return: DeepSeek's triple (the default), or phy2log alone.",
+    ),
+)

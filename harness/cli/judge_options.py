@@ -1,0 +1,143 @@
+"""The options of `evaluate` and `replay --evaluate`, and the judge they describe.
+
+Owns: these options, their help and their defaults, and how they become parameters of a command. Does not know: the
+options of tasks (`task_options`), what is done with the verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from evaluator import DEFAULT_TASK, TASKS, Judge, JudgeSettings, Task, TimingSettings
+from evaluator.settings import SandboxLevel
+from harness.cli.common import UserError, read_program
+from harness.cli.task_options import Given, config_values, given, task_parameters
+
+_LIMITS, _TIMING = JudgeSettings(), TimingSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeOptions:
+    """How to judge. Each field is an option of the command line, `given` those of all tasks, by flag."""
+
+    task: Annotated[str, typer.Option("--task", metavar="TASK", help="What the programs solve.")] = DEFAULT_TASK
+    reference: Annotated[
+        str,
+        typer.Option("--reference", metavar="FILE", help="Time against this program, not the task's shipped one."),
+    ] = ""
+    given: Given = field(default_factory=dict)
+    device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto"
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the generated workload.")] = 0
+    timeout_s: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Limit of one call.")] = (
+        _LIMITS.timeout_s
+    )
+    budget_s: Annotated[
+        float, typer.Option("--budget", metavar="SECONDS", min=0.001, help="How long each case is measured.")
+    ] = _TIMING.budget_s
+    memory_gb: Annotated[
+        float, typer.Option("--memory", metavar="GB", min=0.001, help="Memory a program may take.")
+    ] = _LIMITS.memory_gb
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads a program may use.")] = _LIMITS.threads
+    require: Annotated[
+        SandboxLevel, typer.Option("--require", help="Refuse to run under weaker confinement (see packsmith doctor).")
+    ] = _LIMITS.require
+
+    def build_task(self) -> Task:
+        """The task these options describe. Raises UserError and WorkloadError."""
+        if self.task not in TASKS:
+            raise UserError(f"--task {self.task}: no such task; known: {', '.join(sorted(TASKS))}")
+        return TASKS[self.task](config_values(self.task, self.given))
+
+    def settings(self) -> JudgeSettings:
+        return JudgeSettings(
+            timeout_s=self.timeout_s,
+            memory_gb=self.memory_gb,
+            threads=self.threads,
+            require=self.require,
+            timing=TimingSettings(budget_s=self.budget_s),
+        )
+
+    def judge(self, task: Task) -> Judge:
+        """A judge, not yet started."""
+        reference = self.reference or task.reference
+        return Judge(
+            task,
+            reference=read_program(reference),
+            reference_name=Path(reference).name,
+            device=self.device,
+            seed=self.seed,
+            settings=self.settings(),
+        )
+
+
+def judge_parameters() -> tuple[Parameter, ...]:
+    """The options as parameters of a command, those of the tasks among them, in the order of the help."""
+    hints = get_type_hints(JudgeOptions, include_extras=True)
+    found: list[Parameter] = []
+    for each in fields(JudgeOptions):
+        if each.name == "given":
+            found += task_parameters()
+        else:
+            found.append(
+                Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+            )
+    return tuple(found)
+
+
+def _collected(values: Mapping[str, Any]) -> JudgeOptions:
+    own = {name: value for name, value in values.items() if name in JudgeOptions.__dataclass_fields__}
+    return JudgeOptions(**own, given=given(values))
+
+
+def takes_judge_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command these options: they stand in the place of its one parameter of the type `JudgeOptions`, which
+    holds them all.
+
+    Typer reads a command's options from its signature, and the tasks' options are known only from `TASKS`.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    spread = judge_parameters()
+    [place] = [name for name, hint in hints.items() if hint is JudgeOptions]
+    found: list[Parameter] = []
+    for one in signature(command).parameters.values():
+        own = one.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[one.name])
+        found += spread if one.name == place else (own,)
+
+    @wraps(command)
+    def with_options(**values: Any) -> None:
+        judging = {one.name: values.pop(one.name) for one in spread}
+        command(**values, **{place: _collected(judging)})
+
+    with_options.__signature__ = Signature(found)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {one.name: one.annotation for one in found}
+    return with_options
+
+
+FromRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--run", metavar="RUN", help="Judge as this run does: its workload, reference, seed, device and limits."
+    ),
+]
+
+
+def check_run(context: typer.Context, run: Path | None, config: str | None) -> None:
+    """With `--run`, nothing may be given that the run decides: all of `JudgeOptions`. Raises BadParameter."""
+    if run is None:
+        if config is not None:
+            raise typer.BadParameter("expected --run RUN with it: it is that run's config file", param_hint="--config")
+        return
+    decided = {one.name for one in judge_parameters()}
+    for option in context.command.params:
+        if option.name is None or option.name not in decided:
+            continue
+        source = context.get_parameter_source(option.name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter("the run decides that: leave it out, or --run", param_hint=option.opts[0])

@@ -1,0 +1,69 @@
+"""The options that tasks add to the commands that judge: `--case` and its like, as the tasks themselves describe them.
+
+Owns: how all tasks' options become parameters of one command, and how what was given becomes the options of the task
+that was chosen. Does not know: any task, any command, what the options mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import Parameter
+from typing import Annotated, Any, Literal
+
+import typer
+
+from evaluator import TASKS, TaskKind, TaskOption
+from harness.cli.common import UserError
+
+Given = Mapping[str, Any]
+"""What was given on the command line, by flag: a text, or a list of texts where the option may be repeated."""
+
+
+def _of_flags(kinds: Mapping[str, TaskKind]) -> dict[str, dict[str, TaskOption]]:
+    """Each flag once, with the option that it is by the names of the tasks that have it."""
+    found: dict[str, dict[str, TaskOption]] = {}
+    for name, kind in kinds.items():
+        for option in kind.options:
+            found.setdefault(option.flag, {})[name] = option
+    return found
+
+
+def parameter_name(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
+
+
+def task_parameters(kinds: Mapping[str, TaskKind] = TASKS) -> tuple[Parameter, ...]:
+    """A parameter for every option of every task; tasks that share a flag share the parameter."""
+    return tuple(_parameter(flag, options, kinds) for flag, options in _of_flags(kinds).items())
+
+
+def _parameter(flag: str, options: Mapping[str, TaskOption], kinds: Mapping[str, TaskKind]) -> Parameter:
+    first = next(iter(options.values()))
+    words = "; ".join(dict.fromkeys(option.help for option in options.values()))
+    only = "" if options.keys() == kinds.keys() else f" (task {', '.join(options)})"
+    choices = tuple(dict.fromkeys(choice for option in options.values() for choice in option.choices))
+    kind: Any = Literal.__getitem__(choices) if choices else str
+    if first.repeated:
+        kind = list.__class_getitem__(kind)
+    option = typer.Option(flag, metavar=first.metavar or None, help=words + only)
+    annotation: Any = Annotated[kind | None, option]
+    return Parameter(parameter_name(flag), Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def given(values: Mapping[str, Any], kinds: Mapping[str, TaskKind] = TASKS) -> Given:
+    """What was given, from the values of a command's parameters."""
+    return {flag: values[parameter_name(flag)] for flag in _of_flags(kinds) if values[parameter_name(flag)]}
+
+
+def config_values(task: str, given: Given, kinds: Mapping[str, TaskKind] = TASKS) -> dict[str, Any]:
+    """The options of a task as its `task:` section in a config holds them. Raises UserError for one it does not have,
+    and WorkloadError for a text that the task cannot read.
+    """
+    values: dict[str, Any] = {}
+    for flag, texts in given.items():
+        options = _of_flags(kinds)[flag]
+        if task not in options:
+            raise UserError(f"{flag}: is an option of the task {', '.join(options)}, and not of {task}: leave it out")
+        option = options[task]
+        values[option.key] = [option.parse(text) for text in texts] if option.repeated else option.parse(texts)
+    return values
