@@ -44,7 +44,7 @@ class Ladder:
 class TaskOption:
     """An option of a task on the command line.
 
-    `flag` is what is typed (`--case`), `key` its key in the `task:` section of a config (`cases`). `parse` makes the
+    `flag` is what is typed (`--size`), `key` its key in the `task:` section of a config (`sizes`). `parse` makes the
     config's value of the text given, or raises WorkloadError. `repeated`: it may be given several times, and the value
     is the list of all. `metavar` stands for the text in the help; where there are `choices`, these do.
     """

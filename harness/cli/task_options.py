@@ -1,4 +1,4 @@
-"""The options that tasks add to the commands that judge: `--case` and its like, as the tasks themselves describe them.
+"""The options that tasks add to the commands that judge, as the tasks themselves describe them.
 
 Owns: how all tasks' options become parameters of one command, and how what was given becomes the options of the task
 that was chosen. Does not know: any task, any command, what the options mean.

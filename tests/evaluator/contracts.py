@@ -1,7 +1,8 @@
 """Contract suites to inherit: what every implementation of an extension point must keep.
 
-How to test a new task: derive from `TaskContract` in a test module, give `make` (a small instance, quick to judge) and
-`answer` (a valid answer to a call, worked out in the test itself), and every test here runs on it.
+How to test a new task: derive from `TaskContract` in a test module, give `make` (a small instance, quick to judge),
+`answer` (a valid answer to a call, worked out in the test itself) and, where the task has command-line options,
+`option_texts`; every test here then runs on it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pytest
 
-from evaluator.task_protocol import Task
-from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan
+from evaluator import TASKS, Judge, JudgeSettings, shipped
+from evaluator.screen import screen
+from evaluator.task_protocol import Task, TaskKind, TaskOption
+from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan, Rejected, WorkloadError
 
 
 def arrays(call: Call) -> list[np.ndarray]:
@@ -31,6 +37,14 @@ class TaskContract:
     def answer(self, task: Task, case: Case, call: Call) -> Answer:
         """A valid answer to the call; the same call must get the same answer."""
         raise NotImplementedError("give a valid answer")
+
+    def kind(self) -> TaskKind:
+        """What makes the task from options."""
+        return TASKS[self.make().name]
+
+    def option_texts(self, folder: Path) -> Mapping[str, tuple[str, ...]]:
+        """By flag, texts that the option takes; several are given together. `folder` is empty, for files."""
+        return {}
 
     @pytest.fixture
     def task(self) -> Task:
@@ -66,6 +80,48 @@ class TaskContract:
         identity = dict(task.identity())
         assert json.loads(json.dumps(identity)) == identity
         assert identity == dict(self.make().identity())
+
+    def test_its_reference_is_shipped_and_could_be_judged(self, task: Task) -> None:
+        assert screen(shipped(task.reference).read_text(), task.entry_point) is None
+
+    def test_its_columns_have_keys_and_headings(self, task: Task) -> None:
+        keys = [column.key for column in task.columns]
+        assert len(set(keys)) == len(keys)
+        assert all(key.isidentifier() and key != task.quality_key for key in keys)
+        assert all(0 < len(line) <= 12 for column in task.columns for line in column.heading.split("\n"))
+
+    @pytest.mark.slow
+    def test_its_ladder_is_in_order(self, task: Task) -> None:
+        if (ladder := task.ladder) is None:
+            pytest.skip("this task has no ladder")
+        assert len(ladder.programs) > 1 and ladder.step > 0 and ladder.note.endswith(".")
+        means = []
+        reference = shipped(task.reference).read_text()
+        with Judge(task, reference=reference, device="cpu", settings=JudgeSettings(timeout_s=60)) as judge:
+            for program in ladder.programs:
+                qualities = judge.qualify(shipped(program).read_text())
+                assert not isinstance(qualities, Rejected), qualities
+                means.append(fmean(quality.metrics[ladder.metric] for quality in qualities))
+        assert means == sorted(means) and means[-1] - means[0] >= ladder.step
+
+    def test_its_command_line_options_are_options_of_its_config(self, tmp_path: Path) -> None:
+        kind, texts = self.kind(), self.option_texts(tmp_path)
+        assert {option.flag for option in kind.options} == texts.keys()
+        assert len({option.key for option in kind.options}) == len(kind.options)
+        for option in kind.options:
+            assert option.flag.startswith("--") and option.help.endswith(".")
+            assert set(option.choices) <= set(texts[option.flag]) or not option.choices, "each choice is tried"
+            tried = [texts[option.flag]] if option.repeated else [(text,) for text in texts[option.flag]]
+            made = [kind({option.key: self.value(option, *given)}) for given in tried]
+            assert all(task.name == self.make().name for task in made)
+            with pytest.raises(WorkloadError):
+                kind({option.key: self.value(option, "of no kind")})
+        with pytest.raises(WorkloadError):
+            kind({"of_no_kind": 1})
+
+    def value(self, option: TaskOption, *texts: str) -> Any:
+        """What a config holds where these texts are given on the command line."""
+        return [option.parse(text) for text in texts] if option.repeated else option.parse(texts[0])
 
     def test_calls_fit_the_room_promised(self, task: Task) -> None:
         for case, step, plans in self.variations(task):

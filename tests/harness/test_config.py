@@ -122,6 +122,10 @@ class TestValues:
 
 
 class TestTask:
+    def test_the_reference_is_that_of_the_form(self, tmp_path: Path) -> None:
+        config = loaded(tmp_path, MINIMAL.replace("task: eplb", "task: {name: eplb, form: phy2log}"))
+        assert config.reference.path == shipped("programs/eplb/vectorised_greedy_phy2log.py")
+
     def test_mapping_with_options(self, tmp_path: Path) -> None:
         config = loaded(tmp_path, MINIMAL.replace("task: eplb", "task: {name: eplb, cases: [global-ep72], drift: 0.3}"))
         assert [case.name for case in config.task.cases(0)] == ["global-ep72"]

@@ -52,6 +52,15 @@ class TestTriple(TaskContract):
     def answer(self, task: Task, case: Case, call: Call) -> Answer:
         return triple(self.plan(case, call), case.sizes["experts"])
 
+    def option_texts(self, folder: Path) -> dict[str, tuple[str, ...]]:
+        np.save(folder / "loads.npy", np.ones((2, 58, 256), dtype=np.int64))
+        sizes = ",".join(f"{name}={size}" for name, size in SIZES.items())
+        return {
+            "--case": ("global-ep32", sizes),
+            "--trace": (str(folder / "loads.npy"),),
+            "--form": ("triple", "phy2log"),
+        }
+
 
 class TestPhy2log(TestTriple):
     def make(self) -> Task:
