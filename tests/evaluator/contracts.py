@@ -90,6 +90,11 @@ class TaskContract:
         assert all(key.isidentifier() and key != task.quality_key for key in keys)
         assert all(0 < len(line) <= 12 for column in task.columns for line in column.heading.split("\n"))
 
+    def test_reports_need_no_options(self, task: Task) -> None:
+        """A stored run is shown with the task as it is without options."""
+        bare = self.kind()({})
+        assert (bare.name, bare.quality_key, bare.columns) == (task.name, task.quality_key, task.columns)
+
     @pytest.mark.slow
     def test_its_ladder_is_in_order(self, task: Task) -> None:
         if (ladder := task.ladder) is None:
@@ -110,7 +115,7 @@ class TaskContract:
         assert len({option.key for option in kind.options}) == len(kind.options)
         for option in kind.options:
             assert option.flag.startswith("--") and option.help.endswith(".")
-            assert set(option.choices) <= set(texts[option.flag]) or not option.choices, "each choice is tried"
+            assert set(option.choices) <= set(texts[option.flag]), "each choice is tried"
             tried = [texts[option.flag]] if option.repeated else [(text,) for text in texts[option.flag]]
             made = [kind({option.key: self.value(option, *given)}) for given in tried]
             assert all(task.name == self.make().name for task in made)
