@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from evaluator.types import Rejected
 from harness.text import decode, encode
-from harness.types import Finish, Pending, Proposal, Request, Turn, TurnNote, Usage
+from harness.types import Call, Finish, Pending, Proposal, Request, Turn, TurnNote, Usage, base_fields
 
 NOTHING_CAME: Mapping[Finish, tuple[str, str]] = MappingProxyType(
     {
@@ -87,20 +87,7 @@ def transcript(proposal: Proposal) -> bytes:
 
 
 def notes(turns: Sequence[Turn]) -> tuple[TurnNote, ...]:
-    return tuple(
-        TurnNote(
-            model=turn.model,
-            length=len(encode(turn.text)),
-            finish=turn.finish,
-            usage=turn.usage,
-            usd=turn.usd,
-            seconds=turn.seconds,
-            tries=turn.tries,
-            note=turn.note,
-            refusal=turn.refusal,
-        )
-        for turn in turns
-    )
+    return tuple(TurnNote(length=len(encode(turn.text)), **base_fields(Call, turn)) for turn in turns)
 
 
 def read_turns(written: bytes, noted: Sequence[TurnNote]) -> tuple[Turn, ...]:
@@ -109,18 +96,6 @@ def read_turns(written: bytes, noted: Sequence[TurnNote]) -> tuple[Turn, ...]:
         raise ValueError(f"expected turns of {sum(note.length for note in noted)} bytes, found {len(written)}")
     turns, at = [], 0
     for note in noted:
-        turns.append(
-            Turn(
-                text=decode(written[at : at + note.length]),
-                model=note.model,
-                finish=note.finish,
-                usage=note.usage,
-                usd=note.usd,
-                seconds=note.seconds,
-                tries=note.tries,
-                note=note.note,
-                refusal=note.refusal,
-            )
-        )
+        turns.append(Turn(text=decode(written[at : at + note.length]), **base_fields(Call, note)))
         at += note.length
     return tuple(turns)

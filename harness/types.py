@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from evaluator.types import Duel, Environment, Scored, Verdict
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Tier = Literal["exact", "blanks", "indent"]
 """How a SEARCH matched: exactly; trailing blanks and line ends ignored; under one uniform indentation shift."""
@@ -90,14 +93,13 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One answer of a model, as it came, and what it cost.
+class Call:
+    """What a call of a model cost and how it ended, without the text it returned.
 
-    `usd` is what is booked for it, failed tries included; `note` says what is odd about it. `refusal` is the text
-    with which the model was asked to repair it; "" for the last turn of a proposal.
+    `usd` is what is booked for it, failed tries included, and `seconds` how long it took; `note` says what is unusual
+    about it. `refusal` is the text that asked the model to repair this answer, "" for the last call of a proposal.
     """
 
-    text: str
     model: str
     finish: Finish = "stop"
     usage: Usage = Usage()
@@ -109,18 +111,17 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnNote:
-    """A turn as archived: its text is `length` bytes of the attempt's `reply.md`, the rest is as in `Turn`."""
+class Turn(Call):
+    """A model's answer, unchanged, and the call that produced it."""
 
-    model: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnNote(Call):
+    """A turn as archived: the call, and the length of its text, which is `length` bytes of the attempt's `reply.md`."""
+
     length: int
-    finish: Finish = "stop"
-    usage: Usage = Usage()
-    usd: float = 0.0
-    seconds: float = 0.0
-    tries: int = 1
-    note: str = ""
-    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,10 +222,13 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """An attempt as archived; `id` is its commit. Light: programs and replies are read from the archive by id."""
+class AttemptFacts:
+    """What an archived attempt says of itself, wherever it is held: its record on disk and its entry in memory.
 
-    id: str
+    `parents` and `inspirations` are commit ids. `usd`, `tokens` and `seconds` are what the proposal cost and how long
+    the attempt took; `tiers` has one item for each edit that was applied.
+    """
+
     number: int
     kind: Kind
     name: str
@@ -233,29 +237,41 @@ class Entry:
     inspirations: tuple[str, ...]
     proposer: str
     model: str
-    program_id: str
-    """The git blob of `program.py`: equal ids are equal programs."""
     tiers: tuple[Tier, ...]
     warnings: tuple[str, ...]
     verdict: Verdict
     usd: float
     tokens: int
     seconds: float
-    when_s: int
-    """Unix time of the commit."""
     confirmations: tuple[Confirmation, ...] = ()
     turns: Sequence[TurnNote] = ()
     """The conversation with a model it came from, oldest first; () where no model was asked."""
     ticket_number: int = 0
-    """The ticket under which it was asked for; 0 where it had none."""
+    """The ticket it was requested under; 0 for none."""
     syntax_hash: str = ""
-    """The hash of the program's normalised syntax: equal ones are the same program but for comments and layout."""
+    """The hash of the program's normalised syntax: equal hashes are the same program but for comments and layout."""
     same_as: str = ""
-    """The entry whose program this is again, and whose verdict was taken over; "" where it was judged itself."""
+    """The commit id of the entry with the same program, whose verdict was copied; "" where it was judged itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(AttemptFacts):
+    """An attempt as archived; `id` is its commit. Light: programs and replies are read from the archive by id."""
+
+    id: str
+    program_id: str
+    """The git blob of `program.py`: equal ids are equal programs."""
+    when_s: int
+    """Unix time of the commit."""
 
     @property
     def scored(self) -> Scored | None:
         return self.verdict if isinstance(self.verdict, Scored) else None
+
+
+def base_fields(base: type[DataclassInstance], value: DataclassInstance) -> dict[str, Any]:
+    """The fields that `value` inherits from `base`, by name, to make another subclass of `base` from them."""
+    return {field.name: getattr(value, field.name) for field in fields(base)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

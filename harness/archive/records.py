@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 
 from evaluator.types import Rejected, Scored, Verdict
 from harness.turns import notes
-from harness.types import Attempt, Confirmation, Entry, Kind, Pending, Proposal, Tier, TurnNote
+from harness.types import Attempt, AttemptFacts, Entry, Pending, Proposal, base_fields
 
 T = TypeVar("T")
 _ROWS = (tuple, Sequence)
@@ -34,32 +34,14 @@ class RecordError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(AttemptFacts):
     """What `attempt.json` holds: an attempt without its program and its reply, which are files beside it."""
 
-    number: int
-    kind: Kind
-    name: str
-    description: str
-    parents: tuple[str, ...]
-    inspirations: tuple[str, ...]
-    proposer: str
-    model: str
-    tiers: tuple[Tier, ...]
-    warnings: tuple[str, ...]
-    verdict: Verdict
-    usd: float
-    tokens: int
-    seconds: float
     config: str
     """The git blob of the `config.yaml` it was made under."""
     ticket: str = ""
-    """The object last held under its ticket, by which a ticket that was left behind is known; "" for none."""
-    confirmations: tuple[Confirmation, ...] = ()
-    turns: tuple[TurnNote, ...] = ()
-    ticket_number: int = 0
+    """The id of the last object under its ticket, which identifies a ticket that was left behind; "" for none."""
     syntax_hash: str = field(default="", metadata={"stored": "meaning"})
-    same_as: str = ""
 
 
 def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Record:
@@ -93,9 +75,7 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
 
 def entry_of(record: Record, *, commit: str, program_id: str, when_s: int) -> Entry:
     """The entry of a record found in a commit."""
-    shared = {field.name for field in dataclasses.fields(Entry)} & {field.name for field in dataclasses.fields(Record)}
-    values: dict[str, Any] = {name: getattr(record, name) for name in shared}
-    return Entry(id=commit, program_id=program_id, when_s=when_s, **values)
+    return Entry(id=commit, program_id=program_id, when_s=when_s, **base_fields(AttemptFacts, record))
 
 
 def record_to_bytes(record: Record) -> bytes:
