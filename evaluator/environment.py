@@ -97,11 +97,6 @@ def cuda_targets() -> tuple[Target, ...]:
     return _targets(probe.stdout) if probe.returncode == 0 else ()
 
 
-def resolve_device(wanted: str) -> str:
-    """`cpu` or `cuda:N` for `auto`, `cpu`, `cuda` or `cuda:N`. Raises EvaluatorError if there is no such device."""
-    return find(wanted).device
-
-
 def find(wanted: str) -> Target:
     """The device for `auto`, `cpu`, `cuda` or `cuda:N`. Raises EvaluatorError if there is no such device."""
     cpu = Target(device="cpu", hardware=cpu_name(), address="cpu")

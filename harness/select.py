@@ -316,28 +316,6 @@ def standing(entries: Iterable[Entry], objective: Objective) -> Standing:
     return result
 
 
-def floor(entries: Iterable[Entry], epsilon: float) -> float:
-    """The lowest quality a program may have: the seed program's less `epsilon` (-inf while it has no score)."""
-    return standing(entries, Pareto(epsilon=epsilon)).floor
-
-
-def front(entries: Iterable[Entry], floor: float) -> tuple[Entry, ...]:
-    """The programs above the floor that no other beats on both quality and speed, fastest first, each program once."""
-    result: tuple[Entry, ...] = ()
-    programs: set[str] = set()
-    for entry in sorted(entries, key=lambda entry: entry.number):
-        above = entry.scored is not None and not entry.same_as and quality(entry) >= floor - EQUAL_QUALITY
-        if above and entry.program_id not in programs:
-            programs.add(entry.program_id)
-            result = _join(result, entry)
-    return result
-
-
-def best(entries: Iterable[Entry], objective: Objective) -> Entry | None:
-    """The champion under an objective, or None while the seed program has no score."""
-    return standing(entries, objective).champion
-
-
 Selector = Callable[[Standing, random.Random, int], tuple[Entry, ...]]
 """Picks up to `n` different parents, the first of them the one a patch is to apply to. Empty only where `valid` is."""
 

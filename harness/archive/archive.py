@@ -45,7 +45,7 @@ class Archive:
     def __init__(
         self, repository: Repository, root: Root, *, cached: bool = True, progress: Progress | None = None
     ) -> None:
-        """Use `create`, `open` or `open_or_create`."""
+        """Use `create` or `open`."""
         self.path = repository.path
         self._repository = repository
         self._root = root
@@ -88,12 +88,6 @@ class Archive:
         """
         repository = repository_at(path)
         return cls(repository, root_of(repository), cached=cached, progress=progress)
-
-    @classmethod
-    def open_or_create(cls, path: Path, *, seed_source: str, config: Mapping[str, Any]) -> Self:
-        """The archive at `path`, made first where there is none; an existing one keeps its own seed and config."""
-        made = None if exists(path) else make(path, seed_source, config, {})
-        return cls(made, root_of(made)) if made else cls.open(path)
 
     @staticmethod
     def exists(path: Path) -> bool:

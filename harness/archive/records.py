@@ -105,18 +105,6 @@ def proposal_from_bytes(data: bytes, reply: str) -> Proposal:
     return dataclasses.replace(found, reply=reply)
 
 
-def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
-    """`{"scored": {...}}` or `{"rejected": {...}}`, of JSON values alone. Raises ValueError on NaN and infinities."""
-    found: dict[str, Any] = _dump(Verdict, verdict, "verdict")
-    return found
-
-
-def verdict_from_json(data: object) -> Verdict:
-    """The verdict `verdict_to_json` was given. Raises RecordError."""
-    found: Verdict = _load(Verdict, data, "verdict")
-    return found
-
-
 def dump(value: object) -> Any:
     """Any of these dataclasses as JSON values."""
     return _dump(type(value), value, type(value).__name__)

@@ -22,11 +22,11 @@ cost a hundredth of the mean: their answers take up the search's other budgets t
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from harness.select import Objective, Standing
+from harness.select import Standing
 from harness.types import Entry, Kind
 
 CHEAPEST = 0.01
@@ -123,11 +123,3 @@ class Bandit:
 
 def _cost(arm: Arm, in_dollars: bool) -> float:
     return arm.usd if in_dollars else arm.tokens
-
-
-def bandit(entries: Iterable[Entry], objective: Objective, settings: BanditSettings) -> Bandit:
-    """What these entries, by number, tell of their models."""
-    found = Bandit(settings=settings, standing=Standing(objective=objective))
-    for entry in entries:
-        found = found.add(entry)
-    return found

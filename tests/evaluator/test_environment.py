@@ -23,31 +23,31 @@ NO_CUDA = not Path("/dev/nvidiactl").exists()
 )
 def test_malformed_device_is_refused(wanted: str) -> None:
     with pytest.raises(EvaluatorError, match="device"):
-        environment.resolve_device(wanted)
+        environment.find(wanted)
 
 
 def test_cpu_needs_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere")
-    assert environment.resolve_device("cpu") == "cpu"
+    assert environment.find("cpu").device == "cpu"
 
 
 @pytest.mark.skipif(not NO_CUDA, reason="this machine has a CUDA driver")
 def test_machine_without_a_gpu() -> None:
     assert environment.cuda_devices() == ()
-    assert environment.resolve_device("auto") == "cpu"
+    assert environment.find("auto").device == "cpu"
     for wanted in ("cuda", "cuda:0", "cuda:7"):
         with pytest.raises(EvaluatorError, match=f"you asked for device {wanted}, but torch sees no CUDA device here"):
-            environment.resolve_device(wanted)
+            environment.find(wanted)
 
 
 @pytest.mark.gpu
 def test_machine_with_a_gpu() -> None:
     devices = environment.cuda_devices()
     assert devices and all(devices)
-    assert environment.resolve_device("auto") == environment.resolve_device("cuda") == "cuda:0"
+    assert environment.find("auto").device == environment.find("cuda").device == "cuda:0"
     assert environment.hardware("cuda:0") == devices[0]
     with pytest.raises(EvaluatorError, match=f"torch sees {len(devices)} CUDA device"):
-        environment.resolve_device(f"cuda:{len(devices)}")
+        environment.find(f"cuda:{len(devices)}")
 
 
 IDS = ("8932f937-d72c-4106-c12f-20bd9faed9f6", "ffc79498-8ff3-c2dc-3b0d-fafd804516ae")
@@ -92,7 +92,7 @@ def test_gpu_is_addressed_by_its_uuid_whatever_its_number(
 @pytest.mark.usefixtures("two_gpus")
 def test_device_name_follows_the_users_numbering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    assert environment.resolve_device("auto") == "cuda:0"
+    assert environment.find("auto").device == "cuda:0"
     assert environment.cuda_devices() == ("B",)
     with pytest.raises(EvaluatorError, match=r"torch sees 1 CUDA device"):
         environment.find("cuda:1")

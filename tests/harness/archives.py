@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from evaluator.types import Rejected, Verdict
 from harness import patch
-from harness.archive import Archive
+from harness.archive import Archive, ArchiveError
+from harness.archive.records import Record, record_from_bytes, record_of, record_to_bytes
 from harness.types import Attempt, Candidate, Edit, Entry, Kind, Patch, Proposal
 from tests.harness.builders import PROGRAM, scored
 
@@ -18,6 +21,16 @@ CONFIG = {"task": "toy", "seed": 7, "budget": {"attempts": 40}, "models": [{"nam
 
 def new(path: Path) -> Archive:
     return Archive.create(path, seed_source=PROGRAM, config=CONFIG)
+
+
+def open_or_create(path: Path) -> Archive:
+    """The archive at `path`; made if there is none, unless another process makes it first."""
+    try:
+        return new(path)
+    except ArchiveError:
+        if not Archive.exists(path):
+            raise
+    return Archive.open(path)
 
 
 def seed_attempt(archive: Archive) -> Attempt:
@@ -84,6 +97,24 @@ def family(archive: Archive) -> list[Entry]:
     two = archive.append(changing(archive, 2, [seed.id], "SLACK = 0.5", "SLACK = 0.25"))
     both = changing(archive, 3, [one.id, two.id], "SLACK = 0.5", "SLACK = 0.25", kind="crossover", name="both")
     return [seed, one, two, archive.append(both), archive.append(refused(archive, 4, one.id))]
+
+
+def stored_verdict(verdict: Verdict) -> Any:
+    """A verdict as `attempt.json` holds it. Raises ValueError on NaN and infinities."""
+    return json.loads(record_to_bytes(_record(verdict)))["verdict"]
+
+
+def read_verdict(stored: object) -> Verdict:
+    """The verdict of an `attempt.json` that holds these JSON values. Raises RecordError."""
+    values = json.loads(record_to_bytes(_record(scored(0.5, 1.0))))
+    return record_from_bytes(json.dumps(values | {"verdict": stored}).encode()).verdict
+
+
+def _record(verdict: Verdict) -> Record:
+    proposal = Proposal(kind="patch", parents=("a" * 40,), reply="", proposer="test")
+    return record_of(
+        Attempt(number=1, proposal=proposal, candidate=None, verdict=verdict), number=1, config="", ticket=""
+    )
 
 
 def git(path: Path, *args: str, check: bool = True) -> str:

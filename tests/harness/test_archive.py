@@ -13,7 +13,7 @@ from harness.archive import Archive, ArchiveError
 from harness.archive.commits import Archived
 from harness.archive.message import one_line
 from harness.types import Candidate, Proposal
-from tests.harness.archives import CONFIG, changing, family, fsck, git, new, raw, refused, seed_attempt
+from tests.harness.archives import CONFIG, changing, family, fsck, git, new, open_or_create, raw, refused, seed_attempt
 from tests.harness.builders import PROGRAM, REJECTED
 
 
@@ -304,12 +304,12 @@ class TestMaking:
     def test_an_existing_archive_is_not_made_again(self, archive: Archive) -> None:
         with pytest.raises(ArchiveError, match="found an archive"):
             new(archive.path)
-        again = Archive.open_or_create(archive.path, seed_source="other", config={})
+        again = Archive.open(archive.path)
         assert (again.root_id, again.config) == (archive.root_id, CONFIG)
 
     def test_an_empty_folder_is_used(self, tmp_path: Path) -> None:
         assert not Archive.exists(tmp_path)
-        assert Archive.open_or_create(tmp_path, seed_source="s", config={}).entries == ()
+        assert open_or_create(tmp_path).entries == ()
         assert Archive.exists(tmp_path)
 
     def test_a_folder_of_something_else_is_left_alone(self, tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ class TestMaking:
         assert not Archive.exists(archive.path)
         with pytest.raises(ArchiveError, match="never finished"):
             Archive.open(archive.path)
-        made = family(Archive.open_or_create(archive.path, seed_source=PROGRAM, config=CONFIG))
+        made = family(open_or_create(archive.path))
         assert Archive.open(archive.path).entries == tuple(made)
         assert fsck(archive.path) == ""
 

@@ -18,14 +18,14 @@ import pytest
 
 from harness.archive import Archive, ArchiveError
 from harness.types import Attempt, Entry, HarnessError, Proposal
-from tests.harness.archives import CONFIG, fsck, git, new, raw, seed_attempt
+from tests.harness.archives import CONFIG, fsck, git, new, open_or_create, raw, seed_attempt
 from tests.harness.builders import PROGRAM
 from tests.harness.processes import Report, child, reported
 
 
 def append_for_ever(path: Path, salt: int) -> Callable[[Report], None]:
     def work(report: Report) -> None:
-        archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
+        archive = open_or_create(path)
         for pending in archive.adopt():
             report(archive.append(one(archive, archive.next_number, salt, pending.ticket)).number)
         while True:
@@ -60,7 +60,7 @@ def test_kills_at_any_instant_lose_nothing_that_was_printed(tmp_path: Path) -> N
         if kill % 5 == 4:
             assert fsck(path) == ""
     assert len(set(printed)) == len(printed) > 25
-    archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
+    archive = open_or_create(path)
     present = [entry.number for entry in archive.entries]
     assert set(printed) <= set(present)
     assert present == list(range(len(present))), "a single writer leaves no gaps"
@@ -82,7 +82,7 @@ def test_kills_while_an_archive_is_made(tmp_path: Path) -> None:
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             printed = reported(reading)
-        archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
+        archive = open_or_create(path)
         assert set(printed) <= {entry.number for entry in archive.entries}
         assert archive.source(archive.root_id) == PROGRAM
         archive.append(one(archive, archive.next_number, kill))
@@ -95,7 +95,7 @@ def test_two_writers_never_take_one_number(tmp_path: Path) -> None:
 
     def work(salt: int) -> Callable[[Report], None]:
         def appending(report: Report) -> None:
-            archive = Archive.open_or_create(path, seed_source=PROGRAM, config=CONFIG)
+            archive = open_or_create(path)
             for _ in range(25):
                 report(archive.append(one(archive, archive.next_number, salt)).number)
 
@@ -218,7 +218,7 @@ def test_a_full_disk_keeps_what_was_printed_and_goes_on(mounted: Callable[..., P
     assert Archive.open(archive.path).entries == tuple(kept)
     with pytest.raises(ArchiveError, match=r"could not write the seed program .* no space is left"):
         new_large(disk / "other")
-    assert Archive.open_or_create(disk / "other", seed_source="small", config={}).entries == ()
+    assert open_or_create(disk / "other").entries == ()
 
 
 def new_large(path: Path) -> Archive:

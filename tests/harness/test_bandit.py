@@ -1,13 +1,14 @@
 import random
 from collections import Counter
 from dataclasses import replace
+from functools import reduce
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.llm.bandit import Bandit, BanditSettings, bandit
-from harness.select import Pareto
+from harness.llm.bandit import Bandit, BanditSettings
+from harness.select import Pareto, Standing
 from harness.types import Entry, Kind
 from tests.harness.builders import REJECTED, entry, scored
 
@@ -23,7 +24,8 @@ def attempt(
 
 
 def known(attempts: list[Entry], **settings: float) -> Bandit:
-    return bandit([SEED, *attempts], Pareto(), BanditSettings(**settings))
+    empty = Bandit(settings=BanditSettings(**settings), standing=Standing(objective=Pareto()))
+    return reduce(Bandit.add, [SEED, *attempts], empty)
 
 
 def chosen(state: Bandit, kind: Kind = "patch", models: tuple[str, ...] = ("a", "b"), draws: int = 400) -> Counter[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 import random
 from dataclasses import replace
@@ -15,12 +14,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from evaluator import TASKS, Environment, Samples, Scored, Verdict, combined_speedup, joined
-from harness.archive.records import verdict_from_json, verdict_to_json
 from harness.readings.comparable import groups, members
 from harness.report import attempts, measurements_view
 from harness.search.judging import same_machine
 from harness.select import Pareto, clearly_faster, standing
 from harness.types import HarnessError, Measurement
+from tests.harness.archives import read_verdict, stored_verdict
 from tests.harness.builders import ENVIRONMENT, REJECTED, KnobJudge, entry, scored
 from tests.harness.test_search import archive_at, run
 
@@ -179,8 +178,8 @@ def test_faster_elsewhere_is_not_faster() -> None:
 
 
 def test_records_of_earlier_versions_have_no_driver() -> None:
-    stored = verdict_to_json(scored(0.5, 1.0))
+    stored = stored_verdict(scored(0.5, 1.0))
     assert stored["scored"]["environment"].pop("driver") == ""
-    found = verdict_from_json(json.loads(json.dumps(stored)))
+    found = read_verdict(stored)
     assert isinstance(found, Scored) and found.environment.driver == ""
     assert found == scored(0.5, 1.0)

@@ -21,8 +21,8 @@ from harness.search import search
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front
 from harness.types import Attempt, Edit, Entry, HarnessError, Patch, Proposal
-from tests.harness.archives import CONFIG, changing, family, fsck, git, new, refused, seed_attempt
-from tests.harness.builders import PROGRAM, KnobJudge, scored
+from tests.harness.archives import changing, family, fsck, git, new, open_or_create, refused, seed_attempt
+from tests.harness.builders import KnobJudge, scored
 
 WHO = ("-c", "user.name=x", "-c", "user.email=x@y")
 
@@ -183,7 +183,7 @@ class TestLostNames:
         with pytest.raises(HarnessError, match=said):
             Archive.open(archive.path)
         with pytest.raises(HarnessError, match=said):
-            Archive.open_or_create(archive.path, seed_source=PROGRAM, config=CONFIG)
+            open_or_create(archive.path)
         assert refs.read_bytes() == torn
         # What it says to do.
         refs.unlink()
@@ -199,7 +199,7 @@ class TestLostNames:
         packed(archive)
         (archive.path / "packed-refs").unlink()
         with pytest.raises(ArchiveError, match=r"packed objects and no refs/heads/seed: a run whose names are lost"):
-            Archive.open_or_create(archive.path, seed_source=PROGRAM, config=CONFIG)
+            open_or_create(archive.path)
         assert git(archive.path, "for-each-ref") == ""
 
     def test_a_pack_that_lost_its_index_gets_one(self, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,8 +37,6 @@ from harness.archive.records import (
     record_from_bytes,
     record_of,
     record_to_bytes,
-    verdict_from_json,
-    verdict_to_json,
 )
 from harness.turns import read_turns, transcript
 from harness.types import (
@@ -54,6 +52,7 @@ from harness.types import (
     Turn,
     Usage,
 )
+from tests.harness.archives import read_verdict, stored_verdict
 from tests.harness.builders import REJECTED, scored
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -173,7 +172,7 @@ attempts = st.builds(
 @given(verdicts)
 @settings(max_examples=60)
 def test_a_verdict_comes_back_from_json(verdict: Verdict) -> None:
-    assert verdict_from_json(json.loads(json.dumps(verdict_to_json(verdict), allow_nan=False))) == verdict
+    assert read_verdict(stored_verdict(verdict)) == verdict
 
 
 @given(attempts)
@@ -245,7 +244,7 @@ def test_numbers_that_are_not_finite_are_never_written(bad: float) -> None:
     good = scored(0.5, 2.0)
     verdict = dataclasses.replace(good, score=dataclasses.replace(good.score, runtime_ms=bad))
     with pytest.raises(ValueError, match="runtime_ms: expected a finite number"):
-        verdict_to_json(verdict)
+        stored_verdict(verdict)
 
 
 def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
@@ -257,11 +256,11 @@ def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
         samples=Samples(candidate_us=(np.int64(7),), reference_us=(8,)),  # type: ignore[arg-type]
     )
     verdict = dataclasses.replace(good, score=dataclasses.replace(good.score, cases=(case,)))
-    assert verdict_from_json(json.loads(json.dumps(verdict_to_json(verdict)))) == verdict
+    assert read_verdict(stored_verdict(verdict)) == verdict
 
 
 def broken(change: str) -> Any:
-    data = json.loads(json.dumps(verdict_to_json(scored(0.5, 2.0))))
+    data = stored_verdict(scored(0.5, 2.0))
     score = data["scored"]["score"]
     match change:
         case "text for a number":
@@ -279,7 +278,7 @@ def broken(change: str) -> Any:
         case "an interval upside down":
             score["speedup"]["low"] = 9.0
         case "two verdicts":
-            data["rejected"] = verdict_to_json(REJECTED)["rejected"]
+            data["rejected"] = stored_verdict(REJECTED)["rejected"]
         case "an unknown stage":
             data = {"rejected": {"stage": "lunch", "reason": "", "detail": ""}}
         case "infinity":
@@ -307,13 +306,13 @@ def broken(change: str) -> Any:
 )
 def test_what_was_not_written_is_refused(change: str, said: str) -> None:
     with pytest.raises(RecordError, match=said):
-        verdict_from_json(broken(change))
+        read_verdict(broken(change))
 
 
 def test_a_field_added_later_with_a_default_is_no_obstacle() -> None:
-    data = verdict_to_json(scored(0.5, 2.0))
+    data = stored_verdict(scored(0.5, 2.0))
     del data["scored"]["environment"]["empty_call_us"]
-    assert verdict_from_json(data) == scored(0.5, 2.0)
+    assert read_verdict(data) == scored(0.5, 2.0)
 
 
 def test_a_record_from_before_confirmations_and_rounds_reads() -> None:

@@ -17,11 +17,9 @@ from harness.select import (
     RuntimeLimit,
     Standing,
     Weighted,
-    best,
     claim,
     confirmation_level,
-    floor,
-    front,
+    improves,
     pick_best,
     pick_front,
     pick_random,
@@ -71,13 +69,19 @@ def test_every_selector_has_a_contract_test() -> None:
     assert set(SELECTORS.values()) == tested
 
 
+def pareto(entries: list[Entry], epsilon: float = 0.0) -> list[int]:
+    """The numbers of the Pareto front once every claim of speed is confirmed."""
+    objective = Pareto(epsilon=epsilon)
+    return numbers(standing(confirmed(entries, objective), objective).pareto)
+
+
 class TestFront:
     def test_floor_is_the_seeds_quality_less_epsilon(self) -> None:
         entries = [entry(0, scored(0.8, 1.0)), entry(1, scored(0.9, 1.0))]
-        assert floor(entries, 0.05) == pytest.approx(0.75)
+        assert standing(entries, Pareto(epsilon=0.05)).floor == pytest.approx(0.75)
 
     def test_floor_before_the_seed_is_scored_is_no_floor(self) -> None:
-        assert floor([], 0.1) == -math.inf
+        assert standing([], Pareto(epsilon=0.1)).floor == -math.inf
 
     def test_holds_what_nothing_beats_on_both_fastest_first(self) -> None:
         entries = [
@@ -88,26 +92,24 @@ class TestFront:
             entry(4, scored(0.84, 1.9)),
             entry(5, REJECTED),
         ]
-        assert numbers(front(entries, 0.80)) == [2, 1]
+        assert pareto(entries) == [2, 1]
 
     def test_program_at_the_floor_is_kept(self) -> None:
-        assert numbers(front([entry(1, scored(0.8, 1.0))], 0.8)) == [1]
+        entries = [entry(0, scored(0.8, 1.0)), entry(1, scored(0.7, 2.0)), entry(2, scored(0.69, 4.0))]
+        assert pareto(entries, epsilon=0.1) == [1, 0]
 
     def test_same_program_twice_counts_once_the_earlier(self) -> None:
         twice = [entry(1, scored(0.8, 1.0), source="a"), entry(2, scored(0.8, 5.0), source="a")]
-        assert numbers(front(twice, 0.0)) == [1]
+        assert pareto([entry(0, scored(0.5, 1.0)), *twice]) == [1]
 
     def test_equal_quality_within_noise_is_no_gain(self) -> None:
-        entries = [entry(1, scored(0.8, 1.0, noise=0.1)), entry(2, scored(0.8, 1.1, noise=0.1))]
-        assert numbers(front(entries, 0.0)) == [1]
+        assert pareto([entry(0, scored(0.8, 1.0, noise=0.1)), entry(1, scored(0.8, 1.1, noise=0.1))]) == [0]
 
     def test_equal_quality_and_clearly_faster_replaces(self) -> None:
-        entries = [entry(1, scored(0.8, 1.0, noise=0.1)), entry(2, scored(0.8, 1.5, noise=0.1))]
-        assert numbers(front(entries, 0.0)) == [2]
+        assert pareto([entry(0, scored(0.8, 1.0, noise=0.1)), entry(1, scored(0.8, 1.5, noise=0.1))]) == [1]
 
     def test_rounding_in_the_last_digits_is_no_better_quality(self) -> None:
-        entries = [entry(1, scored(0.8, 1.0)), entry(2, scored(0.8 + 1e-13, 1.0))]
-        assert numbers(front(entries, 0.0)) == [1]
+        assert pareto([entry(0, scored(0.8, 1.0)), entry(1, scored(0.8 + 1e-13, 1.0))]) == [0]
 
 
 class TestBest:
@@ -115,13 +117,13 @@ class TestBest:
         return [entry(0, scored(0.8, 1.0)), *others]
 
     def number(self, entries: list[Entry], objective: Objective) -> int:
-        champion = best(confirmed(entries, objective), objective)
+        champion = standing(confirmed(entries, objective), objective).champion
         assert champion is not None
         return champion.number
 
     def test_none_before_the_seed(self) -> None:
-        assert best([], Pareto()) is None
-        assert best([entry(0, REJECTED)], Pareto()) is None
+        assert standing([], Pareto()).champion is None
+        assert standing([entry(0, REJECTED)], Pareto()).champion is None
 
     def test_pareto_takes_the_fastest_above_the_floor(self) -> None:
         entries = self.seeded(entry(1, scored(0.79, 50.0)), entry(2, scored(0.8, 3.0)), entry(3, scored(0.9, 2.0)))
@@ -290,12 +292,22 @@ VERDICTS = st.one_of(
 )
 
 
+def front_by_definition(entries: list[Entry], floor: float) -> tuple[Entry, ...]:
+    """The front from the scores alone: an entry joins unless a member is as good, and removes those it dominates."""
+    front: list[Entry] = []
+    for one in entries:
+        if one.scored is None or quality(one) < floor - 1e-9 or not all(improves(one, member) for member in front):
+            continue
+        front = [member for member in front if quality(member) > quality(one) or speed(member) > speed(one)] + [one]
+    return tuple(sorted(front, key=lambda member: (-speed(member), member.number)))
+
+
 @given(OBJECTIVES, st.lists(VERDICTS, max_size=25))
 def test_standing_of_any_search(objective: Objective, verdicts: list[object]) -> None:
     plain = [entry(0, scored(0.5, 1.0)), *(entry(n, v) for n, v in enumerate(verdicts, 1))]  # type: ignore[arg-type]
     entries = confirmed(plain, objective)
     where = standing(entries, objective)
-    assert where.pareto == front(entries, floor(entries, objective.epsilon))
+    assert where.pareto == front_by_definition(entries, 0.5 - objective.epsilon)
     assert where.champion is not None
     assert where.champion in where.valid and where.champion in where.front
     assert set(numbers(where.front)) - set(numbers(where.pareto)) <= {where.champion.number}
@@ -321,7 +333,8 @@ POINTS = st.tuples(st.integers(0, 10), st.integers(1, 10))
 
 @given(st.lists(POINTS, min_size=1, max_size=25))
 def test_without_noise_the_front_is_the_plain_pareto_front(points: list[tuple[int, int]]) -> None:
+    dominated_seed = entry(0, scored(0.0, 0.5, noise=0.0))
     entries = [entry(n, scored(q / 10, float(s), noise=0.0)) for n, (q, s) in enumerate(points, 1)]
     dominated = {(q, s) for q, s in points for q2, s2 in points if (q2 >= q and s2 > s) or (q2 > q and s2 >= s)}
     expected = {points.index(point) + 1 for point in points if point not in dominated}
-    assert set(numbers(front(entries, 0.0))) == expected
+    assert set(pareto([dominated_seed, *entries])) == expected

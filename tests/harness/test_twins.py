@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from evaluator import Rejected, Verdict
 from harness import patch
 from harness.archive import Archive
 from harness.identity import syntax_hash
-from harness.llm.bandit import BanditSettings, bandit
+from harness.llm.bandit import Bandit, BanditSettings
 from harness.proposers.history import History
 from harness.readings.verify import verify
 from harness.report.attempts import row
@@ -27,7 +28,7 @@ from harness.report.stats import stats
 from harness.report.stats_table import stats_record, stats_view
 from harness.search import Progress, search
 from harness.search.budget import Budget
-from harness.select import Pareto, standing
+from harness.select import Pareto, Standing, standing
 from harness.types import Entry, Request, Turn
 from tests.harness.archives import git
 from tests.harness.builders import PROGRAM, REJECTED, KnobJudge
@@ -233,7 +234,8 @@ class TestCounted:
         assert len(entries) == 4 and "3 attempts in a row" in steps[-1].reason
         assert [one.number for one in where.valid] == [0, 1] and where.champion == entries[0]
         assert [one.number for one in where.front] == [0, 1]
-        (arm,) = bandit(archive.entries, Pareto(epsilon=1.0), BanditSettings(discount=1.0)).arms.values()
+        empty = Bandit(settings=BanditSettings(discount=1.0), standing=Standing(objective=Pareto(epsilon=1.0)))
+        (arm,) = reduce(Bandit.add, archive.entries, empty).arms.values()
         assert (arm.attempts, arm.improvements, round(arm.usd, 9)) == (3, 1, 0.03)
 
     def test_twins_that_two_processes_judged_are_one_program_of_the_standing(self, tmp_path: Path) -> None:
