@@ -18,11 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from harness.archive.cache import Cache
+from harness.archive.attempt_table import AttemptTable, Progress
 from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root
 from harness.archive.details import Details
 from harness.archive.finding import no_such
-from harness.archive.index import Index, Progress
+from harness.archive.index_file import IndexFile
 from harness.archive.keeper import Keeper
 from harness.archive.measurements import Measurements
 from harness.archive.notices import Notices
@@ -51,15 +51,15 @@ class Archive:
         self._root = root
         self._texts = Texts(repository)
         self._details = Details(self._texts)
-        self._cache = Cache(self.path, root.id, self._details) if cached else None
-        self._index = Index(repository, self._details, self._cache)
+        self._index_file = IndexFile(self.path, root.id, self._details) if cached else None
+        self._table = AttemptTable(repository, self._details, self._index_file)
         self._keeper = Keeper(self.path)
         self._notices = Notices(repository)
         self.measurements = Measurements(repository)
-        self._tickets = Tickets(repository, self._index.judged)
+        self._tickets = Tickets(repository, self._table.judged)
         self._pointed = Pointed()
         self._doubtful = False
-        self._index.load(*([progress] if progress else []))
+        self._table.load(*([progress] if progress else []))
 
     @classmethod
     def create(
@@ -96,8 +96,8 @@ class Archive:
 
     def close(self) -> None:
         self._keeper.close()
-        if self._cache is not None:
-            self._cache.close()
+        if self._index_file is not None:
+            self._index_file.close()
         self._tickets.close()
         self._repository.close()
 
@@ -126,28 +126,28 @@ class Archive:
     @property
     def entries(self) -> Series[Entry]:
         """All attempts that can be read, by number."""
-        return self._index.entries
+        return self._table.entries
 
     @property
     def archived(self) -> Iterator[Archived]:
         """The entries by number, each with what git alone knows of it."""
-        return self._index.archived
+        return self._table.archived
 
     @property
     def damage(self) -> tuple[str, ...]:
         """One sentence for each attempt or ticket that cannot be read; everything else is whole."""
         tickets = {self._tickets.ref(one.number): one.problem for one in self._tickets.all() if one.pending is None}
-        return tuple(f"{ref}: {problem}" for ref, problem in sorted((self._index.damage | tickets).items()))
+        return tuple(f"{ref}: {problem}" for ref, problem in sorted((self._table.damage | tickets).items()))
 
     @property
     def next_number(self) -> int:
         """The number after the highest one known, readable or not."""
-        return self._index.highest + 1
+        return self._table.highest + 1
 
     @property
     def booked(self) -> Booked:
         """What calls of models have cost, and may yet cost where they are under way, whoever makes them."""
-        known = self._index.booked
+        known = self._table.booked
         usd, tokens, calls = known.usd, known.tokens, known.calls
         for pending in self.pending():
             usd += pending.proposal.usd + pending.bound_usd
@@ -164,14 +164,14 @@ class Archive:
     def refresh(self) -> tuple[Entry, ...]:
         """Take in what other writers have added since, whatever its number; returns it."""
         if self._doubtful:
-            self._index.clear()
-            self._index.load()
+            self._table.clear()
+            self._table.load()
             self._doubtful = False
-        return self._index.refresh()
+        return self._table.refresh()
 
     def catch_up(self) -> tuple[Entry, ...]:
         """As `refresh`, at a cost that does not grow with the archive: what follows the last number, and gaps."""
-        return self._index.catch_up()
+        return self._table.catch_up()
 
     def fsck(self) -> tuple[str, ...]:
         """What `git fsck --strict` finds wrong, line by line; () for a sound archive."""
@@ -185,7 +185,7 @@ class Archive:
             if text in ("", self.root_id):
                 raise ArchiveError("there is no best attempt yet: none was scored, or the search has not chosen one")
         number = 0 if text == "seed" else int(text) if text.isdecimal() and len(text) < 20 else -1
-        if (numbered := self._index.by_number(number)) is not None:
+        if (numbered := self._table.by_number(number)) is not None:
             return numbered
         found = [entry for entry in self.entries if len(text) >= 4 and entry.id.startswith(text)]
         if len(found) == 1:
@@ -194,11 +194,11 @@ class Archive:
 
     def find(self, commit: str) -> Entry | None:
         """An attempt by its whole commit id; None where there is none, the root's for one."""
-        return None if commit == self.root_id else self._index.by_id(commit)
+        return None if commit == self.root_id else self._table.by_id(commit)
 
     def known(self, program_id: str, syntax_hash: str = "") -> Entry | None:
         """The first attempt that was judged with this program: the same bytes, or the same normalised syntax."""
-        return self._index.known(*filter(None, (program_id, syntax_hash)))
+        return self._table.known(*filter(None, (program_id, syntax_hash)))
 
     def source(self, commit: str) -> str:
         """The program of an entry's commit, or of the root's. Raises ArchiveError."""
@@ -251,7 +251,7 @@ class Archive:
                     writing = Writing(
                         repository=self._repository,
                         root=self._root,
-                        index=self._index,
+                        table=self._table,
                         tickets=self._tickets,
                         texts=self._texts,
                         details=self._details,
@@ -261,7 +261,7 @@ class Archive:
                     yield writing
                 writing.done()
                 self._doubtful = doubtful
-                self._keeper.made(self._index.note())
+                self._keeper.made(self._table.note())
             finally:
                 self._texts.unsettled.clear()
 
@@ -305,7 +305,7 @@ class Archive:
         if seized is not None:
             return seized
         self.refresh()
-        if (entry := self._index.of_ticket(ticket)) is not None:
+        if (entry := self._table.of_ticket(ticket)) is not None:
             raise ArchiveError(f"ticket {ticket} is answered: attempt {entry.number} came of it")
         if any(pending.ticket == ticket for pending in self.pending()):
             raise ArchiveError(f"ticket {ticket} is being worked on by another process")
@@ -367,7 +367,7 @@ class Archive:
         return self._notices.stop_asked()
 
     def _known(self, commit: str) -> Entry:
-        entry = self._index.by_id(commit)
+        entry = self._table.by_id(commit)
         if entry is None:
             raise ArchiveError(self._no_such(commit, []))
         return entry

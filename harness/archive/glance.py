@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.archive.attempt_table import ATTEMPTS
 from harness.archive.commits import ATTEMPT, PROGRAM, ArchiveError, Damaged, Root, read_attempts
-from harness.archive.index import ATTEMPTS
 from harness.archive.opening import BEST, repository_at, root_of
 from harness.archive.records import RecordError, record_from_bytes
 from harness.archive.texts import Texts

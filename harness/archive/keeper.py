@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from subprocess import Popen
 
+from harness.archive.attempt_table import ATTEMPTS
 from harness.archive.commits import attempt_objects
-from harness.archive.index import ATTEMPTS
 from harness.git import GitError, Pace, Upkeep, python_process, usual_pace
 
 _CODE = "from harness.archive.keeper import main; main()"

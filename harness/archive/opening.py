@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.archive.attempt_table import ATTEMPTS
 from harness.archive.commits import ArchiveError, Root, read_root, write_root
-from harness.archive.index import ATTEMPTS
 from harness.git import WRITERS_LOCK, GitError, Repository
 
 BEST = "refs/heads/best"

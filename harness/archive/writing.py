@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from harness.archive.attempt_table import AttemptTable
 from harness.archive.commits import ATTEMPT, REPLY, ArchiveError, Root, write_attempt
 from harness.archive.details import Details
-from harness.archive.index import Index
 from harness.archive.opening import BEST
 from harness.archive.records import record_of, record_to_bytes
 from harness.archive.texts import Texts
@@ -36,10 +36,18 @@ class Writing:
     """A batch under way. After an exception out of it, what the index knows has to be read again."""
 
     def __init__(
-        self, *, repository: Repository, root: Root, index: Index, tickets: Tickets, texts: Texts, details: Details,
-        pointed: Pointed, batch: Batch,
-    ) -> None:  # fmt: skip
-        self._repository, self._root, self._index = repository, root, index
+        self,
+        *,
+        repository: Repository,
+        root: Root,
+        table: AttemptTable,
+        tickets: Tickets,
+        texts: Texts,
+        details: Details,
+        pointed: Pointed,
+        batch: Batch,
+    ) -> None:
+        self._repository, self._root, self._table = repository, root, table
         self._tickets, self._texts, self._details = tickets, texts, details
         self._pointed, self._batch = pointed, batch
         self._locks: dict[int, RefLock] = {}
@@ -49,8 +57,8 @@ class Writing:
         """A free ticket; it is given back unless something is put under it."""
 
         def highest() -> int:
-            self._index.catch_up(ahead=1)
-            return self._index.highest_ticket
+            self._table.catch_up(ahead=1)
+            return self._table.highest_ticket
 
         number, self_lock = self._tickets.take(self._batch, highest, at_least)
         self._locks[number] = self_lock
@@ -81,12 +89,12 @@ class Writing:
         """
         proposal = attempt.proposal
         for parent in (*proposal.parents, *proposal.inspirations):
-            if parent != self._root.id and self._index.by_id(parent) is None:
+            if parent != self._root.id and self._table.by_id(parent) is None:
                 raise ArchiveError(f"expected parents and inspirations in this archive, found {parent[:12]}")
         program = self._program(attempt)
         reply = transcript(proposal)
-        when_s = max([int(time.time()), *(self._index.when_s(parent) for parent in proposal.parents)])
-        number, lock = self._index.free_number(self._batch, attempt.number)
+        when_s = max([int(time.time()), *(self._table.when_s(parent) for parent in proposal.parents)])
+        number, lock = self._table.free_number(self._batch, attempt.number)
         ticket = self._tickets.object_of(attempt.ticket)
         record = record_of(attempt, number=number, config=self._root.config_id, ticket=ticket)
         stored = record_to_bytes(record)
@@ -98,7 +106,7 @@ class Writing:
             f"{entry.id}:{REPLY}": reply,
             f"{entry.id}:{ATTEMPT}": stored,
         }
-        self._index.add(archived)
+        self._table.add(archived)
         self._details.keep(entry.id, record, len(stored))
         # The attempt says which ticket it came from: one that stays behind is not judged again.
         self._after.append(lambda: self._tickets.end(attempt.ticket))
@@ -136,6 +144,6 @@ class Writing:
         if attempt.candidate is not None:
             return encode(attempt.candidate.source)
         parent = attempt.proposal.parents[0]
-        entry = self._index.by_id(parent)
+        entry = self._table.by_id(parent)
         blob = self._root.program_id if entry is None else entry.program_id
         return encode(self._texts.program(blob, f"the program of {parent[:12]}"))

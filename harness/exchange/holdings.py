@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from harness.archive.attempt_table import ATTEMPTS
 from harness.archive.commits import ArchiveError
-from harness.archive.index import ATTEMPTS
 from harness.archive.measurements import NOTES
 from harness.archive.notices import ADVICE
 from harness.archive.opening import BEST, SEED

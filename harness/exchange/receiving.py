@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.archive.archive import Archive
-from harness.archive.cache import FILE as INDEX
+from harness.archive.attempt_table import ATTEMPTS
 from harness.archive.commits import ArchiveError
-from harness.archive.index import ATTEMPTS
+from harness.archive.index_file import FILE as INDEX
 from harness.archive.measurements import NOTES
 from harness.archive.notices import ADVICE
 from harness.archive.opening import BEST, SEED, exists, repository_at, root_of

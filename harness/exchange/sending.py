@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.archive.archive import Archive
-from harness.archive.index import ATTEMPTS
+from harness.archive.attempt_table import ATTEMPTS
 from harness.archive.measurements import NOTES
 from harness.archive.notices import ADVICE
 from harness.archive.opening import BEST, SEED, repository_at

@@ -236,7 +236,7 @@ class TestFinding:
     def test_an_ambiguous_id_lists_the_candidates(self, archive: Archive) -> None:
         seed = archive.append(seed_attempt(archive))
         other = dataclasses.replace(seed, id=seed.id[:8] + "f" * 32, number=7)
-        archive._index.add(Archived(entry=other, git_parents=(), ticket=""))
+        archive._table.add(Archived(entry=other, git_parents=(), ticket=""))
         with pytest.raises(ArchiveError, match=r"begins the ids of 2 attempts, expected of one: 0 \(.*, 7 \("):
             archive.entry(seed.id[:8])
 

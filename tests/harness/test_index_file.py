@@ -1,4 +1,4 @@
-"""The index beside the repository: whatever becomes of it, the archive is the same."""
+"""The index file beside the repository: with it, without it or with a damaged one, the archive reads the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.archive import Archive
-from harness.archive.cache import FILE, Cache
+from harness.archive.index_file import FILE, IndexFile
 from harness.types import Attempt, Confirmation, Proposal, Turn, Usage
 from tests.harness.archives import family, new, raw, refused, seed_attempt
 from tests.harness.builders import duel, scored
@@ -40,7 +40,7 @@ def archive(tmp_path: Path) -> Archive:
 
 
 def facts(archive: Archive) -> str:
-    """All there is to know of an archive's attempts, written out."""
+    """Everything an archive reports about its attempts, as text."""
     rows = []
     for one in archive.archived:
         entry, known = one.entry, archive.known(one.entry.program_id)
@@ -101,7 +101,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_index_changes_nothing_and_mends(archive: Archive, name: str) -> None:
+def test_a_damaged_index_changes_nothing_and_is_rebuilt(archive: Archive, name: str) -> None:
     expected, path = truth(archive.path), archive.path / FILE
     damage, data = DAMAGE[name], path.read_bytes()
     if damage is None:
@@ -114,8 +114,8 @@ def test_a_damaged_index_changes_nothing_and_mends(archive: Archive, name: str) 
         again.maintain()
     with Archive.open(archive.path) as again:
         assert again.entries[-1] == added
-        rows = list(Cache(archive.path, again.root_id, again._details).read())
-        assert {row.archived.entry.number for row in rows} == set(range(7)), "it knows all there is"
+        rows = list(IndexFile(archive.path, again.root_id, again._details).read())
+        assert {row.archived.entry.number for row in rows} == set(range(7)), "every attempt is in the index file"
         assert facts(again) == truth(archive.path)
 
 
@@ -131,7 +131,7 @@ def test_a_stale_line_does_not_count(archive: Archive) -> None:
     assert Archive.open(other.path).entries == (seed, mine)
 
 
-def test_a_folder_where_it_cannot_be_written_is_read_without(archive: Archive) -> None:
+def test_an_archive_opens_where_the_index_cannot_be_written(archive: Archive) -> None:
     expected = truth(archive.path)
     (archive.path / FILE).unlink()
     (archive.path / FILE).mkdir()
@@ -140,12 +140,12 @@ def test_a_folder_where_it_cannot_be_written_is_read_without(archive: Archive) -
         again.append(refused(again, 6, again.entries[1].id))
 
 
-def test_two_writers_note_each_their_own(archive: Archive) -> None:
+def test_two_writers_each_append_their_own_attempts(archive: Archive) -> None:
     one, other = Archive.open(archive.path), Archive.open(archive.path)
     for number in range(6, 12, 2):
         one.append(refused(one, number, one.entries[1].id, reply=f"one {number}"))
         other.append(refused(other, number, one.entries[1].id, reply=f"other {number}"))
     one.maintain()
-    numbers = [row.archived.entry.number for row in Cache(archive.path, one.root_id, one._details).read()]
+    numbers = [row.archived.entry.number for row in IndexFile(archive.path, one.root_id, one._details).read()]
     assert sorted(numbers) == list(range(12))
     assert facts(Archive.open(archive.path)) == truth(archive.path)

@@ -1,10 +1,10 @@
-"""The attempts of an archive, as this process knows them.
+"""The table of an archive's attempts in this process's memory.
 
-Owns: finding attempts by number, id and program, which numbers are taken, and taking in what other writers add.
-Does not know: what stands in a commit, tickets' contents, who is to write what.
+Owns: finding attempts by number, id and program, which numbers are taken, and loading what other writers add.
+Does not know: the format of a commit, the contents of tickets, who writes what.
 
-Numbers are given without gaps as a rule. One may be left free by a writer that gave up, and one may be locked by a
-writer that is not done: both are looked at again (`catch_up`), at a cost that does not grow with the archive.
+Numbers normally have no gaps. A writer that gave up may leave one free, and a writer that is not done may hold one
+locked: `catch_up` checks both again, at a cost that does not grow with the archive.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from evaluator.types import Rejected
-from harness.archive.cache import Cache, Row
 from harness.archive.commits import Archived, Damaged, read_attempts
 from harness.archive.details import Details
+from harness.archive.index_file import IndexFile, Row
 from harness.git import Batch, RefLock, Repository
 from harness.series import Series
 from harness.types import Booked, Entry
 
 ATTEMPTS = "refs/attempts"
 _AHEAD = 4
-"""How many names are looked at past the last number."""
+"""How many numbers `catch_up` checks past the highest one."""
 _ROWS = 1000
-"""So many attempts are noted in the cache at once, and so often it is said how far reading is."""
+"""Attempts per write to the index file, and per report of progress."""
 Progress = Callable[[int, int], None]
-"""Told how many attempts of how many are read."""
+"""Receives how many attempts are read, and how many there are."""
 
 
 def _silent(done: int, total: int) -> None:
     pass
 
 
-class Index:
-    """The attempts under `refs/attempts`, light. Without a cache, every one is read from the repository."""
+class AttemptTable:
+    """The attempts under `refs/attempts`, as light entries. Without an index file, each is read from the repository."""
 
-    def __init__(self, repository: Repository, details: Details, cache: Cache | None) -> None:
-        self._repository, self._details, self._cache = repository, details, cache
+    def __init__(self, repository: Repository, details: Details, index_file: IndexFile | None) -> None:
+        self._repository, self._details, self._index_file = repository, details, index_file
         self.clear()
 
     def clear(self) -> None:
-        """Know nothing; `refresh` then reads everything again."""
+        """Forget all attempts; `load` then reads everything again."""
         self._by_number: dict[int, Entry] = {}
         self._git_parents: dict[int, tuple[str, ...]] = {}
         self._by_id: dict[str, Entry] = {}
@@ -58,46 +58,46 @@ class Index:
 
     @property
     def archived(self) -> Iterator[Archived]:
-        """By number."""
+        """The attempts by number, each with its git parents."""
         for entry in self.entries:
             git_parents = self._git_parents.get(entry.number, entry.parents)
             yield Archived(entry=entry, git_parents=git_parents, ticket="")
 
     @property
     def booked(self) -> Booked:
-        """What the attempts have cost."""
+        """The total cost of the attempts."""
         return Booked(usd=self._usd, tokens=self._tokens, calls=self._calls)
 
     def judged(self, object_id: str) -> bool:
-        """Whether an attempt came of what this object held under its ticket."""
+        """Whether an attempt was made from the ticket whose object has this id."""
         return _short(object_id) in self._judged
 
     def of_ticket(self, number: int) -> Entry | None:
-        """The attempt that came of a ticket."""
+        """The attempt that was made from a ticket."""
         return next((entry for entry in self.entries if entry.ticket_number == number), None)
 
     def by_number(self, number: int) -> Entry | None:
         return self._by_number.get(number)
 
     def by_id(self, commit: str) -> Entry | None:
-        """An attempt by its whole id; what is not known is looked for among what others may have added."""
+        """An attempt by its whole commit id; an unknown id triggers a `refresh`."""
         if commit not in self._by_id:
             self.refresh()
         return self._by_id.get(commit)
 
     def known(self, *programs: str) -> Entry | None:
         """The first attempt that was judged with one of these programs, each given by its blob or its syntax hash."""
-        found = [self._programs[one] for one in programs if one in self._programs]
-        return min(found, key=lambda entry: entry.number, default=None)
+        entries = [self._programs[program] for program in programs if program in self._programs]
+        return min(entries, key=lambda entry: entry.number, default=None)
 
     def when_s(self, commit: str) -> int:
-        """The time of an attempt's commit; 0 for one that is none."""
+        """The Unix time of an attempt's commit; 0 for an unknown commit."""
         return self._by_id[commit].when_s if commit in self._by_id else 0
 
     def load(self, progress: Progress = _silent) -> None:
-        """Read the whole archive: what the cache has of it from there, the rest from the repository.
+        """Read the whole archive: from the index file where it has a valid line, else from the repository.
 
-        The last attempts, whose refs are loose, are always read from there: what a power cut tears is among them.
+        The last attempts, whose refs are loose, always come from the repository: a power cut damages only those.
         """
         last = self._numbers(self._repository.loose_refs(ATTEMPTS))
         packed = self._numbers(self._repository.packed_refs(ATTEMPTS))
@@ -109,62 +109,62 @@ class Index:
             if len(self._by_number) % _ROWS == 0:
                 progress(len(self._by_number), total)
 
-        if self._cache is not None:
-            for row in self._cache.read(self._same):
+        if self._index_file is not None:
+            for row in self._index_file.read(self._intern):
                 entry = row.archived.entry
                 if packed.get(entry.number) == entry.id:
-                    self._know(row)
+                    self._register(row)
                     del packed[entry.number]
                     say()
             self._in_order()
-        self._take_in(packed, say, note=True)
-        self._take_in(last, say)
+        self._load(packed, say, note=True)
+        self._load(last, say)
 
     def refresh(self) -> tuple[Entry, ...]:
-        """Take in what other writers have added, whatever its number; returns it."""
+        """Load what other writers have added, whatever its number; returns the new entries."""
         refs = self._numbered()
-        return self._take_in({number: refs[number] for number in refs if not self._saw(number)})
+        return self._load({number: refs[number] for number in refs if not self._is_known(number)})
 
     def catch_up(self, ahead: int = _AHEAD) -> tuple[Entry, ...]:
-        """Take in what stands behind the last number and where there were gaps; returns it."""
-        found: dict[int, str] = {}
+        """Load new attempts past the highest number and in known gaps; returns the new entries."""
+        commits: dict[int, str] = {}
         for number in sorted(self._gaps):
             object_id = self._repository.ref(_ref(number))
             if object_id is not None:
-                found[number] = object_id
+                commits[number] = object_id
             elif not self._repository.is_locked(_ref(number)):
                 self._gaps.discard(number)
         number, last = self.highest + 1, self.highest + ahead
         while number <= last:
             object_id = self._repository.ref(_ref(number))
             if object_id is not None:
-                found[number] = object_id
+                commits[number] = object_id
             elif self._repository.is_locked(_ref(number)):
                 self._gaps.add(number)
             if object_id is not None or number in self._gaps:
                 last = number + ahead
             number += 1
-        return self._take_in(found)
+        return self._load(commits)
 
     def free_number(self, batch: Batch, at_least: int) -> tuple[int, RefLock]:
-        """A number that no attempt has, locked until the batch ends."""
+        """The lowest free number from `at_least` on, locked until the batch ends."""
         number = max(at_least, 0)
         while (lock := self._repository.reserve(_ref(number))) is None:
-            if not self._saw(number):
+            if not self._is_known(number):
                 self._gaps.add(number)
             number += 1
         return number, batch.keep(lock)
 
     def add(self, archived: Archived) -> None:
-        """Take in an attempt of this process, whole."""
+        """Add an attempt that this process archived."""
         row = self._row(archived)
-        self._take(row)
+        self._add(row)
         self._unnoted.append(row)
 
     def note(self) -> int:
-        """Have the cache know what was added here, to be called when it is durable; how many attempts these are."""
-        if self._cache is not None and self._unnoted:
-            self._cache.append(self._unnoted)
+        """Append what was added here to the index file, once it is durable; returns the number of attempts."""
+        if self._index_file is not None and self._unnoted:
+            self._index_file.append(self._unnoted)
         count = len(self._unnoted)
         self._unnoted.clear()
         return count
@@ -174,13 +174,13 @@ class Index:
         calls = sum(turn.tries for turn in entry.turns)
         return Row(archived=replace(archived, entry=self._details.light(entry)), calls=calls)
 
-    def _take(self, row: Row) -> None:
-        """Know a row, and have its entry among the others."""
+    def _add(self, row: Row) -> None:
+        """Register a row and insert its entry into `entries`."""
         entry = row.archived.entry
-        # Of the ids that many attempts hold, each is kept once.
-        parents, inspirations = (tuple(map(self._same, ids)) for ids in (entry.parents, entry.inspirations))
+        # Many attempts hold the same ids: each string is kept once.
+        parents, inspirations = (tuple(map(self._intern, ids)) for ids in (entry.parents, entry.inspirations))
         entry = replace(entry, parents=parents, inspirations=inspirations)
-        self._know(replace(row, archived=replace(row.archived, entry=entry)))
+        self._register(replace(row, archived=replace(row.archived, entry=entry)))
         if not self.entries or self.entries[-1].number < entry.number:
             self.entries = self.entries.plus(entry)
         else:
@@ -189,27 +189,27 @@ class Index:
     def _in_order(self) -> None:
         self.entries = Series(self._by_number[number] for number in sorted(self._by_number))
 
-    def _know(self, row: Row) -> None:
+    def _register(self, row: Row) -> None:
         entry, git_parents, ticket = row.archived.entry, row.archived.git_parents, row.archived.ticket
         self._by_number[entry.number] = entry
         if git_parents != entry.parents:
             self._git_parents[entry.number] = git_parents
         self._by_id[entry.id] = entry
-        self._met(entry.number)
+        self._mark_number(entry.number)
         self.highest_ticket = max(self.highest_ticket, entry.ticket_number or entry.number)
         if ticket:
             self._judged.add(_short(ticket))
-        self._remember(entry)
+        self._register_program(entry)
         self._usd += entry.usd
         self._tokens += entry.tokens
         self._calls += row.calls
 
-    def _same(self, commit: str) -> str:
-        """An id, as the very object that other entries hold."""
+    def _intern(self, commit: str) -> str:
+        """The equal string that another entry already holds, if any: saves memory."""
         return self._by_id[commit].id if commit in self._by_id else commit
 
-    def _remember(self, entry: Entry) -> None:
-        """The program of an entry; one refused at `patch` has none, and one that is there again is the first one's."""
+    def _register_program(self, entry: Entry) -> None:
+        """Index an entry by its program. One rejected at `patch` has none; a repeated program keeps its first entry."""
         if entry.same_as or (isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch"):
             return
         for program in filter(None, (entry.program_id, entry.syntax_hash)):
@@ -218,27 +218,27 @@ class Index:
                 self._programs[program] = entry
 
     def _numbered(self) -> dict[int, str]:
-        """The commits under `refs/attempts`, by number."""
+        """The commit ids under `refs/attempts`, by number."""
         return self._numbers(self._repository.each_ref(ATTEMPTS))
 
     def _numbers(self, refs: Iterable[tuple[str, str]]) -> dict[int, str]:
         names = ((ref.removeprefix(f"{ATTEMPTS}/"), commit) for ref, commit in refs)
         return {int(name): commit for name, commit in names if _is_number(name)}
 
-    def _take_in(
+    def _load(
         self, refs: Mapping[int, str], say: Callable[[], None] = lambda: None, *, note: bool = False
     ) -> tuple[Entry, ...]:
-        """Read attempts from the repository; `note` them in the cache, which their writers else do."""
+        """Read attempts from the repository; with `note`, also append them to the index file."""
         added: list[Entry] = []
         named = {_ref(number): refs[number] for number in sorted(refs)}
-        for found in read_attempts(self._repository, named, samples=False):
-            if isinstance(found, Damaged):
-                self.damage[found.ref] = found.problem
+        for attempt in read_attempts(self._repository, named, samples=False):
+            if isinstance(attempt, Damaged):
+                self.damage[attempt.ref] = attempt.problem
                 continue
-            row = self._row(found)
-            self._take(row)
+            row = self._row(attempt)
+            self._add(row)
             say()
-            added.append(self._by_number[found.entry.number])
+            added.append(self._by_number[attempt.entry.number])
             if note:
                 self._unnoted.append(row)
                 if len(self._unnoted) >= _ROWS:
@@ -248,13 +248,13 @@ class Index:
         for number in refs:
             if number not in self._by_number:
                 self._unread.add(number)
-            self._met(number)
+            self._mark_number(number)
         return tuple(added)
 
-    def _saw(self, number: int) -> bool:
+    def _is_known(self, number: int) -> bool:
         return number in self._by_number or number in self._unread
 
-    def _met(self, number: int) -> None:
+    def _mark_number(self, number: int) -> None:
         self._gaps.discard(number)
         self.highest = max(self.highest, number)
 
@@ -264,11 +264,11 @@ def _ref(number: int) -> str:
 
 
 def _is_number(name: str) -> bool:
-    """Whether a name is one of ours: not one with further zeros, nor one longer than a number may be."""
+    """Whether a name is canonical: six digits or more, no extra leading zeros, no absurd length."""
     return len(name) < 20 and name.isdecimal() and f"{int(name):06d}" == name
 
 
 def _short(object_id: str) -> bytes:
-    """An id in half the memory; anything else as it is."""
+    """An object id as 20 bytes, half the memory; any other text as its bytes."""
     whole = len(object_id) == 40 and not set(object_id) - set("0123456789abcdef")
     return bytes.fromhex(object_id) if whole else object_id.encode("utf-8", "surrogatepass")

@@ -1,11 +1,11 @@
 """`packsmith.index`: light entries beside the repository, so that opening a long run need not read every commit.
 
-Owns: that file: its lines, and when a line counts. Does not know: refs, what is done with entries.
+Owns: the file's lines, and when a line is valid. Does not know: refs, what callers do with entries.
 
-It is never the truth. A line counts only where a ref names its commit, which is the hash of all it was made from, and
-where its own check sum holds; what has no such line is read from the repository. So the file may be missing, torn, old
-or from another version: then it is read past, or made anew. Writers append whole lines, several at once if need be,
-and wait for no disk. What goes wrong in writing it goes wrong for nobody.
+The file is a cache and never the truth. A line counts only if a ref names its commit, whose id is a hash of all its
+content, and if its own checksum holds; any other attempt is read from the repository. So the file may be missing, torn,
+old or from another version: bad lines are skipped, and a file with another header is rebuilt. Several writers may
+append whole lines at once, without fsync. A failed write is ignored: nothing depends on it.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ _PLAIN = tuple(
     for field in dataclasses.fields(Entry)
     if field.name not in ("parents", "inspirations", "tiers", "warnings", "verdict", "confirmations", "turns")
 )
-"""Fields that stand in a line as they are."""
+"""Fields that a line holds unchanged."""
 _SHARED = ("kind", "proposer", "model")
-"""Those of them that many attempts have in common: each text is kept once."""
+"""Those with few distinct values: each text is interned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A line as read: the attempt, and how many calls of models it took."""
+    """A line as read: the attempt, and how many model calls it took."""
 
     archived: Archived
     calls: int
 
 
-class Cache:
-    """The file of one run."""
+class IndexFile:
+    """The index file of one run. Reading and writing it never raise: without it, opening is only slower."""
 
     def __init__(self, folder: Path, root: str, details: Details) -> None:
         names = " ".join(_PLAIN)
@@ -59,10 +59,10 @@ class Cache:
         self._told: dict[Environment, str] = {}
         self._stream = -1
 
-    def read(self, same: Callable[[str], str] = str) -> Iterator[Row]:
-        """The lines that are whole, in any order; an attempt may come twice.
+    def read(self, intern: Callable[[str], str] = str) -> Iterator[Row]:
+        """The valid lines, in file order; an attempt may appear twice.
 
-        `same` gives a commit's id as an object that is kept anyway.
+        `intern` maps a commit id to an equal string that is kept anyway.
         """
         environments: dict[str, Environment] = {}
         try:
@@ -76,12 +76,12 @@ class Cache:
                         if values[0] == "environment":
                             environments[values[1]] = load(Environment, values[2], FILE)
                             continue
-                        yield self._row(values, environments, same)
+                        yield self._row(values, environments, intern)
         except OSError:
             return
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Add lines, in a file that is made or made anew where need be."""
+        """Append lines; the file is created, or rebuilt if its header differs."""
         with contextlib.suppress(OSError):
             lines = b"".join(line for row in rows for line in self._lines(row))
             if lines:
@@ -95,7 +95,7 @@ class Cache:
     def _write(self, lines: bytes) -> None:
         if self._stream < 0:
             self._stream = self._open()
-        if os.write(self._stream, lines) != len(lines):  # the next line begins in the middle of this one: both are lost
+        if os.write(self._stream, lines) != len(lines):  # a short write: this line and the next are invalid
             self.close()
 
     def _open(self) -> int:
@@ -106,7 +106,7 @@ class Cache:
         if os.fstat(stream).st_size == 0:
             os.write(stream, self._head)
         else:
-            os.write(stream, b"\n")  # what stands before may be torn
+            os.write(stream, b"\n")  # the line before may be torn
         self._told.clear()
         return stream
 
@@ -130,31 +130,35 @@ class Cache:
                 [getattr(entry, name) for name in _PLAIN],
                 *(entry.parents, entry.inspirations, entry.tiers, entry.warnings),
                 values,
-                [self._bare(one) for one in entry.confirmations],
+                [self._bare(confirmation) for confirmation in entry.confirmations],
                 *(len(entry.turns), row.calls, git_parents, row.archived.ticket),
             ]
         )
 
-    def _bare(self, one: Confirmation) -> tuple[Any, int]:
-        """A confirmation without its samples, and of how many cases there are some."""
-        if one.duel is None:
-            return dump(one), 0
-        return dump(dataclasses.replace(one, duel=dataclasses.replace(one.duel, samples=()))), len(one.duel.samples)
+    def _bare(self, confirmation: Confirmation) -> tuple[Any, int]:
+        """A confirmation without its samples, and the number of cases that have some."""
+        duel = confirmation.duel
+        if duel is None:
+            return dump(confirmation), 0
+        bare = dataclasses.replace(confirmation, duel=dataclasses.replace(duel, samples=()))
+        return dump(bare), len(duel.samples)
 
-    def _row(self, values: list[Any], environments: dict[str, Environment], same: Callable[[str], str]) -> Row:
-        plain, parents, inspirations, tiers, warnings, found, confirmations, turns, calls, git_parents, ticket = values
+    def _row(self, values: list[Any], environments: dict[str, Environment], intern: Callable[[str], str]) -> Row:
+        plain, parents, inspirations, tiers, warnings, outcome, confirmations, turns, calls, git_parents, ticket = (
+            values
+        )
         named = dict(zip(_PLAIN, plain, strict=True))
         for name in _SHARED:
             named[name] = sys.intern(named[name])
         entry = Entry(
             **named,
-            parents=tuple(map(same, parents)),
-            inspirations=tuple(map(same, inspirations)),
+            parents=tuple(map(intern, parents)),
+            inspirations=tuple(map(intern, inspirations)),
             tiers=self._details.tiers(tuple(tiers)),
             warnings=tuple(warnings),
-            verdict=self._verdict(named["id"], found, environments),
+            verdict=self._verdict(named["id"], outcome, environments),
             confirmations=self._details.confirmations(
-                named["id"], ((load(Confirmation, one, FILE), cases) for one, cases in confirmations)
+                named["id"], ((load(Confirmation, stored, FILE), cases) for stored, cases in confirmations)
             ),
             turns=self._details.turns(named["id"], turns),
         )
@@ -163,11 +167,11 @@ class Cache:
         )
         return Row(archived=archived, calls=calls)
 
-    def _verdict(self, commit: str, found: list[Any], environments: dict[str, Environment]) -> Verdict:
-        if len(found) == 3:
-            stage, reason, detail = map(sys.intern, found)
-            return Rejected(stage=stage, reason=reason, detail=detail)  # type: ignore[arg-type]  # which it checks
-        name, value, ceiling, runtime_ms, median, low, high, cases, environment = found
+    def _verdict(self, commit: str, outcome: list[Any], environments: dict[str, Environment]) -> Verdict:
+        if len(outcome) == 3:
+            stage, reason, detail = map(sys.intern, outcome)
+            return Rejected(stage=stage, reason=reason, detail=detail)  # type: ignore[arg-type]  # checked by Rejected
+        name, value, ceiling, runtime_ms, median, low, high, cases, environment = outcome
         score = Score(
             quality=Quality(name=sys.intern(name), value=value, ceiling=ceiling),
             runtime_ms=runtime_ms,
@@ -183,7 +187,7 @@ def _line(values: list[Any]) -> bytes:
 
 
 def _checked(line: bytes) -> list[Any] | None:
-    """The values of a line; None for one that is torn."""
+    """The values of a line; None if it is torn."""
     check, _, text = line.rstrip(b"\n").partition(b" ")
     try:
         if int(check, 16) != zlib.crc32(text):
