@@ -99,11 +99,8 @@ class AttemptTable:
 
         The last attempts, whose refs are loose, always come from the repository: a power cut damages only those.
         """
-        last = self._numbers(self._repository.loose_refs(ATTEMPTS))
-        packed = self._numbers(self._repository.packed_refs(ATTEMPTS))
-        for number in last:
-            packed.pop(number, None)
-        total = len(packed) + len(last)
+        loose, packed = self._refs()
+        total = len(packed) + len(loose)
 
         def say() -> None:
             if len(self._by_number) % _ROWS == 0:
@@ -118,11 +115,12 @@ class AttemptTable:
                     say()
             self._in_order()
         self._load(packed, say, note=True)
-        self._load(last, say)
+        self._load(loose, say)
 
     def refresh(self) -> tuple[Entry, ...]:
         """Load what other writers have added, whatever its number; returns the new entries."""
-        refs = self._numbered()
+        loose, packed = self._refs()
+        refs = packed | loose
         return self._load({number: refs[number] for number in refs if not self._is_known(number)})
 
     def catch_up(self, ahead: int = _AHEAD) -> tuple[Entry, ...]:
@@ -217,9 +215,13 @@ class AttemptTable:
             if first is None or first.number > entry.number:
                 self._programs[program] = entry
 
-    def _numbered(self) -> dict[int, str]:
-        """The commit ids under `refs/attempts`, by number."""
-        return self._numbers(self._repository.each_ref(ATTEMPTS))
+    def _refs(self) -> tuple[dict[int, str], dict[int, str]]:
+        """The commit ids under `refs/attempts` by number: of loose refs, and of those that are only packed."""
+        loose_refs, packed_refs = self._repository.split_refs(ATTEMPTS)
+        loose, packed = self._numbers(loose_refs.items()), self._numbers(packed_refs)
+        for number in loose:
+            packed.pop(number, None)
+        return loose, packed
 
     def _numbers(self, refs: Iterable[tuple[str, str]]) -> dict[int, str]:
         names = ((ref.removeprefix(f"{ATTEMPTS}/"), commit) for ref, commit in refs)

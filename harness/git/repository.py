@@ -155,25 +155,17 @@ class Repository:
 
     def refs(self, prefix: str) -> dict[str, str]:
         """Name to id of the refs in the folder `prefix`; the id is "" where a ref's file is torn."""
-        loose = self._loose(prefix)
-        # Packed refs are read last: a ref being packed is in one of the two at any time.
-        return dict(self._packed.under(prefix)) | loose
+        loose, packed = self.split_refs(prefix)
+        return dict(packed) | loose
 
-    def loose_refs(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Those of `refs` that have a file each: the last that were made."""
-        yield from self._loose(prefix).items()
+    def split_refs(self, prefix: str) -> tuple[dict[str, str], Iterator[tuple[str, str]]]:
+        """The same in two parts: the loose refs, which are the newest, and those in `packed-refs`, sorted.
 
-    def packed_refs(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Those of `refs` that stand in `packed-refs`, sorted; one may be loose too, and that counts."""
-        yield from self._packed.under(prefix)
-
-    def each_ref(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """As `refs`, one by one, sorted within the loose and the packed ones; one that is both comes twice, its valid
-        id last.
+        A ref may be in both; the loose one is then valid.
         """
         loose = self._loose(prefix)
-        yield from self.packed_refs(prefix)
-        yield from loose.items()
+        # Loose refs are read first: a ref that is being packed meanwhile is then in at least one part.
+        return loose, self._packed.under(prefix)
 
     def ref(self, name: str) -> str | None:
         """The id a ref holds, "" where its file is torn, None where there is no such ref."""
