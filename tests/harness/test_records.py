@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -27,6 +29,7 @@ from evaluator.types import (
     Scored,
     Verdict,
 )
+from harness.archive import records
 from harness.archive.records import (
     Record,
     RecordError,
@@ -237,6 +240,23 @@ def test_a_line_a_key() -> None:
     )
     lines = record_to_bytes(record).decode().splitlines()
     assert len(lines) == len(dataclasses.fields(Record)) + 2
+
+
+def test_the_page_on_the_format_lists_the_keys_of_a_record() -> None:
+    page = (Path(records.__file__).parent / "README.md").read_text()
+    section = page.partition("### `attempt.json`\n")[2].partition("\n### ")[0]
+    listed = re.findall(r"^\| `(\w+)`( \*)? \|", section, re.MULTILINE)
+    proposal = Proposal(kind="patch", parents=("a" * 40,), reply="", proposer="test")
+    attempt = Attempt(number=1, proposal=proposal, candidate=None, verdict=scored(0.5, 2.0))
+    written = json.loads(record_to_bytes(record_of(attempt, number=1, config="", ticket="")))
+    assert sorted(key for key, _ in listed) == sorted(written)
+    for key, optional in listed:
+        without = json.dumps({name: value for name, value in written.items() if name != key}).encode()
+        if optional:
+            assert json.loads(record_to_bytes(record_from_bytes(without))) == written
+        else:
+            with pytest.raises(RecordError, match=f"expected {key}, found no such key"):
+                record_from_bytes(without)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
