@@ -1,23 +1,21 @@
 """When two programs are the same although their texts differ: by the hash of their normalised syntax.
 
-Owns: what counts as a difference. Does not know: archives, verdicts, how programs run. Pure: nothing is executed.
+Owns: which differences count. Does not know: archives, verdicts, how programs run. Pure: nothing is executed.
 
-Python runs the syntax tree of a text; beyond the tree, only the places of its nodes and the text itself are left to be
-seen. So comments, layout, brackets, line continuations and the spelling of constants (`0x10` and `16`, `'a'` and `"a"`)
-do not count. Docstrings do not either. Everything else does: names, the order of arguments, defaults, decorators,
+Python executes the syntax tree of a text. Apart from the tree, a program can only observe the positions of nodes and
+the text itself. So comments, layout, brackets, line continuations, docstrings and the spelling of constants (`0x10` and
+`16`, `'a'` and `"a"`) do not count. Everything else does: names, the order of arguments, defaults, decorators,
 annotations (dataclasses and compilers of tensor programs read them), `from __future__`, statements without effect.
 
-A program may look at itself, and then its places, its text and its docstrings do count. So a program that names any of
-the ways there (`INTROSPECTIVE_NAMES`: `__doc__`, `__file__`, `__code__`, `inspect`, `open` and their like, as an
-identifier or within a string; `program` is its file and its module) has no syntax hash, "": it is the same as another
-only byte for byte.
-Neither has one with type comments, which TorchScript reads; else it and Triton read a function's text only to parse it
-again. A program that hides what it looks at is taken for its twin and fools its author alone: a twin takes over a
-verdict and wins nothing by it.
+A program may inspect itself, and then positions, text and docstrings do count. So a program that contains one of
+`INTROSPECTIVE_NAMES` (`__doc__`, `__file__`, `__code__`, `inspect`, `open` and similar, as an identifier or within a
+string; `program` is its file and its module) has no syntax hash, "": only equal bytes make it equal to another.
+The same holds for a program with type comments, which TorchScript reads; apart from those, TorchScript and Triton read
+a function's text only to parse it again. A program that hides its introspection can be mistaken for its twin, but gains
+nothing: a twin copies a verdict and never becomes champion by it.
 
-The hash holds for one minor version of one implementation of Python: others may parse the same text to another tree. An
-archive that is continued under another one no longer recognises its older programs by their syntax, only by
-their bytes.
+The hash is valid for one minor version of one implementation of Python, since others may parse a text to another tree.
+A run that is continued under another Python recognises its older programs only by their bytes.
 """
 
 from __future__ import annotations
@@ -32,9 +30,9 @@ from evaluator.screen import parse
 from harness.text import encode
 
 _FORMAT = 1
-"""Of the serialised tree: to be raised when the same tree gives another hash, or programs are told apart otherwise."""
+"""Version of the hash. Raise it when the serialised tree changes, or the rules for what counts as a difference."""
 MOST_CHARACTERS = 64_000
-"""In longer texts only the bytes count, since it is the loop's own thread that waits: 5 ms for an ordinary program of
+"""Longer texts are compared by their bytes only, since hashing blocks the search loop: 5 ms for an ordinary program of
 10 KB (a third of it for the parser), and half a second for the worst text of this length.
 """
 _WAYS = (
@@ -49,11 +47,11 @@ INTROSPECTIVE_NAMES = frozenset(_WAYS.split(" "))
 _TYPE_COMMENT = re.compile(r"#\s*type\s*:")
 _WORD = re.compile(r"\w+")
 _IGNORED = frozenset(("ctx", "type_comment", "type_ignores"))
-"""Fields that follow from the place of a node, or that the parser leaves empty."""
+"""Fields that follow from the position of a node, or that the parser leaves empty."""
 
 
 def program_id(source: str) -> str:
-    """The id git gives a program of this text, as in `Entry.program_id`."""
+    """The git blob id of a program with this text (40 hex digits), as in `Entry.program_id`."""
     data = encode(source)
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
@@ -61,7 +59,7 @@ def program_id(source: str) -> str:
 def syntax_hash(source: str) -> str:
     """The hash of a program's normalised syntax, 40 hex digits; "" where only its bytes count.
 
-    That is so for what is no Python, too long or nested too deeply, and for a program that may look at itself.
+    That is a text that does not parse, is too long or too deeply nested, or may inspect itself.
     """
     if len(source) > MOST_CHARACTERS or "\0" in source or _TYPE_COMMENT.search(source):
         return ""
@@ -78,9 +76,9 @@ def syntax_hash(source: str) -> str:
 
 
 def _written(tree: ast.Module) -> tuple[list[str], list[str]]:
-    """The tree as lines, node by node, from which it could be read again; and every string in it.
+    """The tree as lines, node by node, without loss; and every string in it.
 
-    Not recursive: a tree may be nested deeper than Python calls.
+    Not recursive: a tree may be nested deeper than Python's call stack.
     """
     written: list[str] = []
     strings: list[str] = []
@@ -88,7 +86,7 @@ def _written(tree: ast.Module) -> tuple[list[str], list[str]]:
     while todo:
         value = todo.pop()
         if isinstance(value, ast.Constant):
-            written.append(f"={_constant(value.value)}")  # {None: x} is not {**x}, where None stands for no key
+            written.append(f"={_constant(value.value)}")  # {None: x} differs from {**x}, where None means no key
             if isinstance(value.value, str):
                 strings.append(value.value)
         elif isinstance(value, ast.AST):
@@ -109,8 +107,10 @@ def _written(tree: ast.Module) -> tuple[list[str], list[str]]:
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0] if body else None
-    said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    return body[1:] if said else body
+    documented = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+    return body[1:] if documented else body
 
 
 def _constant(value: object) -> str:

@@ -1,30 +1,30 @@
-"""Which programs are best, which stand on the Pareto front, and which become parents.
+"""Which program is the champion, which are on the Pareto front, and which become parents.
 
 Owns: the objectives, the floor, the front, the champion, and the rules that pick parents.
 Does not know: how a program was made or judged, the archive, files, the clock.
 
 Quality is `score.quality.value`, speed is `score.speedup`, the ratio against the reference: both higher is better.
-Absolute run times are never compared, since entries come from different sessions.
+Absolute run times are never compared, since entries are measured in different sessions.
 
-A speed is a measurement. An entry is *clearly faster* than another when its whole 95 % interval lies above the
-other's; an entry of the same quality that is not clearly faster changes nothing. Among hundreds of equal programs some
-are clearly faster by luck, so this is only a claim: the title of champion changes hands over a speed when a
-*confirmation* that was archived with the entry, measured head to head against that champion, bears the claim out.
-Each confirmation of a run takes a stricter level than the one before, so that all of them together err with a chance of
-at most `RUN_ERROR`. Quality repeats to the last digit and needs no confirmation.
+A speed is a measurement. An entry is *clearly faster* than another if its whole 95 % interval lies above the other's;
+an entry of the same quality that is not clearly faster changes nothing. Among hundreds of equal programs some are
+clearly faster by chance, so this is only a *claim*: a faster entry becomes champion only if a *confirmation* archived
+with it, a paired re-evaluation against that champion, supports the claim. Each confirmation of a run uses a stricter
+level than the one before, so that the chance of any error among them is at most `RUN_ERROR`. Quality is deterministic
+and needs no confirmation.
 
-What is claimed, by objective:
-- Pareto and QualityLimit: clearly faster is a claim of speed. Better quality at a median speed that is no lower is one
-  of quality.
+What an entry claims, by objective:
+- Pareto and QualityLimit: clearly faster is a claim of speed. Better quality at no lower median speed is a claim of
+  quality.
 - RuntimeLimit: a program that meets the limit against a champion that does not claims speed. Between two that meet it
   quality decides; at equal quality clearly faster is a claim of speed. Between two that do not: as Pareto.
-- Weighted: a gain with better quality and no lower median speed claims quality. Any other gain is a trade that rests on
-  the speeds: it is borne out where the formula gains even with the low end of the confirmation's certain interval.
+- Weighted: a gain with better quality and no lower median speed claims quality. Any other gain is a trade that depends
+  on the speeds: it is confirmed if the formula gains even with the low end of the confirmation's certain interval.
 
-An entry whose claim of speed was not borne out is not taken for faster anywhere: without better quality than the
-champion it does not join the front. Standings are folded over the entries in the order of their numbers, from what is
-archived alone: the earlier of two equal programs stays, and an entry whose verdict was taken over from that of an equal
-program (`same_as`) is none of a standing's programs.
+An entry whose claim of speed was not confirmed does not count as faster: without better quality than the champion it
+does not join the front. A standing is a fold over the archived entries in the order of their numbers, and depends on
+nothing else. Of two equal programs the earlier one stays; an entry whose verdict was copied from an equal program
+(`same_as`) is ignored.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from harness.series import Names, Series
 from harness.types import Confirmation, Entry
 
 EQUAL_QUALITY = 1e-9
-"""Qualities this close are the same: sums taken in another order differ by less."""
+"""Qualities this close are equal: sums in another order differ by less."""
 RUN_ERROR = 0.05
-"""The chance that any confirmation of a run, however long, takes an equal program for a faster one."""
+"""The chance that any confirmation of a run, however long, accepts an equal program as faster."""
 
 Claim = Literal["none", "quality", "speed"]
-"""Whether an entry is to take the champion's place, and what that rests on."""
+"""Whether an entry claims the champion's place, and by what."""
 
 
 def _check(holds: bool, expected: str, found: object) -> None:
@@ -119,18 +119,19 @@ def _score(entry: Entry) -> Score:
 
 
 def quality(entry: Entry) -> float:
-    """The quality of a scored entry, higher is better."""
+    """The quality of a scored entry, higher is better. Raises ValueError for an entry without a score."""
     return _score(entry).quality.value
 
 
 def speed(entry: Entry) -> float:
-    """The median speed-up over the reference of a scored entry, higher is better."""
+    """The median speed-up of a scored entry over the reference, higher is better. Raises ValueError without a score."""
     return _score(entry).speedup.median
 
 
 def clearly_faster(one: Entry, other: Entry) -> bool:
-    """Whether the 95 % interval of `one`'s speed lies wholly above `other`'s, and the two may be compared at all: they
-    were taken under the same conditions (in runs that earlier versions carried on elsewhere, not all were).
+    """Whether the 95 % interval of `one`'s speed lies wholly above `other`'s, both measured under the same conditions.
+
+    Conditions may differ within a run that an earlier packsmith continued on another machine.
     """
     if not _clearly_faster(_score(one), _score(other)):
         return False
@@ -147,19 +148,19 @@ def _better_quality(one: Score, other: Score) -> bool:
 
 
 def improves(child: Entry, parent: Entry) -> bool:
-    """Whether a scored entry is better than another in anything: quality, or clearly in speed."""
+    """Whether a scored entry beats another in quality, or clearly in speed."""
     return _better_quality(_score(child), _score(parent)) or clearly_faster(child, parent)
 
 
 def _claim_to_be_faster(one: Score, other: Score) -> Claim:
-    """Better quality without giving speed away, or clearly faster."""
+    """Quality, if better at no lower median speed; speed, if clearly faster."""
     if one.speedup.median >= other.speedup.median and _better_quality(one, other):
         return "quality"
     return "speed" if _clearly_faster(one, other) else "none"
 
 
 def meets_limit(entry: Entry, seed: Entry, objective: RuntimeLimit) -> bool:
-    """Whether an entry is fast enough: the low end of its interval against the seed program's median."""
+    """Whether an entry is fast enough: the low end of its interval against the limit times the seed's median."""
     return _meets_limit(_score(entry), _score(seed), objective)
 
 
@@ -168,7 +169,7 @@ def _meets_limit(score: Score, seed: Score, objective: RuntimeLimit) -> bool:
 
 
 def worth(entry: Entry, objective: Weighted) -> float:
-    """The value of a weighted objective's formula, higher is better."""
+    """The value of a weighted objective (see `Weighted`), higher is better."""
     return _worth(_score(entry), objective)
 
 
@@ -177,7 +178,7 @@ def _worth(score: Score, objective: Weighted) -> float:
 
 
 def claim(objective: Objective, challenger: Score, champion: Score, seed: Score) -> Claim:
-    """Whether by its score a later program is to take the champion's place. Both are above the floor."""
+    """What a later program claims over the champion by its score. Both must be above the floor."""
     better = _better_quality(challenger, champion)
     equal = not better and not _better_quality(champion, challenger)
     match objective:
@@ -199,8 +200,8 @@ def claim(objective: Objective, challenger: Score, champion: Score, seed: Score)
             return "quality" if better and challenger.speedup.median >= champion.speedup.median else "speed"
 
 
-def bears_out(objective: Objective, challenger: Score, champion: Score, confirmation: Confirmation) -> bool:
-    """Whether a confirmation against this champion bears a claim of speed out.
+def confirms(objective: Objective, challenger: Score, champion: Score, confirmation: Confirmation) -> bool:
+    """Whether a confirmation against this champion supports a claim of speed.
 
     A champion that failed when it was run again has lost.
     """
@@ -219,7 +220,7 @@ def confirmation_level(number: int) -> float:
 
 
 def _covers(member: Entry, entry: Entry) -> bool:
-    """Whether `entry` offers nothing that `member` does not: no better quality and no clearly higher speed."""
+    """Whether `entry` has neither better quality than `member` nor clearly higher speed."""
     return not improves(entry, member)
 
 
@@ -239,9 +240,9 @@ def _join(front: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a search stands: the outcome of folding its entries, in order, under one objective.
+    """The population state of a search: its entries, folded in order, under one objective.
 
-    `valid` are the scored programs above the floor, each once, in order; `pareto` those that no other beats on both
+    `valid` holds the scored programs above the floor, each once, in order; `pareto` those that no other beats in both
     quality and speed, fastest first. `champion` is None until the seed program is scored.
     """
 
@@ -251,11 +252,11 @@ class Standing:
     pareto: tuple[Entry, ...] = ()
     valid: Series[Entry] = field(default_factory=Series)
     programs: Names = field(default_factory=Names)
-    """The program ids of `valid`, and their meanings."""
+    """The program ids of `valid`, and their syntax hashes."""
 
     @property
     def front(self) -> tuple[Entry, ...]:
-        """The Pareto front, fastest first, with the champion also where only noise decided for it."""
+        """The Pareto front, fastest first. It includes the champion even if noise alone keeps it off `pareto`."""
         if self.champion is None or any(member.id == self.champion.id for member in self.pareto):
             return self.pareto
         return _fastest_first([*self.pareto, self.champion])
@@ -265,7 +266,7 @@ class Standing:
         return -math.inf if self.seed is None else quality(self.seed) - self.objective.epsilon
 
     def claim(self, program_id: str, scored: Scored, syntax_hash: str = "") -> Claim:
-        """What a program would claim with this score if it were archived now."""
+        """What a program with this score would claim if it were archived now; "none" for a known program."""
         if self.seed is None or self.champion is None or self._knows(program_id, syntax_hash):
             return "none"
         if scored.score.quality.value < self.floor - EQUAL_QUALITY:
@@ -275,14 +276,14 @@ class Standing:
     def _knows(self, program_id: str, syntax_hash: str) -> bool:
         return program_id in self.programs or syntax_hash in self.programs
 
-    def _borne_out(self, entry: Entry) -> bool:
+    def _is_confirmed(self, entry: Entry) -> bool:
         assert self.champion is not None
         mine, theirs = _score(entry), _score(self.champion)
-        found = (one for one in entry.confirmations if one.against == self.champion.id)
-        return any(bears_out(self.objective, mine, theirs, one) for one in found)
+        duels = (confirmation for confirmation in entry.confirmations if confirmation.against == self.champion.id)
+        return any(confirms(self.objective, mine, theirs, duel) for duel in duels)
 
     def add(self, entry: Entry) -> Standing:
-        """The standing after one more entry, which must have a higher number than all before it."""
+        """The standing after one more entry, whose number must be higher than all before."""
         if entry.scored is None or entry.same_as:
             return self
         if entry.kind == "seed" and self.seed is None:
@@ -293,7 +294,7 @@ class Standing:
         if self._knows(entry.program_id, entry.syntax_hash):
             return self
         claimed = self.claim(entry.program_id, entry.scored, entry.syntax_hash)
-        wins = claimed == "quality" or (claimed == "speed" and self._borne_out(entry))
+        wins = claimed == "quality" or (claimed == "speed" and self._is_confirmed(entry))
         joins = wins or claimed == "none" or _better_quality(_score(entry), _score(self.champion))
         return replace(
             self,
@@ -309,7 +310,7 @@ def _programs(entry: Entry) -> tuple[str, ...]:
 
 
 def standing(entries: Iterable[Entry], objective: Objective) -> Standing:
-    """Where a search with these entries stands."""
+    """The standing of a search with these entries, in any order."""
     result = Standing(objective=objective)
     for entry in sorted(entries, key=lambda entry: entry.number):
         result = result.add(entry)
@@ -317,7 +318,7 @@ def standing(entries: Iterable[Entry], objective: Objective) -> Standing:
 
 
 Selector = Callable[[Standing, random.Random, int], tuple[Entry, ...]]
-"""Picks up to `n` different parents, the first of them the one a patch is to apply to. Empty only where `valid` is."""
+"""Picks up to `n` different parents; a patch applies to the first. Empty only if `valid` is."""
 
 
 def _sample(pool: Sequence[Entry], rng: random.Random, n: int) -> tuple[Entry, ...]:
@@ -325,12 +326,12 @@ def _sample(pool: Sequence[Entry], rng: random.Random, n: int) -> tuple[Entry, .
 
 
 def pick_front(standing: Standing, rng: random.Random, n: int) -> tuple[Entry, ...]:
-    """Members of the Pareto front: first the champion every other time, else each as likely as any other."""
+    """Members of the Pareto front: the champion first with probability 1/2, else a uniform sample."""
     return pick_best(standing, rng, n) if rng.random() < 0.5 else _sample(standing.front, rng, n)
 
 
 def pick_best(standing: Standing, rng: random.Random, n: int) -> tuple[Entry, ...]:
-    """The champion, then others of the front at random."""
+    """The champion, then a uniform sample of the rest of the front."""
     if standing.champion is None:
         return ()
     others = [entry for entry in standing.front if entry.id != standing.champion.id]
@@ -338,7 +339,7 @@ def pick_best(standing: Standing, rng: random.Random, n: int) -> tuple[Entry, ..
 
 
 def pick_random(standing: Standing, rng: random.Random, n: int) -> tuple[Entry, ...]:
-    """Any programs above the floor."""
+    """A uniform sample of the programs above the floor."""
     return _sample(standing.valid, rng, n)
 
 

@@ -1,10 +1,10 @@
-"""Sequences that grow at their end and are values all the same.
+"""Immutable sequences and sets that are cheap to extend: persistent, append-only.
 
-Owns: how a longer one shares what it has in common with the shorter one it was made from. Pure.
-Does not know: what stands in them.
+Owns: how a longer sequence shares its storage with the shorter one it was made from. Pure.
+Does not know: what the items are.
 
-Adding to the newest takes constant time: it writes one place further into what they share, which the older ones never
-read. Adding to an older one copies.
+Extending the newest one takes constant time: it writes past the end of the shared storage, where older ones never
+read. Extending an older one copies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Series(Sequence[T_co], Generic[T_co]):
-    """A tuple that is quick to add to. Equal to any list, tuple or series of the same items."""
+    """An immutable sequence that is cheap to extend. Equal to any list, tuple or series of the same items."""
 
     __slots__ = ("_items", "_size")
 
@@ -26,7 +26,7 @@ class Series(Sequence[T_co], Generic[T_co]):
         self._size = len(self._items)
 
     def plus(self, item: T_co) -> Series[T_co]:  # type: ignore[misc]  # a new series: covariance is sound
-        """The series with one more item."""
+        """A new series with one more item."""
         longer: Series[T_co] = Series.__new__(Series)
         longer._items = self._items if len(self._items) == self._size else self._items[: self._size]
         longer._items.append(item)
@@ -51,16 +51,16 @@ class Series(Sequence[T_co], Generic[T_co]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Series | tuple | list):
             return NotImplemented
-        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]  # as a list: what it holds need not be hashable
+    __hash__ = None  # type: ignore[assignment]  # like a list: its items need not be hashable
 
     def __repr__(self) -> str:
         return f"Series({list(self)!r})"
 
 
 class Names:
-    """A set of texts that is quick to add to."""
+    """An immutable set of texts that is cheap to extend."""
 
     __slots__ = ("_places", "_size")
 
@@ -69,12 +69,12 @@ class Names:
         self._size = len(self._places)
 
     def plus(self, name: str) -> Names:
-        """The set with one more text."""
+        """A new set with one more text."""
         if name in self:
             return self
         longer = Names.__new__(Names)
         newest = len(self._places) == self._size
-        longer._places = self._places if newest else {one: place for place, one in enumerate(self)}
+        longer._places = self._places if newest else {known: place for place, known in enumerate(self)}
         longer._places[name] = self._size
         longer._size = self._size + 1
         return longer

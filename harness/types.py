@@ -1,6 +1,6 @@
-"""The values the search speaks in.
+"""The values that the rooms of the search exchange.
 
-Owns: what a patch, a proposal, a candidate, an attempt and an archived entry are.
+Owns: patches, requests, proposals, tickets, candidates, attempts and archived entries, as types.
 Does not know: how any of them is made, judged or stored.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Tier = Literal["exact", "blanks", "indent"]
-"""How a SEARCH matched: exactly; trailing blanks and line ends ignored; under one uniform indentation shift."""
+"""How a SEARCH matched: exactly; ignoring trailing blanks and line ends; after one uniform shift of indentation."""
 
 Kind = Literal["seed", "patch", "rewrite", "crossover", "repair"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -31,7 +31,7 @@ class HarnessError(Exception):
 class Edit:
     """One SEARCH/REPLACE block. Both texts are whole lines, without a final newline; "" is no line at all.
 
-    Lines that are all empty are one "\\n" each, so that a single empty line ("\\n") is not taken for none.
+    Lines that are all empty are one "\\n" each, which tells a single empty line ("\\n") from no line.
     """
 
     search: str
@@ -40,7 +40,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """A parsed reply: edits in order, or a whole program in `rewrite` (then there are no edits)."""
+    """A parsed reply: either edits in order or a whole program (`rewrite`). Raises ValueError for both or neither."""
 
     name: str = ""
     description: str = ""
@@ -62,9 +62,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a model is to be asked: the whole conversation so far, and what the answer is to be applied to.
+    """A question to a model: the whole conversation so far, and the programs that the answer applies to.
 
-    `parents[0]` is the program that every reply of the conversation applies to, repairs included.
+    `parents[0]` is the program that every reply of the conversation applies to, repairs included. Raises ValueError
+    without a parent or a message.
     """
 
     kind: Kind
@@ -80,12 +81,12 @@ class Request:
 
 
 Finish = Literal["stop", "length", "refusal", "empty", "no_reply"]
-"""How a model's answer ended; `no_reply`: the call was paid for, or may have been, and nothing came of it."""
+"""How a model's answer ended; `no_reply`: no answer came, though the call was or may have been paid for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of a call; the cached ones are among those of the input."""
+    """Token counts of a call; `cached_tokens` are part of `input_tokens`."""
 
     input_tokens: int = 0
     cached_tokens: int = 0
@@ -126,10 +127,11 @@ class TurnNote(Call):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What a proposer hands to the loop: a reply, and the entries (commit ids) it was made from.
+    """A proposer's output: a reply, and the entries (commit ids) it was made from.
 
-    `parents[0]` is the program the reply applies to; a crossover has two parents. `turns` are those of the
-    conversation with a model, oldest first; `reply` is then the text of the last one, `usd` and `tokens` their sums.
+    `parents[0]` is the program the reply applies to; a crossover has two parents. `turns` is the conversation with a
+    model, oldest first; `reply` is then the text of the last turn, `usd` and `tokens` the sums over all. Raises
+    ValueError for an unknown kind or without a parent.
     """
 
     kind: Kind
@@ -151,12 +153,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A ticket: what is asked for, or answered and not archived yet.
+    """A ticket: a request without an answer yet, or an answer that is not archived yet.
 
-    `proposal` is what there is of the answer, with every turn that has come; `request` is what was asked last, None
-    where nobody was asked. `answered`: the reply to it is here; else `bound_usd` and `bound_tokens` are what the call
-    under way may cost at most. `owner` is the process that works on it, by the token of its archive, or "ask": open
-    until somebody tells the answer.
+    `proposal` is the answer so far, with all turns received; `request` is the last request, None if there was none.
+    `answered`: the reply to it has arrived; otherwise `bound_usd` and `bound_tokens` are the most that the call in
+    progress may cost. `owner` is the token of the process that works on it, or "ask": open until an answer is given.
     """
 
     ticket: int
@@ -169,13 +170,13 @@ class Pending:
 
     @property
     def calling(self) -> bool:
-        """Whether a call of a model is under way, or was when its owner died."""
+        """Whether a model call is in progress, or was when the owner died."""
         return self.request is not None and not self.answered and self.owner != "ask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A program made from a parent by a patch. `tiers` has one entry an edit that was applied."""
+    """A program made by applying a reply to its parent. `tiers` has one item for each edit that was applied."""
 
     name: str
     description: str
@@ -186,9 +187,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """A program measured head to head against the champion of the moment, the entry `against`, which it is to replace.
+    """A paired re-evaluation of a program against the current champion, the entry whose commit id is `against`.
 
-    `duel` is None where the champion failed when it was run again, and again; `failure` says how.
+    `duel` is None if the champion itself failed twice when it was run again; `failure` says how. Raises ValueError
+    unless exactly one of the two is given.
     """
 
     against: str
@@ -202,11 +204,11 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One turn of the loop. `candidate` is None where the reply gave no program: then it is rejected at `patch`.
+    """A judged proposal, ready to be archived. `candidate` is None if the reply gave no program (rejected at `patch`).
 
-    `number` is the lowest it may be archived under; `ticket` the one under which its reply is held, 0 for none. `title`
-    is the name and the description of a reply that gave no program. `syntax_hash` is that of the program's normalised
-    syntax, "" where it has none; `same_as` the entry whose program this is again, and whose verdict was taken over.
+    `number` is the lowest number it may get; `ticket` the ticket that holds its reply, 0 for none. `title` is the name
+    and the description of a reply that gave no program. `syntax_hash` is the hash of the program's normalised syntax,
+    "" for none; `same_as` the commit id of an entry with the same program, whose verdict was copied, "" for none.
     """
 
     number: int
@@ -276,7 +278,7 @@ def base_fields(base: type[DataclassInstance], value: DataclassInstance) -> dict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A verdict on an archived program, reached again: when (Unix time), under which seed, and where."""
+    """A later verdict on an archived program: when it was reached (Unix time), with which seed, and where."""
 
     verdict: Verdict
     when_s: int
@@ -286,7 +288,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
-    """What tries have cost."""
+    """The cost of model calls. Raises ValueError for negative values or infinite dollars."""
 
     usd: float = 0.0
     tokens: int = 0

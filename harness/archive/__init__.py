@@ -1,4 +1,4 @@
-"""The archive of a run: attempts, tickets and notices, kept as commits and refs of one bare git repository."""
+"""The archive of a run: attempts, tickets and notices, as commits and refs of one bare git repository (README.md)."""
 
 from harness.archive.archive import Archive
 from harness.archive.commits import ArchiveError

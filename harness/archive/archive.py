@@ -1,12 +1,12 @@
-"""The archive of a run: one attempt = one commit, in a bare git repository that is the run's whole state.
+"""The archive of a run: a bare git repository that holds the whole state of the run, one commit per attempt.
 
-Owns: the face of an archive that is open, and finding attempts in it. Does not know: what stands in a commit
-(`commits`), how refs and objects are written (`git`, `writing`), which tickets are whose (`tickets`), how a verdict is
-reached.
+Owns: the interface of an open archive, and finding attempts in it. Does not know: the format of a commit (`commits`),
+how refs and objects are written (`git`, `writing`), who owns which ticket (`tickets`), how a verdict is reached.
 
-Refs: `refs/heads/seed` names the root commit (the seed program, the resolved config, the format number) and, made last,
-says that the archive is whole; `refs/attempts/000042` are create-only; `refs/pending/000042` are tickets;
-`refs/advice/000003` is advice; `refs/heads/best` and `refs/elites/*` are derived and may be lost.
+README.md describes the format. Refs: `refs/heads/seed` names the root commit (the seed program, the resolved config,
+the format number); it is made last, so its presence says that the archive is complete. `refs/attempts/000042` are
+create-only, `refs/pending/000042` are tickets, `refs/advice/000003` is advice; `refs/heads/best` and `refs/elites/*`
+are derived and may be lost.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from harness.types import Attempt, Booked, Entry, Pending, Proposal, Turn
 
 
 class Archive:
-    """An open archive. Reading needs no right to write. Several processes may write one; in each, one thread does.
+    """An open archive. Reading needs no write permission. Several processes may write to it, each from one thread.
 
-    `source` may be called in any thread.
+    `source` may be called from any thread.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class Archive:
         config: Mapping[str, Any],
         files: Mapping[str, str] | None = None,
     ) -> Self:
-        """Make an archive in a folder that is new, empty, or left by a creation that was cut short.
+        """Make an archive in a folder that is new, empty, or left by an interrupted creation.
 
-        `files` are further texts by name, kept beside the seed program. Raises ArchiveError, also where there is an
+        `files` are further texts by name, stored beside the seed program. Raises ArchiveError, also if there is an
         archive already.
         """
         if exists(path) or not (made := make(path, seed_source, config, files or {})):
@@ -81,17 +81,17 @@ class Archive:
 
     @classmethod
     def open(cls, path: Path, *, cached: bool = True, progress: Progress | None = None) -> Self:
-        """Raises ArchiveError where there is no whole archive at `path`; single damaged attempts go to `damage`.
+        """Open the archive at `path`. Damaged attempts go to `damage`; raises ArchiveError for any other damage.
 
-        Without `cached`, every attempt is read from its commit, as if there were no index beside the repository.
-        `progress` is told now and then how many attempts of how many are read.
+        Without `cached`, every attempt is read from its commit and the index file is ignored. `progress` receives
+        from time to time how many attempts are read, and how many there are.
         """
         repository = repository_at(path)
         return cls(repository, root_of(repository), cached=cached, progress=progress)
 
     @staticmethod
     def exists(path: Path) -> bool:
-        """Whether there is a whole archive at `path` (or a damaged one: not a free or an unfinished folder)."""
+        """Whether `path` holds an archive, whole or damaged, rather than a free folder or an unfinished creation."""
         return exists(path)
 
     def close(self) -> None:
@@ -115,38 +115,40 @@ class Archive:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The resolved config the run was started with."""
+        """The resolved config that the run was started with."""
         return self._root.config
 
     def file(self, name: str) -> str | None:
-        """A text that was kept beside the seed program; None where there is none of that name."""
-        found = self._repository.read(f"{self.root_id}:{name}")
-        return None if found.problem else self._texts.text(found.data, name)
+        """A text stored beside the seed program; None if no file has that name."""
+        blob = self._repository.read(f"{self.root_id}:{name}")
+        return None if blob.problem else self._texts.text(blob.data, name)
 
     @property
     def entries(self) -> Series[Entry]:
-        """All attempts that can be read, by number."""
+        """All readable attempts, by number."""
         return self._table.entries
 
     @property
     def archived(self) -> Iterator[Archived]:
-        """The entries by number, each with what git alone knows of it."""
+        """The entries by number, each with its git parents."""
         return self._table.archived
 
     @property
     def damage(self) -> tuple[str, ...]:
-        """One sentence for each attempt or ticket that cannot be read; everything else is whole."""
-        tickets = {self._tickets.ref(one.number): one.problem for one in self._tickets.all() if one.pending is None}
+        """One sentence for each attempt or ticket that cannot be read; everything else is sound."""
+        tickets = {
+            self._tickets.ref(ticket.number): ticket.problem for ticket in self._tickets.all() if ticket.pending is None
+        }
         return tuple(f"{ref}: {problem}" for ref, problem in sorted((self._table.damage | tickets).items()))
 
     @property
     def next_number(self) -> int:
-        """The number after the highest one known, readable or not."""
+        """The number after the highest known attempt, readable or not."""
         return self._table.highest + 1
 
     @property
     def booked(self) -> Booked:
-        """What calls of models have cost, and may yet cost where they are under way, whoever makes them."""
+        """The cost of all model calls so far, of any process; calls in progress count at their bounds."""
         known = self._table.booked
         usd, tokens, calls = known.usd, known.tokens, known.calls
         for pending in self.pending():
@@ -157,12 +159,12 @@ class Archive:
 
     @property
     def owner(self) -> str:
-        """This process, as the owner of tickets. Raises ArchiveError where it cannot be one."""
+        """This process's token as an owner of tickets. Raises ArchiveError if the owner file cannot be written."""
         with self._disk_advice("the owner of tickets"):
             return self._tickets.owner.token
 
     def refresh(self) -> tuple[Entry, ...]:
-        """Take in what other writers have added since, whatever its number; returns it."""
+        """Load what other writers have added, whatever its number; returns the new entries."""
         if self._doubtful:
             self._table.clear()
             self._table.load()
@@ -170,34 +172,34 @@ class Archive:
         return self._table.refresh()
 
     def catch_up(self) -> tuple[Entry, ...]:
-        """As `refresh`, at a cost that does not grow with the archive: what follows the last number, and gaps."""
+        """As `refresh`, but only past the highest number and in gaps: the cost does not grow with the archive."""
         return self._table.catch_up()
 
     def fsck(self) -> tuple[str, ...]:
-        """What `git fsck --strict` finds wrong, line by line; () for a sound archive."""
+        """The findings of `git fsck --strict`, line by line; () for a sound archive."""
         return self._repository.fsck()
 
     def entry(self, ref: str | int) -> Entry:
-        """An attempt by number, commit id (or 4 and more digits of it), `best` or `seed`. Raises ArchiveError."""
+        """An attempt by number, commit id (or at least its first 4 digits), `best` or `seed`. Raises ArchiveError."""
         text = str(ref).strip().lower()
         if text == "best":
             text = self._repository.ref(BEST) or ""
             if text in ("", self.root_id):
-                raise ArchiveError("there is no best attempt yet: none was scored, or the search has not chosen one")
+                raise ArchiveError("no best attempt yet: none was scored, or the search has not chosen one")
         number = 0 if text == "seed" else int(text) if text.isdecimal() and len(text) < 20 else -1
         if (numbered := self._table.by_number(number)) is not None:
             return numbered
-        found = [entry for entry in self.entries if len(text) >= 4 and entry.id.startswith(text)]
-        if len(found) == 1:
-            return found[0]
-        raise ArchiveError(self._no_such(text, found))
+        matches = [entry for entry in self.entries if len(text) >= 4 and entry.id.startswith(text)]
+        if len(matches) == 1:
+            return matches[0]
+        raise ArchiveError(self._no_such(text, matches))
 
     def find(self, commit: str) -> Entry | None:
-        """An attempt by its whole commit id; None where there is none, the root's for one."""
+        """An attempt by its whole commit id; None if no attempt has it, as for the root."""
         return None if commit == self.root_id else self._table.by_id(commit)
 
     def known(self, program_id: str, syntax_hash: str = "") -> Entry | None:
-        """The first attempt that was judged with this program: the same bytes, or the same normalised syntax."""
+        """The first attempt judged with this program: equal bytes, or equal normalised syntax."""
         return self._table.known(*filter(None, (program_id, syntax_hash)))
 
     def source(self, commit: str) -> str:
@@ -205,7 +207,7 @@ class Archive:
         return self._texts.program(self.program_id(commit), f"{PROGRAM} of {commit[:12]}")
 
     def program_id(self, commit: str) -> str:
-        """The git blob of that program: equal ids are equal programs."""
+        """The git blob of the program at a commit: equal ids are equal programs."""
         return self._root.program_id if commit == self.root_id else self._known(commit).program_id
 
     def reply(self, commit: str) -> str:
@@ -216,7 +218,7 @@ class Archive:
         return self._texts.text(self._texts.read(f"{self._known(commit).id}:{REPLY}", what), what)
 
     def turns(self, commit: str) -> tuple[Turn, ...]:
-        """The conversation an attempt was made from, its texts included; () where no model was asked.
+        """The conversation an attempt was made from, with its texts; () if no model was asked.
 
         Raises ArchiveError.
         """
@@ -229,20 +231,21 @@ class Archive:
             raise ArchiveError(f"{self.path}: {what} is damaged: {error}") from error
 
     def pending(self) -> tuple[Pending, ...]:
-        """The tickets that no attempt has come of, by number."""
-        return tuple(found.pending for found in self._tickets.all() if found.pending is not None)
+        """The tickets that no attempt was made from yet, by number."""
+        return tuple(ticket.pending for ticket in self._tickets.all() if ticket.pending is not None)
 
     def orphaned(self, pending: Pending) -> bool:
-        """Whether a ticket's owner is dead, or this process: nobody else is at work on it, and it is not open."""
+        """Whether no other process works on a ticket: its owner is dead or this process, and it is not open."""
         return self._tickets.orphaned(pending)
 
     # Writing
 
     @contextlib.contextmanager
     def writing(self, what: str = "the next attempts") -> Iterator[Writing]:
-        """Everything put into it becomes durable together, when the block ends; nothing of it where the block raises.
+        """A batch that becomes durable as a whole when the block ends; if the block raises, none of it does.
 
-        An attempt is an entry within the block already. Raises ArchiveError.
+        An appended attempt is visible as an entry already within the block. `what` names the batch in errors. Raises
+        ArchiveError.
         """
         with self._disk_advice(what):
             self._doubtful, doubtful = True, self._doubtful
@@ -266,14 +269,15 @@ class Archive:
                 self._texts.unsettled.clear()
 
     def append(self, attempt: Attempt) -> Entry:
-        """Archive one attempt and let its ticket go; durable when this returns. Raises ArchiveError."""
+        """Archive one attempt and delete its ticket; durable when this returns. Raises ArchiveError."""
         with self.writing(f"attempt {attempt.number}") as writing:
             return writing.append(attempt)
 
     def hold(self, ticket: int, proposal: Proposal) -> int:
-        """Keep an answered proposal under a ticket until its attempt is appended; durable when this returns.
+        """Store an answered proposal under a ticket until its attempt is appended; durable when this returns.
 
-        A ticket of this process is replaced; for any other that is taken, the next free one is used. Returns it.
+        A ticket of this process is replaced; if another process has that number, the next free one is used. Returns
+        the number of the ticket.
         """
         with self.writing(f"the reply for ticket {ticket}") as writing:
             number = ticket if self._tickets.object_of(ticket) else writing.ticket(ticket)
@@ -281,12 +285,12 @@ class Archive:
         return number
 
     def drop(self, ticket: int) -> None:
-        """Let a ticket go that nothing was paid for; nothing happens where this process holds none of that number."""
+        """Delete a ticket of this process that nothing was paid for; any other number is ignored."""
         with self._disk_advice(f"the end of ticket {ticket}"):
             self._tickets.drop(ticket)
 
     def adopt(self) -> tuple[Pending, ...]:
-        """Take over every orphaned ticket, durably: those whose owner is dead, and this process's own."""
+        """Take over every orphaned ticket, durably: those of dead owners and of this process. Raises ArchiveError."""
         orphans = [pending.ticket for pending in self.pending() if self.orphaned(pending)]
         if not orphans:
             return ()
@@ -295,10 +299,10 @@ class Archive:
         return tuple(pending for pending in seized if pending is not None)
 
     def take(self, ticket: int, *, answer: Proposal | None = None) -> Pending:
-        """Take over one ticket, open or orphaned, so that no other process answers it too, and keep its answer if there
-        is one; durable when this returns.
+        """Take over one open or orphaned ticket, so that no other process answers it too, and store its `answer` if
+        given; durable when this returns.
 
-        Raises ArchiveError where there is none of that number, it is archived already, or another process has it.
+        Raises ArchiveError if no ticket has that number, it is archived already, or another process has it.
         """
         with self.writing(f"the answer to ticket {ticket}") as writing:
             seized = writing.seize(ticket, answer)
@@ -306,33 +310,33 @@ class Archive:
             return seized
         self.refresh()
         if (entry := self._table.of_ticket(ticket)) is not None:
-            raise ArchiveError(f"ticket {ticket} is answered: attempt {entry.number} came of it")
+            raise ArchiveError(f"ticket {ticket} is already answered: it became attempt {entry.number}")
         if any(pending.ticket == ticket for pending in self.pending()):
             raise ArchiveError(f"ticket {ticket} is being worked on by another process")
-        if any(one.startswith(f"{self._tickets.ref(ticket)}:") for one in self.damage):
+        if any(problem.startswith(f"{self._tickets.ref(ticket)}:") for problem in self.damage):
             raise ArchiveError(
-                f"what was asked under ticket {ticket} cannot be read any more, so that no answer can be taken: "
-                f"`git update-ref -d {self._tickets.ref(ticket)}` gives it up, and all attempts are safe"
+                f"ticket {ticket} is damaged, so no answer to it can be taken: delete it with "
+                f"`git update-ref -d {self._tickets.ref(ticket)}`; all attempts are safe"
             )
         numbers = ", ".join(str(pending.ticket) for pending in self.pending()) or "none"
-        raise ArchiveError(
-            f"expected a ticket that is open, found {ticket}: those that are open in this run are {numbers}"
-        )
+        raise ArchiveError(f"expected an open ticket, found {ticket}: the open tickets of this run are {numbers}")
 
     def point(self, best: Entry | str | None, elites: Sequence[Entry | str]) -> None:
-        """Have `refs/heads/best` and `refs/elites/*` name these entries (or their ids); without a best, the root."""
+        """Point `refs/heads/best` and `refs/elites/*` at these entries (or ids); best is the root if None."""
         with self.writing("the refs of the best programs") as writing:
-            writing.point(None if best is None else self._known(_id(best)), [self._known(_id(one)) for one in elites])
+            writing.point(
+                None if best is None else self._known(_id(best)), [self._known(_id(elite)) for elite in elites]
+            )
 
     def maintain(self) -> None:
-        """Do all upkeep there is to do, now; a search does it bit by bit. Raises ArchiveError."""
+        """Do all upkeep now; a search does it in portions. Raises ArchiveError."""
         with self._disk_advice("the packs"):
             self._repository.begin_writing()
             self._keeper.all()
 
     @contextlib.contextmanager
     def alone(self, what: str) -> Iterator[None]:
-        """Wait until no other process does what is called so, and keep others from it meanwhile."""
+        """Hold the run's lock named `what` within the block; waits while another process holds it."""
         with self._disk_advice(what):
             self._repository.begin_writing()
             descriptor = os.open(self.path / f"{what}.lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -345,7 +349,7 @@ class Archive:
     # Notices
 
     def advise(self, text: str) -> int:
-        """Add advice, which the next prompts show; durable when this returns. Its number, from 1."""
+        """Add advice for the next prompts; durable when this returns. Returns its number, from 1."""
         with self._disk_advice("the advice"):
             return self._notices.advise(text)
 
@@ -354,16 +358,16 @@ class Archive:
         return self._notices.advice()
 
     def ask_to_stop(self) -> None:
-        """Ask every search on this run to begin nothing more, finish what is under way, and end."""
+        """Ask every search on this run to start nothing new, finish what is in progress, and end."""
         with self._disk_advice("the request to stop"):
             self._notices.ask_to_stop()
 
     def listen(self) -> None:
-        """From now on only later requests to stop count."""
+        """Ignore requests to stop that were made before now."""
         self._notices.listen()
 
     def stop_asked(self) -> bool:
-        """Whether a stop was asked for since the archive was opened, or since `listen`."""
+        """Whether a stop was requested since the archive was opened, or since `listen`."""
         return self._notices.stop_asked()
 
     def _known(self, commit: str) -> Entry:
@@ -372,8 +376,8 @@ class Archive:
             raise ArchiveError(self._no_such(commit, []))
         return entry
 
-    def _no_such(self, text: str, found: Sequence[Entry]) -> str:
-        return no_such(text, found, self.entries, self.damage, self.path)
+    def _no_such(self, text: str, matches: Sequence[Entry]) -> str:
+        return no_such(text, matches, self.entries, self.damage, self.path)
 
     def _disk_advice(self, what: str) -> contextlib.AbstractContextManager[None]:
         return disk_advice(self.path, what, f"all {len(self.entries)} attempts archived before are safe")

@@ -1,7 +1,7 @@
-"""The commits of an archive: which files they hold, and entries made from them.
+"""The commits of an archive: their files, and entries made from them.
 
-Owns: the tree of a root and of an attempt, and the object under a ticket, written to a batch and read in one pass.
-Does not know: refs, numbers already taken, who writes.
+Owns: the trees of the root and of attempts, and the object under a ticket: written to a batch, read in one pass.
+Does not know: refs, which numbers are taken, who writes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harness.text import decode, encode
 from harness.types import Entry, HarnessError, Pending
 
 FORMAT = 2
-"""1: attempts say neither what their program means nor whose verdict they took over."""
+"""In format 1, attempts have neither `meaning` nor `same_as`."""
 PROGRAM = "program.py"
 REPLY = "reply.md"
 ATTEMPT = "attempt.json"
@@ -39,12 +39,12 @@ _PROPOSAL = "proposal.json"
 
 
 class ArchiveError(HarnessError):
-    """The archive cannot be made, read or written: says what is safe and what to do."""
+    """The archive cannot be created, read or written; says what is safe and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """Where a run starts: its commit, the blob of the seed program, the config and the config's blob."""
+    """The start of a run: commit id, blob id of the seed program, resolved config, and the config's blob id."""
 
     id: str
     program_id: str
@@ -54,7 +54,7 @@ class Root:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archived:
-    """An attempt as read: its entry, the parents git knows, and the ticket it came from."""
+    """An attempt as read: its entry, its git parents, and the object id of its ticket ("" for none)."""
 
     entry: Entry
     git_parents: tuple[str, ...]
@@ -63,7 +63,7 @@ class Archived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damaged:
-    """An attempt that cannot be read, and why."""
+    """The ref of an attempt that cannot be read, and why."""
 
     ref: str
     problem: str
@@ -72,7 +72,7 @@ class Damaged:
 def write_root(
     batch: Batch, *, seed_source: str, config: Mapping[str, Any], files: Mapping[str, str], when_s: int
 ) -> str:
-    """Add the root's objects; `files` are further texts by name, which the run was begun with."""
+    """Add the root's objects; `files` are further texts by name. Returns the commit id."""
     text = yaml.safe_dump(_plain(config), sort_keys=True, allow_unicode=True, width=120)
     tree = {name: encode(content) for name, content in files.items()} | {
         PROGRAM: encode(seed_source),
@@ -85,9 +85,7 @@ def write_root(
 def write_attempt(
     batch: Batch, record: Record, stored: bytes, *, program: bytes, reply: bytes, when_s: int
 ) -> Archived:
-    """Add an attempt's objects, `stored` being what `record_to_bytes` made of the record; git's parents are the
-    proposal's, each once.
-    """
+    """Add an attempt's objects. `stored` is `record_to_bytes(record)`; git's parents are the record's, each once."""
     program_id = batch.add("blob", program)
     files = {PROGRAM: program, REPLY: reply, ATTEMPT: stored}
     parents = tuple(dict.fromkeys(record.parents))
@@ -97,32 +95,32 @@ def write_attempt(
 
 
 def write_pending(batch: Batch, pending: Pending) -> str:
-    """What stands under a ticket: its number and its owner are in it, so that no two are the same object."""
+    """Add the object under a ticket; returns its id. It contains number and owner, so no two are equal."""
     return batch.add("blob", pending_to_bytes(pending))
 
 
 def read_root(repository: Repository, root_id: str) -> Root:
-    """Raises ArchiveError where the root is damaged, foreign, or made by a later version."""
+    """The root of a run. Raises ArchiveError if it is damaged, of another tool, or of a newer format."""
     names = [f"{root_id}^{{tree}}", *(f"{root_id}:{name}" for name in (_ARCHIVE, _CONFIG, PROGRAM))]
     tree, archive, config, program = repository.read_all(names)
     if not tree.problem and _ARCHIVE not in _tree_files(tree.data):
         raise ArchiveError(f"expected an archive of packsmith at {repository.path}, found another git repository")
-    for found in (tree, archive, config, program):
-        if found.problem:
+    for part in (tree, archive, config, program):
+        if part.problem:
             raise ArchiveError(
-                f"{repository.path}: {found.name} of the root commit is {found.problem}. The attempts may be whole: "
-                f"`git fsck` says what is, and a copy or a bundle of this repository may have what is missing"
+                f"{repository.path}: {part.name} of the root commit is {part.problem}. The attempts may be intact: "
+                f"`git fsck` lists the damage, and a copy or a bundle of this repository may have what is missing"
             )
     try:
         number, settings = json.loads(archive.data)["format"], yaml.safe_load(decode(config.data))
     except (ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise ArchiveError(
-            f"{repository.path}: the root commit {root_id} is not one of packsmith's: {error}"
+            f"{repository.path}: the root commit {root_id} was not written by packsmith: {error}"
         ) from error
     if number not in range(1, FORMAT + 1):
         raise ArchiveError(
             f"expected an archive of format 1 to {FORMAT}, found format {number} at {repository.path}: "
-            f"it was made by a later packsmith, open it with that one"
+            f"this run was written by a newer packsmith; open it with that version"
         )
     return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id)
 
@@ -130,9 +128,9 @@ def read_root(repository: Repository, root_id: str) -> Root:
 def read_attempts(
     repository: Repository, refs: Mapping[str, str], *, samples: bool = True
 ) -> Iterator[Archived | Damaged]:
-    """One result for each ref of an attempt, in order; one that is torn does not hide the others.
+    """One result for each attempt's ref, in order; a damaged one does not hide the others.
 
-    Without `samples`, the raw samples of cases are not looked at.
+    Without `samples`, the raw samples of cases are not parsed.
     """
     whole = {ref: commit for ref, commit in refs.items() if commit}
     for ref in sorted(refs.keys() - whole.keys()):
@@ -153,11 +151,11 @@ def read_attempts(
 
 
 def attempt_objects(read: Read, commit: str) -> Group:
-    """The objects of an attempt, for packing: its program next to the one it was made from."""
-    found = read(commit)
-    tree = _header(found.data, b"tree")[:1] if found else []
+    """The objects of an attempt, for packing; its program is a delta of its parent's program."""
+    loose = read(commit)
+    tree = _header(loose.data, b"tree")[:1] if loose else []
     files = _loose_files(read, tree)
-    parents = _header(found.data, b"parent")[:1] if found else []
+    parents = _header(loose.data, b"parent")[:1] if loose else []
     origin = ""
     if parents:
         parent = read(parents[0])
@@ -168,43 +166,43 @@ def attempt_objects(read: Read, commit: str) -> Group:
 
 
 def _loose_files(read: Read, trees: list[str]) -> dict[str, str]:
-    found = read(trees[0]) if trees else None
-    return _tree_files(found.data) if found else {}
+    tree = read(trees[0]) if trees else None
+    return _tree_files(tree.data) if tree else {}
 
 
 def _header(data: bytes, name: bytes) -> list[str]:
-    """The ids that the header of a commit gives under a name."""
+    """The ids in the lines of a commit's header that begin with `name`."""
     rows = data.partition(b"\n\n")[0].split(b"\n")
     return [row[len(name) + 1 :].decode("ascii", "replace") for row in rows if row.startswith(name + b" ")]
 
 
 def read_pending(repository: Repository, ticket: int, object_id: str) -> Pending:
-    """Raises RecordError."""
-    found = repository.read(object_id)
-    if found.kind == "tree":
+    """A ticket from its object. Raises RecordError."""
+    blob = repository.read(object_id)
+    if blob.kind == "tree":
         return _read_held(repository, ticket, object_id)
-    if found.problem:
-        raise RecordError(f"{found.name} is {found.problem}")
-    pending = pending_from_bytes(found.data)
+    if blob.problem:
+        raise RecordError(f"{blob.name} is {blob.problem}")
+    pending = pending_from_bytes(blob.data)
     if pending.ticket != ticket:
-        raise RecordError(f"{found.name} is ticket {pending.ticket}")
+        raise RecordError(f"{blob.name} is ticket {pending.ticket}")
     return pending
 
 
 def _read_held(repository: Repository, ticket: int, tree: str) -> Pending:
-    """A reply as runs of earlier versions held it. Raises RecordError."""
+    """A ticket as earlier versions stored it: a tree of the proposal and the reply. Raises RecordError."""
     proposal, reply = repository.read_all([f"{tree}:{_PROPOSAL}", f"{tree}:{REPLY}"])
-    for found in (proposal, reply):
-        if found.problem:
-            raise RecordError(f"{found.name} is {found.problem}")
+    for blob in (proposal, reply):
+        if blob.problem:
+            raise RecordError(f"{blob.name} is {blob.problem}")
     return Pending(ticket=ticket, proposal=proposal_from_bytes(proposal.data, decode(reply.data)), answered=True)
 
 
 def _read_attempt(commit: GitObject, tree: GitObject, attempt: GitObject, samples: bool) -> Archived:
     """Raises ValueError (RecordError among them)."""
-    for found, what in ((commit, "the commit"), (tree, "its tree"), (attempt, ATTEMPT)):
-        if found.problem:
-            raise ValueError(f"{what} is {found.problem}")
+    for part, what in ((commit, "the commit"), (tree, "its tree"), (attempt, ATTEMPT)):
+        if part.problem:
+            raise ValueError(f"{what} is {part.problem}")
     header = commit.data.partition(b"\n\n")[0]
     when = re.search(rb"^committer .*> (\d+) [+-]\d{4}$", header, re.MULTILINE)
     if when is None:
@@ -231,7 +229,7 @@ def _tree_files(data: bytes) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """Mappings and sequences as the dict and list YAML knows."""
+    """Mappings and sequences as dict and list, for YAML."""
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value

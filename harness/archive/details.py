@@ -1,9 +1,9 @@
-"""What an entry leaves in the repository until somebody looks: cases with their raw samples, metrics, turns.
+"""Lazy parts of light entries: cases with their raw samples, metrics, turns.
 
-Owns: entries made light, and reading the rest when it is asked for. Does not know: which attempts there are.
+Owns: making entries light, and reading the rest on demand. Does not know: which attempts there are.
 
-The entries of a long search would otherwise take gigabytes. A light entry is equal to the whole one: what it left
-behind is read again, from `attempt.json`, each time it is looked at; the last few records are kept.
+The entries of a long search would otherwise take gigabytes. A light entry equals the full one: its lazy parts are read
+from `attempt.json` on each access, through an LRU cache of records.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from harness.archive.texts import Texts
 from harness.types import Confirmation, Entry, Tier, TurnNote
 
 _KEPT_BYTES = 2_000_000
-"""As stored; in memory a record takes some five times that."""
+"""LRU size in stored bytes; in memory a record takes about five times as much."""
 T_co = TypeVar("T_co", covariant=True)
 
 
 class Details:
-    """Records of attempts, by commit. Safe in any thread."""
+    """Records of attempts, by commit. Thread-safe."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
@@ -38,7 +38,7 @@ class Details:
         self._tiers: dict[tuple[Tier, ...], tuple[Tier, ...]] = {}
 
     def record(self, commit: str) -> Record:
-        """Raises ArchiveError."""
+        """The record of a commit. Raises ArchiveError."""
         with self._lock:
             if commit in self._kept:
                 self._kept.move_to_end(commit)
@@ -53,7 +53,7 @@ class Details:
         return record
 
     def keep(self, commit: str, record: Record, size: int) -> None:
-        """Have a record at hand, of so many bytes: that of an attempt that was just made is asked for soon."""
+        """Cache a record of `size` stored bytes: a new attempt's record is used again soon."""
         with self._lock:
             if commit in self._kept:
                 return
@@ -63,8 +63,11 @@ class Details:
                 self._size -= self._kept.popitem(last=False)[1][1]
 
     def light(self, entry: Entry) -> Entry:
-        """The entry without what takes most of its memory; equal texts are shared."""
-        duels = ((one, len(one.duel.samples) if one.duel is not None else 0) for one in entry.confirmations)
+        """The entry with lazy parts in place of the large ones; equal texts are interned."""
+        duels = (
+            (confirmation, len(confirmation.duel.samples) if confirmation.duel is not None else 0)
+            for confirmation in entry.confirmations
+        )
         return replace(
             entry,
             proposer=sys.intern(entry.proposer),
@@ -75,27 +78,28 @@ class Details:
             turns=self.turns(entry.id, len(entry.turns)),
         )
 
-    def tiers(self, found: tuple[Tier, ...]) -> tuple[Tier, ...]:
-        """The same, as the object that other entries hold."""
-        return self._tiers.setdefault(found, found)
+    def tiers(self, tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+        """The equal tuple that other entries hold."""
+        return self._tiers.setdefault(tiers, tiers)
 
     def turns(self, commit: str, size: int) -> Sequence[TurnNote]:
-        """The turns of an attempt, of which there are so many."""
+        """The `size` turns of an attempt, read on access."""
         return Rows(self, commit, "turns", size) if size else ()
 
-    def confirmations(self, commit: str, found: Iterable[tuple[Confirmation, int]]) -> tuple[Confirmation, ...]:
-        """The confirmations of an attempt, their raw samples left where they are; each with how many cases it has."""
+    def confirmations(self, commit: str, whole: Iterable[tuple[Confirmation, int]]) -> tuple[Confirmation, ...]:
+        """The confirmations of an attempt with lazy samples, from pairs of a confirmation and its number of cases."""
         light = []
-        for at, (one, cases) in enumerate(found):
-            if one.duel is not None:
+        for at, (confirmation, cases) in enumerate(whole):
+            duel = confirmation.duel
+            if duel is not None:
                 samples: Sequence[Samples] = Rows(self, commit, str(at), cases)
-                duel = replace(one.duel, samples=samples, environment=self._shared(one.duel.environment))
-                one = replace(one, duel=duel)
-            light.append(one)
+                duel = replace(duel, samples=samples, environment=self._shared(duel.environment))
+                confirmation = replace(confirmation, duel=duel)
+            light.append(confirmation)
         return tuple(light)
 
     def verdict(self, commit: str, verdict: Scored, cases: int) -> Scored:
-        """A score whose cases and metrics are those of an attempt."""
+        """A scored verdict whose `cases` rows and metrics are read from the attempt on access."""
         rows: Sequence[CaseScore] = Rows(self, commit, "cases", cases)
         score = replace(verdict.score, cases=rows, metrics=Figures(self, commit))
         return replace(verdict, score=score, environment=self._shared(verdict.environment))
@@ -108,8 +112,9 @@ class Details:
 
 
 class Rows(Sequence[T_co]):
-    """The cases or the turns of an attempt, or the samples of one of its duels, of which the number is known. Equal to
-    any sequence of the same items.
+    """The cases or turns of an attempt, or the samples of one of its duels, read on access. Only their number is held.
+
+    Equal to any sequence of the same items. Access raises ArchiveError if the record is damaged.
     """
 
     __slots__ = ("_commit", "_details", "_name", "_size")
@@ -134,8 +139,8 @@ class Rows(Sequence[T_co]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[T_co]: ...
     def __getitem__(self, index: int | slice) -> T_co | Sequence[T_co]:
-        found: T_co | Sequence[T_co] = self._rows()[index]
-        return found
+        rows: T_co | Sequence[T_co] = self._rows()[index]
+        return rows
 
     def __iter__(self) -> Iterator[T_co]:
         return iter(self._rows())
@@ -145,7 +150,7 @@ class Rows(Sequence[T_co]):
             return NotImplemented if not isinstance(other, Sequence) else False
         return tuple(self._rows()) == tuple(other)
 
-    __hash__ = None  # type: ignore[assignment]  # as a list: what it holds need not be hashable
+    __hash__ = None  # type: ignore[assignment]  # like a list: its items need not be hashable
 
     def __repr__(self) -> str:
         what = f"samples of duel {self._name}" if self._name.isdecimal() else self._name
@@ -153,7 +158,7 @@ class Rows(Sequence[T_co]):
 
 
 class Figures(Mapping[str, float]):
-    """The metrics of an attempt's score."""
+    """The metrics of an attempt's score, read on access."""
 
     __slots__ = ("_commit", "_details")
 

@@ -1,6 +1,6 @@
-"""The best attempt of an archive, read without the others: the same in a run of 100,000 as in one of ten.
+"""The best attempt of an archive, read without the others, so that the size of the run does not matter.
 
-Owns: when that is enough. Does not know: words for what is missing or damaged: whoever opens the archive has them.
+Owns: when this shortcut is valid. Does not know: error messages for damage: opening the archive gives those.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.types import Entry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """An attempt, its program, and the config of the run it is of."""
+    """An attempt, its program, and the config of its run."""
 
     config: Mapping[str, Any]
     entry: Entry
@@ -29,9 +29,9 @@ class Glance:
 
 
 def best(path: Path) -> Glance | None:
-    """The attempt that `refs/heads/best` names; None where there is none, or anything about it is not whole.
+    """The attempt that `refs/heads/best` names; None if it names none, or anything about it is damaged.
 
-    Raises ArchiveError where there is no archive.
+    Raises ArchiveError if `path` is not an archive.
     """
     repository = repository_at(path)
     try:
@@ -49,10 +49,10 @@ def _best(repository: Repository, root: Root) -> Glance | None:
         ref = f"{ATTEMPTS}/{number:06d}"
         if repository.ref(ref) != commit:
             return None
-        (found,) = read_attempts(repository, {ref: commit})
-        if isinstance(found, Damaged):
+        (attempt,) = read_attempts(repository, {ref: commit})
+        if isinstance(attempt, Damaged):
             return None
-        source = Texts(repository).program(found.entry.program_id, f"{PROGRAM} of {commit[:12]}")
+        source = Texts(repository).program(attempt.entry.program_id, f"{PROGRAM} of {commit[:12]}")
     except (RecordError, ArchiveError):
         return None
-    return Glance(config=root.config, entry=found.entry, source=source)
+    return Glance(config=root.config, entry=attempt.entry, source=source)

@@ -1,9 +1,9 @@
-"""The upkeep of a run, by a process of its own beside those that write to it.
+"""The upkeep of a run, in a background process.
 
-Owns: when that process is started. Does not know: what it does there (`harness.git.upkeep`).
+Owns: when that process is started. Does not know: what it does (`harness.git.upkeep`).
 
-It is a process so that the writer shares neither its core nor its interpreter with it, of low priority, and nobody's:
-it ends by itself within seconds, whether the writer lives or not. Only one is at work in a run at a time.
+It is a process, of low priority, so that it takes neither the writer's core nor its interpreter. It is detached and
+ends by itself within seconds, whether or not the writer lives. At most one works on a run at a time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CODE = "from harness.archive.keeper import main; main()"
 
 
 class Keeper:
-    """Starts the upkeep of an archive when it is due."""
+    """Starts the upkeep of an archive when enough refs are loose."""
 
     def __init__(self, run: Path) -> None:
         self._run = run
@@ -29,7 +29,7 @@ class Keeper:
         self._process: Popen[bytes] | None = None
 
     def made(self, count: int) -> None:
-        """So many attempts were archived: have the upkeep begin if it is time."""
+        """Count newly archived attempts, and start the upkeep if it is due."""
         pace = usual_pace()
         with contextlib.suppress(OSError):  # nothing depends on it
             if self._loose < 0:
@@ -41,22 +41,22 @@ class Keeper:
                 self._loose = 0
 
     def all(self) -> None:
-        """Do all that can be done, here, once nobody else is at it. Raises GitError, OSError."""
+        """Do all upkeep in this process, after any other is done. Raises GitError, OSError."""
         upkeep(self._run, usual_pace()).all()
 
     def close(self) -> None:
-        """Leave the process to itself."""
+        """Detach from the process."""
         if self._process is not None and self._process.poll() is None:
-            self._process.returncode = 0  # so that nobody is warned that it goes on
+            self._process.returncode = 0  # so that Popen does not warn that it still runs
 
 
 def upkeep(run: Path, pace: Pace) -> Upkeep:
-    """The upkeep of the run in a folder."""
+    """The upkeep of the run in the folder `run`."""
     return Upkeep(run, ATTEMPTS, attempt_objects, pace)
 
 
 def main() -> None:
-    """What the process does: its arguments are the run's folder and the pace."""
+    """The background process; its arguments are the run's folder and the pace."""
     run, portion, stray_s, locked_s = sys.argv[1:]
-    with contextlib.suppress(GitError, OSError):  # it is as due as before, and begun again with the next portion
+    with contextlib.suppress(GitError, OSError):  # it remains due, and is started again with the next portion
         upkeep(Path(run), Pace(portion=int(portion), stray_s=float(stray_s), locked_s=float(locked_s))).due()

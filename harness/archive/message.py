@@ -1,10 +1,10 @@
-"""The text of a commit: what `git log` shows of an attempt. Pure.
+"""Commit messages: what `git log` shows of an attempt. Pure.
 
-Owns: subject, body and trailers. Does not know: repositories. Nothing here is ever read back: `attempt.json` holds what
-is true.
+Owns: subject, body and trailers. Does not know: repositories. Nothing here is ever read back: `attempt.json` is the
+truth.
 
-Names, descriptions and reasons come from a model and may hold anything. They are cleaned so that they can neither end
-the subject, nor stand among the trailers, nor steer a terminal.
+Names, descriptions and reasons come from a model and may contain anything. They are cleaned so that they can neither
+end the subject, nor pose as trailers, nor control a terminal.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def root_message(format_number: int) -> str:
 
 
 def attempt_message(record: Record) -> str:
-    """Subject, body where there is one, and the trailers as the last paragraph."""
+    """Subject, body if there is one, and the trailers as the last paragraph."""
     subject = one_line(record.name, _SUBJECT)
     if not subject:
         refused = isinstance(record.verdict, Rejected) and record.verdict.stage == "patch"
@@ -40,9 +40,9 @@ def attempt_message(record: Record) -> str:
 def _body(description: str) -> str:
     cut = description if len(description) <= _BODY else description[:_BODY] + "…"
     paragraphs = re.split(r"\n\s*\n", "\n".join(printable(line) for line in cut.splitlines()))
-    wrapped = (textwrap.fill(" ".join(one.split()), _WIDTH, break_on_hyphens=False) for one in paragraphs)
+    wrapped = (textwrap.fill(" ".join(paragraph.split()), _WIDTH, break_on_hyphens=False) for paragraph in paragraphs)
     # A line of dashes would end the message for `git format-patch` and `git am`.
-    return "\n\n".join(re.sub(r"(?m)^(?=---|diff |Index: )", " ", one) for one in wrapped if one)
+    return "\n\n".join(re.sub(r"(?m)^(?=---|diff |Index: )", " ", text) for text in wrapped if text)
 
 
 def _trailers(record: Record) -> Iterator[tuple[str, str]]:
@@ -71,6 +71,6 @@ def _trailers(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _key(quality_name: str) -> str:
-    """`balance_next` to `Balance`: git knows letters, digits and dashes in the key of a trailer."""
+    """`balance_next` to `Balance`: git allows letters, digits and dashes in the key of a trailer."""
     word = re.sub(r"[^a-z0-9]", "", quality_name.split("_")[0].lower())
     return word.capitalize() or "Quality"

@@ -1,4 +1,4 @@
-"""What people tell a run while it goes on: advice for the prompts, and that it is to stop.
+"""What users tell a running search: advice for the prompts, and requests to stop.
 
 Owns: `refs/advice/000001` and the file `stop`. Does not know: searches, prompts.
 """
@@ -16,7 +16,7 @@ STOP = "stop"
 
 
 class Notices:
-    """The notices of an open archive. Asking whether there is a new one costs the look at one file name."""
+    """The notices of an open archive. Checking for a new one costs one look-up of a file name."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -24,7 +24,7 @@ class Notices:
         self._stop = self._stop_now()
 
     def advise(self, text: str) -> int:
-        """Keep a piece of advice, durably; its number, from 1."""
+        """Store a piece of advice durably; returns its number, from 1."""
         with self._repository.batch() as batch:
             number = len(self.advice()) + 1
             while (lock := self._repository.reserve(_ref(number))) is None:
@@ -33,26 +33,26 @@ class Notices:
         return number
 
     def advice(self) -> tuple[str, ...]:
-        """All advice, oldest first; what cannot be read is an empty text."""
+        """All advice, oldest first; an unreadable piece is an empty text."""
         while object_id := self._repository.ref(_ref(len(self._advice) + 1)):
-            found = self._repository.read(object_id)
+            blob = self._repository.read(object_id)
             try:
-                text = "" if found.problem else decode(found.data)
+                text = "" if blob.problem else decode(blob.data)
             except UnicodeDecodeError:
                 text = ""
             self._advice = (*self._advice, text)
         return self._advice
 
     def ask_to_stop(self) -> None:
-        """Ask every search that is going on here to begin nothing more, finish what is under way, and end."""
+        """Ask every search on this run to start nothing new, finish what is in progress, and end."""
         write_file(self._repository.path / STOP, f"{secrets.token_hex(8)}\n".encode())
 
     def listen(self) -> None:
-        """From now on only later requests to stop count."""
+        """Ignore requests to stop that were made before now."""
         self._stop = self._stop_now()
 
     def stop_asked(self) -> bool:
-        """Whether a stop was asked for since the archive was opened, or `listen` was called."""
+        """Whether a stop was requested since the archive was opened, or since `listen`."""
         return self._stop_now() != self._stop
 
     def _stop_now(self) -> bytes:

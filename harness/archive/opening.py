@@ -1,7 +1,7 @@
-"""Making an archive, and telling what is wrong with a folder that should hold one.
+"""Creating an archive, and diagnosing a folder that should hold one.
 
-Owns: the order in which an archive comes into being, and the words about folders, disks and rights.
-Does not know: attempts, tickets, what becomes of an archive once it is open.
+Owns: the order of creation, and the error messages about folders, disks and permissions.
+Does not know: attempts, tickets, how an open archive is used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a whole archive at `path` (or a damaged one: not a free or an unfinished folder)."""
+    """Whether `path` holds an archive, whole or damaged, rather than a free folder or an unfinished creation."""
     packed = path / "packed-refs"
     if (path / SEED).is_file():
         return True
@@ -32,7 +32,7 @@ def exists(path: Path) -> bool:
 
 
 def make(path: Path, seed_source: str, config: Mapping[str, Any], files: Mapping[str, str]) -> Repository | None:
-    """Make the repository and its root commit; None where another process made them meanwhile."""
+    """Create the repository and its root commit; None if another process was faster. Raises ArchiveError."""
     if path.exists() and not path.is_dir():
         raise ArchiveError(f"expected a free folder at {path}, found a file: name another folder")
     with disk_advice(path, "the seed program", "nothing was judged yet"):
@@ -57,10 +57,10 @@ def make(path: Path, seed_source: str, config: Mapping[str, Any], files: Mapping
 
 
 def repository_at(path: Path) -> Repository:
-    """Raises ArchiveError where there is none that can be read."""
+    """The repository at `path`. Raises ArchiveError if there is no readable one."""
     if not path.is_dir():
-        found = "a file" if path.exists() else "no such folder"
-        raise ArchiveError(f"expected an archive at {path}, found {found}: `packsmith search` makes one")
+        kind = "a file" if path.exists() else "no such folder"
+        raise ArchiveError(f"expected an archive at {path}, found {kind}: `packsmith search` creates one")
     try:
         return Repository(path)
     except (GitError, OSError) as error:
@@ -68,7 +68,7 @@ def repository_at(path: Path) -> Repository:
 
 
 def root_of(repository: Repository) -> Root:
-    """Raises ArchiveError where the repository is no archive, or its root is damaged."""
+    """The root of the run. Raises ArchiveError if the repository is not an archive, or its root is damaged."""
     try:
         root_id = repository.ref(SEED)
     except OSError as error:
@@ -77,7 +77,7 @@ def root_of(repository: Repository) -> Root:
         raise ArchiveError(_not_an_archive(repository.path, f"it has no {SEED}"))
     if not root_id:
         raise ArchiveError(
-            f"{repository.path / SEED} is torn. The attempts are whole: put the id of the root commit in it "
+            f"{repository.path / SEED} is torn. The attempts are intact: put the id of the root commit in it "
             f"(`git rev-list --max-parents=0 --glob={ATTEMPTS}`) and open the archive again"
         )
     return read_root(repository, root_id)
@@ -85,31 +85,31 @@ def root_of(repository: Repository) -> Root:
 
 @contextlib.contextmanager
 def disk_advice(path: Path, what: str, safe: str) -> Iterator[None]:
-    """What the disk refuses, as an ArchiveError that says what is safe and what to do."""
+    """Turns an OSError within the block into an ArchiveError that says what is safe and what to do."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            why, do = "no space is left on the disk", "free some and run the same command again to go on"
+            why, do = "no space is left on the disk", "free some and run the same command again to continue"
         elif error.errno in _READ_ONLY:
             why, do = "the folder cannot be written to", "make it writable, or name another folder with --run"
         else:
-            why, do = error.strerror or str(error), "mend that and run the same command again to go on"
+            why, do = error.strerror or str(error), "fix that and run the same command again to continue"
         raise ArchiveError(f"could not write {what} to {path}: {why}; {safe}. What to do: {do}") from error
 
 
 def _has_packs(path: Path) -> bool:
-    """Whether objects are packed, as those of a run become; a creation that was cut short has none."""
+    """Whether there are packs: only in a run, never in an interrupted creation."""
     return any((path / "objects/pack").glob("pack-*.pack"))
 
 
-def _not_an_archive(path: Path, found: str) -> str:
+def _not_an_archive(path: Path, problem: str) -> str:
     if (path / WRITERS_LOCK).exists() and _has_packs(path):
         return (
-            f"expected an archive at {path}, found packed objects and no {SEED}: a run whose names are lost. Its "
-            f"attempts are whole: put `packed-refs` of a copy, a mirror or a bundle of it there, or name another "
+            f"expected an archive at {path}, found packed objects and no {SEED}: a run whose refs are lost. Its "
+            f"attempts are intact: restore `packed-refs` from a copy, a mirror or a bundle of it, or name another "
             f"folder with --run"
         )
     if (path / WRITERS_LOCK).exists():
-        return f"the archive at {path} was never finished, and nothing was judged: run the search again to make it"
-    return f"expected an archive of packsmith at {path}, found none: {found}"
+        return f"the archive at {path} was never finished, and nothing was judged: run the search again to create it"
+    return f"expected an archive of packsmith at {path}, found none: {problem}"

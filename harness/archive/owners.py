@@ -1,9 +1,9 @@
-"""Who is alive among the processes that work on a run.
+"""Which of the processes that work on a run are alive.
 
-Owns: one lock file a process, in the run's folder. Does not know: what a process works on.
+Owns: one lock file per process, in the run's folder. Does not know: what a process works on.
 
-A process holds an exclusive lock on a file of its own while it lives. The kernel drops the lock with the process,
-however it ends, so that whoever can take it knows the owner for dead.
+A process holds an exclusive lock on a file of its own while it lives. The kernel releases the lock when the process
+ends in any way, so a process that can take the lock knows that the owner is dead.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import secrets
 from pathlib import Path
 
 ASK = "ask"
-"""The owner of a ticket that is open until somebody tells its answer: no process."""
+"""The owner of a ticket that is open until an answer is given: no process."""
 FOLDER = "owners"
 
 
 class Owner:
-    """This process, as the owner of tickets: a token that others can ask for."""
+    """This process as an owner of tickets, identified by a token."""
 
     def __init__(self, run: Path) -> None:
         self._folder = run / FOLDER
@@ -29,7 +29,7 @@ class Owner:
 
     @property
     def token(self) -> str:
-        """Unlike any other's. Asked for the first time, the lock is taken, and files of the dead are removed."""
+        """A unique token. The first access takes the lock and removes the files of dead processes. Raises OSError."""
         while not self._token:
             self._folder.mkdir(exist_ok=True)
             for path in self._folder.iterdir():
@@ -39,16 +39,16 @@ class Owner:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if path.exists():
                 self._token, self._descriptor = path.name, descriptor
-            else:  # somebody took us for dead before we had the lock
+            else:  # another process removed it before we had the lock
                 os.close(descriptor)
         return self._token
 
     def has(self, token: str) -> bool:
-        """Whether a token is this process's; asking needs no right to write."""
+        """Whether a token is this process's; needs no write permission."""
         return token != "" and token == self._token
 
     def is_alive(self, token: str) -> bool:
-        """Whether a token's process, another or this one, lives."""
+        """Whether the process of a token lives."""
         if not token or token == ASK:
             return False
         if token == self._token:
@@ -57,7 +57,7 @@ class Owner:
             descriptor = os.open(self._folder / Path(token).name, os.O_RDONLY)
         except FileNotFoundError:
             return False
-        except PermissionError:  # it is not for us to say
+        except PermissionError:  # we cannot tell
             return True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

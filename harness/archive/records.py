@@ -1,9 +1,10 @@
-"""Values as JSON and back: verdicts, and what the archive stores of an attempt and of a ticket.
+"""Values as JSON and back: attempts and tickets as the archive stores them.
 
-Owns: the shape of `attempt.json` and of verdicts in JSON. Does not know: git, or what the values mean.
+Owns: the format of `attempt.json` and of tickets. Does not know: git, the meaning of values.
 
-Both directions follow the dataclasses' own annotations, so a field added there with a default is written from then on
-and old records still read. Reading is strict: a wrong type, an unknown key or a number that is not finite is an error.
+Both directions follow the annotations of the dataclasses: a field added there with a default is written from then on,
+and old records stay readable. Reading is strict: a wrong type, an unknown key or a number that is not finite is an
+error.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _VERDICTS: Mapping[str, type[Scored] | type[Rejected]] = {"scored": Scored, "rej
 
 
 class RecordError(ValueError):
-    """Stored JSON that is not what was written: says where, what was expected and what was found."""
+    """Invalid stored JSON: says where, what was expected and what was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Record(AttemptFacts):
 
 
 def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Record:
-    """The record of an attempt under the number it was given."""
+    """The record of an attempt under its final number. `config` is a blob id, `ticket` an object id or ""."""
     proposal, candidate = attempt.proposal, attempt.candidate
     name, description = (candidate.name, candidate.description) if candidate else attempt.title
     return Record(
@@ -74,50 +75,52 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
 
 
 def entry_of(record: Record, *, commit: str, program_id: str, when_s: int) -> Entry:
-    """The entry of a record found in a commit."""
+    """The entry of a record, with the commit id, the blob id of the program and the Unix time of the commit."""
     return Entry(id=commit, program_id=program_id, when_s=when_s, **base_fields(AttemptFacts, record))
 
 
 def record_to_bytes(record: Record) -> bytes:
+    """The content of `attempt.json`. Raises ValueError for numbers that are not finite."""
     return _lines(_dump(Record, record, "attempt"))
 
 
 def record_from_bytes(data: bytes, *, samples: bool = True) -> Record:
-    """Without `samples`, raw samples of cases are not looked at, and are None. Raises RecordError."""
-    # A text in JSON has its quotes escaped, so that this is never found inside of one.
-    found: Record = _read(Record, data if samples else _SAMPLES.sub(b'"samples": null', data), "attempt.json")
-    return found
+    """A record from `attempt.json`. Without `samples`, raw samples are not parsed, and None. Raises RecordError."""
+    # JSON texts escape their quotes, so this never matches inside one.
+    record: Record = _read(Record, data if samples else _SAMPLES.sub(b'"samples": null', data), "attempt.json")
+    return record
 
 
 def pending_to_bytes(pending: Pending) -> bytes:
+    """The content of a ticket's object. Raises ValueError for numbers that are not finite."""
     return _lines(_dump(Pending, pending, "ticket"))
 
 
 def pending_from_bytes(data: bytes) -> Pending:
-    """Raises RecordError."""
-    found: Pending = _read(Pending, data, "a ticket")
-    return found
+    """A ticket from its object. Raises RecordError."""
+    pending: Pending = _read(Pending, data, "a ticket")
+    return pending
 
 
 def proposal_from_bytes(data: bytes, reply: str) -> Proposal:
-    """A proposal as runs of earlier versions held it, its reply beside it. Raises RecordError."""
-    found: Proposal = _read(Proposal, data, "proposal.json")
-    return dataclasses.replace(found, reply=reply)
+    """A proposal as earlier versions stored it, with its reply in another file. Raises RecordError."""
+    proposal: Proposal = _read(Proposal, data, "proposal.json")
+    return dataclasses.replace(proposal, reply=reply)
 
 
 def dump(value: object) -> Any:
-    """Any of these dataclasses as JSON values."""
+    """A dataclass value as JSON values. Raises ValueError for numbers that are not finite."""
     return _dump(type(value), value, type(value).__name__)
 
 
 def load(kind: type[T], values: object, where: str) -> T:
-    """What `dump` made JSON values of. Raises RecordError."""
-    found: T = _load(kind, values, where)
-    return found
+    """The value that `dump` made `values` from; `where` names it in errors. Raises RecordError."""
+    value: T = _load(kind, values, where)
+    return value
 
 
 def _lines(values: Mapping[str, Any]) -> bytes:
-    """JSON with a line a key: `git diff` between attempts reads well, and raw samples do not take a line each."""
+    """JSON with one line per key: `git diff` between attempts is readable, and raw samples share a line."""
     write = json.JSONEncoder(allow_nan=False, sort_keys=True).encode
     rows = (f' "{key}": {write(values[key])}' for key in sorted(values))
     return ("{\n" + ",\n".join(rows) + "\n}\n").encode("ascii")
@@ -126,13 +129,13 @@ def _lines(values: Mapping[str, Any]) -> bytes:
 def _read(kind: type[Any], data: bytes, where: str) -> Any:
     try:
         values = json.loads(data)
-    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError; a stranger's depths
-        raise RecordError(f"{where}: expected JSON, found {len(data)} bytes that are none: {error}") from error
+    except (ValueError, RecursionError) as error:  # JSONDecodeError, UnicodeDecodeError; hostile nesting
+        raise RecordError(f"{where}: expected JSON, found {len(data)} other bytes: {error}") from error
     return _load(kind, values, where)
 
 
 class _NotFinite(ValueError):
-    """A number that JSON has no word for, and the way to it, from the inside out."""
+    """A number that JSON cannot express, and the path to it, from the inside out."""
 
     def __init__(self, value: float) -> None:
         super().__init__(value)
@@ -150,7 +153,7 @@ def _dump(hint: Any, value: Any, where: str) -> Any:
 
 @cache
 def _dumper(hint: Any) -> Callable[[Any], Any]:
-    """What makes JSON of a value of that type: worked out once, since thousands of each are written."""
+    """The function that makes JSON from values of a type; cached, since thousands of each are written."""
     if hint == Verdict:
         return _dump_verdict
     if isinstance(hint, UnionType):
@@ -161,7 +164,7 @@ def _dumper(hint: Any) -> Callable[[Any], Any]:
         return _dataclass_dumper(hint)
     if get_origin(hint) in _ROWS:
         item = get_args(hint)[0]
-        if item is int:  # raw samples: many, and nothing to look into
+        if item is int:  # raw samples: many plain integers
             return lambda value: [operator.index(one) for one in value]
         each = _dumper(item)
         return lambda value: [each(one) for one in value]
@@ -207,7 +210,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 _Loader = Callable[[Any, str], Any]
-"""Makes a value of JSON found at a place (`where`). Raises RecordError."""
+"""Makes a value from JSON; the text is where it was found, for errors. Raises RecordError."""
 
 
 def _load(hint: Any, value: Any, where: str) -> Any:
@@ -216,7 +219,7 @@ def _load(hint: Any, value: Any, where: str) -> Any:
 
 @cache
 def _loader(hint: Any) -> _Loader:
-    """What reads a value of that type: worked out once, as for writing."""
+    """The function that reads values of a type; cached, as for writing."""
     if hint == Verdict:
         return _load_verdict
     if isinstance(hint, UnionType):
@@ -269,7 +272,7 @@ def _load_float(value: Any, where: str) -> float:
 
 
 def _optional(hint: UnionType) -> Any:
-    """The type of what may also be None."""
+    """The type T of an optional `T | None`."""
     (kind,) = (one for one in get_args(hint) if one is not NoneType)
     return kind
 
@@ -279,8 +282,8 @@ def _load_verdict(value: Any, where: str) -> Verdict:
     if len(tagged) != 1 or not tagged.keys() <= _VERDICTS.keys():
         raise RecordError(f"{where}: expected one key, scored or rejected, found {', '.join(sorted(tagged)) or 'none'}")
     ((name, content),) = tagged.items()
-    found: Verdict = _load(_VERDICTS[name], content, f"{where}.{name}")
-    return found
+    verdict: Verdict = _load(_VERDICTS[name], content, f"{where}.{name}")
+    return verdict
 
 
 def _dataclass_loader(kind: Any) -> _Loader:
@@ -306,7 +309,7 @@ def _dataclass_loader(kind: Any) -> _Loader:
 
 
 def _key(field: dataclasses.Field[Any]) -> str:
-    """The key a field is stored under: its name, unless it was renamed since the format was fixed."""
+    """The key a field is stored under: its name, unless the field was renamed after the format was fixed."""
     stored: str = field.metadata.get("stored", field.name)
     return stored
 
@@ -321,7 +324,7 @@ def _hints(kind: type[Any]) -> Mapping[str, Any]:
 
 
 def _expect(kind: type[Any], value: Any, where: str) -> Any:
-    """The value if it is exactly of that JSON type (true is no number)."""
+    """The value if it has exactly that JSON type (true is not a number). Raises RecordError."""
     if type(value) is not kind:
         raise RecordError(f"{where}: expected {kind.__name__}, found {type(value).__name__} {str(value)[:40]!r}")
     return value

@@ -1,7 +1,7 @@
 """Programs and replies, read from a repository.
 
-Owns: the few programs that are kept in memory, and those that are still on their way to the disk.
-Does not know: which attempt is which.
+Owns: an LRU cache of programs, and the contents of objects that are not on disk yet.
+Does not know: which attempt a text belongs to.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from harness.git import Repository
 from harness.text import decode
 
 _KEPT_BYTES = 4_000_000
+"""LRU size, in characters of programs."""
 
 
 class Texts:
-    """The texts of a repository. Reading is safe in any thread."""
+    """The texts of a repository. Reading is thread-safe."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -25,10 +26,10 @@ class Texts:
         self._size = 0
         self._lock = threading.Lock()
         self.unsettled: dict[str, bytes] = {}
-        """Names and contents of what is being written and cannot be read yet."""
+        """Contents by name of objects in an unfinished batch, which git cannot read yet."""
 
     def program(self, blob: str, what: str) -> str:
-        """A text by its blob. Raises ArchiveError, which calls it `what`."""
+        """A program by its blob id. Raises ArchiveError, which names it `what`."""
         with self._lock:
             if blob in self._kept:
                 self._kept.move_to_end(blob)
@@ -38,18 +39,16 @@ class Texts:
         return text
 
     def read(self, name: str, what: str) -> bytes:
-        """Raises ArchiveError."""
+        """An object's content by its name. Raises ArchiveError, which names it `what`."""
         if name in self.unsettled:
             return self.unsettled[name]
-        found = self._repository.read(name)
-        if found.problem:
-            raise ArchiveError(
-                f"{self._repository.path}: {what} is {found.problem}; `git fsck` there lists all that is damaged"
-            )
-        return found.data
+        blob = self._repository.read(name)
+        if blob.problem:
+            raise ArchiveError(f"{self._repository.path}: {what} is {blob.problem}; `git fsck` there lists all damage")
+        return blob.data
 
     def text(self, data: bytes, what: str) -> str:
-        """Raises ArchiveError."""
+        """The text of these bytes. Raises ArchiveError, which names it `what`, if they are not UTF-8."""
         try:
             return decode(data)
         except UnicodeDecodeError as error:

@@ -1,13 +1,12 @@
-"""The tickets of a run: what is asked for, or answered and not yet archived, in `refs/pending/000042`.
+"""The tickets of a run, in `refs/pending/000042`: requests, and answers that are not archived yet.
 
-Owns: which tickets are free, which are this process's, and how one passes from an owner to the next.
-Does not know: attempts (it is told which tickets they came from), who asks, who judges.
+Owns: which tickets are free, which belong to this process, and how ownership passes on.
+Does not know: attempts (a callback says which tickets became one), who asks, who judges.
 
-Rules. A ticket is made under its ref's lock, and one that was answered is never given again: a number is free only if
-no ref and no attempt has it, looked at in that order while the lock is held, since an attempt is archived before its
-ticket is deleted. A ticket changes hands under the same lock: from an owner that is dead, or from nobody ("ask"), to
-whoever tells its answer. What stood under a ticket is of no use afterwards and names its ticket and owner, so that no
-other object can be the same: it is removed.
+Rules. A ticket is created under its ref's lock, and the number of an answered one is never reused: a number is free
+only if no ref and no attempt has it, checked in that order under the lock, since an attempt is archived before its
+ticket is deleted. Ownership passes under the same lock: from a dead owner, or from nobody ("ask"), to the process that
+has the answer. The object of a finished ticket is deleted: it contains number and owner, so no other object equals it.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ PENDING = "refs/pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A ticket as found: its object, and what it holds; None where that is damaged, with the `problem`."""
+class StoredTicket:
+    """A ticket as stored: its object id and its content; None if damaged, with the `problem`."""
 
     number: int
     object_id: str
@@ -35,7 +34,7 @@ class Found:
 
 
 class Tickets:
-    """The tickets of an open archive. `archived(object_id)`: whether an attempt came of what that object held."""
+    """The tickets of an open archive. `archived(object_id)`: whether an attempt was made from that object's ticket."""
 
     def __init__(self, repository: Repository, archived: Callable[[str], bool]) -> None:
         self._repository = repository
@@ -48,34 +47,34 @@ class Tickets:
         self.owner.close()
 
     def object_of(self, number: int) -> str:
-        """What this process holds under a ticket; "" where it holds none."""
+        """The object id of a ticket of this process; "" for any other number."""
         return self._mine.get(number, "")
 
-    def all(self) -> Iterator[Found]:
-        """Every ticket that no attempt has come of, by number."""
+    def all(self) -> Iterator[StoredTicket]:
+        """Every ticket that no attempt was made from yet, by number."""
         for ref, object_id in sorted(self._repository.refs(PENDING).items()):
             number = ref.rpartition("/")[2]
             if number.isdecimal() and not self._archived(object_id):
-                found = self._read(int(number), object_id)
-                if found.pending is not None or self._repository.ref(ref) == object_id:
-                    yield found
+                ticket = self._read(int(number), object_id)
+                if ticket.pending is not None or self._repository.ref(ref) == object_id:
+                    yield ticket
 
-    def find(self, number: int) -> Found | None:
-        """One ticket, or None where it is not open."""
+    def find(self, number: int) -> StoredTicket | None:
+        """One ticket; None if it does not exist or is archived."""
         object_id = self._repository.ref(_ref(number))
         if object_id is None or self._archived(object_id):
             return None
         return self._read(number, object_id)
 
     def orphaned(self, pending: Pending) -> bool:
-        """Whether nobody but this process may work on a ticket: its owner is dead, or this process."""
+        """Whether no other process works on a ticket: its owner is dead or this process, and it is not open."""
         return pending.owner != ASK and (self.owner.has(pending.owner) or not self.owner.is_alive(pending.owner))
 
     def ref(self, number: int) -> str:
         return _ref(number)
 
     def take(self, batch: Batch, highest: Callable[[], int], at_least: int) -> tuple[int, RefLock]:
-        """A number nobody had, locked until the batch ends. `highest()`: the highest one of any attempt, as of now."""
+        """An unused number, locked until the batch ends. `highest()`: the current highest ticket of any attempt."""
         number = max(self._free, highest() + 1, at_least)
         while True:
             lock = self._repository.reserve(_ref(number))
@@ -87,39 +86,39 @@ class Tickets:
             number = max(number, highest()) + 1
 
     def put(self, batch: Batch, pending: Pending, lock: RefLock | None = None) -> Callable[[], None]:
-        """Have this stand under its ticket when the batch ends; what is to be done once it is durable."""
+        """Store a ticket when the batch ends. Returns a function to call once the batch is durable."""
         number, before = pending.ticket, self._mine.get(pending.ticket, "")
         object_id = write_pending(batch, pending)
         batch.put(lock or batch.keep(self._repository.wait_for(_ref(number))), object_id)
 
-        def kept() -> None:
+        def stored() -> None:
             self._free = max(self._free, number + 1)
             if pending.owner != ASK:
                 self._mine[number] = object_id
             if before and before != object_id:
                 self._forget(before, number)
 
-        return kept
+        return stored
 
     def seize(self, number: int) -> Pending | None:
-        """An orphaned or open ticket, whose lock the caller holds, as this process's; None where another has it."""
-        found = self.find(number)
-        if found is None or found.pending is None:
+        """Take over an orphaned or open ticket, whose lock the caller holds; None if another process has it."""
+        ticket = self.find(number)
+        if ticket is None or ticket.pending is None:
             return None
-        if found.pending.owner != ASK and not self.orphaned(found.pending):
+        if ticket.pending.owner != ASK and not self.orphaned(ticket.pending):
             return None
-        self._mine[number] = found.object_id
-        return replace(found.pending, owner=self.owner.token)
+        self._mine[number] = ticket.object_id
+        return replace(ticket.pending, owner=self.owner.token)
 
     def drop(self, number: int) -> None:
-        """Let a ticket of this process go. Not synced: one that comes back is its dead owner's."""
+        """Delete a ticket of this process. Not synced: one that reappears after a crash has a dead owner."""
         if object_id := self._mine.pop(number, ""):
             self._repository.delete_ref(_ref(number))
             self._free = min(self._free, number)
             self._forget(object_id, number)
 
     def end(self, number: int) -> None:
-        """Let a ticket go whose attempt is archived; one that stays behind is known by its object."""
+        """Delete a ticket whose attempt is archived; if that fails, its object id identifies it as done."""
         object_id = self._mine.pop(number, "")
         if object_id:
             with contextlib.suppress(OSError, GitError):
@@ -130,14 +129,14 @@ class Tickets:
         with contextlib.suppress(OSError, GitError):
             self._repository.forget_object(object_id, _ref(number))
 
-    def _read(self, number: int, object_id: str) -> Found:
+    def _read(self, number: int, object_id: str) -> StoredTicket:
         if not object_id:
-            return Found(number=number, object_id="", pending=None, problem="the ref's file holds no id")
+            return StoredTicket(number=number, object_id="", pending=None, problem="the ref's file holds no id")
         try:
             pending = read_pending(self._repository, number, object_id)
         except ValueError as error:
-            return Found(number=number, object_id=object_id, pending=None, problem=str(error))
-        return Found(number=number, object_id=object_id, pending=pending)
+            return StoredTicket(number=number, object_id=object_id, pending=None, problem=str(error))
+        return StoredTicket(number=number, object_id=object_id, pending=pending)
 
 
 def _ref(number: int) -> str:

@@ -1,6 +1,6 @@
-"""One batch of writing to an archive: attempts, tickets and derived refs that become durable together.
+"""One batch of writes to an archive: attempts, tickets and derived refs that become durable together.
 
-Owns: what has to happen before the batch is on the disk, and what only after. Does not know: loops, judges, models.
+Owns: what happens before the batch is durable, and what only after. Does not know: loops, judges, models.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ELITES = "refs/elites"
 
 
 class Pointed:
-    """Which derived refs stand where, so that only what changes is written."""
+    """The derived refs as last written, so that only changes are written; None if unknown."""
 
     def __init__(self) -> None:
         self.refs: dict[str, str] | None = None
 
 
 class Writing:
-    """A batch under way. After an exception out of it, what the index knows has to be read again."""
+    """A batch in progress. After an exception from it, the attempt table must be loaded again."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Writing:
         self._after: list[Callable[[], None]] = []
 
     def ticket(self, at_least: int = 1) -> int:
-        """A free ticket; it is given back unless something is put under it."""
+        """A free ticket, at least this number; it is released unless `put` stores something under it."""
 
         def highest() -> int:
             self._table.catch_up(ahead=1)
@@ -65,27 +65,27 @@ class Writing:
         return number
 
     def put(self, pending: Pending) -> None:
-        """Have this stand under its ticket."""
+        """Store a ticket."""
         lock = self._locks.pop(pending.ticket, None)
         self._after.append(self._tickets.put(self._batch, pending, lock))
 
     def seize(self, number: int, answer: Proposal | None = None) -> Pending | None:
-        """Take over a ticket that is open or orphaned, with its answer; None where somebody else has it by now."""
+        """Take over an open or orphaned ticket, with its answer if given; None if another process has it by now."""
         try:
             lock = self._batch.keep(self._repository.wait_for(self._tickets.ref(number)))
-        except GitError:  # somebody died with the lock: whoever is alone here next removes it
+        except GitError:  # left by a dead process: the next exclusive writer removes it
             return None
-        found = self._tickets.seize(number)
-        if found is not None and answer is not None:
-            found = replace(found, proposal=answer, answered=True, bound_usd=0.0, bound_tokens=0)
-        if found is not None:
-            self._after.append(self._tickets.put(self._batch, found, lock))
-        return found
+        pending = self._tickets.seize(number)
+        if pending is not None and answer is not None:
+            pending = replace(pending, proposal=answer, answered=True, bound_usd=0.0, bound_tokens=0)
+        if pending is not None:
+            self._after.append(self._tickets.put(self._batch, pending, lock))
+        return pending
 
     def append(self, attempt: Attempt) -> Entry:
-        """Archive an attempt under the lowest free number from its own on, and let its ticket go.
+        """Archive an attempt under the lowest free number from its own on, and delete its ticket afterwards.
 
-        The entry counts from now on, and is durable when the batch is. Raises ArchiveError.
+        The entry is visible from now on, and durable when the batch is. Raises ArchiveError.
         """
         proposal = attempt.proposal
         for parent in (*proposal.parents, *proposal.inspirations):
@@ -108,12 +108,12 @@ class Writing:
         }
         self._table.add(archived)
         self._details.keep(entry.id, record, len(stored))
-        # The attempt says which ticket it came from: one that stays behind is not judged again.
+        # The record holds the ticket's object id: a ticket that is left behind is not judged again.
         self._after.append(lambda: self._tickets.end(attempt.ticket))
         return entry
 
     def point(self, best: Entry | None, elites: Sequence[Entry]) -> None:
-        """Have `refs/heads/best` and `refs/elites/*` name these entries; without a best, the root."""
+        """Point `refs/heads/best` and `refs/elites/*` at these entries; best is the root if None."""
         wanted = {BEST: self._root.id if best is None else best.id}
         wanted |= {f"{ELITES}/{entry.number:06d}": entry.id for entry in elites}
         present = self._pointed.refs
@@ -121,14 +121,14 @@ class Writing:
             return
         if present is None:
             present = self._repository.refs(ELITES) | {BEST: self._repository.ref(BEST) or ""}
-        for ref, commit in sorted(wanted.items()):  # all in one order: who waits for a ref holds none that comes after
+        for ref, commit in sorted(wanted.items()):  # in one global order, to avoid deadlock
             if present.get(ref) != commit:
                 self._batch.put(self._batch.keep(self._repository.wait_for(ref)), commit)
         gone = present.keys() - wanted.keys()
 
         def pointed() -> None:
             self._pointed.refs = None
-            with contextlib.suppress(OSError, GitError):  # one that stays for now is looked at again the next time
+            with contextlib.suppress(OSError, GitError):  # one that cannot be deleted now is tried again next time
                 for ref in gone:
                     self._repository.delete_ref(ref)
                 self._pointed.refs = wanted
@@ -136,7 +136,7 @@ class Writing:
         self._after.append(pointed)
 
     def done(self) -> None:
-        """To be called when the batch is durable."""
+        """Call this once the batch is durable: deletes tickets and outdated derived refs."""
         for after in self._after:
             after()
 

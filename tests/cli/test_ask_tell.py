@@ -162,7 +162,7 @@ class TestTell:
     def test_an_unknown_ticket_and_one_that_is_told(self, cli: Cli) -> None:
         ticket = asked(cli)["ticket"]
         told(cli, ticket, "no patch")
-        assert "attempt 1 came of it" in cli.refused("tell", "run", ticket, "-", stdin=PATCHES["careful.patch"])
+        assert "it became attempt 1" in cli.refused("tell", "run", ticket, "-", stdin=PATCHES["careful.patch"])
         assert "those that are open in this run" in cli.refused("tell", "run", 77, "-", stdin=PATCHES["careful.patch"])
         [status] = cli("status", "run", "--json").records
         assert status["attempts"] == 1

@@ -171,7 +171,7 @@ def test_a_torn_ticket_is_told_of_and_takes_no_answer(damaged: Here, tmp_path: P
     tear(loose(damaged.run, "refs/pending/000009"))
     (tmp_path / "reply.md").write_text("an answer")
     told = damaged("tell", damaged.run, 9, tmp_path / "reply.md")
-    assert told.code == 1 and "\nerror: what was asked under ticket 9 cannot be read any more" in told.err
+    assert told.code == 1 and "\nerror: ticket 9 is damaged" in told.err
     status = damaged("status", damaged.run)
     assert status.code == 0 and "refs/pending/000009" in status.err
     git(damaged.run, "update-ref", "-d", "refs/pending/000009")

@@ -237,7 +237,7 @@ class TestFinding:
         seed = archive.append(seed_attempt(archive))
         other = dataclasses.replace(seed, id=seed.id[:8] + "f" * 32, number=7)
         archive._table.add(Archived(entry=other, git_parents=(), ticket=""))
-        with pytest.raises(ArchiveError, match=r"begins the ids of 2 attempts, expected of one: 0 \(.*, 7 \("):
+        with pytest.raises(ArchiveError, match=r"which begins 2 ids: 0 \(.*, 7 \("):
             archive.entry(seed.id[:8])
 
 
@@ -414,5 +414,5 @@ class TestOpening:
         with pytest.raises(ArchiveError, match=r"config\.yaml of the root commit is missing or torn"):
             Archive.open(archive.path)
         (archive.path / "refs/heads/seed").write_bytes(b"")
-        with pytest.raises(ArchiveError, match=r"is torn\. The attempts are whole"):
+        with pytest.raises(ArchiveError, match=r"is torn\. The attempts are intact"):
             Archive.open(archive.path)

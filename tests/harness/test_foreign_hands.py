@@ -198,7 +198,7 @@ class TestLostNames:
     def test_a_run_without_its_names_is_not_begun_anew(self, archive: Archive) -> None:
         packed(archive)
         (archive.path / "packed-refs").unlink()
-        with pytest.raises(ArchiveError, match=r"packed objects and no refs/heads/seed: a run whose names are lost"):
+        with pytest.raises(ArchiveError, match=r"packed objects and no refs/heads/seed: a run whose refs are lost"):
             open_or_create(archive.path)
         assert git(archive.path, "for-each-ref") == ""
 

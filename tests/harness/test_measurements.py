@@ -246,12 +246,12 @@ def test_folder_that_cannot_be_written_says_what_is_safe(run: Path) -> None:
     repository = Repository(run)
     repository.begin_writing()
     (run / "refs/notes").write_text("in the way")
-    with pytest.raises(ArchiveError, match="measurements noted before are safe"):
+    with pytest.raises(ArchiveError, match="all earlier measurements are safe"):
         Measurements(repository).add(commits(run)[0], measurement())
     repository.close()
     (run / "packsmith.lock").unlink()
     (run / "packsmith.lock").mkdir()
-    with pytest.raises(ArchiveError, match="measurements noted before are safe"):
+    with pytest.raises(ArchiveError, match="all earlier measurements are safe"):
         notes(run).begin()
 
 

@@ -183,9 +183,9 @@ class TestAsking:
         with pytest.raises(ArchiveError, match="worked on by another process"):
             third.take(ticket)
         other.append(replace(raw(0, other.root_id, ticket=ticket), proposal=answer))
-        with pytest.raises(ArchiveError, match="ticket 1 is answered: attempt 0 came of it"):
+        with pytest.raises(ArchiveError, match="ticket 1 is already answered: it became attempt 0"):
             third.take(ticket)
-        with pytest.raises(ArchiveError, match=r"expected a ticket that is open, found 9: those that are open"):
+        with pytest.raises(ArchiveError, match=r"expected an open ticket, found 9: the open tickets"):
             third.take(9)
 
     def test_a_ticket_that_was_answered_is_never_given_again(self, archive: Archive) -> None:
