@@ -1,4 +1,4 @@
-"""Git, the only place that touches it: the command, durable objects, refs, and the repository they make up."""
+"""The only code that touches git: the command, durable objects, refs, and repositories."""
 
 from harness.git.command import GitError, GitObject, merge_file, python_process, run_git
 from harness.git.repository import WRITERS_LOCK, Repository

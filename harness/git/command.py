@@ -1,4 +1,4 @@
-"""The `git` command: every call of it, in an environment of ours.
+"""Calls of the `git` command, in a controlled environment.
 
 Owns: that environment, the streamed reading of objects, and the three-way merge of texts.
 Does not know: how objects and refs are written.
@@ -30,19 +30,18 @@ _FIXED = {
     "GIT_NO_REPLACE_OBJECTS": "1",
 }
 _WINDOW = 256
-"""Names asked of `cat-file` at once: they fit a pipe's buffer, so neither side can wait for the other for ever."""
-
-
+"""Names sent to `cat-file` at once: they fit a pipe's buffer, so there is no deadlock."""
 _KILLS = 4
+"""After this many kills from outside, the object being read counts as damaged."""
 
 
 class GitError(HarnessError):
-    """Git is missing, or refuses this repository: says what git said."""
+    """Git is missing or refuses a repository; quotes git."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitObject:
-    """What was found under a name. Where there is a `problem`, nothing was."""
+    """An object that was read by name; with a `problem`, it could not be, and the rest is empty."""
 
     name: str
     id: str = ""
@@ -52,28 +51,28 @@ class GitObject:
 
 
 def said(stderr: bytes) -> str:
-    """Git's own words on one line."""
+    """Git's own message on one line."""
     return " ".join(stderr.decode("utf-8", "replace").split()) or "git said nothing"
 
 
 def run_git(*args: str, cwd: Path | None = None, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """`git args`, whatever its exit status; `given` is its standard input. Raises GitError where there is no git.
+    """Run `git args`, with `given` as standard input; returns any exit status. Raises GitError without git.
 
-    With an explicit `--git-dir` git asks neither who owns the repository nor whether it is bare.
+    With an explicit `--git-dir`, git checks neither who owns the repository nor whether it is bare.
     """
     try:
         return subprocess.run(
             ["git", *args], cwd=cwd, env=cleaned_environment(), input=given, capture_output=True, check=False
         )
     except FileNotFoundError as error:
-        raise GitError("expected the command `git`, found none on PATH: install git and start again") from error
+        raise GitError("expected the command `git` on PATH, found none: install git and start again") from error
 
 
 def git_process(*args: str, repository: Path, kept_open: int, options: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
-    """`git args` at work on a repository beside us, of low priority, its three streams pipes.
+    """Start `git args` on a repository in the background, at low priority; its three streams are pipes.
 
-    It holds the descriptor `kept_open` open, and the lock that is on it, until it ends. In a session of its own: Ctrl-C
-    is for us.
+    It inherits the descriptor `kept_open`, and so its lock, until it ends. It has its own session, so Ctrl-C does not
+    reach it.
     """
     return subprocess.Popen(
         ["nice", "-n", "10", "git", f"--git-dir={repository}", *options, *args],
@@ -87,7 +86,7 @@ def git_process(*args: str, repository: Path, kept_open: int, options: tuple[str
 
 
 def python_process(code: str, *args: str) -> subprocess.Popen[bytes]:
-    """Python code of ours at work beside us, of low priority, without streams, in a session of its own."""
+    """Run our own Python code in the background, detached: low priority, no streams, its own session."""
     ours = Path(__file__).resolve().parents[2]
     return subprocess.Popen(
         ["nice", "-n", "10", sys.executable, "-P", "-s", "-c", code, *args],
@@ -100,12 +99,12 @@ def python_process(code: str, *args: str) -> subprocess.Popen[bytes]:
 
 
 def merge_file(ours: str, base: str, theirs: str) -> str | None:
-    """The three-way merge of two texts made from `base`; None where they conflict or are no text to git."""
+    """The three-way merge of two texts made from `base`; None on a conflict or binary data. Raises GitError."""
     with tempfile.TemporaryDirectory(prefix="packsmith-merge-") as folder:
         names = ("ours", "base", "theirs")
         for name, text in zip(names, (ours, base, theirs), strict=True):
             (Path(folder) / name).write_bytes(encode(text))
-        # A --git-dir that is no repository keeps git from looking for one in the folders above.
+        # A --git-dir that is not a repository stops git from searching the parent folders for one.
         done = run_git(f"--git-dir={folder}", "merge-file", "-p", *names, cwd=Path(folder))
     if done.returncode == 0:
         return decode(done.stdout)
@@ -115,56 +114,56 @@ def merge_file(ours: str, base: str, theirs: str) -> str | None:
 
 
 class ObjectReader:
-    """One `git cat-file --batch`, started when first asked, and again when a damaged object made git give up."""
+    """One `git cat-file --batch` process, restarted if a damaged object ends it. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def read_all(self, names: Iterable[str]) -> Iterator[GitObject]:
-        """One object a name, in order. Whoever stops listening half-way leaves nothing unread in the pipe."""
+        """One object per name, in order. A caller may stop early: no answer is left in the pipe."""
         remaining = iter(names)
         while window := list(islice(remaining, _WINDOW)):
-            with self._turn:
-                found = self._window(window)
-            yield from found
+            with self._lock:
+                objects = self._window(window)
+            yield from objects
 
     def close(self) -> None:
-        with self._turn:
+        with self._lock:
             self._end()
 
     def _window(self, names: list[str]) -> list[GitObject]:
-        found: list[GitObject] = []
+        objects: list[GitObject] = []
         kills = 0
-        while len(found) < len(names):
-            asked, fresh, before = names[len(found) :], self._process is None, len(found)
+        while len(objects) < len(names):
+            asked, fresh, before = names[len(objects) :], self._process is None, len(objects)
             try:
-                self._ask(asked, found)
+                self._ask(asked, objects)
             except (BrokenPipeError, EOFError):
                 killed, words = self._killed(), self._end()
                 kills += killed
-                # An object is damaged if a new process dies of it. One that somebody killed says nothing, unless that
-                # goes on: it may have taken all memory.
-                if fresh and len(found) == before and (not killed or kills > _KILLS):
-                    found.append(GitObject(name=asked[0], problem=f"damaged ({words})"))
+                # An object is damaged if a new process dies of it. A process killed from outside proves nothing, unless
+                # that repeats: the object may exhaust the memory.
+                if fresh and len(objects) == before and (not killed or kills > _KILLS):
+                    objects.append(GitObject(name=asked[0], problem=f"damaged ({words})"))
             except BaseException:
                 self._end()
                 raise
-        return found
+        return objects
 
-    def _ask(self, names: list[str], found: list[GitObject]) -> None:
+    def _ask(self, names: list[str], objects: list[GitObject]) -> None:
         process = self._process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write("".join(f"{name}\n" for name in names).encode())
         process.stdin.flush()
         for name in names:
-            found.append(_answer(process.stdout, name))
+            objects.append(_answer(process.stdout, name))
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
-        # In a session of its own: Ctrl-C is for us, and the attempt in hand may still need a program read.
+        # In its own session, so that Ctrl-C does not end it: the current attempt may still need it.
         return subprocess.Popen(
             ["git", f"--git-dir={self._path}", "cat-file", "--batch"],
             env=cleaned_environment(),
@@ -175,7 +174,7 @@ class ObjectReader:
         )
 
     def _killed(self) -> bool:
-        """Whether somebody ended the process, which closed its output."""
+        """Whether the process, whose output is closed, was killed from outside."""
         assert self._process is not None
         try:
             return self._process.wait(1.0) in (-signal.SIGKILL, -signal.SIGTERM)
@@ -195,7 +194,7 @@ class ObjectReader:
 
 
 def cleaned_environment() -> dict[str, str]:
-    """An allow-list, so that no GIT_* variable, no user's or system's config and no key gets in."""
+    """An allow-list of variables: no GIT_* variable, no user's or system's config and no key gets through."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _FIXED
 
 

@@ -1,10 +1,10 @@
-"""Notes on commits, as `git notes` keeps them: a tree of texts, named by the commits they are on, under a ref.
+"""Notes on commits, as `git notes` stores them: under a ref, a tree of texts named by the ids of their commits.
 
-Owns: that tree, read and added to. Does not know: what the notes say.
+Owns: reading that tree and adding to it. Does not know: what the notes say.
 
-Git spreads the names over folders as their number asks for (`abcd...`, `ab/cd...`, `ab/cd/ef...`) and reads any mixture
-of them, a commit's texts in several places being one note. So does this; it adds a new note as `ab/cd...`, where
-100,000 make folders of some hundred, and leaves in the tree what is no note.
+Git spreads the names over folders, deeper for more notes (`abcd...`, `ab/cd...`, `ab/cd/ef...`), and reads any mixture:
+a commit's texts in several places are one note. So does this module. It adds a new note as `ab/cd...`, where 100,000
+notes make folders of a few hundred, and keeps other files in the tree.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ID = 40
 
 
 class NotesError(GitError):
-    """Notes cannot be read: says which, what is whole and what to do."""
+    """Notes cannot be read; says which, what is intact and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What a name in a tree stands for."""
+    """An entry of a tree: its mode and object id."""
 
     mode: bytes
     id: str
@@ -37,7 +37,7 @@ _Rows = dict[str, _Row]
 
 
 class Notes:
-    """The notes under a ref, `refs/notes/...`. Any number of processes may add to them at once."""
+    """The notes under a ref, `refs/notes/...`. Several processes may add to them at once."""
 
     def __init__(self, repository: Repository, ref: str) -> None:
         self._repository, self._ref = repository, ref
@@ -45,19 +45,19 @@ class Notes:
     def add_line(self, commit: str, line: bytes, message: str) -> None:
         """Add a line to the note on a commit; durable when this returns. Raises NotesError, and OSError."""
         with self._repository.batch() as batch:
-            # Held from before the notes are read until they are written: nobody's note falls between.
+            # Locked before the notes are read until they are written, so that no update is lost.
             lock = batch.keep(self._repository.wait_for(self._ref))
             tip = self._tip()
             tree = self._grown(batch, f"{tip}^{{tree}}" if tip else "", commit, line)
             batch.put(lock, batch.commit(tree, [tip] if tip else [], message, int(time.time())))
 
     def on(self, commit: str) -> tuple[GitObject, ...]:
-        """The texts that are the note on a commit; a damaged one has a `problem`. Raises NotesError."""
+        """The texts of the note on a commit; a damaged one has a `problem`. Raises NotesError."""
         tip = self._tip()
         return tuple(self._repository.read_all(self._texts(f"{tip}^{{tree}}", commit))) if tip else ()
 
     def all(self) -> Iterator[tuple[str, tuple[GitObject, ...]]]:
-        """The same for every commit that there is a note on, by its id, in one pass. Raises NotesError."""
+        """Every commit that has a note, by id, with its texts, in one pass. Raises NotesError."""
         names: dict[str, list[str]] = {}
         for commit, text in self._walk():
             names.setdefault(commit, []).append(text)
@@ -66,25 +66,25 @@ class Notes:
             yield commit, tuple(next(objects) for _ in names[commit])
 
     def _tip(self) -> str:
-        """The newest commit of the notes, "" where there is none yet."""
+        """The newest commit of the notes, "" before the first."""
         tip = self._repository.ref(self._ref)
         if tip == "":
             raise NotesError(
-                f"{self._repository.path / self._ref} is torn: it holds no commit id. The attempts are whole, and so "
-                f"are the notes: put the id of their newest commit in it (`git fsck --dangling` lists it), or delete "
-                f"it to begin anew"
+                f"{self._repository.path / self._ref} is torn: it holds no commit id. The attempts and the notes are "
+                f"intact: put the id of their newest commit in it (`git fsck --dangling` lists it), or delete "
+                f"it to start over"
             )
         return tip or ""
 
-    def _rows(self, found: GitObject) -> _Rows:
-        if found.problem or found.kind != "tree":
+    def _rows(self, tree: GitObject) -> _Rows:
+        if tree.problem or tree.kind != "tree":
             raise NotesError(
-                f"{self._repository.path}: a folder of {self._ref} is {found.problem or f'a {found.kind}'}. The "
-                f"attempts are whole: fetch the notes from a copy of this repository, or begin anew with "
+                f"{self._repository.path}: a folder of {self._ref} is {tree.problem or f'a {tree.kind}'}. The "
+                f"attempts are intact: fetch the notes from a copy of this repository, or start over with "
                 f"`git update-ref -d {self._ref}`"
             )
         rows: _Rows = {}
-        data = found.data
+        data = tree.data
         while data:
             head, _, rest = data.partition(b"\0")
             mode, _, name = head.partition(b" ")
@@ -93,7 +93,7 @@ class Notes:
         return rows
 
     def _texts(self, tree: str, name: str) -> Iterator[str]:
-        """The ids of the texts that are called so in a tree, in folders or not."""
+        """The ids of the texts with this name in a tree, in folders or not."""
         rows = self._rows(self._repository.read(tree))
         if name in rows and rows[name].mode != _FOLDER:
             yield rows[name].id
@@ -101,13 +101,13 @@ class Notes:
             yield from self._texts(folder.id, name[2:])
 
     def _walk(self) -> Iterator[tuple[str, str]]:
-        """Commit and id of every text, a level of folders after the other."""
+        """Commit id and blob id of every text, breadth first."""
         tip = self._tip()
         level: dict[str, str] = {"": f"{tip}^{{tree}}"} if tip else {}
         while level:
             below: dict[str, str] = {}
-            for prefix, found in zip(level, self._repository.read_all(list(level.values())), strict=True):
-                for name, row in self._rows(found).items():
+            for prefix, tree in zip(level, self._repository.read_all(list(level.values())), strict=True):
+                for name, row in self._rows(tree).items():
                     whole = prefix + name
                     if set(name) - set("0123456789abcdef"):
                         continue
@@ -118,7 +118,7 @@ class Notes:
             level = below
 
     def _grown(self, batch: Batch, tree: str, name: str, line: bytes) -> str:
-        """A tree with a line more under a name."""
+        """The id of a new tree with one more line under a name."""
         rows = self._rows(self._repository.read(tree)) if tree else {}
         here, folder = rows.get(name), _folder_of(name, rows)
         if (here is None and folder is not None) or (len(name) == _ID and here is None and name[:2] not in rows):
@@ -129,21 +129,21 @@ class Notes:
         return batch.add("tree", _tree(rows))
 
     def _text(self, row: _Row | None) -> bytes:
-        """What a note says so far, its last line ended."""
+        """The note so far, with a newline at its end."""
         if row is None:
             return b""
-        found = self._repository.read(row.id)
-        if found.problem:
+        blob = self._repository.read(row.id)
+        if blob.problem:
             raise NotesError(
-                f"{self._repository.path}: the note to be added to is {found.problem} ({row.id}). Everything else is "
-                f"whole: fetch the notes from a copy of this repository, or give up this one with "
+                f"{self._repository.path}: the note to add to is {blob.problem} ({row.id}). Everything else is "
+                f"intact: fetch the notes from a copy of this repository, or delete this one with "
                 f"`git notes --ref={self._ref.removeprefix('refs/notes/')} remove COMMIT`"
             )
-        return found.data if not found.data or found.data.endswith(b"\n") else found.data + b"\n"
+        return blob.data if not blob.data or blob.data.endswith(b"\n") else blob.data + b"\n"
 
 
 def _folder_of(name: str, rows: Mapping[str, _Row]) -> _Row | None:
-    """The folder that a note of this name is in if it is in one."""
+    """The folder that would hold a note of this name; None without one."""
     row = rows.get(name[:2])
     return row if row is not None and row.mode == _FOLDER and len(name) > 2 else None
 
@@ -151,5 +151,5 @@ def _folder_of(name: str, rows: Mapping[str, _Row]) -> _Row | None:
 def _tree(rows: Mapping[str, _Row]) -> bytes:
     """Git sorts folders as if their names ended in a slash."""
     named = [(name.encode("utf-8", "surrogateescape"), row) for name, row in rows.items()]
-    named.sort(key=lambda one: one[0] + b"/" if one[1].mode == _FOLDER else one[0])
+    named.sort(key=lambda item: item[0] + b"/" if item[1].mode == _FOLDER else item[0])
     return b"".join(b"%s %s\0%s" % (row.mode, name, bytes.fromhex(row.id)) for name, row in named)

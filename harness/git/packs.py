@@ -1,10 +1,10 @@
 """Packs: many objects in one file.
 
-Owns: writing a pack of loose objects, and merging packs into one. Does not know: which objects belong together, when.
+Owns: writing a pack of loose objects, and merging packs. Does not know: which objects to pack together, and when.
 
-A pack is handed to `git index-pack`, which reads every object of it, works out its id and checks the whole, before the
-pack gets its name; git syncs both of its files. Only then are the loose objects removed that it holds, each of which
-was hashed when it was read: a damaged one is left where it lies, for `git fsck` to tell.
+`git index-pack` reads every object of a new pack, computes its id and checks the whole before the pack gets its name;
+git syncs both of its files. Only then are the packed loose objects removed. Each was hashed when it was read: a damaged
+one stays in place, where `git fsck` reports it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from harness.git.delta import delta
 from harness.git.store import is_id, sync
 
 DEPTH = 50
-"""So many deltas stand on one another at most, as in git's own packs."""
+"""Longest chain of deltas, as in git's own packs."""
 _BASES = 400
-"""So many texts are kept for others to be made from: those that were last of use."""
+"""LRU size of delta bases."""
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3}
 _OFFSET_DELTA = 6
 _INDEX = b"\xfftOc\0\0\0\2"
 _INDEX_NAMES = 8 + 256 * 4
-"""Where the names begin in the index of a pack, after counts of those up to each first byte."""
+"""Offset of the object ids in a pack's index, after the fan-out table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Loose:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """An object that others in the pack may be deltas of."""
+    """A possible delta base in the pack."""
 
     offset: int
     data: bytes
@@ -52,8 +52,8 @@ class _Placed:
 
 
 def read_loose(objects: str, object_id: str) -> Loose | None:
-    """A loose object of a folder; None where it is none (any more), or is not whole."""
-    if not is_id(object_id):  # an object of a foreign hand may name anything
+    """A loose object of a folder; None if it is not loose (any more) or damaged."""
+    if not is_id(object_id):  # an object of another tool may name anything
         return None
     try:
         with open(f"{objects}/{object_id[:2]}/{object_id[2:]}", "rb") as file:  # noqa: PTH123 (as in `store`)
@@ -68,10 +68,10 @@ def read_loose(objects: str, object_id: str) -> Loose | None:
 
 
 class PackWriter:
-    """Objects on their way into a pack. Texts that others are made from are kept meanwhile (`base`)."""
+    """Writes objects into a pack; recent texts stay in memory as delta bases."""
 
     def __init__(self, spool: Path) -> None:
-        """`spool`: a file of ours, for the objects until their number is known."""
+        """`spool` is a temporary file for the objects until their number is known."""
         self._spool = spool
         self._file = spool.open("w+b")
         self._offset = 12
@@ -79,7 +79,7 @@ class PackWriter:
         self.ids: list[str] = []
 
     def add(self, loose: Loose, base: str = "", *, keep: bool = False) -> None:
-        """Add an object, as a delta of an earlier one where that was kept and saves something; `keep` it for others."""
+        """Add an object, as a delta of `base` if that is in memory and saves half; `keep` it as a base for others."""
         kind, data, head, depth = _KINDS[loose.kind], loose.data, b"", 0
         placed = self._bases.get(base)
         if placed is not None:
@@ -89,28 +89,28 @@ class PackWriter:
             if len(changes) < len(data) // 2:
                 kind, data, depth = _OFFSET_DELTA, changes, placed.depth + 1
                 head = _distance(self._offset - placed.offset)
-        found = _head(kind, len(data)) + head + zlib.compress(data)
-        self._file.write(found)
+        packed = _head(kind, len(data)) + head + zlib.compress(data)
+        self._file.write(packed)
         if keep:
             self._bases[loose.id] = _Placed(self._offset, loose.data, depth)
             if len(self._bases) > _BASES:
                 self._bases.popitem(last=False)
         self.ids.append(loose.id)
-        self._offset += len(found)
+        self._offset += len(packed)
 
     def has(self, object_id: str) -> bool:
-        """Whether deltas can be made of an object."""
+        """Whether an object is in memory as a delta base."""
         return object_id in self._bases
 
     def finish(self, repository: Path, kept_open: int) -> None:
-        """Have git make it a pack of the repository. Raises GitError.
+        """Add the pack to the repository, durably. Raises GitError.
 
-        `kept_open` is a descriptor that git keeps as long as it works.
+        git inherits the descriptor `kept_open`, and so its lock, while it works.
         """
         digest = hashlib.sha1(usedforsecurity=False)
         process = git_process("index-pack", "--stdin", repository=repository, kept_open=kept_open)
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-        with process.stdin as given, contextlib.suppress(BrokenPipeError):  # it says why
+        with process.stdin as given, contextlib.suppress(BrokenPipeError):  # its exit status says why
             self._file.seek(0)
             part = b"PACK" + (2).to_bytes(4, "big") + len(self.ids).to_bytes(4, "big")
             while part:
@@ -128,7 +128,7 @@ class PackWriter:
     def close(self) -> None:
         try:
             self._file.close()
-        finally:  # what a full disk did not take, that raises here
+        finally:  # closing flushes, which raises on a full disk
             self._spool.unlink(missing_ok=True)
 
 
@@ -140,7 +140,7 @@ def remove_loose(objects: str, ids: Iterable[str]) -> None:
 
 
 def object_count(index: Path) -> int:
-    """How many objects a pack holds, by its index; 0 where that cannot be read."""
+    """The number of objects in a pack, from its index; 0 if that is unreadable."""
     try:
         with index.open("rb") as file:
             head = file.read(_INDEX_NAMES)
@@ -150,7 +150,7 @@ def object_count(index: Path) -> int:
 
 
 def packed_ids(index: Path) -> frozenset[bytes]:
-    """The objects of a pack, by its index; none where that cannot be read."""
+    """The object ids (20 bytes each) in a pack, from its index; empty if that is unreadable."""
     if not (count := object_count(index)):
         return frozenset()
     data = index.read_bytes()
@@ -158,7 +158,7 @@ def packed_ids(index: Path) -> frozenset[bytes]:
 
 
 def merge_packs(repository: Path, indices: list[Path], kept_open: int) -> None:
-    """Make one pack of several, their deltas as they are, and remove them. Raises GitError."""
+    """Merge packs into one, reusing their deltas, and remove them. Raises GitError."""
     folder = repository / "objects/pack"
     process = git_process(
         *("pack-objects", "--stdin-packs", "--quiet", str(folder / "pack")),
@@ -171,7 +171,7 @@ def merge_packs(repository: Path, indices: list[Path], kept_open: int) -> None:
         raise GitError(f"git pack-objects failed in {repository}: {said(words)}")
     made = names.decode("ascii", "replace").split()
     sync(folder)
-    # It names packs that are to go; git makes it again when it is told to.
+    # It names packs that are about to be removed; git can recreate it.
     for path in folder.glob("multi-pack-index*"):
         path.unlink(missing_ok=True)
     merged = frozenset[bytes]().union(*(packed_ids(folder / f"pack-{name}.idx") for name in made))
@@ -183,21 +183,21 @@ def merge_packs(repository: Path, indices: list[Path], kept_open: int) -> None:
 
 
 def _head(kind: int, size: int) -> bytes:
-    """Kind and size: four bits of the size, then seven a byte."""
-    found, byte, size = bytearray(), kind << 4 | size & 0xF, size >> 4
+    """Kind and size: four bits of the size, then seven per byte."""
+    out, byte, size = bytearray(), kind << 4 | size & 0xF, size >> 4
     while size:
-        found.append(byte | 0x80)
+        out.append(byte | 0x80)
         byte, size = size & 0x7F, size >> 7
-    found.append(byte)
-    return bytes(found)
+    out.append(byte)
+    return bytes(out)
 
 
 def _distance(number: int) -> bytes:
-    """How far back the base lies: seven bits a byte, the highest first, each further byte one less."""
-    found = [number & 0x7F]
+    """The distance back to the base: seven bits per byte, highest first, each further byte less one."""
+    out = [number & 0x7F]
     number >>= 7
     while number:
         number -= 1
-        found.append(number & 0x7F | 0x80)
+        out.append(number & 0x7F | 0x80)
         number >>= 7
-    return bytes(reversed(found))
+    return bytes(reversed(out))

@@ -1,7 +1,7 @@
 """`packed-refs`: many refs in one sorted file.
 
-Owns: looking refs up in it without reading them all into memory, and moving loose refs into it.
-Does not know: what refs are for, loose refs that may change.
+Owns: binary search in the file, and moving loose refs into it.
+Does not know: what refs are for, loose refs.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from harness.git.store import RefLock, sync
 
 _HEAD = b"# pack-refs with: peeled fully-peeled sorted \n"
 _UNPEELED = b"# pack-refs with: sorted \n"
-"""Where a ref may name a tag object: what that stands for is not in our rows, and git looks for itself."""
+"""Header if a ref may name a tag object: our rows have no peeled ids, so git has to peel."""
 _WHOLE = re.compile(rb"(?:[0-9a-f]{40} [^\n]++\n)*+")
 _NAME = 41
-"""Where the name begins in a line: after the id and a blank."""
+"""Offset of the name in a line: after the id and a blank."""
 
 
 class PackedRefs:
-    """The packed refs of a repository, as of now whenever they are asked for."""
+    """The packed refs of a repository. The file is read again when it changes."""
 
     def __init__(self, repository: Path) -> None:
         self._path = f"{repository}/packed-refs"
@@ -32,14 +32,14 @@ class PackedRefs:
         self._data, self._head = b"", _HEAD
 
     def get(self, name: str) -> str | None:
-        """The id of a ref; None where it is not packed."""
+        """The id of a ref; None if it is not packed. Raises GitError if the file is torn."""
         data, key = self._read(), name.encode("utf-8", "surrogateescape")
         at = _place(data, key)
         end = data.find(b"\n", at)
         return data[at : at + 40].decode("ascii") if at < len(data) and data[at + _NAME : end] == key else None
 
     def under(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Name and id of the refs in a folder, sorted."""
+        """Name and id of the refs in a folder, sorted. Raises GitError if the file is torn."""
         data, start = self._read(), f"{prefix}/".encode()
         at = _place(data, start)
         while at < len(data) and data.startswith(start, at + _NAME):
@@ -48,14 +48,14 @@ class PackedRefs:
             at = end + 1
 
     def add(self, refs: Mapping[str, str]) -> bool:
-        """Have these refs in the file, durably; False where somebody else is writing it."""
+        """Add or replace these refs, durably; False if another process is writing the file."""
         try:
             descriptor = os.open(f"{self._path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
             return False
         lock = RefLock(self._path, descriptor)
         with lock:
-            rows = sorted((name.encode("utf-8", "surrogateescape"), found.encode()) for name, found in refs.items())
+            rows = sorted((name.encode("utf-8", "surrogateescape"), id_.encode()) for name, id_ in refs.items())
             with open(descriptor, "wb", closefd=False) as file:
                 data = self._read()
                 file.write(self._head)
@@ -68,11 +68,11 @@ class PackedRefs:
 
     @property
     def locked(self) -> bool:
-        """Whether somebody is writing the file: a loose ref that was removed meanwhile may come back in it."""
+        """Whether a process is writing the file: a loose ref removed meanwhile may reappear in it."""
         return os.path.exists(f"{self._path}.lock")  # noqa: PTH110 (asked often: see `store`)
 
     def _read(self) -> bytes:
-        """The rows `<id> <name>\\n`, sorted by name. Raises GitError where the file is torn."""
+        """The rows `<id> <name>\\n`, sorted by name. Raises GitError if the file is torn."""
         try:
             stat = os.stat(self._path)  # noqa: PTH116 (asked often: see `store`)
         except FileNotFoundError:
@@ -87,7 +87,7 @@ class PackedRefs:
 
 
 def prune(path: str, object_id: str) -> bool:
-    """Remove a loose ref that is packed; False where it changed, or somebody is writing it or died doing so."""
+    """Remove a loose ref that is packed; False if it changed or is locked, maybe by a dead process."""
     with contextlib.suppress(FileExistsError, FileNotFoundError):
         lock = RefLock(path, os.open(f"{path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
         with lock, open(path, "rb") as file:  # noqa: PTH123
@@ -98,9 +98,9 @@ def prune(path: str, object_id: str) -> bool:
 
 
 def _rows(data: bytes, path: str) -> bytes:
-    """The rows of the file alone. Ours and git's are sorted and say so; one that is not is put in order.
+    """The sorted rows of the file without its header. Our files and git's are sorted and say so; others are sorted here.
 
-    What is no row means that rows are lost, each of which is an attempt: raises GitError.
+    An invalid row means that rows are lost, each of which may be an attempt: raises GitError.
     """
     head, _, rest = data.partition(b"\n") if data.startswith(b"#") else (b"", b"", data)
     if b" sorted" in head and _WHOLE.fullmatch(rest):
@@ -109,13 +109,13 @@ def _rows(data: bytes, path: str) -> bytes:
     rows = [line + b"\n" for line in lines[:-1] if not re.fullmatch(rb"\^[0-9a-f]{40}", line)]
     torn = [row for row in rows if not _WHOLE.fullmatch(row)]
     if torn or lines[-1] or not data:
-        found = (torn or [lines[-1]])[0][:80].decode("utf-8", "backslashreplace")
+        text = (torn or [lines[-1]])[0][:80].decode("utf-8", "backslashreplace")
         raise GitError(
-            f"{path} is torn: expected lines of an id and the name of a ref, found {found!r}. The attempts are whole, "
-            f"but their names are lost: put the file of a copy, a mirror or a bundle of this run there. Without one, "
+            f"{path} is torn: expected lines of an id and the name of a ref, found {text!r}. The attempts are intact, "
+            f"but their refs are lost: restore the file from a copy, a mirror or a bundle of this run. Without one, "
             f"move it away; `git cat-file --batch-all-objects --batch-check` then lists the commits, the message of "
-            f"each says which attempt it is (the seed's, none), and `git update-ref refs/attempts/000042 COMMIT` names "
-            f"attempt 42 again, `git update-ref refs/heads/seed COMMIT` the seed"
+            f"each gives its attempt number (the root's has none), and `git update-ref refs/attempts/000042 COMMIT` "
+            f"restores attempt 42, `git update-ref refs/heads/seed COMMIT` the root"
         )
     rows.sort(key=_name)
     return b"".join(rows)
@@ -126,21 +126,21 @@ def _name(row: bytes) -> bytes:
 
 
 def _merged(data: bytes, rows: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    """The rows of the file with more, each instead of one of the same name."""
+    """The file's rows merged with new ones, which replace rows of the same name."""
     at = 0
-    for name, found in rows:
+    for name, id_ in rows:
         place = _place(data, name)
         if place > at:
             yield data[at:place]
         at = place
         if data.startswith(name + b"\n", place + _NAME):
             at = data.index(b"\n", place) + 1
-        yield found + b" " + name + b"\n"
+        yield id_ + b" " + name + b"\n"
     yield data[at:]
 
 
 def _place(data: bytes, name: bytes) -> int:
-    """Where the first row begins whose name is not before `name`."""
+    """The offset of the first row whose name is not before `name` (binary search)."""
     low, high = 0, len(data)
     while low < high:
         at = data.rfind(b"\n", low, (low + high) // 2) + 1 or low

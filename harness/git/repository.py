@@ -1,10 +1,11 @@
-"""A bare repository: opening and making it, its refs, and who may write.
+"""A bare repository: opening and creating it, its refs, and who may write.
 
-Owns: how refs are read and written, and the lock all writers share. Does not know: what an attempt is.
+Owns: how refs are read and written, and the lock that all writers share. Does not know: what an attempt is.
 
-Rules. A ref is written as git does it: `<ref>.lock` made with O_EXCL, synced, renamed; one that is create-only is
+Rules. A ref is written as git does it: `<ref>.lock` is created with O_EXCL, synced and renamed. A create-only ref is
 checked under its lock, among loose and packed refs. Every writer holds a shared lock on `packsmith.lock` while it
-lives; whoever gets it alone knows that all temporary objects and ref locks are leftovers of the dead, and clears them.
+lives. A process that gets the lock exclusively knows that all temporary objects and ref locks were left by dead
+writers, and removes them.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ _CONFIG = """\
 \tunpackLimit = 1
 """
 _DEAD_S, _LIVING_S = 5.0, 120.0
-"""After so long the lock of a ref is broken, unless its writer is known to live: that one may wait for a slow disk."""
+"""Age at which a ref's lock is broken: of a dead or unknown writer, and the limit for a living one on a slow disk."""
 
 
 class Repository:
-    """A bare repository. Reading needs no right to write; the first write joins the writers. One thread writes."""
+    """A bare repository. Reading needs no write permission; the first write joins the writers. One thread may write."""
 
     def __init__(self, path: Path) -> None:
-        """Raises GitError where there is no bare repository at `path`, or git cannot use it."""
+        """Raises GitError if there is no bare repository at `path`, or git cannot use it."""
         from git import Repo  # here, because GitPython runs the git command when it is imported
         from git.exc import InvalidGitRepositoryError, NoSuchPathError
 
@@ -68,9 +69,9 @@ class Repository:
 
     @classmethod
     def create(cls, path: Path, *, head: str) -> Repository:
-        """Make a bare repository in `path`, or finish one whose making was cut short; then its only writer.
+        """Create a bare repository at `path`, or finish an interrupted creation, as its exclusive writer.
 
-        Other writers wait until `share`.
+        Other writers wait until `share`. Raises GitError, OSError.
         """
         path.mkdir(parents=True, exist_ok=True)
         writers = os.open(path / WRITERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -78,7 +79,7 @@ class Repository:
             fcntl.flock(writers, fcntl.LOCK_EX)
             for folder in ("objects/info", "objects/pack", "refs/heads"):
                 (path / folder).mkdir(parents=True, exist_ok=True)
-            for number in range(256):  # now, so that the first objects are written as fast as the others
+            for number in range(256):  # so that the first objects need no new folder
                 (path / f"objects/{number:02x}").mkdir(exist_ok=True)
             for name, text in (("config", _CONFIG), ("HEAD", f"ref: {head}\n")):
                 write_file(path / name, text.encode())
@@ -94,7 +95,7 @@ class Repository:
         return repository
 
     def begin_writing(self) -> None:
-        """Join the writers of this repository, once; one that is alone clears what dead ones left behind."""
+        """Join the writers, once; if there is no other, remove what dead writers left behind."""
         if self._writers >= 0:
             return
         writers = os.open(self.path / WRITERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -110,7 +111,7 @@ class Repository:
         self.share()
 
     def share(self) -> None:
-        """Let other writers in; waits while another one clears up."""
+        """Let other writers in; waits while another one cleans up."""
         fcntl.flock(self._writers, fcntl.LOCK_SH)
 
     def close(self) -> None:
@@ -120,22 +121,22 @@ class Repository:
             self._writers = -1
 
     def git(self, *args: str) -> bytes:
-        """The output of `git args` in this repository. Raises GitError with git's own words."""
+        """The output of `git args` in this repository. Raises GitError with git's own message."""
         done = run_git(f"--git-dir={self.path}", *args)
         if done.returncode != 0:
             raise GitError(f"git {' '.join(args)} failed in {self.path}: {said(done.stderr)}")
         return done.stdout
 
     def fsck(self) -> tuple[str, ...]:
-        """What `git fsck` finds wrong, line by line; () for a sound repository."""
+        """The findings of `git fsck --strict`, line by line; () for a sound repository."""
         done = run_git(f"--git-dir={self.path}", "fsck", "--strict", "--full", "--no-dangling", "--no-progress")
         lines = (done.stdout + done.stderr).decode("utf-8", "replace").splitlines()
-        found = tuple(line for line in lines if line and not line.startswith("notice:"))
-        return found or ((f"git fsck ended with status {done.returncode}",) if done.returncode else ())
+        findings = tuple(line for line in lines if line and not line.startswith("notice:"))
+        return findings or ((f"git fsck ended with status {done.returncode}",) if done.returncode else ())
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[Batch]:
-        """Objects that are all durable when the block ends. Where it raises, some may be there, named by no ref."""
+        """A batch of objects and refs, durable when the block ends. If it raises, unreferenced objects may remain."""
         self.begin_writing()
         batch = Batch(self._repo.odb)
         try:
@@ -146,15 +147,15 @@ class Repository:
             raise
 
     def read(self, name: str) -> GitObject:
-        """The object git knows as `name` (an id, or `id:file`)."""
+        """The object with this name (an id, or `id:file`)."""
         return next(self.read_all([name]))
 
     def read_all(self, names: Iterable[str]) -> Iterator[GitObject]:
-        """One object a name, in order, in one streamed pass; damaged and missing ones have a `problem`."""
+        """One object per name, in order, in one streamed pass; damaged and missing ones have a `problem`."""
         return self._reader.read_all(names)
 
     def refs(self, prefix: str) -> dict[str, str]:
-        """Name to id of the refs in the folder `prefix`; the id is "" where a ref's file is torn."""
+        """Name to id of the refs in the folder `prefix`; the id is "" if a ref's file is torn."""
         loose, packed = self.split_refs(prefix)
         return dict(packed) | loose
 
@@ -168,16 +169,16 @@ class Repository:
         return loose, self._packed.under(prefix)
 
     def ref(self, name: str) -> str | None:
-        """The id a ref holds, "" where its file is torn, None where there is no such ref."""
+        """The id of a ref, "" if its file is torn, None if it does not exist."""
         loose = _ref_content(f"{self._folder}/{name}")
         return loose if loose is not None else self._packed.get(name)
 
     def is_locked(self, name: str) -> bool:
-        """Whether somebody is writing a ref, or died doing so."""
+        """Whether a ref is locked, by a living or a dead writer."""
         return os.path.exists(f"{self._folder}/{name}.lock")  # noqa: PTH110 (asked often: see `store`)
 
     def lock_ref(self, name: str) -> RefLock | None:
-        """The lock of a ref, or None where somebody holds it."""
+        """The lock of a ref, or None if another writer holds it."""
         self.begin_writing()
         path = f"{self._folder}/{name}"
         while True:
@@ -185,13 +186,13 @@ class Repository:
                 return RefLock(path, os.open(f"{path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
             except FileExistsError:
                 return None
-            except FileNotFoundError:  # no folder yet, or `git pack-refs` just removed an empty one
+            except FileNotFoundError:  # no folder yet, or `git pack-refs` removed an empty one
                 folder = Path(path).parent
                 folder.mkdir(exist_ok=True)
                 sync(folder.parent)
 
     def reserve(self, name: str) -> RefLock | None:
-        """The lock of a ref that does not exist yet, or None where it does or somebody is about to make it."""
+        """The lock of a ref that does not exist yet; None if it exists or another writer is creating it."""
         if self.ref(name) is not None:
             return None
         lock = self.lock_ref(name)
@@ -201,20 +202,21 @@ class Repository:
         return lock
 
     def set_ref(self, name: str, object_id: str) -> None:
+        """Set a ref; durable when this returns. Raises GitError, OSError."""
         with self.wait_for(name) as lock:
             lock.write(object_id)
 
     def delete_ref(self, name: str) -> None:
-        """Not synced: a ref that comes back after a power cut, or because it is being packed, must be harmless."""
+        """Delete a ref. Not synced: a ref that reappears after a power cut or by being packed must be harmless."""
         with self.wait_for(name) as lock:
             Path(lock.path).unlink(missing_ok=True)
         if self._packed.get(name) is not None:
             self.git("update-ref", "-d", name)
 
     def forget_object(self, object_id: str, ref: str) -> None:
-        """Remove a loose object that only a ref led to, and does no more; no other object can be equal to it.
+        """Remove a loose object that only the deleted `ref` named; no other object may be equal to it.
 
-        It stays where refs are being packed, since this one may come back.
+        The object stays while refs are being packed, since the ref may reappear.
         """
         if not self._packed.locked and self._packed.get(ref) != object_id:
             (self.path / "objects" / object_id[:2] / object_id[2:]).unlink(missing_ok=True)
@@ -227,33 +229,33 @@ class Repository:
                 path.unlink(missing_ok=True)
 
     def wait_for(self, name: str) -> RefLock:
-        """The lock of a ref, once whoever holds it is done or dead. Raises GitError where that takes too long."""
+        """The lock of a ref; waits until its holder is done or dead. Raises GitError if that takes too long."""
         path, state, since_s = f"{self._folder}/{name}", (-1, -1), 0.0
         while (lock := self.lock_ref(name)) is None:
-            if (found := lock_state(path)) != state:
-                state, since_s = found, time.monotonic()
+            if (current := lock_state(path)) != state:
+                state, since_s = current, time.monotonic()
             waited_s = time.monotonic() - since_s
             if waited_s > _DEAD_S and not break_lock(path, state) and waited_s > _LIVING_S:
                 raise GitError(
                     f"{self.path / name}.lock has been there for over {_LIVING_S:.0f} s: another process is writing "
-                    f"this ref and does not go on. End that one, or let it go on, and start again"
+                    f"this ref and makes no progress. End or resume that process, and start again"
                 )
             time.sleep(0.005)
         return lock
 
     def _loose(self, prefix: str) -> dict[str, str]:
-        found: dict[str, str] = {}
+        refs: dict[str, str] = {}
         for folder, _, files in os.walk(f"{self._folder}/{prefix}"):
             under = folder[len(self._folder) + 1 :]
             for name in files:
                 if not name.endswith(".lock") and (content := _ref_content(f"{folder}/{name}")) is not None:
-                    found[f"{under}/{name}"] = content
-        return found
+                    refs[f"{under}/{name}"] = content
+        return refs
 
 
 @contextlib.contextmanager
 def _without_git_variables() -> Iterator[None]:
-    """GitPython asks GIT_OBJECT_DIRECTORY and others, as a git hook sets them, where a repository's parts are."""
+    """Hides GIT_OBJECT_DIRECTORY and similar, which a git hook sets and GitPython obeys."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GIT_")}
     try:
         yield

@@ -1,11 +1,11 @@
-"""The repository that an exchange goes through: a bare one of our own that borrows another's objects.
+"""The staging repository of an exchange: a temporary bare one that borrows the objects of another.
 
-Owns: making it, the refs it holds, merging notes, writing a bundle, and handing its objects over.
+Owns: creating it, its refs, merging notes, writing a bundle, and moving its objects to another repository.
 Does not know: what an archive is, how another machine is reached (`remote`).
 
-Nothing is sent from, or fetched into, a run's own repository. So its config and hooks, which may be a stranger's, and
-refs that are nobody else's business have no part in an exchange; what is sent is one moment of the run while others
-write to it; and what comes in is looked at before anything in the run changes.
+Nothing is sent from, or fetched into, a run's own repository. So its config and hooks, which may be untrusted, and its
+private refs have no part in an exchange; what is sent is a snapshot while others write to the run; and what comes in is
+checked before the run changes.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _STRAY_S = 3600.0
 
 
 class Staging:
-    """A bare repository with the refs it was told to hold, no more."""
+    """A bare repository that holds exactly the refs it was given."""
 
     def __init__(self, path: Path, *, head: str, borrowed: Path | None = None, lasting: bool = False) -> None:
-        """Make it in a folder that is new or empty; `borrowed` is the repository whose objects it may use. One that is
-        `lasting` is to become a run: it is made as one.
+        """Create it in a new or empty folder. It may use the objects of the repository `borrowed`. With `lasting`, it
+        is durable and can become a run.
         """
         self.path = path.absolute()
         if lasting:
@@ -43,16 +43,16 @@ class Staging:
         else:
             self.repository = _make(self.path, head)
         if borrowed is not None:
-            # Quoted as git reads it, so that a path may hold anything.
+            # Quoted for git, so that a path may contain any byte.
             objects = os.fsencode(borrowed.absolute() / "objects")
-            quoted = b"".join(b"\\%03o" % one if one in b'"\\\n' else bytes([one]) for one in objects)
+            quoted = b"".join(b"\\%03o" % byte if byte in b'"\\\n' else bytes([byte]) for byte in objects)
             (self.path / "objects/info/alternates").write_bytes(b'"%s"\n' % quoted)
 
     def close(self) -> None:
         self.repository.close()
 
     def hold(self, refs: Mapping[str, str]) -> None:
-        """Have these refs and no others, in one packed file."""
+        """Set the refs to these and no others, in one packed file."""
         rows = sorted((name.encode(), id_.encode()) for name, id_ in refs.items())
         lines = b"".join(b"%s %s\n" % (id_, name) for name, id_ in rows)
         new = self.path / "packed-refs.new"
@@ -62,14 +62,14 @@ class Staging:
         (self.path / "refs/heads").mkdir(parents=True)
 
     def shed(self, refs: Mapping[str, str]) -> None:
-        """Have these refs and no others, and of what came in no more than they lead to. Raises GitError."""
+        """Set the refs to these and no others, and drop received objects that they do not reach. Raises GitError."""
         self.hold(refs)
         done = run_git(f"--git-dir={self.path}", "repack", "-a", "-d", "-l", "-q", "--no-write-bitmap-index")
         if done.returncode != 0:
-            raise GitError(f"git cannot pack what came in: {said(done.stderr)}")
+            raise GitError(f"git cannot pack what was received: {said(done.stderr)}")
 
     def merged_notes(self, ours: str, theirs: str) -> str:
-        """The commit of notes that has all of both, each line once; theirs where it has all of ours already.
+        """The commit of notes with the lines of both sides, each once; `theirs` if it has all of ours already.
 
         Raises GitError.
         """
@@ -85,7 +85,7 @@ class Staging:
         return merged
 
     def check(self) -> None:
-        """Check every object that came in as strictly as git can: it does not, for what comes in a bundle.
+        """Check every received object with `git index-pack --strict`: git does not do so for bundles.
 
         Raises GitError.
         """
@@ -98,14 +98,14 @@ class Staging:
 
     @property
     def size_bytes(self) -> int:
-        """The size of what came in."""
+        """The size of the received packs, in bytes."""
         return sum(path.stat().st_size for path in (self.path / "objects/pack").glob("pack-*.pack"))
 
     def hand_over(self, objects: Path) -> None:
         """Move all objects into another repository on the same disk; durable when this returns."""
         moved: list[str] = []
         packs = self.path / "objects/pack"
-        for suffix in ("pack", "rev", "idx"):  # the index last: git looks for it
+        for suffix in ("pack", "rev", "idx"):  # the index last: git finds packs by it
             for path in sorted(packs.glob(f"pack-*.{suffix}")):
                 path.rename(objects / "pack" / path.name)
                 moved.append(str(objects / "pack" / path.name))
@@ -117,7 +117,7 @@ class Staging:
         settle([*moved, *folders], str(objects))
 
     def settle(self) -> None:
-        """Have all of it on the disk."""
+        """Sync the whole repository to disk."""
         paths = [path for path in self.path.rglob("*") if path.is_dir() or path.stat().st_size]
         settle([str(self.path), *map(str, paths)], str(self.path))
 
@@ -141,10 +141,10 @@ class Staging:
 
 
 def _make(path: Path, head: str) -> Repository:
-    """A repository that need not outlive us: made at once, nothing waits for the disk."""
+    """A repository that need not outlive this process: created without syncing."""
     lock = os.open(path / WRITERS_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # by which others know that we live
+        fcntl.flock(lock, fcntl.LOCK_SH)  # others see by it that we live
         for folder in ("objects/info", "objects/pack", "refs/heads"):
             (path / folder).mkdir(parents=True)
         (path / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
@@ -160,9 +160,9 @@ def _make(path: Path, head: str) -> Repository:
 def staged(
     parent: Path, stem: str, *, head: str, borrowed: Path | None = None, lasting: bool = False
 ) -> Iterator[Staging]:
-    """A staging in a folder of `parent` whose name begins with `stem`; gone afterwards, unless it was moved away.
+    """A staging repository in a folder of `parent` whose name begins with `stem`; deleted afterwards, unless moved.
 
-    What killed processes left there under such names is removed.
+    Such folders of dead processes are deleted first.
     """
     parent.mkdir(parents=True, exist_ok=True)
     for path in parent.iterdir():
@@ -181,8 +181,8 @@ def staged(
 
 
 def _remove_if_dead(path: Path) -> None:
-    """Its maker holds a lock on a file in it for as long as it lives; without that file, it was hardly begun, or a git
-    that outlived its maker wrote there after it was removed.
+    """Delete a staging folder whose creator is dead. The creator holds a lock on a file in it; without that file, its
+    creation just began, or a git process wrote there after the folder was deleted.
     """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, BlockingIOError, PermissionError):
         if not (path / WRITERS_LOCK).exists():
@@ -198,7 +198,7 @@ def _remove_if_dead(path: Path) -> None:
 
 
 def _rename(path: Path, target: Path) -> None:
-    """`git prune-packed` may remove the folder meanwhile."""
+    """Move an object; `git prune-packed` may remove the target's folder meanwhile."""
     while True:
         try:
             path.rename(target)

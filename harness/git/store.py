@@ -1,12 +1,12 @@
-"""Writing to a repository's folder so that a kill or a power cut loses nothing that was reported.
+"""Durable writes to a repository: a kill or a power cut loses nothing that was reported.
 
-Owns: how objects, refs and small files reach the disk: each under another name first, synced, renamed, the folders
-synced; as many at once as there are. Does not know: which refs there are, or what an object means.
+Owns: how objects, refs and small files reach the disk: written under a temporary name, synced, renamed, then the
+folders synced, in batches. Does not know: which refs there are, or what an object means.
 
-Paths are plain texts here: a batch has hundreds, and `Path` takes ten times as long.
+Paths are plain strings here: a batch has hundreds, and `Path` takes ten times as long.
 
-The order of a batch: objects and refs under their other names, sync; objects get their names, sync; refs get theirs,
-sync. So no ref names what is not on the disk, and a batch of any size waits for the disk three times.
+The order of a batch: write objects and refs under temporary names, sync; rename the objects, sync; rename the refs,
+sync. So no ref names an object that is not on disk, and a batch of any size waits for the disk three times.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from gitdb.stream import ZippedStoreShaWriter
 
 IDENTITY = "packsmith <packsmith@localhost>"
 TEMPORARY = "tmp_obj_"
-"""As git names them, so that `git prune` clears strays too."""
+"""Git's own prefix, so that `git prune` removes leftovers too."""
 _FEW = 4
-"""More files than this are synced by one call for the whole file system: measured at .4 ms for 16 files where syncing
-each took 2.7 ms. A few are not, so as not to wait for what other programs are writing."""
+"""More files than this are synced by one `syncfs`: 0.4 ms for 16 files, where `fsync` of each took 2.7 ms. Fewer files
+use `fsync`, so as not to wait for what other programs write."""
 
 
 class RefLock:
-    """`<ref>.lock`, held: `fill`, sync and `commit` make the ref; leaving without that gives the name back.
+    """A held `<ref>.lock`: `fill`, sync and `commit` set the ref; leaving the block without them releases the lock.
 
-    The file itself is locked as well: the kernel drops that with the process, however it ends.
+    The file itself is also locked with `flock`, which the kernel releases when the process ends in any way.
     """
 
     def __init__(self, path: str, descriptor: int) -> None:
@@ -57,17 +57,18 @@ class RefLock:
         return _folder(self.path)
 
     def fill(self, object_id: str) -> None:
+        """Write the ref's new id into the lock file. Raises OSError on a full disk."""
         line = f"{object_id}\n".encode()
         if os.write(self._descriptor, line) != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.lock)
 
     def commit(self) -> None:
-        """Give the ref its new content; its folder is still to be synced."""
+        """Rename the lock file to the ref; the caller syncs the folder."""
         os.rename(self.lock, self.path)  # noqa: PTH104
         self._close()
 
     def write(self, object_id: str) -> None:
-        """All of it at once: the ref is durable when this returns."""
+        """Fill, sync and commit: the ref is durable when this returns."""
         self.fill(object_id)
         sync(self.lock)
         self.commit()
@@ -85,21 +86,23 @@ class RefLock:
 
 
 def lock_state(path: str) -> tuple[int, int]:
-    """Which lock of a ref is there, unlike any other before or after; (0, 0) for none."""
+    """The identity of a ref's current lock, unique over time; (0, 0) if it is not locked."""
     try:
-        found = os.stat(f"{path}.lock")  # noqa: PTH116
+        stat = os.stat(f"{path}.lock")  # noqa: PTH116
     except FileNotFoundError:
         return 0, 0
-    return found.st_ino, found.st_ctime_ns
+    return stat.st_ino, stat.st_ctime_ns
 
 
 def break_lock(path: str, state: tuple[int, int]) -> bool:
-    """Remove this lock of a ref unless its writer is known to live; that of plain git cannot be told."""
+    """Remove this lock of a ref unless its writer is known to live; returns whether it was removed. Plain git takes no
+    `flock`, so its locks count as dead.
+    """
     with contextlib.suppress(FileNotFoundError, BlockingIOError):
         descriptor = os.open(f"{path}.lock", os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock_state(path) == state:  # nobody else removes it now
+            if lock_state(path) == state:  # no other process removes it now
                 os.unlink(f"{path}.lock")  # noqa: PTH108
                 return True
         finally:
@@ -108,7 +111,7 @@ def break_lock(path: str, state: tuple[int, int]) -> bool:
 
 
 class Batch:
-    """Objects and refs on their way to the disk: nothing has its name before `flush`, and all is durable after."""
+    """Objects and refs to be written together: none has its final name before `flush`, all are durable after it."""
 
     def __init__(self, store: LooseObjectDB) -> None:
         self._store = store
@@ -121,7 +124,8 @@ class Batch:
         self._locks: list[RefLock] = []
 
     def add(self, kind: Literal["blob", "tree", "commit"], data: bytes) -> str:
-        if (kind, data) not in self._added:  # a program is named for its entry, and is in the tree
+        """Add an object; returns its id."""
+        if (kind, data) not in self._added:  # a program is added for its id, and again in the tree
             self._added[kind, data] = self._add(kind, data)
         return self._added[kind, data]
 
@@ -137,29 +141,30 @@ class Batch:
         return object_id
 
     def tree(self, files: Mapping[str, bytes]) -> str:
-        """The tree of plain files, their blobs added first."""
+        """Add a tree of plain files, and their blobs; returns its id."""
         rows = [(name.encode("ascii"), bytes.fromhex(self.add("blob", data))) for name, data in sorted(files.items())]
         return self.add("tree", b"".join(b"100644 %s\0%s" % row for row in rows))
 
     def commit(self, tree: str, parents: Iterable[str], message: str, when_s: int) -> str:
+        """Add a commit at this Unix time; returns its id."""
         who = f"{IDENTITY} {when_s} +0000"
-        lines = [f"tree {tree}", *(f"parent {one}" for one in parents), f"author {who}", f"committer {who}"]
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
         return self.add("commit", "\n".join([*lines, "", message]).encode("utf-8", "replace"))
 
     def keep(self, lock: RefLock) -> RefLock:
-        """Release a lock when the batch ends, whether or not something was put under it."""
+        """Release a lock when the batch ends, in any case."""
         self._locks.append(lock)
         return lock
 
     def put(self, lock: RefLock, object_id: str) -> None:
-        """Have a ref that is locked by this batch name an object when it ends; refs get their names in this order."""
+        """Set a ref, locked by this batch, when it ends. Refs are renamed in the order of these calls."""
         self._refs[lock] = object_id
 
     def flush(self) -> None:
-        """Make all of it durable."""
+        """Write everything durably. Raises OSError."""
         for lock, object_id in self._refs.items():
             lock.fill(object_id)
-        # What was found here already may be another writer's, who did not yet sync it.
+        # An object that exists already may be another writer's, not synced yet.
         settle([*self._pending.values(), *self._present, *(lock.lock for lock in self._refs)], self._root)
         folders = {_folder(target) for target in self._present}
         for target, temporary in self._pending.items():
@@ -174,6 +179,7 @@ class Batch:
         self.release()
 
     def discard(self) -> None:
+        """Drop everything and release the locks."""
         for temporary in self._pending.values():
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
@@ -185,15 +191,15 @@ class Batch:
                 lock.release()
 
     def _holds(self, target: str, packed: bytes) -> bool:
-        """Whether the object is there in these very bytes; a torn one is not, and is written again."""
+        """Whether the object exists with exactly these bytes; a torn one is written again."""
         try:
             with open(target, "rb") as file:  # noqa: PTH123
-                found = file.read() == packed
+                same = file.read() == packed
         except OSError:
             return False
-        if found:
+        if same:
             self._present.add(target)
-        return found
+        return same
 
     def _temporary(self, packed: bytes) -> str:
         name = f"{self._stem}{len(self._pending)}"
@@ -208,7 +214,7 @@ class Batch:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Replace a small file whole and durably."""
+    """Replace a small file atomically and durably. Raises OSError."""
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.write_bytes(data)
     sync(temporary)
@@ -217,7 +223,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def sync(path: Path | str) -> None:
-    """Have a file's data, or a folder's names, on the disk."""
+    """`fsync` a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -226,21 +232,21 @@ def sync(path: Path | str) -> None:
 
 
 def settle(paths: Collection[str], folder: str) -> None:
-    """Have files' data and folders' names on the disk; all of them lie on the file system of `folder`."""
+    """Sync files and folders, all on the file system of `folder`."""
     if len(paths) <= _FEW or not _sync_all(folder):
         for path in paths:
-            # Upkeep and plain git pack objects meanwhile and remove these, and folders that became empty.
+            # Upkeep and plain git may meanwhile pack objects, and remove them and their empty folders.
             with contextlib.suppress(FileNotFoundError):
                 sync(path)
 
 
 def is_id(text: str) -> bool:
-    """Whether a text is the whole id of an object."""
+    """Whether a text is a whole object id, 40 hex digits."""
     return len(text) == 40 and not text.strip("0123456789abcdef")
 
 
 def _sync_all(folder: str) -> bool:
-    """Have everything of a file system on the disk; False where this machine has no call for that."""
+    """`syncfs` the file system of a folder; False if this machine has no such call."""
     library = ctypes.CDLL(None, use_errno=True)
     if not hasattr(library, "syncfs"):
         return False
@@ -259,7 +265,7 @@ def _folder(path: str) -> str:
 
 
 def _rename_into(temporary: str, target: str) -> bool:
-    """Move an object to its place; True where its folder had to be made. `git prune-packed` may remove it meanwhile."""
+    """Move an object to its place; True if its folder had to be created: `git prune-packed` may remove it meanwhile."""
     made = False
     while True:
         try:

@@ -1,14 +1,14 @@
-"""Keeping a repository small and quick while it is written to: loose objects into packs, loose refs into one file.
+"""Upkeep of a repository while it is written to: loose objects go into packs, loose refs into one file.
 
-Owns: what is due, the order in which it is done so that a kill or a power cut loses nothing, and that one process does
-it at a time. Does not know: what an attempt is; which object belongs together with which it is told (`Group`).
+Owns: what is due, an order that loses nothing in a kill or a power cut, and that one process works at a time.
+Does not know: what an attempt is; a callback says which objects belong together (`Group`).
 
-The order. Objects go into a pack that git has checked and synced; only then are the loose ones removed. Refs go into
-`packed-refs`, synced; only then are the loose ones removed, each under its lock. A ref that is loose is the mark of
-what is still to be done. Nothing is ever dropped: objects that no ref leads to stay as they are.
+The order. Objects go into a pack that git checks and syncs; only then are the loose ones removed. Refs go into
+`packed-refs`, synced; only then are the loose ones removed, each under its lock. A loose ref marks work still to do.
+Nothing is ever dropped: unreferenced objects stay.
 
-Eight small packs are merged into one, and what comes of that is left alone: so each object is rewritten twice, there
-are few packs, and no single write floods the disk that the writer waits for.
+Eight small packs are merged into one, which is then left alone. So each object is rewritten twice, there are few packs,
+and no single write floods the disk that the writer waits for.
 """
 
 from __future__ import annotations
@@ -28,21 +28,20 @@ from harness.git.refs import PackedRefs, prune
 from harness.git.store import is_id
 
 PORTION = 1000
-"""So many refs, and the objects they lead to, are packed at once."""
+"""Refs that are packed at once, with the objects they reach."""
 _LOCK = "packsmith.upkeep"
 _MERGED, _SMALL = 8, 20_000
-"""So many packs of fewer than so many objects are merged into one."""
+"""How many packs are merged into one, and below how many objects a pack is small."""
 _STRAY_S, _LOCKED_S = 3600.0, 60.0
-"""Files that others make are left alone for so long: objects, and `packed-refs.lock`, which nobody needs for a second.
-"""
+"""Age at which files of other tools are removed: temporary objects, and `packed-refs.lock`, which is held briefly."""
 _NAME = re.compile(r"[0-9A-Za-z_-]+")
-"""Names of refs that packed are as good as loose: to git, a name it does not allow spoils the whole file."""
+"""Names of refs that may be packed: git rejects a `packed-refs` file with an invalid name in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The objects of one commit. `version` is made from an earlier one, `origin`, or has that in common with its
-    siblings; `others` are like nothing else.
+    """The object ids of one commit. `version` is similar to an earlier object, `origin`, and to others with the same
+    origin, so they make good deltas; `others` are packed whole.
     """
 
     version: str
@@ -51,14 +50,14 @@ class Group:
 
 
 Read = Callable[[str], Loose | None]
-"""Reads a loose object; None where there is none."""
+"""Reads a loose object by id; None if it is not loose."""
 Grouped = Callable[[Read, str], Group]
-"""The objects of a ref's commit; those that are not loose may be among them."""
+"""The objects of a ref's commit, loose or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How much is done at once, and how long what others left behind is not touched."""
+    """How many refs are packed at once, and the age in seconds at which leftovers are removed."""
 
     portion: int
     stray_s: float
@@ -70,7 +69,7 @@ def usual_pace() -> Pace:
 
 
 class Upkeep:
-    """The upkeep of one folder of refs that never change."""
+    """The upkeep of one folder of immutable refs."""
 
     def __init__(self, repository: Path, refs: str, grouped: Grouped, pace: Pace | None = None) -> None:
         self._path, self._refs, self._grouped = repository, refs, grouped
@@ -78,15 +77,15 @@ class Upkeep:
         self._pace = pace or usual_pace()
 
     def due(self) -> None:
-        """Do what is due, unless somebody is at it. Raises GitError, OSError; then it is as due as before."""
+        """Do what is due, unless another process is at work. Raises GitError, OSError; the work then remains due."""
         self._do(portion=self._pace.portion, packs=_MERGED)
 
     def all(self) -> None:
-        """Do all that can be done, once nobody else is at it. Raises GitError, OSError."""
+        """Do all possible upkeep, after any other process is done. Raises GitError, OSError."""
         self._do(portion=1, packs=2, wait=True)
 
     def loose(self) -> int:
-        """How many refs are still to be packed."""
+        """The number of refs that are not packed yet."""
         return len(self._loose_refs())
 
     def _do(self, portion: int, packs: int, *, wait: bool = False) -> None:
@@ -98,7 +97,7 @@ class Upkeep:
 
     @contextlib.contextmanager
     def _alone(self, wait: bool) -> Iterator[int | None]:
-        """A descriptor that holds the lock, also for the git processes it is passed to; None where another has it, and
+        """A descriptor that holds the lock, which git processes may inherit; None if another process has the lock and
         we do not `wait`.
         """
         lock = os.open(self._path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -114,18 +113,18 @@ class Upkeep:
             os.close(lock)
 
     def _portion(self, lock: int, least: int) -> bool:
-        """Pack the oldest refs and their objects; False where there are fewer than `least`."""
+        """Pack the oldest refs and their objects; False if there are fewer than `least`, or no progress is possible."""
         names = sorted(self._loose_refs())[: self._pace.portion]
         if len(names) < least:
             return False
-        refs = {name: found for name in names if is_id(found := _content(self._path / name))}
+        refs = {name: object_id for name in names if is_id(object_id := _content(self._path / name))}
         if not refs:
             return False
         self._pack_objects(lock, list(refs.values()))
         if not self._packed.add(refs):
             return False
-        # A lock that somebody died with keeps its ref: without any progress this would go on for ever.
-        return sum(prune(str(self._path / name), found) for name, found in refs.items()) > 0
+        # A ref with a dead process's lock stays: without this check the loop would not end.
+        return sum(prune(str(self._path / name), object_id) for name, object_id in refs.items()) > 0
 
     def _pack_objects(self, lock: int, commits: Sequence[str]) -> None:
         objects = f"{self._path}/objects"
@@ -133,11 +132,11 @@ class Upkeep:
         small: dict[str, Loose] = {}
 
         def read(object_id: str) -> Loose | None:
-            """Commits and trees are asked for again: by what is made from them, and to be packed."""
-            found = small.get(object_id) or read_loose(objects, object_id)
-            if found is not None and found.kind != b"blob":
-                small[object_id] = found
-            return found
+            """Commits and trees are cached: their children read them again."""
+            loose = small.get(object_id) or read_loose(objects, object_id)
+            if loose is not None and loose.kind != b"blob":
+                small[object_id] = loose
+            return loose
 
         try:
             added: set[str] = set()
@@ -158,11 +157,11 @@ class Upkeep:
             writer.close()
 
     def _add(
-        self, writer: PackWriter, added: set[str], found: Loose | None, base: str = "", *, keep: bool = False
+        self, writer: PackWriter, added: set[str], loose: Loose | None, base: str = "", *, keep: bool = False
     ) -> None:
-        if found is not None and found.id not in added:
-            added.add(found.id)
-            writer.add(found, base, keep=keep)
+        if loose is not None and loose.id not in added:
+            added.add(loose.id)
+            writer.add(loose, base, keep=keep)
 
     def _merge(self, lock: int, least: int) -> None:
         indices = sorted((self._path / "objects/pack").glob("pack-*.idx"))
@@ -178,8 +177,8 @@ class Upkeep:
         return [f"{self._refs}/{name}" for name in names if _NAME.fullmatch(name)]
 
     def _sweep(self) -> None:
-        """Remove what dead ones left: ours, and in time that of others. A pack without an index gets one: it may hold
-        what nothing else does.
+        """Remove what dead processes left: ours at once, that of other tools after a while. Index a pack that has no
+        index: it may hold the only copy of an object.
         """
         now = time.time()
         for path in (self._path / "objects/pack").iterdir():
@@ -188,15 +187,15 @@ class Upkeep:
                 if strange or path.name.startswith("tmp_spool_"):
                     path.unlink()
                 elif path.suffix == ".pack" and now - path.stat().st_mtime > self._pace.stray_s:
-                    self._mend(path)
+                    self._index(path)
         with contextlib.suppress(FileNotFoundError):
             lock = self._path / "packed-refs.lock"
             if now - lock.stat().st_mtime > self._pace.locked_s:
                 lock.unlink()
 
-    def _mend(self, pack: Path) -> None:
+    def _index(self, pack: Path) -> None:
         if not pack.with_suffix(".idx").exists():
-            run_git(f"--git-dir={self._path}", "index-pack", str(pack))  # one that is torn stays as it is
+            run_git(f"--git-dir={self._path}", "index-pack", str(pack))  # a torn pack stays unchanged
 
 
 def _content(path: Path) -> str:

@@ -1,9 +1,9 @@
-"""What git draws and checks out: the graph of commits, and work trees of a bare repository.
+"""Git's graph of commits, and work trees of a bare repository.
 
-Owns: these two calls of git, and that nothing a stranger's repository holds runs or steers them.
+Owns: these two calls of git, and that nothing in an untrusted repository runs in or controls them.
 Does not know: what an attempt is, how objects and refs are written.
 
-Neither hooks, filters nor monitors of the repository are run: it may be a stranger's.
+Hooks, filters and monitors of the repository are never run: it may be untrusted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COMMIT = re.compile(r"([0-9a-f]{40})$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphLine:
-    """A line of the graph: git's drawing, and the commit that stands there, "" where the line only joins others."""
+    """A line of the graph: git's drawing, and the commit on it, "" if the line only joins others."""
 
     drawing: str
     commit: str
@@ -33,7 +33,7 @@ class GraphLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """A graph as git drew it, whose drawing takes `width` columns."""
+    """A graph as git drew it; the drawing is `width` columns wide."""
 
     text: str
     width: int
@@ -43,11 +43,11 @@ class Graph:
 
 
 def graph(repository: Path, commits: Iterable[str], without: Iterable[str] = ()) -> Graph:
-    """The commits and all that they were made of, newest first; `without` others, and what those were made of.
+    """The commits and their ancestors, newest first, `without` others and their ancestors.
 
     Raises GitError.
     """
-    asked = "".join([*(f"{one}\n" for one in commits), *(f"^{one}\n" for one in without)])
+    asked = "".join([*(f"{commit}\n" for commit in commits), *(f"^{commit}\n" for commit in without)])
     done = run_git(
         *_QUIET, f"--git-dir={repository}", "rev-list", "--graph", "--date-order", "--stdin", given=asked.encode()
     )
@@ -58,43 +58,43 @@ def graph(repository: Path, commits: Iterable[str], without: Iterable[str] = ())
 
 
 def _read(line: str) -> GraphLine:
-    found = _COMMIT.search(line)
-    drawing = line if found is None else line[: found.start()]
-    return GraphLine(drawing=drawing.rstrip(), commit=found[1] if found else "")
+    match = _COMMIT.search(line)
+    drawing = line if match is None else line[: match.start()]
+    return GraphLine(drawing=drawing.rstrip(), commit=match[1] if match else "")
 
 
 def plain_files(repository: Repository, commit: str) -> dict[str, bytes]:
-    """The files of a commit by name: plain ones at its top, under names that say nothing to a shell or to git.
+    """The plain files at the top of a commit, by name; names that are special to a shell or to git are left out.
 
-    Raises GitError where one cannot be read.
+    Raises GitError if one cannot be read.
     """
     files: dict[str, bytes] = {}
     for row in repository.git("ls-tree", "-z", commit).split(b"\0")[:-1]:
         head, _, name = row.partition(b"\t")
         mode, _, object_id = head.decode("ascii").split()
         if mode in _PLAIN_MODES and _PLAIN_NAME.fullmatch(name):
-            found = repository.read(object_id)
-            if found.problem:
-                raise GitError(f"{repository.path}: {name.decode()} of {commit[:12]} is {found.problem}")
-            files[name.decode("ascii")] = found.data
+            blob = repository.read(object_id)
+            if blob.problem:
+                raise GitError(f"{repository.path}: {name.decode()} of {commit[:12]} is {blob.problem}")
+            files[name.decode("ascii")] = blob.data
     return files
 
 
 def add_worktree(repository: Path, folder: Path, commit: str, files: Mapping[str, bytes]) -> None:
-    """Make a work tree of a commit in a folder that is new or empty, its HEAD detached; there are `files` in it.
+    """Make a work tree of a commit, with a detached HEAD and these `files`, in a folder that is new or empty.
 
-    The files are written by us and not by git, which would follow the attributes and make the links that a stranger's
-    tree may hold. Where it cannot be made whole, what was there of it is removed. Raises GitError and OSError.
+    We write the files ourselves: git would obey attributes and create links of an untrusted tree. A work tree that
+    cannot be completed is removed. Raises GitError and OSError.
     """
     base = (*_QUIET, f"--git-dir={repository}", "worktree")
-    # Forced, because a work tree that was there before and is deleted would be in the way.
+    # Forced, because git may still know a deleted work tree of that name.
     done = run_git(*base, "add", "--force", "--quiet", "--detach", "--no-checkout", "--", str(folder), commit)
     if done.returncode != 0:
         raise GitError(f"git cannot make a work tree of {repository} in {folder}: {said(done.stderr)}")
     try:
         for name, data in files.items():
             (folder / name).write_bytes(data)
-        # The index, so that `git status` there knows what was checked out.
+        # Fill the index, so that `git status` there is clean.
         read = run_git(*_QUIET, "read-tree", "HEAD", cwd=folder)
         if read.returncode != 0:
             raise GitError(f"git cannot read {commit[:12]} into {folder}: {said(read.stderr)}")

@@ -163,7 +163,7 @@ class TestTell:
         ticket = asked(cli)["ticket"]
         told(cli, ticket, "no patch")
         assert "it became attempt 1" in cli.refused("tell", "run", ticket, "-", stdin=PATCHES["careful.patch"])
-        assert "those that are open in this run" in cli.refused("tell", "run", 77, "-", stdin=PATCHES["careful.patch"])
+        assert "the open tickets of this run are" in cli.refused("tell", "run", 77, "-", stdin=PATCHES["careful.patch"])
         [status] = cli("status", "run", "--json").records
         assert status["attempts"] == 1
 

@@ -191,7 +191,7 @@ def test_a_run_whose_names_are_torn_is_left_as_it_is(damaged: Here, made: Path, 
     for command, *more in (("log",), ("show", 1), ("verify",), ("best",), ("status",), tell, ("lineage",)):
         done = damaged(command, damaged.run, *more)
         assert (done.code, done.out) == (1, "") and done.err.startswith("error: ")
-        assert "packed-refs is torn" in done.err and "attempts are whole" in done.err
+        assert "packed-refs is torn" in done.err and "attempts are intact" in done.err
     searched = damaged("search", made.parent / "tiny.yaml", "--run", damaged.run)
     assert searched.code == 1 and "Traceback" not in searched.err
     assert (damaged.run / "packed-refs").read_bytes() == before

@@ -179,7 +179,7 @@ class TestLostNames:
         made = packed(archive)
         refs = archive.path / "packed-refs"
         refs.write_bytes(torn)
-        said = r"packed-refs is torn.*attempts are whole.*cat-file --batch-all-objects"
+        said = r"packed-refs is torn.*attempts are intact.*cat-file --batch-all-objects"
         with pytest.raises(HarnessError, match=said):
             Archive.open(archive.path)
         with pytest.raises(HarnessError, match=said):

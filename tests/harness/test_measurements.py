@@ -228,7 +228,7 @@ def test_torn_ref_and_missing_object_are_told(run: Path) -> None:
         f"the note on attempt 0 cannot be read: {blob[:12]} is missing or torn"
     )
     assert {commit: len(note.measurements) for commit, note in notes(run).all()} == {mine: 0, other: 1}
-    with pytest.raises(NotesError, match="the note to be added to is missing or torn"):
+    with pytest.raises(NotesError, match="the note to add to is missing or torn"):
         notes(run).add(mine, measurement())
     path.write_text("")
     assert "is torn: it holds no commit id" in notes(run).on(mine).problem

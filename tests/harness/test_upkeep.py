@@ -211,7 +211,7 @@ class TestPackedRefs:
     def test_a_torn_one_is_never_taken_for_one_with_fewer_refs(self, tmp_path: Path, torn: str) -> None:
         (tmp_path / "packed-refs").write_text(torn and f"# pack-refs with: sorted \n{1:040x} refs/a\n{torn}")
         for ask in (lambda: PackedRefs(tmp_path).get("refs/a"), lambda: PackedRefs(tmp_path).add({"refs/c": "1" * 40})):
-            with pytest.raises(GitError, match=r"packed-refs is torn: expected .* The attempts are whole"):
+            with pytest.raises(GitError, match=r"packed-refs is torn: expected .* The attempts are intact"):
                 ask()
         assert not (tmp_path / "packed-refs.lock").exists()
 
