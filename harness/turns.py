@@ -34,7 +34,7 @@ def nothing_came(turn: Turn) -> Rejected | None:
     return Rejected(stage="patch", reason=reason, detail=detail)
 
 
-def asking(ticket: int, request: Request, *, proposer: str) -> Pending:
+def open_ticket(ticket: int, request: Request, *, proposer: str) -> Pending:
     """The ticket of a request that nobody has answered."""
     proposal = Proposal(
         kind=request.kind,
@@ -47,7 +47,7 @@ def asking(ticket: int, request: Request, *, proposer: str) -> Pending:
     return Pending(ticket=ticket, proposal=proposal, request=request)
 
 
-def answered(proposal: Proposal, turn: Turn) -> Proposal:
+def with_turn(proposal: Proposal, turn: Turn) -> Proposal:
     """The proposal with one more answer."""
     return replace(
         proposal,
@@ -58,12 +58,12 @@ def answered(proposal: Proposal, turn: Turn) -> Proposal:
     )
 
 
-def with_answer(pending: Pending, turn: Turn) -> Pending:
+def answer_ticket(pending: Pending, turn: Turn) -> Pending:
     """The ticket once its answer is here."""
-    return replace(pending, proposal=answered(pending.proposal, turn), answered=True, bound_usd=0.0, bound_tokens=0)
+    return replace(pending, proposal=with_turn(pending.proposal, turn), answered=True, bound_usd=0.0, bound_tokens=0)
 
 
-def lost(pending: Pending) -> Turn:
+def lost_turn(pending: Pending) -> Turn:
     """The answer that never came to a process that is dead: booked at the most it may have cost."""
     return Turn(
         text="",
@@ -75,7 +75,7 @@ def lost(pending: Pending) -> Turn:
     )
 
 
-def repairing(proposal: Proposal, words: str) -> Proposal:
+def with_refusal(proposal: Proposal, words: str) -> Proposal:
     """The proposal once the model is told in these words why its last answer was rejected."""
     *before, last = proposal.turns
     return replace(proposal, turns=(*before, replace(last, refusal=words)))
@@ -86,7 +86,7 @@ def transcript(proposal: Proposal) -> bytes:
     return b"".join(encode(turn.text) for turn in proposal.turns) if proposal.turns else encode(proposal.reply)
 
 
-def notes(turns: Sequence[Turn]) -> tuple[TurnNote, ...]:
+def turn_records(turns: Sequence[Turn]) -> tuple[TurnNote, ...]:
     return tuple(TurnNote(length=len(encode(turn.text)), **base_fields(Call, turn)) for turn in turns)
 
 

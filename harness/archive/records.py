@@ -21,7 +21,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from evaluator.types import Rejected, Scored, Verdict
-from harness.turns import notes
+from harness.turns import turn_records
 from harness.types import Attempt, AttemptFacts, Entry, Pending, Proposal, base_fields
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
         config=config,
         ticket=ticket,
         confirmations=attempt.confirmations,
-        turns=notes(proposal.turns),
+        turns=turn_records(proposal.turns),
         ticket_number=attempt.ticket,
         syntax_hash=attempt.syntax_hash,
         same_as=attempt.same_as,

@@ -28,8 +28,8 @@ from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
+from harness.search import SearchSetup, settle
 from harness.search import search as run_search
-from harness.search import settle
 from harness.select import SELECTORS, Standing, standing
 from harness.text import one_line
 from harness.types import Entry
@@ -119,19 +119,18 @@ def _going(
     """The attempts of the search a config describes, as they are archived."""
     if settings.kind == ASKED:
         return settle(archive, judges[0], settings.objective, archive.adopt(), progress=view.progress)
-    proposer = building.proposer_of(settings, folder, stack)
-    return run_search(
-        archive,
-        judges,
-        proposer,
-        SELECTORS[settings.settings.search.rule],
-        settings.objective,
-        settings.budget,
-        settings.seed,
-        progress=view.progress,
+    setup = SearchSetup(
+        judges=judges,
+        proposer=building.proposer_of(settings, folder, stack),
+        selector=SELECTORS[settings.settings.search.rule],
+        objective=settings.objective,
+        budget=settings.budget,
+        seed=settings.seed,
         models=models,
         in_flight=settings.settings.search.in_flight,
+        progress=view.progress,
     )
+    return run_search(archive, setup)
 
 
 def _say_how_to_go_on(folder: Path, *, json: bool) -> None:

@@ -3,6 +3,7 @@
 from harness.search.judging import Judge
 from harness.search.loop import search, settle
 from harness.search.progress import Phase, Progress, Report
+from harness.search.setup import SearchSetup
 from harness.search.source import attempt_rng
 
-__all__ = ["Judge", "Phase", "Progress", "Report", "attempt_rng", "search", "settle"]
+__all__ = ["Judge", "Phase", "Progress", "Report", "SearchSetup", "attempt_rng", "search", "settle"]

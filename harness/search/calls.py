@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.llm.ledger import Bound, OverBudget
+from harness.search.events import Answered, Event, Retry
 from harness.types import HarnessError, Request, Turn
 
 _MOST_IN_A_ROW = 5
@@ -38,27 +38,10 @@ class Models(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What came of a call."""
-
-    ticket: int
-    outcome: Turn | HarnessError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
-    """A call is to be tried again, and waits until this bound is on record."""
-
-    ticket: int
-    bound: Bound
-    go: Callable[[], None]
-
-
 class Calls:
     """The calls under way. Their outcomes come as events."""
 
-    def __init__(self, models: Models | None, events: queue.SimpleQueue[Any], most: int) -> None:
+    def __init__(self, models: Models | None, events: queue.SimpleQueue[Event], most: int) -> None:
         self._models, self._events = models, events
         self._enough = max(_MOST_IN_A_ROW, most)
         self._lost_in_a_row = 0

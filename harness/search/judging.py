@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from evaluator.evaluate import Progress as Judging
 from evaluator.types import Duel, Environment, OtherFailed, Rejected, Scored, Verdict
+from harness.search.events import Event, Judged, JudgeFailed, JudgeProgress
 from harness.select import Standing, confirmation_level
 from harness.types import Confirmation, HarnessError
 
@@ -64,32 +65,6 @@ class Job:
     confirmations: tuple[Confirmation, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What came of a job. `seconds` are those it took."""
-
-    ticket: int
-    verdict: Verdict
-    confirmations: tuple[Confirmation, ...] = ()
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """What a judge says about a job while it goes on."""
-
-    ticket: int
-    name: str
-    step: Judging
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """A judge failed; the program had nothing to do with it."""
-
-    error: BaseException
-
-
 def same_machine(one: Environment, other: Environment) -> bool:
     """Whether scores taken in two environments may stand in one run: their run times compare.
 
@@ -109,7 +84,7 @@ def owes_duel(
 
 
 @dataclass(slots=True)
-class _Desk:
+class _JudgeThread:
     judge: Judge
     thread: threading.Thread | None = None
     busy: bool = False
@@ -122,13 +97,13 @@ class _Waiting:
     job: Job | None = field(compare=False)
 
 
-class Bench:
+class JudgePool:
     """The judges. `standing()` and `source(id)` are asked in the judges' threads."""
 
     def __init__(
         self,
         judges: Sequence[Judge],
-        events: queue.SimpleQueue[Any],
+        events: queue.SimpleQueue[Event],
         *,
         standing: Callable[[], Standing],
         source: Callable[[str], str],
@@ -136,7 +111,7 @@ class Bench:
     ) -> None:
         self._events, self._standing, self._source, self._clock = events, standing, source, clock
         self._jobs: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
-        self._desks = [_Desk(judge) for judge in judges]
+        self._threads = [_JudgeThread(judge) for judge in judges]
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._turn = self._archived = self._open = 0
@@ -149,11 +124,11 @@ class Bench:
 
     def submit(self, job: Job) -> None:
         """Have a judge do a job: in the order of submission, confirmations before all else."""
-        for desk in self._desks:
-            if desk.thread is None:
-                name = f"judge {self._desks.index(desk) + 1}"
-                desk.thread = threading.Thread(target=self._work, args=(desk,), name=name, daemon=True)
-                desk.thread.start()
+        for worker in self._threads:
+            if worker.thread is None:
+                name = f"judge {self._threads.index(worker) + 1}"
+                worker.thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+                worker.thread.start()
         self._turn += 1
         self._jobs.put(_Waiting(0 if job.verdict else 1, self._turn, job))
 
@@ -161,32 +136,32 @@ class Bench:
         """End all that is going on, and the threads; a judge that cannot be stopped is left to itself after a while."""
         self._stopping.set()
         deadline_s = time.monotonic() + _PATIENCE_S
-        running = [desk for desk in self._desks if desk.thread is not None]
+        running = [worker for worker in self._threads if worker.thread is not None]
         for _ in running:
             self._jobs.put(_Waiting(-1, 0, None))
-        for desk in running:
-            assert desk.thread is not None
-            while desk.thread.is_alive() and time.monotonic() < deadline_s:
+        for worker in running:
+            assert worker.thread is not None
+            while worker.thread.is_alive() and time.monotonic() < deadline_s:
                 # Again and again: it may have begun just after it was stopped.
-                if desk.busy and isinstance(desk.judge, Stoppable):
-                    desk.judge.stop()
-                desk.thread.join(0.1)
+                if worker.busy and isinstance(worker.judge, Stoppable):
+                    worker.judge.stop()
+                worker.thread.join(0.1)
 
-    def _work(self, desk: _Desk) -> None:
+    def _work(self, worker: _JudgeThread) -> None:
         """A judge's thread."""
         while (job := self._jobs.get().job) is not None and not self._stopping.is_set():
             with _Handing(self._events):
-                desk.busy = True
+                worker.busy = True
                 try:
-                    self._events.put(self._judged(desk.judge, job))
+                    self._events.put(self._judged(worker.judge, job))
                 finally:
-                    desk.busy = False
+                    worker.busy = False
 
     def _judged(self, judge: Judge, job: Job) -> Judged:
         begun = self._clock()
 
         def say(step: Judging) -> None:
-            self._events.put(Word(ticket=job.ticket, name=job.name, step=step))
+            self._events.put(JudgeProgress(ticket=job.ticket, name=job.name, step=step))
 
         verdict: Verdict = job.verdict or judge.evaluate(job.source, progress=say)
         confirmations = job.confirmations
@@ -230,7 +205,7 @@ class Bench:
 class _Handing:
     """Hands whatever is raised within to the loop's thread, which raises it there."""
 
-    def __init__(self, events: queue.SimpleQueue[Any]) -> None:
+    def __init__(self, events: queue.SimpleQueue[Event]) -> None:
         self._events = events
 
     def __enter__(self) -> None:
@@ -240,7 +215,7 @@ class _Handing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if error is not None:
-            self._events.put(Broken(error=error))
+            self._events.put(JudgeFailed(error=error))
         return True
 
 

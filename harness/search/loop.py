@@ -16,68 +16,37 @@ from collections.abc import Callable, Generator, Sequence
 
 from evaluator.types import Rejected
 from harness.archive import Archive
-from harness.proposers.base import Proposer
 from harness.search.budget import Budget
-from harness.search.calls import Models
 from harness.search.judging import Judge
 from harness.search.pipeline import Pipeline
-from harness.search.progress import Progress, Report
-from harness.search.source import Source
+from harness.search.progress import Report
+from harness.search.setup import SearchSetup, quiet
 from harness.search.tally import Tally
-from harness.select import Objective, Selector
+from harness.select import Objective
 from harness.types import Entry, HarnessError, Pending, Proposal
 
 
-def _quiet(step: Progress) -> None:
-    pass
-
-
-def search(
-    archive: Archive,
-    judges: Judge | Sequence[Judge],
-    proposer: Proposer,
-    selector: Selector,
-    objective: Objective,
-    budget: Budget,
-    seed: int,
-    clock: Callable[[], float] = time.monotonic,
-    progress: Report | None = None,
-    *,
-    models: Models | None = None,
-    in_flight: int = 1,
-    waiting: int | None = None,
-    wall: Callable[[], float] = time.time,
-) -> Generator[Entry, None, None]:
+def search(archive: Archive, setup: SearchSetup) -> Generator[Entry, None, None]:
     """Search until the budget is used up or nothing is left to propose, yielding each attempt once it is archived.
 
-    `models` answer the requests of a proposer that makes any; `in_flight` is how many proposals may be under way at
-    once. `waiting` is how many answers of models may wait for a judge, or be judged, before no further call is begun:
-    None is 0 where one is in flight, so that each proposal sees the outcome of the one before, else four for each in
-    flight. Each judge works in a thread of its own; everything else of ours happens in the thread that runs the
-    generator.
+    First the tickets that an earlier call left are finished: answers that are paid for are judged, and calls whose
+    process is dead are archived at the most they may have cost. Apart from the judges, everything of ours happens in
+    the thread that runs the generator.
 
-    First what an earlier invocation left is finished: answers that are paid for are judged, and calls whose process is
-    dead are archived at the most they may have cost. The budget's attempts count the whole archive without the seed,
-    and what is under way; its minutes this invocation. `clock` counts seconds from anywhere, `wall` is Unix time.
-
-    Closing the generator, or an exception out of it, stops what the judges do and leaves the archive such that the same
-    call goes on. Raises HarnessError where the seed program is not valid, the machine is another one, or no model can
-    be asked; EvaluatorError where a judge fails. What is finished by then is archived.
+    Closing the generator, or an exception out of it, stops the judges and leaves the archive so that the same call
+    continues the search. Raises HarnessError where the seed program is not valid, the machine is another one, or no
+    model can be asked; EvaluatorError where a judge fails. What is finished by then is archived.
     """
-    if in_flight < 1:
-        raise ValueError(f"expected at least one proposal in flight, found {in_flight}")
-    most_waiting = waiting if waiting is not None else 0 if in_flight == 1 else 4 * in_flight
-    source = Source(proposer=proposer, selector=selector, seed=seed, in_flight=in_flight, waiting=most_waiting)
     archive.refresh()
     archive.listen()
     pipeline = Pipeline(
         archive,
-        judges if isinstance(judges, Sequence) else [judges],
-        Tally(archive, objective, budget, clock=clock, wall=wall),
-        source=source,
-        models=models,
-        clock=clock,
-        report=progress or _quiet,
+        setup.judges,
+        Tally(archive, setup.objective, setup.budget, clock=setup.clock, wall=setup.wall),
+        source=setup.source,
+        models=setup.models,
+        clock=setup.clock,
+        report=setup.progress,
     )
     try:
         yield from _seed(archive, pipeline)
@@ -95,12 +64,12 @@ def settle(
     tickets: Sequence[Pending] = (),
     *,
     clock: Callable[[], float] = time.monotonic,
-    progress: Report | None = None,
+    progress: Report = quiet,
 ) -> Generator[Entry, None, None]:
     """Judge and archive these tickets of this process, after the seed program where that is still to do."""
     archive.refresh()
     tally = Tally(archive, objective, Budget(attempts=1), clock=clock, wall=time.time)
-    pipeline = Pipeline(archive, [judge], tally, clock=clock, report=progress or _quiet)
+    pipeline = Pipeline(archive, [judge], tally, clock=clock, report=progress)
     try:
         yield from _seed(archive, pipeline)
         pipeline.resume(tickets)

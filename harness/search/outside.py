@@ -16,7 +16,7 @@ from harness.archive.owners import ASK
 from harness.proposers.base import Proposer, View
 from harness.search.source import PARENTS, attempt_rng
 from harness.select import Objective, Selector, standing
-from harness.turns import answered, asking
+from harness.turns import open_ticket, with_turn
 from harness.types import HarnessError, Pending, Request, Turn
 
 
@@ -46,7 +46,7 @@ def ask(archive: Archive, proposer: Proposer, selector: Selector, objective: Obj
             )
         if not isinstance(made, Request):
             raise HarnessError("expected a question, found a proposal that asks nobody: take a proposer of kind llm")
-        pending = replace(asking(ticket, made, proposer=ASK), owner=ASK)
+        pending = replace(open_ticket(ticket, made, proposer=ASK), owner=ASK)
         writing.put(pending)
     return pending
 
@@ -73,5 +73,5 @@ def tell(archive: Archive, found: Pending, turn: Turn) -> Pending:
 
     Raises ArchiveError where another process was quicker.
     """
-    answer = answered(replace(found.proposal, model=turn.model), turn)
+    answer = with_turn(replace(found.proposal, model=turn.model), turn)
     return archive.take(found.ticket, answer=None if found.answered else answer)

@@ -23,32 +23,26 @@ from __future__ import annotations
 import contextlib
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, assert_never
 
 from evaluator.types import Rejected, Scored
 from harness import patch
 from harness.archive import Archive, ArchiveError
 from harness.archive.writing import Writing
 from harness.patch import PatchError
-from harness.search.calls import Answered, Calls, Models, Retry
-from harness.search.judging import Bench, Broken, Judge, Judged, Word, owes_duel
+from harness.search.calls import Calls, Models
+from harness.search.events import Answered, Event, Judged, JudgeFailed, JudgeProgress, NotAsked, Outcome, Retry
+from harness.search.judging import Judge, JudgePool, owes_duel
 from harness.search.progress import Phase, Progress, Report
-from harness.search.source import ASKED, Source
+from harness.search.source import LLM_PROPOSER, Source
 from harness.search.tally import Tally
 from harness.search.ticket import Ticket
-from harness.turns import asking, lost, nothing_came, repairing, with_answer
+from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, with_refusal
 from harness.types import Candidate, Entry, HarnessError, Pending, Proposal, Request, Turn
 
 _MOST_EVENTS = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _NotAsked:
-    """A call that was reserved could not be begun, or nobody is billed for it."""
-
-    ticket: int
 
 
 class Pipeline:
@@ -66,31 +60,33 @@ class Pipeline:
         report: Report,
     ) -> None:
         self._archive, self._tally, self._source, self._report = archive, tally, source, report
-        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._calls = Calls(models, self._events, source.in_flight if source else 1)
-        self._settled = tally.standing
-        self._bench = Bench(judges, self._events, standing=lambda: self._settled, source=archive.source, clock=clock)
-        self._bench.note(sum(len(entry.confirmations) for entry in archive.entries), ours=False)
+        self._durable_standing = tally.standing
+        self._pool = JudgePool(
+            judges, self._events, standing=lambda: self._durable_standing, source=archive.source, clock=clock
+        )
+        self._pool.note(sum(len(entry.confirmations) for entry in archive.entries), ours=False)
         self._tickets: dict[int, Ticket] = {}
-        self._flying: set[int] = set()
-        self._ready: list[Any] = []
-        self._after: list[Callable[[], None]] = []
+        self._in_flight: set[int] = set()
+        self._ready: list[Outcome] = []
+        self._after_commit: list[Callable[[], None]] = []
         self._done: list[Entry] = []
         self._unwritten: dict[int, Pending] = {}
         self._idle = False
-        self._stopped = False
-        self._broken: BaseException | None = None
+        self._stop_seen = False
+        self._judge_error: BaseException | None = None
         self._failure: HarnessError | None = None
 
     def close(self) -> None:
         """Stop the judges, keep what was answered meanwhile, and give back what was reserved and never asked for."""
-        self._bench.stop()
+        self._pool.stop()
         found = dict(self._unwritten)
         with contextlib.suppress(queue.Empty):
             while True:
                 event = self._events.get_nowait()
                 if isinstance(event, Answered) and isinstance(event.outcome, Turn) and event.ticket in self._tickets:
-                    found[event.ticket] = with_answer(self._tickets[event.ticket].pending, event.outcome)
+                    found[event.ticket] = answer_ticket(self._tickets[event.ticket].pending, event.outcome)
         with contextlib.suppress(HarnessError):
             if found:
                 with self._archive.writing("the last answers") as writing:
@@ -104,19 +100,19 @@ class Pipeline:
     def resume(self, held: Sequence[Pending]) -> None:
         """Go on with tickets of this process: read what was answered, book what was not."""
         for pending in held:
-            ticket = self._open(pending)
+            ticket = self._add_ticket(pending)
             if pending.answered:
-                self._read(ticket)
+                self._read_answer(ticket)
             else:
-                self._ready.append(Answered(ticket=ticket.number, outcome=lost(pending)))
+                self._ready.append(Answered(ticket=ticket.number, outcome=lost_turn(pending)))
 
     def run(self, *, propose: bool = True) -> Iterator[Entry]:
         """Rounds, until nothing is under way and nothing more is begun."""
         events, self._ready = self._ready, []
         while True:
             yield from self._round(events, propose=propose)
-            if self._broken is not None:
-                raise self._broken
+            if self._judge_error is not None:
+                raise self._judge_error
             if not self._tickets:
                 break
             events = self._wait()
@@ -126,15 +122,15 @@ class Pipeline:
 
     def ended(self) -> None:
         """Tell why nothing more is begun."""
-        self._say("ended", self._archive.next_number, reason=self._why_not() or "")
+        self._report_step("ended", self._archive.next_number, reason=self._reason_to_stop() or "")
 
     def catch_up(self) -> None:
         """Take in what other processes have archived."""
         for entry in self._archive.catch_up():
             self._tally.fold(entry)
-            self._bench.note(len(entry.confirmations), ours=False)
+            self._pool.note(len(entry.confirmations), ours=False)
 
-    def _wait(self) -> list[Any]:
+    def _wait(self) -> list[Outcome]:
         """What is ready, at least one event. What judges say on the way is passed on."""
         events, self._ready = self._ready, []
         while len(events) < _MOST_EVENTS:
@@ -142,76 +138,81 @@ class Pipeline:
                 event = self._events.get(block=not events)
             except queue.Empty:
                 break
-            if isinstance(event, Word):
-                self._say("judging", event.ticket, name=event.name, judging=event.step)
+            if isinstance(event, JudgeProgress):
+                self._report_step("judging", event.ticket, name=event.name, judging=event.step)
             else:
                 events.append(event)
         return events
 
-    def _round(self, events: Sequence[Any], *, propose: bool) -> list[Entry]:
+    def _round(self, events: Sequence[Outcome], *, propose: bool) -> list[Entry]:
         """Take what is ready, begin what may be begun, and make all of it durable at once."""
         with self._archive.writing() as writing:
             self.catch_up()
             for event in events:
-                self._take(writing, event)
+                self._handle(writing, event)
             if propose:
-                self._top_up(writing)
+                self._propose_more(writing)
             standing = self._tally.standing
             if standing.champion is not None:
                 writing.point(standing.champion, standing.front)
-        self._settled = standing
+        self._durable_standing = standing
         self._unwritten.clear()
-        after, self._after = self._after, []
+        after, self._after_commit = self._after_commit, []
         for step in after:
             step()
         done, self._done = self._done, []
         for entry in done:
-            self._say("archived", entry.number, name=entry.name)
+            self._report_step("archived", entry.number, name=entry.name)
         return done
 
     # Taking what is ready
 
-    def _take(self, writing: Writing, event: Any) -> None:
-        if isinstance(event, Broken):
-            self._broken = self._broken or event.error
-            return
-        ticket = self._tickets[event.ticket]
+    def _handle(self, writing: Writing, event: Outcome) -> None:
+        """Do what an event asks for."""
         match event:
+            case JudgeFailed():
+                self._judge_error = self._judge_error or event.error
             case Answered():
-                self._calls.ended(event)
-                if isinstance(event.outcome, Turn):
-                    self._answer(writing, ticket, event.outcome)
-                else:
-                    self._withdraw(writing, ticket)
-            case _NotAsked():
-                self._withdraw(writing, ticket)
+                self._end_call(writing, self._tickets[event.ticket], event)
+            case NotAsked():
+                self._withdraw(writing, self._tickets[event.ticket])
             case Retry():
-                bound = event.bound
+                ticket, bound = self._tickets[event.ticket], event.bound
                 ticket.pending = replace(ticket.pending, bound_usd=bound.usd, bound_tokens=bound.tokens)
                 writing.put(ticket.pending)
-                self._after.append(event.go)
+                self._after_commit.append(event.go)
             case Judged():
+                ticket = self._tickets[event.ticket]
                 ticket.verdict, ticket.confirmations = event.verdict, event.confirmations
                 ticket.seconds += event.seconds
-                self._settle(writing, ticket)
+                self._decide(writing, ticket)
+            case _:
+                assert_never(event)
 
-    def _answer(self, writing: Writing, ticket: Ticket, turn: Turn) -> None:
-        ticket.answered(with_answer(ticket.pending, turn))
-        self._flying.discard(ticket.number)
+    def _end_call(self, writing: Writing, ticket: Ticket, answered: Answered) -> None:
+        self._calls.ended(answered)
+        if isinstance(answered.outcome, Turn):
+            self._keep_answer(writing, ticket, answered.outcome)
+        else:
+            self._withdraw(writing, ticket)
+
+    def _keep_answer(self, writing: Writing, ticket: Ticket, turn: Turn) -> None:
+        ticket.take_answer(answer_ticket(ticket.pending, turn))
+        self._in_flight.discard(ticket.number)
         self._unwritten[ticket.number] = ticket.pending
         writing.put(ticket.pending)
-        self._after.append(lambda: self._read(ticket))
+        self._after_commit.append(lambda: self._read_answer(ticket))
 
     def _withdraw(self, writing: Writing, ticket: Ticket) -> None:
         """Nobody was asked, and nothing is owed: without a repair the attempt is as it was, without a question none."""
         if ticket.before is not None and ticket.verdict is not None:
             ticket.pending, ticket.before = ticket.before, None
-            self._archived(writing, ticket)
+            self._append(writing, ticket)
             return
-        self._close(ticket)
-        self._after.append(lambda: self._archive.drop(ticket.number))
+        self._remove_ticket(ticket)
+        self._after_commit.append(lambda: self._archive.drop(ticket.number))
 
-    def _read(self, ticket: Ticket) -> None:
+    def _read_answer(self, ticket: Ticket) -> None:
         """Make a program of an answer, and see to its verdict."""
         proposal = ticket.pending.proposal
         nothing = nothing_came(proposal.turns[-1]) if proposal.turns else None
@@ -220,7 +221,7 @@ class Pipeline:
             return
         source = self._archive.source(proposal.parents[0])
         if proposal.kind == "seed":
-            ticket.made(Candidate(name="seed", description="", source=source))
+            ticket.take_candidate(Candidate(name="seed", description="", source=source))
             self._submit(ticket)
             return
         try:
@@ -229,29 +230,29 @@ class Pipeline:
             refused = Rejected(stage="patch", reason=error.reason, detail=error.detail)
             self._ready.append(Judged(ticket=ticket.number, verdict=refused))
         else:
-            ticket.made(candidate)
-            self._place(ticket)
+            ticket.take_candidate(candidate)
+            self._judge_or_reuse(ticket)
 
-    def _place(self, ticket: Ticket) -> None:
+    def _judge_or_reuse(self, ticket: Ticket) -> None:
         """Have a program judged, unless it is known: then it has its verdict, or waits for its twin's."""
-        first = self._known(ticket)
+        first = self._judged_before(ticket)
         if first is not None:
             ticket.same_as = first.id
             self._ready.append(Judged(ticket=ticket.number, verdict=first.verdict))
-        elif any(other.judging and other.alike(ticket) for other in self._tickets.values()):
+        elif any(other.judging and other.same_program(ticket) for other in self._tickets.values()):
             ticket.waits = True
         else:
             self._submit(ticket)
 
-    def _release(self, ticket: Ticket) -> None:
+    def _release_twins(self, ticket: Ticket) -> None:
         """Have the twins go on that wait for a ticket which is archived, or whose program was given up for a repair."""
         ticket.judging = False
         for other in self._tickets.values():
-            if other.waits and other.alike(ticket):
+            if other.waits and other.same_program(ticket):
                 other.waits = False
-                self._after.append(partial(self._place, other))
+                self._after_commit.append(partial(self._judge_or_reuse, other))
 
-    def _known(self, ticket: Ticket) -> Entry | None:
+    def _judged_before(self, ticket: Ticket) -> Entry | None:
         """The attempt in which this program was judged; None too where its verdict is damaged and cannot be read."""
         first = self._archive.known(ticket.program_id, ticket.syntax_hash)
         with contextlib.suppress(ArchiveError):
@@ -263,76 +264,76 @@ class Pipeline:
     def _submit(self, ticket: Ticket, verdict: Scored | None = None) -> None:
         job = ticket.job(verdict)
         ticket.judging = True
-        self._say("judging", job.ticket, name=job.name)
-        self._bench.submit(job)
+        self._report_step("judging", job.ticket, name=job.name)
+        self._pool.submit(job)
 
-    def _settle(self, writing: Writing, ticket: Ticket) -> None:
+    def _decide(self, writing: Writing, ticket: Ticket) -> None:
         """With its verdict, a ticket is archived, or sent to the model or to a judge once more."""
         verdict = ticket.verdict
         assert verdict is not None
         if isinstance(verdict, Rejected):
-            if (request := self._repair(ticket, verdict)) is not None:
-                self._ask_again(writing, ticket, request)
+            if (request := self._repair_request(ticket, verdict)) is not None:
+                self._ask_for_repair(writing, ticket, request)
                 return
         elif not ticket.same_as:
             standing, programs = self._tally.standing, (ticket.program_id, ticket.syntax_hash)
             if owes_duel(standing, *programs, verdict, ticket.confirmations):
-                self._after.append(partial(self._submit, ticket, verdict))
+                self._after_commit.append(partial(self._submit, ticket, verdict))
                 return
-        self._archived(writing, ticket)
+        self._append(writing, ticket)
 
-    def _repair(self, ticket: Ticket, verdict: Rejected) -> Request | None:
+    def _repair_request(self, ticket: Ticket, verdict: Rejected) -> Request | None:
         """What to ask about a rejected answer; None where it is left at that."""
         request, turns = ticket.pending.request, ticket.pending.proposal.turns
         if self._source is None or request is None or not turns or nothing_came(turns[-1]) is not None:
             return None
-        if ticket.pending.proposal.proposer != ASKED:  # answered from outside, by whoever it was
+        if ticket.pending.proposal.proposer != LLM_PROPOSER:  # answered from outside, by whoever it was
             return None
         if self._stopping() or self._tally.time_is_up():
             return None
         return self._source.proposer.repair(request, turns, verdict)
 
-    def _ask_again(self, writing: Writing, ticket: Ticket, request: Request) -> None:
+    def _ask_for_repair(self, writing: Writing, ticket: Ticket, request: Request) -> None:
         bound = self._calls.bound(request)
-        self._release(ticket)
+        self._release_twins(ticket)
         ticket.before = ticket.pending
         ticket.pending = replace(
             ticket.pending,
-            proposal=repairing(ticket.pending.proposal, request.messages[-1].text),
+            proposal=with_refusal(ticket.pending.proposal, request.messages[-1].text),
             request=request,
             answered=False,
             bound_usd=bound.usd,
             bound_tokens=bound.tokens,
         )
-        self._flying.add(ticket.number)
+        self._in_flight.add(ticket.number)
         writing.put(ticket.pending)
-        self._after.append(lambda: self._begin(ticket, request))
+        self._after_commit.append(lambda: self._begin_call(ticket, request))
 
-    def _archived(self, writing: Writing, ticket: Ticket) -> None:
+    def _append(self, writing: Writing, ticket: Ticket) -> None:
         entry = writing.append(ticket.attempt(self._archive.next_number))
-        self._close(ticket)
-        self._release(ticket)
+        self._remove_ticket(ticket)
+        self._release_twins(ticket)
         self._tally.fold(self._archive.entry(entry.number))
-        self._bench.note(len(entry.confirmations), ours=True)
+        self._pool.note(len(entry.confirmations), ours=True)
         self._done.append(entry)
         self._idle = False
 
     # Beginning something new
 
-    def _top_up(self, writing: Writing) -> None:
+    def _propose_more(self, writing: Writing) -> None:
         """Propose while there is room and nothing speaks against it."""
         source = self._source
-        while source is not None and self._room(source) and self._why_not() is None:
+        while source is not None and self._has_room(source) and self._reason_to_stop() is None:
             self._propose(writing, source)
 
-    def _room(self, source: Source) -> bool:
-        waiting = len(self._tickets) - len(self._flying)
-        return len(self._flying) < source.in_flight and waiting <= source.waiting
+    def _has_room(self, source: Source) -> bool:
+        waiting = len(self._tickets) - len(self._in_flight)
+        return len(self._in_flight) < source.in_flight and waiting <= source.waiting
 
-    def _why_not(self) -> str | None:
+    def _reason_to_stop(self) -> str | None:
         """Why nothing more is begun, as a sentence; None where it is."""
         if self._stopping():
-            return "it was asked to stop" if self._stopped else "it cannot go on"
+            return "it was asked to stop" if self._stop_seen else "it cannot go on"
         if (reason := self._tally.spent_out(len(self._tickets))) is not None:
             return reason
         if self._calls.refusal is not None:
@@ -340,51 +341,53 @@ class Pipeline:
         return "the proposer has nothing left to propose" if self._idle else None
 
     def _stopping(self) -> bool:
-        self._stopped = self._stopped or self._archive.stop_asked()
-        return self._stopped or (self._broken or self._failure or self._calls.failure) is not None
+        self._stop_seen = self._stop_seen or self._archive.stop_asked()
+        return self._stop_seen or (self._judge_error or self._failure or self._calls.failure) is not None
 
     def _propose(self, writing: Writing, source: Source) -> None:
         number = writing.ticket()
-        self._say("proposing", number)
+        self._report_step("proposing", number)
         open_ = tuple(one.pending.request or one.pending.proposal for one in self._tickets.values())
         try:
             made = source.propose(self._archive, self._tally.standing, number, open_)
-            pending = None if made is None else self._reserved(number, made)
+            pending = None if made is None else self._reserve(number, made)
         except HarnessError as error:
             self._failure = error
             return
         if pending is None:
             self._idle = True
             return
-        ticket, request = self._open(pending), pending.request
+        ticket, request = self._add_ticket(pending), pending.request
         writing.put(pending)
-        self._after.append(lambda: self._read(ticket) if request is None else self._begin(ticket, request))
+        self._after_commit.append(
+            lambda: self._read_answer(ticket) if request is None else self._begin_call(ticket, request)
+        )
 
-    def _reserved(self, number: int, made: Proposal | Request) -> Pending:
+    def _reserve(self, number: int, made: Proposal | Request) -> Pending:
         """What stands under a new ticket. Raises HarnessError for a request that no model can answer."""
         owner = self._archive.owner
         if isinstance(made, Proposal):
             return Pending(ticket=number, proposal=made, answered=True, owner=owner)
         bound = self._calls.bound(made)
-        asked = asking(number, made, proposer=ASKED)
+        asked = open_ticket(number, made, proposer=LLM_PROPOSER)
         return replace(asked, bound_usd=bound.usd, bound_tokens=bound.tokens, owner=owner)
 
-    def _begin(self, ticket: Ticket, request: Request) -> None:
+    def _begin_call(self, ticket: Ticket, request: Request) -> None:
         if not self._calls.begin(ticket.number, request):
-            self._ready.append(_NotAsked(ticket=ticket.number))
+            self._ready.append(NotAsked(ticket=ticket.number))
 
     # The rest
 
-    def _open(self, pending: Pending) -> Ticket:
+    def _add_ticket(self, pending: Pending) -> Ticket:
         ticket = self._tickets[pending.ticket] = Ticket(pending)
-        if ticket.flying:
-            self._flying.add(ticket.number)
+        if ticket.in_flight:
+            self._in_flight.add(ticket.number)
         return ticket
 
-    def _close(self, ticket: Ticket) -> None:
+    def _remove_ticket(self, ticket: Ticket) -> None:
         del self._tickets[ticket.number]
-        self._flying.discard(ticket.number)
+        self._in_flight.discard(ticket.number)
 
-    def _say(self, phase: Phase, number: int, **more: Any) -> None:
-        asked = len(self._flying)
+    def _report_step(self, phase: Phase, number: int, **more: Any) -> None:
+        asked = len(self._in_flight)
         self._report(Progress(phase=phase, number=number, asked=asked, waiting=len(self._tickets) - asked, **more))

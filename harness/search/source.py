@@ -16,8 +16,8 @@ from harness.types import Proposal, Request
 
 PARENTS = 4
 """How many parents the rule is asked for: one to change, the others to choose from or to learn from."""
-ASKED = "llm"
-"""The proposer of what a model answered."""
+LLM_PROPOSER = "llm"
+"""The name under which attempts that a model answered are archived."""
 
 
 def attempt_rng(seed: int, ticket: int) -> random.Random:

@@ -40,22 +40,22 @@ class Ticket:
         return self.pending.ticket
 
     @property
-    def flying(self) -> bool:
+    def in_flight(self) -> bool:
         """Whether it counts as in flight: asked for, or made without asking anybody and not judged yet."""
         return self.pending.request is None or not self.pending.answered
 
-    def answered(self, pending: Pending) -> None:
+    def take_answer(self, pending: Pending) -> None:
         """Forget what came of the answer before."""
         self.pending, self.before = pending, None
         self.candidate, self.program_id, self.syntax_hash, self.same_as = None, "", "", ""
         self.verdict, self.confirmations = None, ()
 
-    def made(self, candidate: Candidate) -> None:
+    def take_candidate(self, candidate: Candidate) -> None:
         """The answer gave this program."""
         self.candidate = candidate
         self.program_id, self.syntax_hash = program_id(candidate.source), syntax_hash(candidate.source)
 
-    def alike(self, other: Ticket) -> bool:
+    def same_program(self, other: Ticket) -> bool:
         """Whether both made the same program."""
         if self.candidate is None or other.candidate is None:
             return False

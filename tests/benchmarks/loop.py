@@ -46,11 +46,11 @@ from harness.patch import apply_reply
 from harness.prompt import read_templates
 from harness.proposers import PROPOSERS, Proposer, ProposerOptions
 from harness.proposers.base import Contender
-from harness.search import search
+from harness.search import SearchSetup, search
 from harness.search.budget import Budget
 from harness.search.calls import Again, Done
 from harness.select import SELECTORS, Pareto
-from harness.turns import answered
+from harness.turns import with_turn
 from harness.types import Attempt, Candidate, Proposal, Request, Turn, Usage
 from tests.benchmarks import machine
 from tests.cli.runs import SIZES, command
@@ -182,17 +182,17 @@ def timed_search(archive: Archive, models: Any, *, attempts: int, in_flight: int
     """Search until so many attempts are archived."""
     numbers, at_s = [], []
     begin = time.monotonic()
-    for entry in search(
-        archive,
-        NumberJudge(),
-        proposer(),
-        SELECTORS["front"],
-        Pareto(),
-        Budget(attempts=attempts),
-        0,
+    setup = SearchSetup(
+        judges=[NumberJudge()],
+        proposer=proposer(),
+        selector=SELECTORS["front"],
+        objective=Pareto(),
+        budget=Budget(attempts=attempts),
+        seed=0,
         models=models,
         in_flight=in_flight,
-    ):
+    )
+    for entry in search(archive, setup):
         numbers.append(entry.number)
         at_s.append(time.monotonic() - begin)
     return Timed(numbers=tuple(numbers), at_s=tuple(at_s), memory_mb=memory_mb())
@@ -317,7 +317,7 @@ def fill(folder: Path, attempts: int) -> None:
                     bare = Proposal(kind="patch", parents=(seed.id,), reply="", proposer="llm", model=MODEL)
                     verdict = judge.evaluate(candidate.source)
                     writing.append(
-                        Attempt(number=number, proposal=answered(bare, turn), candidate=candidate, verdict=verdict)
+                        Attempt(number=number, proposal=with_turn(bare, turn), candidate=candidate, verdict=verdict)
                     )
 
 

@@ -17,7 +17,7 @@ from harness.archive import Archive, ArchiveError
 from harness.archive.keeper import Keeper
 from harness.proposers import View
 from harness.readings.verify import verify
-from harness.search import search
+from harness.search import SearchSetup, search
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front
 from harness.types import Attempt, Edit, Entry, HarnessError, Patch, Proposal
@@ -308,9 +308,17 @@ class TestAParentThatIsGone:
             def repair(self, *_: object) -> None:
                 raise AssertionError("nothing is to be repaired")
 
+        setup = SearchSetup(
+            judges=[KnobJudge()],
+            proposer=OntoTheBest(),
+            selector=pick_front,
+            objective=Pareto(),
+            seed=5,
+            budget=Budget(attempts=4),
+        )
         with Archive.open(archive.path) as again:
             with pytest.raises(ArchiveError, match=rf"program.py of {best.id[:12]} is missing.*git fsck"):
-                list(search(again, KnobJudge(), OntoTheBest(), pick_front, Pareto(), seed=5, budget=Budget(attempts=4)))
+                list(search(again, setup))
             assert again.entries == (seed, best)
 
 

@@ -22,7 +22,7 @@ from harness.archive import Archive
 from harness.archive.details import Rows
 from harness.llm.ledger import Bound, OverBudget
 from harness.readings.verify import verify
-from harness.search import Judge, Progress, search, settle
+from harness.search import Judge, Progress, SearchSetup, search, settle
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front, standing
 from harness.types import Booked, Entry, HarnessError, Pending, Proposal, Request, Turn
@@ -40,14 +40,10 @@ def archive_at(path: Path) -> Archive:
 
 def run(archive: Archive, models: Any, proposer: Any = None, judges: Any = None, **more: Any) -> Iterator[Entry]:
     options: dict[str, Any] = {"budget": Budget(attempts=6), "in_flight": 1, "objective": Pareto()} | more
+    judges = judges if isinstance(judges, list) else [judges or KnobJudge()]
+    proposer = proposer or Asking()
     return search(
-        archive,
-        judges or KnobJudge(),
-        proposer or Asking(),
-        pick_front,
-        seed=5,
-        models=models,
-        **options,
+        archive, SearchSetup(judges=judges, proposer=proposer, selector=pick_front, seed=5, models=models, **options)
     )
 
 
@@ -228,20 +224,8 @@ class TestOverlap:
         archive = archive_at(tmp_path / "run")
         replies = {1: knobs(1, 0.25), 2: knobs(2, 0.25)}
         models = Models(lambda ticket, request: turn(replies[ticket]))
-        judges = [Lagging(), Lagging()]
-        entries = list(
-            search(
-                archive,
-                judges,
-                Asking(),
-                pick_front,
-                Pareto(epsilon=1.0),
-                Budget(attempts=2),
-                5,
-                models=models,
-                in_flight=2,
-            )
-        )
+        options = {"objective": Pareto(epsilon=1.0), "budget": Budget(attempts=2), "in_flight": 2}
+        entries = list(run(archive, models, judges=[Lagging(), Lagging()], **options))
         first, second = entries[1:]
         assert [one.against for one in first.confirmations] == [entries[0].id]
         assert [one.against for one in second.confirmations] == [entries[0].id, first.id]

@@ -11,7 +11,7 @@ from harness.archive import Archive
 from harness.git import run_git
 from harness.proposers import PatchText, Proposer, ProposerOptions, View
 from harness.proposers.catalogue import Catalogue
-from harness.search import Judge, Progress, attempt_rng, search
+from harness.search import Judge, Progress, SearchSetup, attempt_rng, search
 from harness.search.budget import Budget, Spent
 from harness.select import Pareto, confirmation_level, pick_front, standing
 from harness.types import Entry, HarnessError, Proposal
@@ -34,15 +34,15 @@ def run(
     archive: Archive, attempts: int = 12, judge: Judge | None = None, proposer: Proposer | None = None, **more: object
 ) -> Iterator[Entry]:
     options: dict[str, object] = {"budget": Budget(attempts=attempts), **more}
-    return search(
-        archive,
-        judge or KnobJudge(),
-        proposer or catalogue(),
-        pick_front,
-        Pareto(),
+    setup = SearchSetup(
+        judges=[judge or KnobJudge()],
+        proposer=proposer or catalogue(),
+        selector=pick_front,
+        objective=Pareto(),
         seed=SEED,
         **options,  # type: ignore[arg-type]
     )
+    return search(archive, setup)
 
 
 def lineage(archive: Archive) -> list[tuple[str, str, tuple[int, ...]]]:

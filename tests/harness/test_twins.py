@@ -26,7 +26,7 @@ from harness.readings.verify import verify
 from harness.report.attempts import row
 from harness.report.stats import stats
 from harness.report.stats_table import stats_record, stats_view
-from harness.search import Progress, search
+from harness.search import Progress, SearchSetup, search
 from harness.search.budget import Budget
 from harness.select import Pareto, Standing, standing
 from harness.types import Entry, Request, Turn
@@ -56,9 +56,16 @@ def run(archive: Archive, replies: list[str] | Callable[[int, Request], Turn], *
     answer = replies if callable(replies) else lambda ticket, request: turn(replies[ticket - 1])
     options: dict[str, Any] = {"judges": KnobJudge(), "proposer": Asking(), "in_flight": 1} | more
     options = {"budget": Budget(attempts=1 if callable(replies) else len(replies))} | options
-    judges, proposer = options.pop("judges"), options.pop("proposer")
-    rule = lambda where, rng, n: where.front[:n]  # noqa: E731
-    return search(archive, judges, proposer, rule, Pareto(epsilon=1.0), seed=5, models=Models(answer), **options)
+    judges = options.pop("judges")
+    setup = SearchSetup(
+        judges=judges if isinstance(judges, list) else [judges],
+        selector=lambda where, rng, n: where.front[:n],
+        objective=Pareto(epsilon=1.0),
+        seed=5,
+        models=Models(answer),
+        **options,
+    )
+    return search(archive, setup)
 
 
 def until(condition: Callable[[], bool]) -> None:
