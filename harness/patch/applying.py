@@ -77,7 +77,7 @@ def apply_blocks(blocks: Sequence[Edit | Block], source: str) -> Outcome:
     tiers: list[Tier] = []
     warnings: list[str] = []
     for number, block in enumerate(blocks, 1):
-        edit = block if isinstance(block, Edit) else _settled(block, program, f"Block {number} of {len(blocks)}")
+        edit = block if isinstance(block, Edit) else _choose_divider(block, program, f"Block {number} of {len(blocks)}")
         edits.append(edit)
         search, replace = to_lines(edit.search), to_lines(edit.replace)
         name = block_name(number, len(blocks), search)
@@ -86,10 +86,12 @@ def apply_blocks(blocks: Sequence[Edit | Block], source: str) -> Outcome:
             warnings.append(f"{name}: its SEARCH equals its REPLACE; dropped")
             continue
         match = _only_match(search, replace, program, given, name)
-        program = _replaced(program, match, search, replace, name)
+        program = _replace(program, match, search, replace, name)
         tiers.append(match.tier)
         if match.tier == "indent":
-            warnings.append(f"{name}: it matched moved {match.shift}, and its REPLACE was moved alike")
+            warnings.append(
+                f"{name}: its SEARCH matched when moved {match.shift}, so its REPLACE was moved by the same amount"
+            )
     if program.source == source:
         what = "Every block's SEARCH equals its REPLACE." if not tiers else "The blocks together change nothing."
         raise refusals.no_op(what)
@@ -109,7 +111,7 @@ def _check(search: Sequence[str], replace: Sequence[str], name: str) -> None:
         raise refusals.no_character(name, broken)
 
 
-def _settled(block: Block, program: Program, name: str) -> Edit:
+def _choose_divider(block: Block, program: Program, name: str) -> Edit:
     """The split of a block under which its SEARCH matches exactly once.
 
     A SEARCH that matches nowhere cannot match when lines are added to it, so the work ends at the first such split.
@@ -153,7 +155,7 @@ def _line_numbers(matches: Sequence[Match], program: Program) -> list[int]:
     return [program.first_line(match.segment) + match.line for match in matches]
 
 
-def _replaced(program: Program, match: Match, search: Sequence[str], replace: Sequence[str], name: str) -> Program:
+def _replace(program: Program, match: Match, search: Sequence[str], replace: Sequence[str], name: str) -> Program:
     lines = program.segments[match.segment].lines
     stop = match.line + len(search)
     moved: list[str] = []
@@ -163,11 +165,11 @@ def _replaced(program: Program, match: Match, search: Sequence[str], replace: Se
             at = program.first_line(match.segment) + match.line
             raise refusals.shift_impossible(name, str(match.shift), line, at)
         moved.append(shifted)
-    lines[match.line : stop] = _fitted(moved, lines[match.line : stop], program)
+    lines[match.line : stop] = _fit_line_ends(moved, lines[match.line : stop], program)
     return program.with_lines(match.segment, lines)
 
 
-def _fitted(new: Sequence[str], old: Sequence[str], program: Program) -> list[str]:
+def _fit_line_ends(new: Sequence[str], old: Sequence[str], program: Program) -> list[str]:
     """The new lines with the program's line ends; unchanged lines at either end keep their own."""
     fitted = program.with_line_ends(new)
     shortest = min(len(new), len(old))

@@ -1,6 +1,6 @@
-"""How near a SEARCH that stands nowhere in a program comes to it: the nearest lines, a small diff, odd characters.
+"""Which lines of a program a SEARCH without a match is nearest to: these lines, a small diff, odd characters.
 
-Owns: how nearness is judged and shown, and the bounds on that work. Does not know: blocks, why anybody asks.
+Owns: how nearness is measured and shown, and the bounds on that work. Does not know: blocks and refusals.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _SEARCH_LINES = 400
 _PROGRAM_LINES = 20_000
 _LINE_CHARACTERS = 200
 _COMMON = 50
-"""A line that stands more often than this says nothing about the place."""
-_ALIKE = 0.4
-"""The least share of tokens two lines must have in common to be called alike."""
+"""A line that occurs more often than this does not help to find the place."""
+_LEAST_SIMILAR = 0.4
+"""The least share of common tokens (Jaccard index) at which two lines count as similar."""
 _SHOWN = 40
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_LOOKED_THROUGH = 1000
-"""Lines of a text, and characters of a line, that are looked through for odd characters."""
+_SEARCHED = 1000
+"""How many lines of a text, and characters of a line, are searched for odd characters."""
 _LOOKALIKES = {
     **dict.fromkeys(map(chr, (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)), " "),
     **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
@@ -36,7 +36,7 @@ _PLAIN = {ord(character): plain for character, plain in _LOOKALIKES.items()}
 
 
 def show(text: str, limit: int = 120) -> str:
-    """One line for a reader: whatever cannot be seen is written as an escape, and a long text is cut."""
+    """The text as one line: unprintable characters are escaped, and a long text is truncated."""
     cut = "".join([c if c.isprintable() else _escape(c) for c in text[:limit]])
     return cut if len(text) <= limit else cut + f"... ({len(text)} characters)"
 
@@ -48,7 +48,7 @@ def _escape(character: str) -> str:
 
 
 def nearest(program: Sequence[str], search: Sequence[str]) -> int | None:
-    """The line (from 0) where `search` would start in `program`, by what they have in common; None if nothing."""
+    """The line (from 0) where `search` would start in `program`, by the lines or tokens in common; None if none."""
     bodies = [line[:_LINE_CHARACTERS].strip(BLANKS) for line in program[:_PROGRAM_LINES]]
     wanted = [line[:_LINE_CHARACTERS].strip(BLANKS) for line in search[:_SEARCH_LINES]]
     places: dict[str, list[int]] = defaultdict(list)
@@ -61,27 +61,27 @@ def nearest(program: Sequence[str], search: Sequence[str]) -> int | None:
             for i in here:
                 votes[i - j] += 1_000_000 // len(here)
     if not votes:
-        return _alike(bodies, wanted)
+        return _by_tokens(bodies, wanted)
     most = max(votes.values())
     return max(0, min(offset for offset, count in votes.items() if count == most))
 
 
-def _alike(bodies: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Where the longest lines of the SEARCH find the line that shares most tokens with one of them."""
+def _by_tokens(bodies: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """The place by the line of the program that shares most tokens with one of the longest lines of the SEARCH."""
     longest = sorted(range(len(wanted)), key=lambda j: (-len(wanted[j]), j))[:3]
     words = [(j, frozenset(_TOKEN.findall(wanted[j]))) for j in longest]
-    best, place = _ALIKE, None
+    best, place = _LEAST_SIMILAR, None
     for i, body in enumerate(bodies):
         here = frozenset(_TOKEN.findall(body))
         for j, there in words:
             together = len(here | there)
             if together and len(here & there) / together > best:
                 best, place = len(here & there) / together, max(0, i - j)
-    return _within(bodies, wanted) if place is None else place
+    return _by_substring(bodies, wanted) if place is None else place
 
 
-def _within(bodies: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Where the longest line of the SEARCH is a part of a line."""
+def _by_substring(bodies: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """The place where the longest line of the SEARCH is part of a line."""
     line = max(wanted, key=len, default="")
     if not _WORD.search(line):
         return None
@@ -90,8 +90,9 @@ def _within(bodies: Sequence[str], wanted: Sequence[str]) -> int | None:
 
 
 def small_diff(program: Sequence[str], search: Sequence[str], start: int) -> list[str]:
-    """SEARCH against the program from `start`: `-` stands in SEARCH only, `+` in the program only; begins near the
-    first difference."""
+    """SEARCH against the program from `start`: `-` is in SEARCH only, `+` in the program only; begins near the
+    first difference.
+    """
     there = program[start:]
     skip = 0
     while skip < min(len(search), len(there)) and search[skip] == there[skip]:
@@ -109,7 +110,7 @@ def small_diff(program: Sequence[str], search: Sequence[str], start: int) -> lis
 
 
 def odd_characters(search: Sequence[str], lines: Sequence[str]) -> list[str]:
-    """A sentence when SEARCH would match but for characters that look like others, or but for blanks."""
+    """A sentence where SEARCH differs from the program only in look-alike characters or in blanks."""
     if len(search) > len(lines):
         return []
     wanted, there = (trimmed("".join([line + "\n" for line in side])) for side in (search, lines))
@@ -117,26 +118,26 @@ def odd_characters(search: Sequence[str], lines: Sequence[str]) -> list[str]:
     if found:
         start = found[0]
         return [
-            f"It differs from line {start + 1} on only in characters that look alike: "
+            f"It differs from the program at line {start + 1} only in characters that look alike: "
             + "; ".join(
                 _first_odd("SEARCH", search, 0) + _first_odd("the program", lines[start : start + len(search)], start)
             )
-            + ". They are never taken for each other."
+            + ". They do not match each other."
         ]
     squeezed = [trimmed("".join(["".join(line.split()) + "\n" for line in side])) for side in (lines, search)]
     found = find_lines(squeezed[0], squeezed[1], 1)
     if found:
         return [
-            f"It differs from line {found[0] + 1} on only in its blanks: tabs, spaces, or the indentation of some "
-            "lines."
+            f"It differs from the program at line {found[0] + 1} only in blanks: tabs, spaces, or the indentation of "
+            "some lines."
         ]
     odd = _first_odd("SEARCH", search, 0)
-    return [f"{odd[0]}: is it meant?"] if odd else []
+    return [f"{odd[0]}. Check whether that is intended."] if odd else []
 
 
 def _first_odd(side: str, lines: Sequence[str], offset: int) -> list[str]:
-    for i, line in enumerate(lines[:_LOOKED_THROUGH]):
-        for character in line[:_LOOKED_THROUGH]:
+    for i, line in enumerate(lines[:_SEARCHED]):
+        for character in line[:_SEARCHED]:
             if character in _LOOKALIKES:
                 name = unicodedata.name(character, "unnamed")
                 return [f"line {offset + i + 1} of {side} holds U+{ord(character):04X} ({name})"]

@@ -48,7 +48,7 @@ def parse(reply: str, *, source: str | None = None, allow_rewrite: bool = False)
             number, fence = next(
                 (i, block.fence) for i, block in enumerate(found.blocks, 1) if isinstance(block, Block)
             )
-            raise refusals.unsettled_dividers(f"Block {number} of {len(found.blocks)}", fence)
+            raise refusals.unclear_dividers(f"Block {number} of {len(found.blocks)}", fence)
         edits = apply_blocks(found.blocks, source).edits
     return Patch(name=found.name, description=found.description, edits=edits)
 

@@ -18,7 +18,7 @@ from harness.patch.nearest import show
 from harness.types import Edit
 
 SHORTEST = 7
-"""The least characters of a fence."""
+"""The least number of characters in a fence."""
 
 _WORDS = {"<": " SEARCH", "=": "", ">": " REPLACE"}
 _ELEMENTS = ("<NAME>", "<DESCRIPTION>")
@@ -44,7 +44,7 @@ def read(reply: str, allow_rewrite: bool) -> Reply:
     rewrite = None if reader.blocks else _whole_program(reader, allow_rewrite)
     warnings = []
     if reader.blocks and reader.opened and not reader.closed:
-        warnings.append("the reply opens <DIFF> and does not close it: it may have been cut off")
+        warnings.append("the reply opens <DIFF> and does not close it: it may be truncated")
     return Reply(
         name=reader.elements.get("<NAME>", ""),
         description=reader.elements.get("<DESCRIPTION>", ""),
@@ -133,7 +133,7 @@ class _Reader:
     def _element(self, i: int, tag: str, first: str) -> int:
         """Take an element whose text begins with `first` in line `i`; returns the line to read on at.
 
-        Where its closing tag is missing it ends before the next tag or block; where there is none, the reply was cut.
+        Without a closing tag it ends before the next tag or block; without those, the reply was truncated.
         """
         close = tag.replace("<", "</")
         stop = i if close in first else next((j for j in range(i + 1, len(self.lines)) if close in self.lines[j]), None)
@@ -197,8 +197,8 @@ class _Reader:
                 character != "=" and _tries_to_be_fence(self.lines[i], character)
             ):
                 return (
-                    f" Line {i + 1} reads `{show(self.lines[i])}`: the three fences of a block have the same number of "
-                    "characters and the same indentation, and nothing else stands in their lines."
+                    f" Line {i + 1} reads `{show(self.lines[i])}`: the three fences of a block need the same number of "
+                    "characters and the same indentation, and nothing else on their lines."
                 )
         return ""
 
@@ -217,12 +217,11 @@ class _Reader:
             return refusals.truncated(f"The reply ends in `{show(line)}`, in the middle of an opening fence.")
         if fence is not None:
             return refusals.malformed(
-                f"Line {i + 1} of the reply closes a block (`{show(line)}`), but none is open there. A block of a "
-                "program "
-                "that holds fence lines itself needs fences with more characters than those."
+                f"Line {i + 1} of the reply closes a block (`{show(line)}`), but no block is open there. If the "
+                "program itself holds fence lines, use fences with more characters than those."
             )
         return refusals.malformed(
-            f"Line {i + 1} of the reply reads `{show(line)}`: that looks like a fence and is none. Expected "
+            f"Line {i + 1} of the reply reads `{show(line)}`: it looks like a fence but is not a valid one. Expected "
             f"`{'<' * SHORTEST} SEARCH`, and `{'>' * SHORTEST} REPLACE` at the end of a block."
         )
 
@@ -239,15 +238,14 @@ def _whole_program(reader: _Reader, allow_rewrite: bool) -> str | None:
             raise refusals.unified_diff(i, line)
     if not allow_rewrite:
         fenced = any(lines[i].lstrip(BLANKS).startswith(("```", "~~~")) for i in reader.notable)
-        also = " It holds fenced code, but a whole program is not taken here." if fenced else ""
+        also = " It holds fenced code, but a whole program is not accepted here." if fenced else ""
         raise refusals.malformed(f"{_size(lines)} and no SEARCH/REPLACE block.{also}")
     programs = _fenced(reader)
     if len(programs) != 1:
         raise refusals.malformed(
             f"{_size(lines)}, no SEARCH/REPLACE block, and {len(programs)} fenced programs where exactly one is "
-            "expected. "
-            "Send blocks, or one whole program between two lines of backticks (more of them than any run in the "
-            "program)."
+            "expected. Send blocks, or one whole program between two lines of backticks (more of them than any run in "
+            "the program)."
         )
     start, stop = programs[0]
     return "".join([line + "\n" for line in lines[start:stop]])
@@ -273,5 +271,5 @@ def _fenced(reader: _Reader) -> list[tuple[int, int]]:
             found.append((start, i))
             ticks = ""
     if ticks:
-        raise refusals.truncated(f"The reply ends inside the code that is fenced from line {start} on.")
+        raise refusals.truncated(f"The reply ends inside the code whose fence opens in line {start}.")
     return found
