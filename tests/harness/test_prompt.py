@@ -187,7 +187,7 @@ class TestContent:
             "called",
         ):
             assert title not in text
-        assert "advice" not in text and "All of it may change." in text
+        assert "advice" not in text and "You may change any part of it." in text
 
     def test_blank_lines_stand_before_headings_and_come_in_pairs_nowhere(self) -> None:
         for kind in ASKED:
@@ -198,9 +198,7 @@ class TestContent:
 
     def test_inspiration_as_patch_says_what_of(self) -> None:
         one = shown("attempt 4", "the patch", is_patch=True)
-        assert "As the patch that makes it of attempt 7:\n\n```\nthe patch\n```" in written(
-            material(inspirations=(one,))
-        )
+        assert "As a patch against attempt 7:\n\n```\nthe patch\n```" in written(material(inspirations=(one,)))
 
     def test_repair_tells_a_program_that_failed_from_an_answer_that_made_none(self) -> None:
         made = written(material("repair", failed=failure(9, change="the change")))
@@ -229,7 +227,7 @@ class TestBrief:
 
     def test_a_single_window_is_scored_on_itself(self) -> None:
         text = self.brief({"windows": 1})
-        assert "scored on the window it was made from" in text and "NEXT" not in text
+        assert "scored on the window it was computed from" in text and "NEXT" not in text
 
     def test_a_trace_is_said_to_be_one(self) -> None:
         facts = TaskFacts.of(TASKS["eplb"]({}))
@@ -362,7 +360,7 @@ class TestTurns:
         assert twice[:4] == once
         assert [one.role for one in twice] == ["system", "user", "assistant", "user", "assistant", "user"]
         assert once[2].text == "My answer."
-        assert "no such lines" in once[3].text and "a whole new answer" in once[3].text
+        assert "no such lines" in once[3].text and "a complete new answer" in once[3].text
 
     def test_turns_between_go_first_then_the_middle_of_the_answer_then_of_the_error(self) -> None:
         once = self.turn(self.PROMPT, "First answer. " + "x" * 5000)
