@@ -1,6 +1,6 @@
-"""What a conversation with a model amounts to: the reply it ends with, and its turns without their texts. Pure.
+"""Conversations with a model: how each turn changes a ticket, and how turns are recorded. Pure.
 
-Owns: how turns are stored beside their texts, and which of them leave nothing to apply.
+Owns: the records of turns beside their texts, and which answers leave nothing to apply.
 Does not know: who asks, who judges, where anything is stored.
 """
 
@@ -21,11 +21,11 @@ NOTHING_CAME: Mapping[Finish, tuple[str, str]] = MappingProxyType(
         "empty": ("empty_reply", "the model answered with nothing"),
     }
 )
-"""Reason and sentence for an answer that there is nothing to apply of."""
+"""Reason and sentence for an answer that holds nothing to apply, by how the call finished."""
 
 
 def nothing_came(turn: Turn) -> Rejected | None:
-    """The verdict on an answer that holds no text to apply; None for one that is to be read."""
+    """The verdict on an answer that holds no text to apply; None for one that does."""
     if turn.finish not in NOTHING_CAME:
         return None
     reason, sentence = NOTHING_CAME[turn.finish]
@@ -35,7 +35,7 @@ def nothing_came(turn: Turn) -> Rejected | None:
 
 
 def open_ticket(ticket: int, request: Request, *, proposer: str) -> Pending:
-    """The ticket of a request that nobody has answered."""
+    """A ticket for a request that has no answer yet."""
     proposal = Proposal(
         kind=request.kind,
         parents=request.parents,
@@ -59,12 +59,12 @@ def with_turn(proposal: Proposal, turn: Turn) -> Proposal:
 
 
 def answer_ticket(pending: Pending, turn: Turn) -> Pending:
-    """The ticket once its answer is here."""
+    """The ticket with its answer; its bounds on cost are cleared."""
     return replace(pending, proposal=with_turn(pending.proposal, turn), answered=True, bound_usd=0.0, bound_tokens=0)
 
 
 def lost_turn(pending: Pending) -> Turn:
-    """The answer that never came to a process that is dead: booked at the most it may have cost."""
+    """The turn of a call whose process died before the answer came: booked at the most it may have cost."""
     return Turn(
         text="",
         model=pending.request.model if pending.request else pending.proposal.model,
@@ -75,14 +75,14 @@ def lost_turn(pending: Pending) -> Turn:
     )
 
 
-def with_refusal(proposal: Proposal, words: str) -> Proposal:
-    """The proposal once the model is told in these words why its last answer was rejected."""
+def with_refusal(proposal: Proposal, refusal: str) -> Proposal:
+    """The proposal with the text that told the model why its last answer was rejected."""
     *before, last = proposal.turns
-    return replace(proposal, turns=(*before, replace(last, refusal=words)))
+    return replace(proposal, turns=(*before, replace(last, refusal=refusal)))
 
 
 def transcript(proposal: Proposal) -> bytes:
-    """What `reply.md` holds: the text of every turn, one after another."""
+    """The content of `reply.md`: the texts of all turns, one after another."""
     return b"".join(encode(turn.text) for turn in proposal.turns) if proposal.turns else encode(proposal.reply)
 
 

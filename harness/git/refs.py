@@ -98,7 +98,8 @@ def prune(path: str, object_id: str) -> bool:
 
 
 def _rows(data: bytes, path: str) -> bytes:
-    """The sorted rows of the file without its header. Files by us or git say that they are sorted; others are sorted here.
+    """The sorted rows of the file without its header. Files by us or git say that they
+    are sorted; others are sorted here.
 
     An invalid row means that rows are lost, each of which may be an attempt: raises GitError.
     """

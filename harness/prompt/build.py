@@ -1,18 +1,18 @@
-"""From material to the messages of a prompt, within a budget of tokens.
+"""Build the messages of a prompt from its material, within a budget of tokens.
 
 Owns: which template makes which message, and what is left out first. Does not know: how material is chosen, models.
 
-What does not fit goes in this order:
-1. what was tried on the parent without success;
-2. rejections, the oldest first, up to the latest;
-3. inspirations shown as source become patches against the parent, where they have one that is shorter; last first;
+If a prompt is too large, these are left out, in this order:
+1. changes that were tried on the parent without success;
+2. rejections, oldest first, except the latest;
+3. inspirations become patches against the parent, where the patch is shorter than the source; last first;
 4. inspirations, last first;
-5. for a repair, the reply that failed is cut to its ends, and the change that was applied goes;
+5. for a repair, the middle of the failed reply, and the change that was applied;
 6. the latest rejection;
 7. the second parent of a crossover becomes a patch against the first;
 8. the parent's tables of scores, then the machine;
 9. advice, oldest first.
-The brief, the format, the parent's source and the summary of its scores always stand. Where they alone are too large
+The task, the format, the parent's source and the summary of its scores are never left out. If they alone are too large,
 the prompt is refused.
 """
 
@@ -28,17 +28,17 @@ from harness.prompt.text import BYTES_A_TOKEN, shortened, tokens
 from harness.types import HarnessError, Message
 
 FAILED_REPLY_BYTES = 3000
-"""What is left of a failed reply that does not fit."""
+"""The length to which a failed reply is shortened."""
 
 
 class TooLarge(HarnessError):
-    """What is never left out of a prompt does not fit."""
+    """The parts of a prompt that are never left out do not fit."""
 
 
 def build(material: Material, frame: Frame, templates: Templates, context_tokens: int) -> tuple[Message, ...]:
-    """The messages of a prompt: what holds for all of a run, then what this one is about.
+    """The messages of a prompt: the one for the whole run, then the one for this proposal.
 
-    Raises TooLarge where what is never left out does not fit, and HarnessError for a template that cannot be rendered.
+    Raises TooLarge where the parts that are never left out do not fit, and HarnessError for a faulty template.
     """
     messages: tuple[Message, ...] = ()
     for now in lighter(material):
@@ -46,19 +46,19 @@ def build(material: Material, frame: Frame, templates: Templates, context_tokens
         if size(messages) <= context_tokens:
             return messages
     raise TooLarge(
-        f"expected a prompt of at most {context_tokens:,} tokens (context_tokens), found {size(messages):,} (reckoned "
-        f"at {BYTES_A_TOKEN} bytes each) with everything left out that can be: the brief, the format and the source of "
-        f"{material.parent.label} must fit; raise proposer.context_tokens, for a model whose context is that large"
+        f"expected a prompt of at most {context_tokens:,} tokens (context_tokens), found {size(messages):,} "
+        f"(estimated at {BYTES_A_TOKEN} bytes a token) with everything optional left out: the task, the format and the "
+        f"source of {material.parent.label} must fit. Raise proposer.context_tokens if the model's context allows it"
     )
 
 
 def size(messages: tuple[Message, ...]) -> int:
-    """The tokens of messages, estimated from above."""
+    """An upper estimate of the tokens of messages."""
     return sum(tokens(message.text) for message in messages)
 
 
 def render(material: Material, frame: Frame, templates: Templates) -> tuple[Message, ...]:
-    """The messages of this material, all of it."""
+    """The messages of all of this material."""
     values: dict[str, Any] = {name: getattr(material, name) for name in Material.__slots__}
     values |= {"task": frame.task, "limits": frame.limits}
     return (
@@ -68,7 +68,7 @@ def render(material: Material, frame: Frame, templates: Templates) -> tuple[Mess
 
 
 def lighter(material: Material) -> Iterator[Material]:
-    """The material, then with ever more left out, in the order that the module's text states."""
+    """The material, then with more and more left out, in the order of the module docstring."""
     now = material
     yield now
     if now.tried:

@@ -1,10 +1,10 @@
-"""A rejected answer, told to the model that gave it: one more turn of the same conversation.
+"""The next turn of a conversation, after a model's answer was rejected.
 
-Owns: what is said, and what of the conversation is left out where it grows too large. Does not know: how many turns
-there may be, nor models.
+Owns: its text, and what is left out of a conversation that is too large. Does not know: how many turns are allowed,
+or models.
 
-What does not fit: the turns between the prompt and the answer that was rejected last, oldest first; then the middle of
-that answer; then the middle of the error's text. Where there is no room for a word of it, there is no further turn.
+Left out first are the turns between the prompt and the last rejected answer, oldest first; then the middle of that
+answer; then the middle of the error's text. If even that does not fit, there is no further turn.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from harness.types import Kind, Message
 
 TEMPLATE = "turn.j2"
 LONGEST_ANSWER = 40_000
-"""Bytes of a rejected answer that are shown to its model again: a patch that is meant to be one is shorter."""
+"""Bytes of a rejected answer that are sent back to its model; a real patch is shorter."""
 SHORTEST_ANSWER = 200
 LONGEST_DETAIL = 6_000
 
 
 def told(kind: Kind, stage: str, reason: str, detail: str) -> dict[str, Any]:
-    """The names that the template of a further turn knows."""
+    """The values of the template of a further turn."""
     return {"kind": kind, "stage": stage, "reason": reason, "detail": detail}
 
 
@@ -39,9 +39,9 @@ def further_turn(
     templates: Templates,
     context_tokens: int,
 ) -> tuple[Message, ...] | None:
-    """The messages with the answer and what became of it, within the budget; None where there is no room.
+    """The messages with the answer and its rejection, within `context_tokens`; None where they do not fit.
 
-    The prompt itself, what comes before the first answer, always stands.
+    The prompt itself, everything before the first answer, is always kept.
     """
     prompt_ends = next((at for at, one in enumerate(messages) if one.role == "assistant"), len(messages))
     prompt, turns = messages[:prompt_ends], messages[prompt_ends:]
@@ -55,7 +55,7 @@ def further_turn(
         if longest < SHORTEST_ANSWER:
             return None
         longest //= 2
-    # Cut twice: cleaning can make it longer, and is not for ten megabytes. The mark of the cut takes some room too.
+    # Shortened twice: cleaning may lengthen the text, and is slow on ten megabytes. The mark of the cut takes room too.
     said = clean(shortened(answer, LONGEST_ANSWER))
     said = shortened(said, max(SHORTEST_ANSWER // 2, room * BYTES_A_TOKEN - 100))
     left = room - tokens(said)

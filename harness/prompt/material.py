@@ -1,8 +1,8 @@
-"""What a prompt is made of, before it is words.
+"""The material of a prompt, before it is rendered.
 
-Owns: the values that templates see. Does not know: how they are chosen, rendered or made to fit.
+Owns: the values that templates use. Does not know: how they are chosen, rendered or made to fit.
 
-Every text here may come from a stranger: templates fence what has several lines and put the rest on one.
+Every text here is untrusted: templates fence texts of several lines and put the others on one line.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from harness.types import Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
-    """What a task's brief may state. `identity` is what the task says of itself, keys of its own included."""
+    """Facts that the description of a task may state. `identity` is what the task says of itself, its own keys included."""
 
     name: str
     entry_point: str
     quality: str
     identity: Mapping[str, Any]
     hard: tuple[str, ...]
-    """What is hard about each of the small calls that are judged for validity only."""
+    """What is hard about each small call that is checked for validity only."""
     imports: str
 
     @classmethod
@@ -45,8 +45,7 @@ class TaskFacts:
 class Shown:
     """A program in a prompt. `summary` and `table` are "" and `losses` () where it has no score.
 
-    `text` is its source, or, where `is_patch`, the patch that makes it of the parent. `patch` is that patch, "" where
-    there is none.
+    `text` is its source, or, where `is_patch`, a patch against the parent. `patch` is that patch, "" for none.
     """
 
     label: str
@@ -59,12 +58,12 @@ class Shown:
     table: str = ""
     losses: tuple[str, ...] = ()
     marked: bool = False
-    """Whether it has EVOLVE-BLOCK markers: only what stands between them may be changed."""
+    """Whether it has EVOLVE-BLOCK markers, so that only lines between them may be changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A rejected attempt. `reply` is what it was made from, `change` the patch that was applied; "" to leave it out."""
+    """A rejected attempt. `reply` is the model's text, `change` the patch that was applied; "" to leave it out."""
 
     label: str
     name: str
@@ -77,10 +76,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """Everything one prompt may say. What it is about is `parent`, for a crossover also `other`, for a repair also
-    `failed`; the rest may be left out to make it fit.
+    """The values of one prompt. `parent` is required, for a crossover also `other`, for a repair also `failed`; the
+    others may be left out to make the prompt fit.
 
-    For a repair `parent` is the failed program where the attempt came to have one, else what its reply was for.
+    For a repair, `parent` is the failed program if the reply could be applied, else the program it was written for.
     """
 
     kind: Kind
@@ -92,17 +91,17 @@ class Material:
     seed: str = ""
     machine: str = ""
     tried: tuple[str, ...] = ()
-    """Valid children of the parent that were not better, a line each, the latest first."""
+    """Valid children of the parent that were not better, one line each, latest first."""
     inspirations: tuple[Shown, ...] = ()
     rejections: tuple[Failure, ...] = ()
-    """The latest first."""
+    """Latest first."""
     advice: tuple[str, ...] = ()
     """Oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What all prompts of a run share."""
+    """The values that all prompts of a run share."""
 
     task: TaskFacts
     limits: JudgeSettings

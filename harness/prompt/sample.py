@@ -1,6 +1,6 @@
-"""One of everything, to find out before a search begins whether its templates can be rendered.
+"""Sample material, to check before a search begins that its templates can be rendered.
 
-Owns: material in which nothing is empty, and material in which everything is. Does not know: any search.
+Owns: material with every value filled in, and material with as few as possible. Does not know: any search.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FAILURE = Failure(
 
 
 def check(frame: Frame, templates: Templates) -> None:
-    """Render every kind of prompt with much and with little in it. Raises HarnessError for the first that cannot be."""
+    """Render every kind of prompt, with full and with bare material. Raises HarnessError for the first that fails."""
     for kind in ASKED:
         for material in _samples(kind):
             render(material, frame, templates)

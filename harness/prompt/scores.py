@@ -1,6 +1,6 @@
-"""Scores in words and tables for a model to read.
+"""Scores as sentences and tables for a model.
 
-Owns: which figures a prompt shows of a score, how they are aligned, and the sentence that states what is wanted.
+Owns: which figures of a score a prompt shows, how they are aligned, and the sentence that states the objective.
 Does not know: templates, which programs a prompt is about.
 """
 
@@ -12,11 +12,11 @@ from evaluator.types import Environment, Score
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Standing
 
 _WORST_METRICS = 12
-"""So many of a case's metrics are shown for the case where most is lost."""
+"""How many metrics are shown of the case that loses most."""
 
 
 def summary(score: Score) -> str:
-    """Both numbers of a score in one clause."""
+    """Quality and speed of a score in one clause."""
     quality, speed = score.quality, score.speedup
     return (
         f"{quality.name} {quality.value:.4f} (ceiling {quality.ceiling:.4f}), {speed.median:.3g} times as fast as the "
@@ -47,7 +47,7 @@ def table(score: Score, metrics: Sequence[str] = ()) -> str:
 
 
 def losses(score: Score) -> tuple[str, ...]:
-    """Sentences on where most quality and most time are lost, for people and models."""
+    """Sentences on where the program loses most quality and most time, for people and models."""
     cases = tuple(score.cases)
     gaps = {case.quality.case: case.quality.ceiling - case.quality.value for case in cases}
     worst = max(gaps, key=gaps.__getitem__, default="")
@@ -59,33 +59,33 @@ def losses(score: Score) -> tuple[str, ...]:
     metrics = next(case.quality.metrics for case in cases if case.quality.case == worst)
     if metrics:
         some = ", ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:_WORST_METRICS])
-        found.append(f"Its further figures: {some}.")
+        found.append(f"Its other metrics: {some}.")
     slowest = min(cases, key=lambda case: case.speedup.median)
     longest = max(cases, key=lambda case: case.runtime_ms)
     found.append(
-        f"It does worst for speed on {slowest.quality.case}, {slowest.speedup.median:.3g} times as fast as the "
+        f"Its worst speed-up is on {slowest.quality.case}, {slowest.speedup.median:.3g} times as fast as the "
         f"reference; a call takes longest on {longest.quality.case}, {longest.runtime_ms:.3g} ms."
     )
     return tuple(found)
 
 
 def goal(standing: Standing) -> str:
-    """What the search looks for, in the words of its objective."""
+    """The objective of the search as a sentence."""
     objective: Objective = standing.objective
     floor = f"at least {standing.floor:.4f}" if standing.seed is not None else "at least the seed program's"
     match objective:
         case Pareto():
             return (
-                f"A faster program whose quality is {floor}, or one of better quality at any speed. The title goes to "
-                f"the fastest of them; programs that are better in either are kept and built upon."
+                f"A faster program whose quality is {floor}, or one of better quality at any speed. The fastest "
+                f"of them becomes the champion; programs that are better in quality or speed are kept as parents."
             )
         case QualityLimit():
-            return f"The fastest program whose quality is {floor}. Quality beyond that is welcome, not needed."
+            return f"The fastest program whose quality is {floor}. More quality is welcome but not required."
         case RuntimeLimit(min_speedup_over_seed=ratio):
             return (
                 f"The best quality among programs at least {ratio:g} times as fast as the seed program"
-                f"{_limit(standing)}; until one is, the fastest whose quality is {floor}. Speed beyond that is worth "
-                f"nothing."
+                f"{_limit(standing)}; until one is, the fastest whose quality is {floor}. More speed "
+                f"counts for nothing."
             )
         case _:
             return (
@@ -95,7 +95,7 @@ def goal(standing: Standing) -> str:
 
 
 def _limit(standing: Standing) -> str:
-    """The limit of a `RuntimeLimit` as a speed-up over the reference, and what room the best program has."""
+    """The limit of a `RuntimeLimit` as a speed-up over the reference, and how the best program compares."""
     objective, seed, champion = standing.objective, standing.seed, standing.champion
     if not isinstance(objective, RuntimeLimit) or seed is None or seed.scored is None:
         return ""
@@ -107,7 +107,7 @@ def _limit(standing: Standing) -> str:
 
 
 def machine(environment: Environment) -> str:
-    """Where programs are judged."""
+    """The machine on which programs are judged, as a sentence."""
     cores = f"{environment.cores} cores, of which a program may use {environment.threads}"
     return (
         f"Device `{environment.device}` ({environment.hardware}); {cores} thread{'s' * (environment.threads != 1)}; "

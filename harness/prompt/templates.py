@@ -1,7 +1,7 @@
-"""The templates of the prompts: files of Jinja, rendered with data that is never rendered itself.
+"""The Jinja templates of the prompts. Data is never rendered as a template.
 
-Owns: reading them, the shipped ones and a config's own, and errors that name template, line and name.
-Does not know: what the prompts say, nor what is put into them.
+Owns: reading the shipped templates and a config's own, and errors that name template and line.
+Does not know: what the prompts say, or which values they get.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SUFFIX = ".j2"
 def read_templates(folder: Path | None = None) -> Mapping[str, str]:
     """The texts of all templates by name: those in `folder`, else the shipped ones.
 
-    A name is a path such as `patch.j2`; `tasks/NAME.j2` is the brief of the task NAME. A folder may hold any of them,
-    and others that these include. Raises HarnessError.
+    A name is a path such as `patch.j2`; `tasks/NAME.j2` is the brief of the task NAME. A folder may replace any of
+    them, and add templates to include. Raises HarnessError.
     """
     texts = dict(_texts(shipped(SHIPPED)))
     if folder is not None:
@@ -51,14 +51,14 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
         except OSError as error:
             raise HarnessError(f"{path}: cannot read this prompt template: {error.strerror or error}") from error
         except UnicodeDecodeError as error:
-            raise HarnessError(f"{path}: expected UTF-8 text, found a byte that is not at {error.start}") from error
+            raise HarnessError(f"{path}: expected UTF-8 text, found an invalid byte at offset {error.start}") from error
 
 
 class Templates:
     """Templates by name, ready to be rendered.
 
-    They are sandboxed: a config from elsewhere cannot run code through them. Every text that comes in as data passes
-    `clean`; a template fences what has several lines (`fenced`) and puts the rest on one (`line`).
+    They are sandboxed, so that a config from elsewhere cannot run code through them. A template fences texts of several
+    lines (`fenced`) and puts the others on one line (`line`); what is rendered passes `clean`.
     """
 
     def __init__(self, texts: Mapping[str, str]) -> None:
@@ -83,14 +83,15 @@ class Templates:
                 self._environment.get_template(name)
             except TemplateSyntaxError as error:
                 raise HarnessError(
-                    f"prompt template {error.name or name}, line {error.lineno}: {error.message or error}; mend it"
+                    f"prompt template {error.name or name}, line {error.lineno}: {error.message or error}. "
+                    f"Fix the template"
                 ) from error
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
-        """A template's text with these values. Raises HarnessError that names template, line and what is wrong."""
+        """A template rendered with these values. Raises HarnessError that names template, line and fault."""
         if name not in self._names:
             raise HarnessError(
                 f"expected a prompt template {name}, found {', '.join(sorted(self._names)) or 'none'}: add that file "
@@ -110,10 +111,10 @@ class Templates:
         if isinstance(error, TemplateNotFound):
             what = f"it includes {error.name}, which is not among the templates"
         elif isinstance(error, UndefinedError):
-            what += f"; defined are {', '.join(sorted(values))}"
+            what += f"; defined names: {', '.join(sorted(values))}"
         elif not isinstance(error, TemplateError):
             what = f"{type(error).__name__}: {what}"
-        raise HarnessError(f"prompt template {where}, line {line}: {what}; mend the template") from error
+        raise HarnessError(f"prompt template {where}, line {line}: {what}. Fix the template") from error
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:

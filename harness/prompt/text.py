@@ -1,6 +1,6 @@
-"""Texts of strangers on their way into a prompt: cleaned, fenced, cut, measured.
+"""Prepare untrusted text for a prompt: clean it, fence it, shorten it, estimate its tokens.
 
-Owns: how text that is data is kept from being taken for anything else. Does not know: what a prompt says.
+Owns: how data is kept from being read as instructions. Does not know: what a prompt says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from harness.text import one_line
 
 BYTES_A_TOKEN = 3
-"""Below what tokenisers make of code and of English, so that a prompt is smaller than it is reckoned to be."""
+"""Less than tokenisers reach on code and English, so that estimates are above the real number of tokens."""
 
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _TICKS = re.compile("`+")
@@ -22,7 +22,7 @@ def tokens(text: str) -> int:
 
 
 def clean(text: str) -> str:
-    """The text with what no endpoint takes (NUL, halves of surrogate pairs) replaced by U+FFFD."""
+    """The text with characters that endpoints refuse (NUL, lone surrogates) replaced by U+FFFD."""
     return _UNWRITABLE.sub("\ufffd", text)
 
 
@@ -35,12 +35,12 @@ def fenced(text: str, language: str = "") -> str:
 
 
 def data_line(text: str, longest: int = 100) -> str:
-    """The text on one line of at most so many characters; backticks become quotes."""
+    """The text on one line of at most `longest` characters; backticks become quotes."""
     return one_line(text, longest, ellipsis="...").replace("`", "'")
 
 
 def shortened(text: str, longest: int) -> str:
-    """At most about so many bytes of the text: its beginning, its end, and a line that says what is left out."""
+    """About `longest` bytes of the text: its beginning, its end, and a line that says how much is left out."""
     data = text.encode("utf-8", "replace")
     if len(data) <= longest:
         return text

@@ -1,7 +1,7 @@
-"""What a search may spend, and whether it has.
+"""The budget of a search.
 
-Owns: the limits and the sentence that says which one ended a search. Does not know: clocks, the archive, models, and
-the account that holds the limits on dollars, tokens and calls (`harness.llm.ledger`).
+Owns: the limits, and the sentence that says which one ended a search. Does not know: clocks, the archive, models, and
+the ledger that enforces the limits on dollars, tokens and calls (`harness.llm.ledger`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from harness.types import Booked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What a search has used so far. `attempts`, `judge_s` and `since_best` count the whole archive, `minutes` this
-    invocation.
+    """What a search has used so far. `attempts`, `judge_s` and `since_best` count the whole archive, `minutes` only
+    this invocation.
     """
 
     attempts: int
@@ -27,17 +27,17 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Limits of a search; None is no limit. An attempt begun within its budget is carried to its end."""
+    """The limits of a search; None is no limit. An attempt that was begun within the budget is finished."""
 
     attempts: int | None = None
     minutes: float | None = None
     deadline_s: float | None = None
-    """Unix time after which no attempt is begun."""
+    """Unix time in seconds after which no attempt is begun."""
     judge_s: float | None = None
     patience: int | None = None
-    """Attempts in a row that may bring no better champion."""
+    """How many attempts in a row may pass without a new champion."""
     usd: float | None = None
-    """This one and the two below limit calls of models; a ledger keeps them, `exhausted` does not count them."""
+    """This limit and the next two are for calls of models: a ledger enforces them, `exhausted` ignores them."""
     tokens: int | None = None
     calls: int | None = None
 
@@ -48,11 +48,11 @@ class Budget:
             raise ValueError(f"expected at least one limit, and every limit above 0, found {self}")
 
     def ledger(self, spent: Booked | None = None) -> Ledger:
-        """A ledger of its limits on calls, carried on from what is spent."""
+        """A ledger with the limits on calls that starts from what is already spent."""
         return Ledger(usd=self.usd, tokens=self.tokens, calls=self.calls, spent=spent)
 
     def exhausted(self, spent: Spent) -> str | None:
-        """Which limit is reached, as a sentence for people; None while there is something left."""
+        """Which limit is reached, as a sentence for people; None while none is."""
         if self.attempts is not None and spent.attempts >= self.attempts:
             return f"all {self.attempts} attempts are made"
         if self.minutes is not None and spent.minutes >= self.minutes:

@@ -1,6 +1,6 @@
-"""The calls of models that a search has under way.
+"""The model calls that a search has under way.
 
-Owns: which tickets wait for an answer, why no call is begun at the moment, and when an endpoint has failed too often.
+Owns: which tickets wait for an answer, why no further call is begun, and when an endpoint has failed too often.
 Does not know: how a model is called, what an answer is for, the archive.
 """
 
@@ -17,23 +17,23 @@ from harness.types import HarnessError, Request, Turn
 _MOST_IN_A_ROW = 5
 
 Done = Callable[[int, Turn | HarnessError], None]
-"""Takes the ticket and what came of the call."""
+"""Takes the ticket and the outcome of its call."""
 Again = Callable[[int, Bound, Callable[[], None]], None]
-"""Takes a ticket whose next try follows one that may have been billed, the most that all its tries may then cost, and
-what to call once that is on record; may be called in any thread.
+"""Announces another try after one that may have been billed: takes the ticket, the most that all its tries may cost,
+and a function to call once that bound is durable. May be called in any thread.
 """
 
 
 class Models(Protocol):
-    """What the loop needs of the models: `harness.llm.Models`."""
+    """The models as the loop uses them; `harness.llm.Models` is one."""
 
     def bound(self, request: Request) -> Bound:
         """The most that one try of a request may cost."""
         ...
 
     def submit(self, ticket: int, request: Request, done: Done, again: Again) -> None:
-        """Ask, and call `done` with the ticket once, in any thread. Raises OverBudget, and asks nobody, where the
-        budget does not cover the call.
+        """Send a request, and call `done` once, in any thread. Raises OverBudget, and sends nothing, where the budget
+        does not cover the call.
         """
         ...
 
@@ -47,7 +47,7 @@ class Calls:
         self._lost_in_a_row = 0
         self.under_way: set[int] = set()
         self.refusal: OverBudget | None = None
-        """Why no further call is begun, until another one has ended."""
+        """Why no further call is begun until another one has ended."""
         self.failure: HarnessError | None = None
         """Why no further call is begun at all."""
 
@@ -55,7 +55,7 @@ class Calls:
         return self._asked().bound(request)
 
     def begin(self, ticket: int, request: Request) -> bool:
-        """Ask; False where the budget does not cover it, or no model can be asked any more: then nobody was."""
+        """Send a request; False, with nothing sent, where the budget does not cover it or calls keep failing."""
         if self.failure is not None or self.refusal is not None:
             return False
         self.under_way.add(ticket)
@@ -71,7 +71,7 @@ class Calls:
         return False
 
     def ended(self, answered: Answered) -> None:
-        """Take note of an outcome; that of a call an earlier process made says nothing about the endpoint now."""
+        """Record the outcome of a call. A call of an earlier process says nothing about the endpoint now."""
         if answered.ticket not in self.under_way:
             return
         self.under_way.remove(answered.ticket)
@@ -87,15 +87,15 @@ class Calls:
                 last = answered.outcome
                 self.failure = self.failure or HarnessError(
                     f"{self._lost_in_a_row} calls in a row brought no reply; the last one, of model {last.model}: "
-                    f"{last.note or 'no reason was given'}\nEverything so far is archived: see to the endpoint, and "
-                    f"the same command goes on"
+                    f"{last.note or 'no reason was given'}\nEverything so far is archived. Check the endpoint, then "
+                    f"run the same command to continue"
                 )
         else:
             self._lost_in_a_row = 0
 
     def _asked(self) -> Models:
         if self._models is None:
-            raise HarnessError("this proposer asks models, and none are configured: add `models` to the config")
+            raise HarnessError("this proposer needs a model, and none is configured: add `models` to the config")
         return self._models
 
     def _done(self, ticket: int, outcome: Turn | HarnessError) -> None:

@@ -1,9 +1,9 @@
-"""Judges at work, each in a thread of its own.
+"""The pool of judges, each in its own thread.
 
-Owns: these threads, what a judge does with a program (judge it, and where its score claims the champion's place over
-speed, measure it against the champion), and how all of it is stopped. Does not know: archives, proposals, models.
+Owns: these threads, their jobs (judge a program and, if its score claims the champion's place by speed, measure it
+against the champion), and how they are stopped. Does not know: archives, proposals, models.
 
-What comes of a job, and what goes wrong with one, is put in a queue for the loop's own thread.
+Verdicts and failures are put in a queue for the search's thread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PATIENCE_S = 5.0
 
 
 class Judge(Protocol):
-    """What the loop needs of a judge. One that has `stop` is stopped where the search is."""
+    """A judge as the search uses it. If it has `stop`, it is stopped when the search is."""
 
     def evaluate(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Verdict: ...
 
@@ -39,7 +39,9 @@ class Judge(Protocol):
         other_name: str = "the other program",
         progress: Callable[[Judging], None] | None = None,
     ) -> Duel | Rejected:
-        """Head to head on fresh inputs in fresh processes; Rejected for the program's own fault. Raises OtherFailed."""
+        """Compare two programs on fresh inputs in fresh processes. Rejected where `source` fails; raises OtherFailed
+        where `other` does.
+        """
         ...
 
 
@@ -48,13 +50,13 @@ class Stoppable(Protocol):
     """A judge that can be stopped while it judges."""
 
     def stop(self) -> None:
-        """End what is going on in another thread, soon."""
+        """Abort, soon, the judging that is under way in another thread."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A program to be judged. One with a `verdict` is to be confirmed against the champion as it is now."""
+    """A program to judge or, with a `verdict`, to confirm against the current champion."""
 
     ticket: int
     name: str
@@ -66,9 +68,9 @@ class Job:
 
 
 def same_machine(one: Environment, other: Environment) -> bool:
-    """Whether scores taken in two environments may stand in one run: their run times compare.
+    """Whether run times taken in two environments are comparable, so that both may be in one run.
 
-    A new kernel, another sandbox level, a busy machine and another GPU of the same kind stop no run: see `Environment`.
+    A new kernel, another sandbox level, a busy machine or another GPU of one kind do not matter: see `Environment`.
     """
     return one.fingerprint == other.fingerprint
 
@@ -76,11 +78,11 @@ def same_machine(one: Environment, other: Environment) -> bool:
 def owes_duel(
     standing: Standing, program_id: str, syntax_hash: str, verdict: Scored, confirmations: Sequence[Confirmation]
 ) -> bool:
-    """Whether a score claims the champion's place over speed, and was not measured against that champion yet."""
+    """Whether a score claims the champion's place by speed and has not been measured against that champion yet."""
     if standing.claim(program_id, verdict, syntax_hash) != "speed":
         return False
     assert standing.champion is not None
-    return all(one.against != standing.champion.id for one in confirmations)
+    return all(confirmation.against != standing.champion.id for confirmation in confirmations)
 
 
 @dataclass(slots=True)
@@ -98,7 +100,7 @@ class _Waiting:
 
 
 class JudgePool:
-    """The judges. `standing()` and `source(id)` are asked in the judges' threads."""
+    """The judges. `standing()` and `source(id)` are called in the judges' threads."""
 
     def __init__(
         self,
@@ -116,14 +118,14 @@ class JudgePool:
         self._lock = threading.Lock()
         self._turn = self._archived = self._open = 0
 
-    def note(self, duels: int, *, ours: bool) -> None:
-        """So many duels more stand in the archive; each duel of a run takes a number, and so a level, of its own."""
+    def count_duels(self, duels: int, *, ours: bool) -> None:
+        """Count further duels of the archive. Each duel of a run has its own number, and so its own level."""
         with self._lock:
             self._archived += duels
             self._open -= duels if ours else 0
 
     def submit(self, job: Job) -> None:
-        """Have a judge do a job: in the order of submission, confirmations before all else."""
+        """Queue a job: in the order of submission, confirmations first."""
         for worker in self._threads:
             if worker.thread is None:
                 name = f"judge {self._threads.index(worker) + 1}"
@@ -133,7 +135,7 @@ class JudgePool:
         self._jobs.put(_Waiting(0 if job.verdict else 1, self._turn, job))
 
     def stop(self) -> None:
-        """End all that is going on, and the threads; a judge that cannot be stopped is left to itself after a while."""
+        """Stop the judges and their threads. A judge that does not stop within a few seconds is left running."""
         self._stopping.set()
         deadline_s = time.monotonic() + _PATIENCE_S
         running = [worker for worker in self._threads if worker.thread is not None]
@@ -142,7 +144,7 @@ class JudgePool:
         for worker in running:
             assert worker.thread is not None
             while worker.thread.is_alive() and time.monotonic() < deadline_s:
-                # Again and again: it may have begun just after it was stopped.
+                # Repeated, since the judge may have begun just after it was stopped.
                 if worker.busy and isinstance(worker.judge, Stoppable):
                     worker.judge.stop()
                 worker.thread.join(0.1)
@@ -150,14 +152,14 @@ class JudgePool:
     def _work(self, worker: _JudgeThread) -> None:
         """A judge's thread."""
         while (job := self._jobs.get().job) is not None and not self._stopping.is_set():
-            with _Handing(self._events):
+            with _PassErrors(self._events):
                 worker.busy = True
                 try:
-                    self._events.put(self._judged(worker.judge, job))
+                    self._events.put(self._judge(worker.judge, job))
                 finally:
                     worker.busy = False
 
-    def _judged(self, judge: Judge, job: Job) -> Judged:
+    def _judge(self, judge: Judge, job: Job) -> Judged:
         begun = self._clock()
 
         def say(step: Judging) -> None:
@@ -169,11 +171,11 @@ class JudgePool:
             standing = self._standing()
             _check_machine(standing, verdict)
             if owes_duel(standing, job.program_id, job.syntax_hash, verdict, confirmations):
-                found = self._confirm(judge, job, standing, say)
-                if isinstance(found, Rejected):
-                    verdict, confirmations = found, ()
+                outcome = self._confirm(judge, job, standing, say)
+                if isinstance(outcome, Rejected):
+                    verdict, confirmations = outcome, ()
                 else:
-                    confirmations = (*confirmations, found)
+                    confirmations = (*confirmations, outcome)
         seconds = max(0.0, self._clock() - begun)
         return Judged(ticket=job.ticket, verdict=verdict, confirmations=confirmations, seconds=seconds)
 
@@ -202,8 +204,8 @@ class JudgePool:
         return duel
 
 
-class _Handing:
-    """Hands whatever is raised within to the loop's thread, which raises it there."""
+class _PassErrors:
+    """Passes any exception to the search's thread, which raises it."""
 
     def __init__(self, events: queue.SimpleQueue[Event]) -> None:
         self._events = events
@@ -220,13 +222,13 @@ class _Handing:
 
 
 def _check_machine(standing: Standing, verdict: Scored) -> None:
-    """Raises HarnessError where a score was taken under other conditions than the seed program's."""
+    """Raises HarnessError where a score was taken in an environment that does not compare with the seed program's."""
     if standing.seed is None or standing.seed.scored is None:
         return
     mine, now = standing.seed.scored.environment, verdict.environment
     if not same_machine(mine, now):
         raise HarnessError(
-            f"expected to go on under the conditions this run began under, found others (there and here): "
-            f"{'; '.join(mine.differences(now))}. Run times taken under them do not compare. Start a new run with "
-            f"--run DIR, or undo the difference to go on; packsmith remeasure measures single attempts of the run here"
+            f"expected the environment in which this run began, found another (then and now): "
+            f"{'; '.join(mine.differences(now))}. Run times taken in the two do not compare. Start a new run with "
+            f"--run DIR, or undo the difference to continue; packsmith remeasure measures single attempts here"
         )

@@ -1,12 +1,11 @@
-"""A search: propose, ask, judge, archive, until the budget is used up; and answers told from outside, judged.
+"""Run a search (propose, ask, judge, archive until the budget is used up), or judge answers given from outside.
 
-Owns: the ways into the loop, and what each of them takes part in. Does not know: how a ticket goes its way
-(`pipeline`), how proposals are made, programs judged, attempts stored, or anything shown.
+Owns: the two entry points, `search` and `settle`. Does not know: the steps of a ticket (`pipeline`), how proposals are
+made, programs judged, attempts stored, or anything shown.
 
-The proposal of ticket `n` draws from a random state of its own, made of the run's seed and `n`. With one in flight and
-the same outcomes and replies, a search that was interrupted therefore goes on exactly as one that was not. With
-several, what a proposal saw depends on what had arrived by then; the parents and inspirations that it was made from are
-archived with it.
+The proposal of ticket `n` has its own random state, from the run's seed and `n`. With one proposal in flight and the
+same verdicts and replies, an interrupted search therefore continues exactly like one that was not interrupted. With
+several, a proposal depends on which attempts had arrived by then; its parents and inspirations are archived with it.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def settle(
     clock: Callable[[], float] = time.monotonic,
     progress: Report = quiet,
 ) -> Generator[Entry, None, None]:
-    """Judge and archive these tickets of this process, after the seed program where that is still to do."""
+    """Judge and archive these tickets of this process, after the seed program if that has not been judged yet."""
     archive.refresh()
     tally = Tally(archive, objective, Budget(attempts=1), clock=clock, wall=time.time)
     pipeline = Pipeline(archive, [judge], tally, clock=clock, report=progress)
@@ -79,8 +78,8 @@ def settle(
 
 
 def _seed(archive: Archive, pipeline: Pipeline) -> Generator[Entry, None, None]:
-    """Judge the seed program where that is still to do, and no other process does it. Raises HarnessError where it is
-    not valid.
+    """Judge the seed program, unless it is judged or another process does it. Raises HarnessError where it is not
+    valid.
     """
     made: list[Entry] = []
     with archive.alone("seed"):
@@ -95,5 +94,5 @@ def _seed(archive: Archive, pipeline: Pipeline) -> Generator[Entry, None, None]:
         verdict = judged.verdict
         raise HarnessError(
             f"the seed program was rejected ({verdict.stage}: {verdict.reason}): {verdict.detail}\nA search needs "
-            f"a valid program to start from: mend `program` or the judge's limits, and start a new run"
+            f"a valid program to start from: fix `program` or the judge's limits, and start a new run"
         )

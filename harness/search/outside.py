@@ -1,10 +1,10 @@
-"""Questions to whoever is outside, and their answers: a ticket that anybody may answer, at any time.
+"""Ask and tell: tickets that are answered from outside, by anybody and at any time.
 
-Owns: how such a ticket is opened, and how an answer is kept. Does not know: who answers, how prompts are worded, how
+Owns: how such a ticket is opened, and how its answer is stored. Does not know: who answers, how prompts are worded, how
 answers are judged (`search.settle` does that).
 
-Any number of processes may ask and tell at once, beside searches that go on in the same run. A ticket is durable before
-its prompt is shown, an answer before it is looked at; nobody answers a ticket twice.
+Any number of processes may ask and tell at once, while searches go on in the same run. A ticket is durable before its
+prompt is shown, an answer before it is read; a ticket is answered only once.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from harness.types import HarnessError, Pending, Request, Turn
 
 
 def ask(archive: Archive, proposer: Proposer, selector: Selector, objective: Objective, seed: int) -> Pending:
-    """Open a ticket; durable when this returns. Raises HarnessError where there is nothing to ask."""
+    """Open a ticket; it is durable when this returns. Raises HarnessError where nothing can be asked for."""
     archive.refresh()
     where = standing(archive.entries, objective)
     if where.champion is None:
-        raise HarnessError("expected a seed program that is judged and valid, found none: judge it first")
+        raise HarnessError("expected a seed program that is judged and valid, found none: judge the seed program first")
     with archive.writing("the ticket") as writing:
         ticket = writing.ticket()
         rng = attempt_rng(seed, ticket)
@@ -41,37 +41,39 @@ def ask(archive: Archive, proposer: Proposer, selector: Selector, objective: Obj
         made = proposer.propose(view, rng)
         if made is None:
             raise HarnessError(
-                "nothing of this kind can be asked for now: a crossover needs two programs, a repair one that "
-                "failed and was not mended yet"
+                "no proposal of this kind is possible now: a crossover needs two programs, a repair a rejected attempt "
+                "that has not been repaired yet"
             )
         if not isinstance(made, Request):
-            raise HarnessError("expected a question, found a proposal that asks nobody: take a proposer of kind llm")
+            raise HarnessError(
+                "expected a request for a model, found a proposal that needs none: use a proposer of kind llm"
+            )
         pending = replace(open_ticket(ticket, made, proposer=ASK), owner=ASK)
         writing.put(pending)
     return pending
 
 
 def find(archive: Archive, ticket: int) -> Pending:
-    """A ticket that this process may answer, as it stands. Raises HarnessError where there is none of that number.
+    """The ticket of this number, if this process may answer it; else raises HarnessError.
 
-    One whose answer was kept by a process that is dead is among them: it comes `answered`.
+    A ticket that a dead process has answered and not judged is returned with `answered` set.
     """
     archive.refresh()
     found = next((pending for pending in archive.pending() if pending.ticket == ticket), None)
     if found is None or (found.owner != ASK and not archive.orphaned(found)):
-        return archive.take(ticket)  # says why it cannot be had; or it is to be had by now
+        return archive.take(ticket)  # raises the reason, or succeeds if the ticket is free by now
     if found.proposal.proposer != ASK:
         raise HarnessError(
-            f"ticket {ticket} was not opened by `packsmith ask`: the search it belongs to goes on with it when its "
-            f"command is run again"
+            f"ticket {ticket} was not opened by `packsmith ask`: run the command of the search it belongs to "
+            f"again to continue it"
         )
     return found
 
 
 def tell(archive: Archive, found: Pending, turn: Turn) -> Pending:
-    """Keep the answer to a ticket, durably, unless it has one: from now on it is this process's, to be judged.
+    """Store the answer to a ticket, durably, unless it has one, and take the ticket over, to be judged here.
 
-    Raises ArchiveError where another process was quicker.
+    Raises ArchiveError where another process was faster.
     """
     answer = with_turn(replace(found.proposal, model=turn.model), turn)
     return archive.take(found.ticket, answer=None if found.answered else answer)

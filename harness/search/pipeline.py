@@ -1,21 +1,21 @@
-"""The way of a ticket: proposed, asked, answered, read, judged, archived; many at once.
+"""The steps of a ticket: proposed, asked, answered, read, judged, archived; many tickets at once.
 
 Owns: the order of these steps, what a kill between any two of them leaves behind, and what becomes durable together.
 Does not know: how proposals are made, models called, programs judged, attempts stored, or anything shown.
 
-Everything here happens in one thread, which takes what models and judges have to say from one queue. All that is ready
-goes to the disk in one batch (a *round*); only then are calls begun, answers read and entries handed out. So a ticket
-is reserved before it is asked for, an answer is durable before it is looked at, and the disk is waited for as often for
-many as for one.
+Everything here happens in one thread, which takes the events of models and judges from one queue. All events that are
+ready are written to the disk in one batch (a *round*); only then are calls begun, answers read and entries yielded. So
+a ticket is durable before its request is sent, an answer is durable before it is read, and many tickets share one wait
+for the disk.
 
 An attempt gets its number when it is archived, so that folding the entries by number gives the standing that the search
-had. A claim of speed is looked at again at that moment: where the champion is no longer the one it was confirmed
-against, and the score claims the title of the new one too, the attempt goes back to a judge. Where another process
-archives a new champion in the very instant between, the claim counts as not borne out.
+had. A claim of speed is checked again at that moment: if the champion has changed since the claim was confirmed, and
+the score claims the place of the new champion too, the attempt goes back to a judge. If another process archives a new
+champion after this check, the claim counts as not confirmed.
 
-A program that was judged before, by its bytes or by its syntax, is not judged again: its attempt takes over the
-verdict of the first one, and costs no judge a second. One that is being judged is waited for. What a time limit or a
-busy machine did to the first one is taken over too: `packsmith remeasure RUN ID` judges an attempt afresh.
+A program that was judged before, equal by its bytes or by its syntax, is not judged again: its attempt gets the verdict
+of the first one, at no cost. If the first one is still being judged, the ticket waits for it. A verdict that was due to
+a time limit or a busy machine is reused as well: `packsmith remeasure RUN ID` judges an attempt again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _MOST_EVENTS = 512
 
 
 class Pipeline:
-    """The tickets of one invocation. Without a `source`, only those that are there already go their way."""
+    """The tickets of one invocation. Without a `source`, only existing tickets are finished."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Pipeline:
         self._pool = JudgePool(
             judges, self._events, standing=lambda: self._durable_standing, source=archive.source, clock=clock
         )
-        self._pool.note(sum(len(entry.confirmations) for entry in archive.entries), ours=False)
+        self._pool.count_duels(sum(len(entry.confirmations) for entry in archive.entries), ours=False)
         self._tickets: dict[int, Ticket] = {}
         self._in_flight: set[int] = set()
         self._ready: list[Outcome] = []
@@ -79,18 +79,18 @@ class Pipeline:
         self._failure: HarnessError | None = None
 
     def close(self) -> None:
-        """Stop the judges, keep what was answered meanwhile, and give back what was reserved and never asked for."""
+        """Stop the judges, store answers that arrived meanwhile, and drop tickets whose request was never sent."""
         self._pool.stop()
-        found = dict(self._unwritten)
+        answered = dict(self._unwritten)
         with contextlib.suppress(queue.Empty):
             while True:
                 event = self._events.get_nowait()
                 if isinstance(event, Answered) and isinstance(event.outcome, Turn) and event.ticket in self._tickets:
-                    found[event.ticket] = answer_ticket(self._tickets[event.ticket].pending, event.outcome)
+                    answered[event.ticket] = answer_ticket(self._tickets[event.ticket].pending, event.outcome)
         with contextlib.suppress(HarnessError):
-            if found:
+            if answered:
                 with self._archive.writing("the last answers") as writing:
-                    for pending in found.values():
+                    for pending in answered.values():
                         writing.put(pending)
             for ticket in self._tickets.values():
                 asked = ticket.pending.answered or ticket.number in self._calls.under_way
@@ -98,7 +98,7 @@ class Pipeline:
                     self._archive.drop(ticket.number)
 
     def resume(self, held: Sequence[Pending]) -> None:
-        """Go on with tickets of this process: read what was answered, book what was not."""
+        """Continue with tickets of this process: read those with an answer, archive the others as lost."""
         for pending in held:
             ticket = self._add_ticket(pending)
             if pending.answered:
@@ -107,7 +107,7 @@ class Pipeline:
                 self._ready.append(Answered(ticket=ticket.number, outcome=lost_turn(pending)))
 
     def run(self, *, propose: bool = True) -> Iterator[Entry]:
-        """Rounds, until nothing is under way and nothing more is begun."""
+        """Run rounds until nothing is under way and nothing more is begun."""
         events, self._ready = self._ready, []
         while True:
             yield from self._round(events, propose=propose)
@@ -121,17 +121,17 @@ class Pipeline:
             raise failure
 
     def ended(self) -> None:
-        """Tell why nothing more is begun."""
+        """Report why nothing more is begun."""
         self._report_step("ended", self._archive.next_number, reason=self._reason_to_stop() or "")
 
     def catch_up(self) -> None:
-        """Take in what other processes have archived."""
+        """Add the entries that other processes have archived."""
         for entry in self._archive.catch_up():
             self._tally.fold(entry)
-            self._pool.note(len(entry.confirmations), ours=False)
+            self._pool.count_duels(len(entry.confirmations), ours=False)
 
     def _wait(self) -> list[Outcome]:
-        """What is ready, at least one event. What judges say on the way is passed on."""
+        """The outcomes that are ready, at least one. Progress of judges is reported on the way."""
         events, self._ready = self._ready, []
         while len(events) < _MOST_EVENTS:
             try:
@@ -145,7 +145,7 @@ class Pipeline:
         return events
 
     def _round(self, events: Sequence[Outcome], *, propose: bool) -> list[Entry]:
-        """Take what is ready, begin what may be begun, and make all of it durable at once."""
+        """Handle these events, propose more, and make all of it durable at once."""
         with self._archive.writing() as writing:
             self.catch_up()
             for event in events:
@@ -165,7 +165,7 @@ class Pipeline:
             self._report_step("archived", entry.number, name=entry.name)
         return done
 
-    # Taking what is ready
+    # Handling events
 
     def _handle(self, writing: Writing, event: Outcome) -> None:
         """Do what an event asks for."""
@@ -204,7 +204,7 @@ class Pipeline:
         self._after_commit.append(lambda: self._read_answer(ticket))
 
     def _withdraw(self, writing: Writing, ticket: Ticket) -> None:
-        """Nobody was asked, and nothing is owed: without a repair the attempt is as it was, without a question none."""
+        """No request was sent: archive the attempt as it was before the repair, or drop a ticket that has none."""
         if ticket.before is not None and ticket.verdict is not None:
             ticket.pending, ticket.before = ticket.before, None
             self._append(writing, ticket)
@@ -213,7 +213,7 @@ class Pipeline:
         self._after_commit.append(lambda: self._archive.drop(ticket.number))
 
     def _read_answer(self, ticket: Ticket) -> None:
-        """Make a program of an answer, and see to its verdict."""
+        """Apply an answer, and have the program judged."""
         proposal = ticket.pending.proposal
         nothing = nothing_came(proposal.turns[-1]) if proposal.turns else None
         if nothing is not None:
@@ -234,7 +234,7 @@ class Pipeline:
             self._judge_or_reuse(ticket)
 
     def _judge_or_reuse(self, ticket: Ticket) -> None:
-        """Have a program judged, unless it is known: then it has its verdict, or waits for its twin's."""
+        """Have a program judged, unless an equal one is judged (reuse its verdict) or being judged (wait for it)."""
         first = self._judged_before(ticket)
         if first is not None:
             ticket.same_as = first.id
@@ -245,7 +245,7 @@ class Pipeline:
             self._submit(ticket)
 
     def _release_twins(self, ticket: Ticket) -> None:
-        """Have the twins go on that wait for a ticket which is archived, or whose program was given up for a repair."""
+        """Continue the tickets that wait for this one, which is archived or whose program is replaced by a repair."""
         ticket.judging = False
         for other in self._tickets.values():
             if other.waits and other.same_program(ticket):
@@ -253,7 +253,7 @@ class Pipeline:
                 self._after_commit.append(partial(self._judge_or_reuse, other))
 
     def _judged_before(self, ticket: Ticket) -> Entry | None:
-        """The attempt in which this program was judged; None too where its verdict is damaged and cannot be read."""
+        """The attempt in which this program was judged; None also where its verdict is damaged and cannot be read."""
         first = self._archive.known(ticket.program_id, ticket.syntax_hash)
         with contextlib.suppress(ArchiveError):
             if first is not None and first.scored is not None:
@@ -268,7 +268,7 @@ class Pipeline:
         self._pool.submit(job)
 
     def _decide(self, writing: Writing, ticket: Ticket) -> None:
-        """With its verdict, a ticket is archived, or sent to the model or to a judge once more."""
+        """Archive a ticket that has its verdict, or send it back to the model or to a judge."""
         verdict = ticket.verdict
         assert verdict is not None
         if isinstance(verdict, Rejected):
@@ -283,11 +283,11 @@ class Pipeline:
         self._append(writing, ticket)
 
     def _repair_request(self, ticket: Ticket, verdict: Rejected) -> Request | None:
-        """What to ask about a rejected answer; None where it is left at that."""
+        """The request to repair a rejected answer; None where it is archived as it is."""
         request, turns = ticket.pending.request, ticket.pending.proposal.turns
         if self._source is None or request is None or not turns or nothing_came(turns[-1]) is not None:
             return None
-        if ticket.pending.proposal.proposer != LLM_PROPOSER:  # answered from outside, by whoever it was
+        if ticket.pending.proposal.proposer != LLM_PROPOSER:  # it was answered from outside
             return None
         if self._stopping() or self._tally.time_is_up():
             return None
@@ -314,14 +314,14 @@ class Pipeline:
         self._remove_ticket(ticket)
         self._release_twins(ticket)
         self._tally.fold(self._archive.entry(entry.number))
-        self._pool.note(len(entry.confirmations), ours=True)
+        self._pool.count_duels(len(entry.confirmations), ours=True)
         self._done.append(entry)
         self._idle = False
 
-    # Beginning something new
+    # Proposing
 
     def _propose_more(self, writing: Writing) -> None:
-        """Propose while there is room and nothing speaks against it."""
+        """Propose while there is room and no reason to stop."""
         source = self._source
         while source is not None and self._has_room(source) and self._reason_to_stop() is None:
             self._propose(writing, source)
@@ -331,9 +331,9 @@ class Pipeline:
         return len(self._in_flight) < source.in_flight and waiting <= source.waiting
 
     def _reason_to_stop(self) -> str | None:
-        """Why nothing more is begun, as a sentence; None where it is."""
+        """Why nothing more is begun, as a sentence; None where there is no reason."""
         if self._stopping():
-            return "it was asked to stop" if self._stop_seen else "it cannot go on"
+            return "it was asked to stop" if self._stop_seen else "it cannot continue"
         if (reason := self._tally.spent_out(len(self._tickets))) is not None:
             return reason
         if self._calls.refusal is not None:
@@ -347,7 +347,7 @@ class Pipeline:
     def _propose(self, writing: Writing, source: Source) -> None:
         number = writing.ticket()
         self._report_step("proposing", number)
-        open_ = tuple(one.pending.request or one.pending.proposal for one in self._tickets.values())
+        open_ = tuple(ticket.pending.request or ticket.pending.proposal for ticket in self._tickets.values())
         try:
             made = source.propose(self._archive, self._tally.standing, number, open_)
             pending = None if made is None else self._reserve(number, made)
@@ -364,7 +364,7 @@ class Pipeline:
         )
 
     def _reserve(self, number: int, made: Proposal | Request) -> Pending:
-        """What stands under a new ticket. Raises HarnessError for a request that no model can answer."""
+        """The pending record of a new ticket. Raises HarnessError for a request that no model can answer."""
         owner = self._archive.owner
         if isinstance(made, Proposal):
             return Pending(ticket=number, proposal=made, answered=True, owner=owner)
@@ -376,7 +376,7 @@ class Pipeline:
         if not self._calls.begin(ticket.number, request):
             self._ready.append(NotAsked(ticket=ticket.number))
 
-    # The rest
+    # Tickets
 
     def _add_ticket(self, pending: Pending) -> Ticket:
         ticket = self._tickets[pending.ticket] = Ticket(pending)

@@ -1,6 +1,6 @@
-"""What the loop tells a live view.
+"""The steps of a search, as reported to a live view.
 
-Owns: the shape of one such word. Does not know: the loop, or how anything is shown.
+Owns: the shape of one report. Does not know: the search, or how anything is shown.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ Phase = Literal["proposing", "judging", "archived", "ended"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where the loop is.
+    """One step of a search.
 
-    `number` is the ticket until the attempt is archived, then the attempt's. `judging` comes with the phase of that
-    name, as often as the judge says something; `reason` with `ended`. `asked` proposals are in flight, and `waiting`
-    answers of models are being judged or wait for it.
+    `number` is the ticket's until the attempt is archived, then the attempt's. `judging` is set in the phase of that
+    name, each time the judge reports; `reason` in the phase `ended`. `asked` proposals are in flight, and `waiting`
+    answers of models are being judged or wait to be.
     """
 
     phase: Phase

@@ -1,6 +1,6 @@
-"""Where new tickets come from: a proposer, and what it is shown.
+"""The source of new proposals: a proposer and its view of the search.
 
-Owns: the view that a proposal is made from, and the random state of each.
+Owns: the view and the random state of each proposal.
 Does not know: models, judges, what becomes of a proposal.
 """
 
@@ -15,19 +15,19 @@ from harness.select import Selector, Standing
 from harness.types import Proposal, Request
 
 PARENTS = 4
-"""How many parents the rule is asked for: one to change, the others to choose from or to learn from."""
+"""How many parents the selector is asked for: one to change, the others to choose or learn from."""
 LLM_PROPOSER = "llm"
 """The name under which attempts that a model answered are archived."""
 
 
 def attempt_rng(seed: int, ticket: int) -> random.Random:
-    """The random state of one proposal: the same on every machine, and independent of those before it."""
+    """The random state of one proposal: the same on every machine, and independent of earlier proposals."""
     return random.Random(f"{seed}/{ticket}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A proposer, the rule that picks parents for it, and how many of its proposals may be on their way."""
+    """A proposer, the selector of its parents, and how many of its proposals may be under way."""
 
     proposer: Proposer
     selector: Selector
@@ -38,7 +38,7 @@ class Source:
     def propose(
         self, archive: Archive, standing: Standing, ticket: int, open_: tuple[Request | Proposal, ...]
     ) -> Proposal | Request | None:
-        """The proposal of a ticket, beside those that are open. Raises HarnessError."""
+        """The proposal of a ticket, given the open ones; None for none. Raises HarnessError."""
         rng = attempt_rng(self.seed, ticket)
         view = View(
             entries=archive.entries,

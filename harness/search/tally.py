@@ -1,9 +1,9 @@
-"""Where a search stands, folded from the archive's entries as they come.
+"""The standing and the spending of a search, folded from the archive's entries.
 
-Owns: the live standing, what is spent, and whether anything more may be begun. Does not know: tickets, judges, models.
+Owns: the live standing, what is spent, and whether the budget allows more. Does not know: tickets, judges, models.
 
-Entries are folded by number. One that comes late, because another process was slow to write it, has everything folded
-again: the standing is that of the archive's entries at every moment.
+Entries are folded in the order of their numbers. If one arrives late, because another process was slow to write it, all
+are folded again, so that the standing always matches the archive.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Tally:
             self.fold(entry)
 
     def fold(self, entry: Entry) -> None:
-        """Take in an entry of the archive."""
+        """Add an entry of the archive."""
         self._attempts += entry.number > 0
         self._judge_s += entry.seconds
         if entry.number > self._last:
@@ -49,11 +49,11 @@ class Tally:
             self.standing = standing(self._archive.entries, self._objective)
 
     def spent_out(self, in_flight: int) -> str | None:
-        """Why nothing more may be begun beside what is in flight, as a sentence; None where something may."""
+        """Which limit of the budget is reached, counting what is in flight, as a sentence; None while none is."""
         return self._budget.exhausted(self._spent(in_flight))
 
     def time_is_up(self) -> bool:
-        """Whether what was begun may not even go on with another call: out of minutes, past the deadline."""
+        """Whether a limit other than attempts and patience is reached, so that no repair may be asked for either."""
         spent = replace(self._spent(0), attempts=0, since_best=0)
         return self._budget.exhausted(spent) is not None
 

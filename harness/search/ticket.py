@@ -1,7 +1,7 @@
-"""A ticket on its way from a proposal to an attempt.
+"""A ticket: one proposal until it is archived as an attempt.
 
-Owns: what is known of one ticket, what of it a judge is given, and what the archive keeps. Does not know: in which
-order things happen to it (`pipeline`), archives, models.
+Owns: the state of one ticket, the job it gives a judge, and the attempt it becomes. Does not know: the order of its
+steps (`pipeline`), archives, models.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from harness.types import Attempt, Candidate, Confirmation, Pending
 
 @dataclass(slots=True)
 class Ticket:
-    """What came of a ticket so far. `before`: as it was before the repair that is asked for.
+    """The state of a ticket. `before`: its pending record before the repair that was requested.
 
-    `same_as`: the entry whose program this is again. `judging`: a judge has the program, or has judged it and the
-    attempt is not archived. `waits`: another ticket's program is the same, and that one is being judged.
+    `same_as`: the id of the entry with the same program. `judging`: a judge has the program, or has judged it and the
+    attempt is not archived yet. `waits`: another ticket has the same program, and that one is being judged.
     """
 
     pending: Pending
@@ -41,17 +41,17 @@ class Ticket:
 
     @property
     def in_flight(self) -> bool:
-        """Whether it counts as in flight: asked for, or made without asking anybody and not judged yet."""
+        """Whether it counts as in flight: a model is asked, or the proposal needs no model and is not judged yet."""
         return self.pending.request is None or not self.pending.answered
 
     def take_answer(self, pending: Pending) -> None:
-        """Forget what came of the answer before."""
+        """Store an answer, and forget the results of the one before."""
         self.pending, self.before = pending, None
         self.candidate, self.program_id, self.syntax_hash, self.same_as = None, "", "", ""
         self.verdict, self.confirmations = None, ()
 
     def take_candidate(self, candidate: Candidate) -> None:
-        """The answer gave this program."""
+        """Store the program that the answer made."""
         self.candidate = candidate
         self.program_id, self.syntax_hash = program_id(candidate.source), syntax_hash(candidate.source)
 
@@ -62,7 +62,7 @@ class Ticket:
         return self.program_id == other.program_id or (self.syntax_hash != "" and self.syntax_hash == other.syntax_hash)
 
     def job(self, verdict: Scored | None) -> Job:
-        """What a judge is to do: confirm this verdict, or find one."""
+        """The job for a judge: confirm this verdict, or judge the program where it is None."""
         candidate = self.candidate
         assert candidate is not None
         return Job(
@@ -76,7 +76,7 @@ class Ticket:
         )
 
     def attempt(self, number: int) -> Attempt:
-        """What the archive keeps, under this number or a later one."""
+        """The attempt to archive, under this number or a later one."""
         proposal, verdict = self.pending.proposal, self.verdict
         assert verdict is not None
         stage, reason = (verdict.stage, verdict.reason) if isinstance(verdict, Rejected) else ("", "")
@@ -90,7 +90,7 @@ class Ticket:
             confirmations=self.confirmations,
             ticket=self.number,
             title=patch.title(proposal.reply) if refused else ("", ""),
-            # A text that is too long is refused for its length, which is no part of what it means.
+            # A program that is too long is refused for its length, which its syntax tree does not show.
             syntax_hash="" if refused or reason == "too_large" else self.syntax_hash,
             same_as=self.same_as,
         )

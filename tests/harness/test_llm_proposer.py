@@ -337,7 +337,7 @@ class TestRoom:
         assert {asked(proposer, view, seed).kind for seed in range(10)} == {"patch"}
 
     def test_where_nothing_fits_the_error_says_what_to_raise(self) -> None:
-        with pytest.raises(HarnessError, match=r"raise proposer\.context_tokens"):
+        with pytest.raises(HarnessError, match=r"Raise proposer\.context_tokens"):
             only("patch", context_tokens=1000).propose(search().view(), random.Random(0))
 
 

@@ -325,7 +325,7 @@ class TestBudget:
             assert sizes == sorted(sizes)
             assert build(material(kind), FRAME, TEMPLATES, whole) == render(material(kind), FRAME, TEMPLATES)
             with pytest.raises(
-                TooLarge, match=r"at most [\d,]+ tokens .* source of attempt 7 .* raise .*context_tokens"
+                TooLarge, match=r"at most [\d,]+ tokens .* source of attempt 7 .* Raise .*context_tokens"
             ):
                 build(material(kind), FRAME, TEMPLATES, least - 1)
 
@@ -417,7 +417,7 @@ class TestTemplates:
     @pytest.mark.parametrize(
         ("text", "says"),
         [
-            ("one\n{{ parnt.label }}", r"template patch\.j2, line 2: 'parnt' is undefined; defined are .*parent"),
+            ("one\n{{ parnt.label }}", r"template patch\.j2, line 2: 'parnt' is undefined; defined names: .*parent"),
             ("{{ parent.label }}\n\n{{ parent.sorce }}", r"patch\.j2, line 3: .*Shown.* has no attribute 'sorce'"),
             ("{% if x %}", r"template patch\.j2, line 1: .*end of template"),
             ("a\n{{ parent.label | fensed }}", r"patch\.j2, line 2: No filter named 'fensed'"),
@@ -446,7 +446,7 @@ class TestTemplates:
         with pytest.raises(HarnessError, match="expected a folder of prompt templates, found nothing at"):
             read_templates(tmp_path / "missing")
         (tmp_path / "patch.j2").write_bytes(b"ab\xff")
-        with pytest.raises(HarnessError, match=r"patch\.j2: expected UTF-8 text, found a byte that is not at 2"):
+        with pytest.raises(HarnessError, match=r"patch\.j2: expected UTF-8 text, found an invalid byte at offset 2"):
             read_templates(tmp_path)
         with pytest.raises(HarnessError, match="found a file at"):
             read_templates(tmp_path / "patch.j2")
