@@ -86,7 +86,7 @@ class TestWithABandit(ProposerContract):
 
 
 class TestForSomebodyElseToAnswer(ProposerContract):
-    """Without models, as for a person or an agent that is asked."""
+    """Without models, for prompts that are answered from outside."""
 
     def make(self) -> Proposer:
         return only("patch", repairs=1)

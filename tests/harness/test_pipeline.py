@@ -364,7 +364,7 @@ class TestErrors:
 
     def test_request_without_models_says_so(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
-        with pytest.raises(HarnessError, match="none are configured"):
+        with pytest.raises(HarnessError, match="none is configured"):
             list(run(archive, None))
         assert archive.pending() == ()
 
