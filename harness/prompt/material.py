@@ -19,7 +19,7 @@ from harness.types import Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
-    """Facts that the description of a task may state. `identity` is what the task says of itself, its own keys included."""
+    """Facts that the description of a task may state. `identity` is the task's own, with keys of its own."""
 
     name: str
     entry_point: str
