@@ -10,6 +10,7 @@ writers, and removes them.
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import fcntl
 import os
@@ -48,19 +49,11 @@ class Repository:
     """A bare repository. Reading needs no write permission; the first write joins the writers. One thread may write."""
 
     def __init__(self, path: Path) -> None:
-        """Raises GitError if there is no bare repository at `path`, or git cannot use it."""
-        from git import Repo  # here, because GitPython runs the git command when it is imported
-        from git.exc import InvalidGitRepositoryError, NoSuchPathError
-
-        self.path = Path(os.path.abspath(path))  # noqa: PTH100 (as GitPython spells it: without `..`, links unfollowed)
-        try:
-            with _without_git_variables():
-                repo = Repo(str(self.path), odbt=LooseObjectDB, expand_vars=False)
-        except (InvalidGitRepositoryError, NoSuchPathError) as error:
-            raise GitError(f"expected a git repository at {path}, found none") from error
-        if Path(repo.git_dir) != self.path or not repo.bare:
+        """Raises GitError where `path` holds no bare repository, or git cannot use it."""
+        self.path = Path(os.path.abspath(path))  # noqa: PTH100 (without `..`, but with links as they are)
+        if not _is_bare(self.path):
             raise GitError(f"expected a bare git repository at {path}, found one with a work tree")
-        self._repo = repo
+        self._objects = LooseObjectDB(str(self.path / "objects"))
         self._folder = str(self.path)
         self._reader = ObjectReader(self.path)
         self._writers = -1
@@ -138,7 +131,7 @@ class Repository:
     def batch(self) -> Iterator[Batch]:
         """A batch of objects and refs, durable when the block ends. If it raises, unreferenced objects may remain."""
         self.begin_writing()
-        batch = Batch(self._repo.odb)
+        batch = Batch(self._objects)
         try:
             yield batch
             batch.flush()
@@ -253,14 +246,22 @@ class Repository:
         return refs
 
 
-@contextlib.contextmanager
-def _without_git_variables() -> Iterator[None]:
-    """Hides GIT_OBJECT_DIRECTORY and similar, which a git hook sets and GitPython obeys."""
-    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("GIT_")}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)
+def _is_bare(path: Path) -> bool:
+    """Whether the repository at `path` is bare, by its layout and its own config. Raises GitError if none is there.
+
+    GitPython's `Repo` would answer too, but it obeys GIT_DIR, GIT_OBJECT_DIRECTORY and others, as a git hook sets them.
+    """
+    from git.config import GitConfigParser  # here, because GitPython runs the git command when it is imported
+
+    if (path / ".git").exists():
+        return False
+    if not ((path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()):
+        raise GitError(f"expected a git repository at {path}, found none")
+    with GitConfigParser(str(path / "config"), read_only=True, merge_includes=False) as config:
+        try:
+            return bool(config.getboolean("core", "bare"))
+        except (configparser.Error, ValueError):  # no such key, or no such file
+            return False
 
 
 def _ref_content(path: Path | str) -> str | None:
