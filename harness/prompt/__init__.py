@@ -3,12 +3,12 @@
 from harness.prompt.build import TooLarge, build, lighter, size
 from harness.prompt.conversation import further_turn
 from harness.prompt.material import Failure, Frame, Material, Shown, TaskFacts
-from harness.prompt.sample import ASKED, check
+from harness.prompt.sample import PROMPT_KINDS, check
 from harness.prompt.templates import Templates, read_templates
 from harness.prompt.text import data_line, fenced, shortened, tokens
 
 __all__ = [
-    "ASKED",
+    "PROMPT_KINDS",
     "Failure",
     "Frame",
     "Material",

@@ -14,7 +14,7 @@ from harness.prompt.material import Failure, Frame, Material, Shown
 from harness.prompt.templates import Templates
 from harness.types import Kind
 
-ASKED: tuple[Kind, ...] = ("patch", "rewrite", "crossover", "repair")
+PROMPT_KINDS: tuple[Kind, ...] = ("patch", "rewrite", "crossover", "repair")
 """The kinds of proposal that a model is asked for."""
 
 _SHOWN = Shown(
@@ -41,7 +41,7 @@ _FAILURE = Failure(
 
 def check(frame: Frame, templates: Templates) -> None:
     """Render every kind of prompt, with full and with bare material. Raises HarnessError for the first that fails."""
-    for kind in ASKED:
+    for kind in PROMPT_KINDS:
         for material in _samples(kind):
             render(material, frame, templates)
         for stage in ("patch", "run"):

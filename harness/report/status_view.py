@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -18,18 +19,27 @@ from harness.select import Standing, quality, speed
 from harness.text import one_line
 from harness.types import Booked, Entry, Pending
 
-ASKED, CALLING, ANSWERED, LEFT = "asked", "calling", "answered", "left"
+
+class TicketState(StrEnum):
+    """The state of a ticket: where its answer is.
+
+    ASKED: open until `packsmith tell` brings the answer. CALLING: a model is being asked. ANSWERED: the reply is here
+    and not judged yet. LEFT: the process that worked on it is gone, and the next search goes on with it.
+    """
+
+    ASKED = "asked"
+    CALLING = "calling"
+    ANSWERED = "answered"
+    LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """A ticket. `state`: asked = open until somebody tells its answer; calling = a model is being asked; answered = its
-    reply is here and not judged yet; left = whoever worked on it is gone, and the next search goes on with it.
-    """
+    """A ticket that has no attempt yet."""
 
     ticket: int
     kind: str
-    state: str
+    state: TicketState
     model: str
     parents: tuple[int, ...]
     """Numbers of attempts; 0 is the seed program."""
@@ -78,14 +88,21 @@ def status(
 
 
 def _open(pending: Pending, orphaned: bool, numbers: Mapping[str, int]) -> Open:
-    state = LEFT if orphaned else ANSWERED if pending.answered else CALLING if pending.calling else ASKED
     return Open(
         ticket=pending.ticket,
         kind=pending.proposal.kind,
-        state=state,
+        state=_state(pending, orphaned),
         model=pending.request.model if pending.request is not None else pending.proposal.model,
         parents=tuple(numbers.get(parent, 0) for parent in pending.proposal.parents),
     )
+
+
+def _state(pending: Pending, orphaned: bool) -> TicketState:
+    if orphaned:
+        return TicketState.LEFT
+    if pending.answered:
+        return TicketState.ANSWERED
+    return TicketState.CALLING if pending.calling else TicketState.ASKED
 
 
 def record(found: Status) -> dict[str, Any]:
