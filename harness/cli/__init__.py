@@ -1,8 +1,8 @@
-"""The command `packsmith`: the only place that prints, exits and reads the environment.
+"""The command `packsmith`: the only room that prints, exits and reads the environment.
 
-Owns: the list of commands and the one boundary where an error becomes a message and an exit code: 0 done, 1 the user
+Owns: the list of verbs and the one boundary where an error becomes a message and an exit code: 0 done, 1 the user
 can fix it, 2 usage, 3 our bug (its log is saved), 128 + n ended by signal n (130: Ctrl-C). Does not know: what the
-commands do.
+verbs do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import typer
 from typer.exceptions import TyperException
 
 from evaluator import EvaluatorError
-from harness.cli import common
+from harness.cli.console import OutputClosed, emit, messages
+from harness.cli.signals import Interrupted, Interruptible, catch_signals
 from harness.types import HarnessError
 
 DONE, FIXABLE, USAGE, BUG = 0, 1, 2, 3
@@ -27,17 +28,28 @@ DONE, FIXABLE, USAGE, BUG = 0, 1, 2, 3
 
 def build() -> typer.Typer:
     """The command with its subcommands."""
-    from harness.cli import (
+    from harness.cli import judge_verbs
+    from harness.cli.commands import (
+        advise,
+        ask,
+        best,
+        bundle,
+        checkout,
+        diff,
         doctor,
-        driving,
-        exchange_verbs,
-        export_verbs,
-        judge_verbs,
-        lineage_verbs,
+        export,
+        lineage,
+        log,
+        pull,
+        push,
         remeasure,
-        run_verbs,
         search,
-        steering,
+        show,
+        stats,
+        status,
+        stop,
+        tell,
+        verify,
     )
 
     app = typer.Typer(
@@ -54,24 +66,24 @@ def build() -> typer.Typer:
         search.search,
         judge_verbs.evaluate,
         judge_verbs.replay,
-        driving.ask,
-        driving.tell,
-        steering.status,
-        steering.stop,
-        steering.advise,
-        steering.stats,
-        run_verbs.verify,
-        lineage_verbs.log,
-        run_verbs.show,
-        lineage_verbs.diff,
-        lineage_verbs.lineage,
-        run_verbs.best,
+        ask.ask,
+        tell.tell,
+        status.status,
+        stop.stop,
+        advise.advise,
+        stats.stats,
+        verify.verify,
+        log.log,
+        show.show,
+        diff.diff,
+        lineage.lineage,
+        best.best,
         remeasure.remeasure,
-        export_verbs.checkout,
-        export_verbs.export,
-        exchange_verbs.push,
-        exchange_verbs.pull,
-        exchange_verbs.bundle,
+        checkout.checkout,
+        export.export,
+        push.push,
+        pull.pull,
+        bundle.bundle,
         doctor.doctor,
     ):
         app.command()(command)
@@ -80,7 +92,7 @@ def build() -> typer.Typer:
 
 def _version(asked: bool) -> None:
     if asked:
-        common.emit(f"packsmith {metadata.version('packsmith')}")
+        emit(f"packsmith {metadata.version('packsmith')}")
         raise typer.Exit
 
 
@@ -89,29 +101,29 @@ def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     if context.invoked_subcommand is None:
-        common.emit(context.get_help())
+        emit(context.get_help())
         raise typer.Exit(USAGE)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Every error ends here."""
-    console = common.messages()
+    console = messages()
     try:
-        with common.Interruptible():
+        with Interruptible():
             code = build()(args=arguments, prog_name="packsmith", standalone_mode=False)
         return code if isinstance(code, int) else DONE
     except TyperException as error:
         verb = getattr(getattr(error, "ctx", None), "command_path", "packsmith")
         console.print(f"usage: {error.format_message()}\nTry: {verb} --help", style="red", markup=False)
         return USAGE
-    except common.Interrupted as interrupted:
+    except Interrupted as interrupted:
         console.print(": ".join(["interrupted", *getattr(interrupted, "__notes__", ())]), markup=False)
         return 128 + interrupted.signal
     except (HarnessError, EvaluatorError) as error:
         console.print(f"error: {error}", style="red", markup=False)
         return FIXABLE
-    except common.OutputClosed:
-        # The reader of our output is gone: what it did not want is no error.
+    except OutputClosed:
+        # The reader of our output is gone, as with `| head`: not an error.
         _discard_output()
         return DONE
     except OSError as error:
@@ -125,7 +137,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _discard_output() -> None:
-    """What is still buffered cannot be written: keeps the interpreter's last flush quiet."""
+    """Drop what is still buffered, so that the interpreter's last flush raises nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -141,15 +153,15 @@ def _save_log() -> str:
 
 
 def _prepare_streams() -> None:
-    """Have both streams there, and able to take any text: a character that the terminal lacks is shown as `?`."""
+    """Make both streams exist and accept any text: a character that the terminal lacks is shown as `?`."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open as long as we run)
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open until the process ends)
         getattr(sys, name).reconfigure(errors="replace")
 
 
 def main() -> None:
     """The console script."""
     _prepare_streams()
-    common.catch_signals()
+    catch_signals()
     sys.exit(run(sys.argv[1:]))

@@ -17,8 +17,9 @@ import typer
 
 from evaluator import DEFAULT_TASK, TASKS, Judge, JudgeSettings, Task, TimingSettings
 from evaluator.settings import SandboxLevel
-from harness.cli.common import UserError, read_program
+from harness.cli.console import UserError
 from harness.cli.task_options import Given, config_values, given, task_parameters
+from harness.cli.user_files import read_program
 
 _LIMITS, _TIMING = JudgeSettings(), TimingSettings()
 

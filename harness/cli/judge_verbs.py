@@ -14,11 +14,12 @@ import typer
 
 from evaluator import Judge, Rejected, Scored, Task, Verdict
 from harness import patch as patch_format
-from harness.cli import building, common
-from harness.cli.common import UserError
-from harness.cli.driving import ConfigOption
+from harness.cli.console import Json, UserError, emit, emit_text, messages, output
 from harness.cli.judge_options import FromRun, JudgeOptions, check_run, takes_judge_options
 from harness.cli.ladder import climb
+from harness.cli.runs import ConfigOption, open_run
+from harness.cli.user_files import read_program, read_reply, write_program
+from harness.cli.wiring import judge_of
 from harness.report import jsonl, tables
 from harness.report.progress import Waiting
 from harness.types import Candidate
@@ -36,7 +37,7 @@ def evaluate(
         bool, typer.Option("--ladder", help="Also show whether each case tells known programs apart.")
     ] = False,
     details: Annotated[bool, typer.Option("--details", help="Also show every other metric.")] = False,
-    json: common.Json = False,
+    json: Json = False,
 ) -> None:
     """Judge programs: quality and run time on every case.
 
@@ -54,11 +55,10 @@ def evaluate(
     check_run(context, run, config)
     if not programs and not ladder:
         raise typer.BadParameter("expected at least one program, or --ladder", param_hint="PROGRAM")
-    sources = {name: common.read_program(name) for name in programs or ()}
+    sources = {name: read_program(name) for name in programs or ()}
     with ExitStack() as stack:
         if run is not None:
-            opened = stack.enter_context(building.opened(run, config))
-            judge = opened.judge()
+            judge = judge_of(stack.enter_context(open_run(run, config)).config)
         else:
             judge = options.judge(options.build_task())
         _say_notes(judge.task)
@@ -73,22 +73,22 @@ def evaluate(
 def _say_notes(task: Task) -> None:
     """What the task did to its workload without being asked, such as dropping layers without load."""
     for note in task.notes:
-        common.messages().print(f"note: {note}", markup=False)
+        messages().print(f"note: {note}", markup=False)
 
 
 def judge_all(judge: Judge, sources: Mapping[str, str], *, details: bool = False, json: bool = False) -> list[Verdict]:
     """Judge and show programs, each as soon as its verdict is reached."""
     verdicts: list[Verdict] = []
-    console = common.output()
+    console = output()
     for name, source in sources.items():
-        with Waiting(common.messages()) as waiting:
+        with Waiting(messages()) as waiting:
             verdict = judge.evaluate(source, progress=lambda p, name=name, w=waiting: w.judging(name, p))  # type: ignore[misc]
         verdicts.append(verdict)
         if json:
             record = jsonl.verdict_record(
                 verdict, program=name, task=judge.task, device=judge.device, environment=judge.environment()
             )
-            common.emit(jsonl.line(record))
+            emit(jsonl.line(record))
             continue
         console.print(tables.verdict_view(verdict, program=name, task=judge.task))
         if isinstance(verdict, Scored) and details:
@@ -98,7 +98,7 @@ def judge_all(judge: Judge, sources: Mapping[str, str], *, details: bool = False
         environment = scored[-1].environment
         console.print(tables.environment_line(environment, judge.seed), style="dim", markup=False)
         for warning in environment.warnings:
-            common.messages().print(f"warning: {warning}", style="yellow", markup=False)
+            messages().print(f"warning: {warning}", style="yellow", markup=False)
     return verdicts
 
 
@@ -113,7 +113,7 @@ def replay(
     out: Annotated[Path | None, typer.Option("-o", "--output", metavar="OUT", help="Write the result here.")] = None,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Judge the program before and after.")] = False,
     options: JudgeOptions,
-    json: common.Json = False,
+    json: Json = False,
 ) -> None:
     """Apply patches to a program, and judge what they change.
 
@@ -125,17 +125,17 @@ def replay(
     packsmith replay reply.txt --onto mine.py -o child.py
     packsmith replay first.patch second.patch --onto mine.py --evaluate
     """
-    parent = common.read_program(onto)
+    parent = read_program(onto)
     child = parent
     for path in patches:
         child = _apply(path, child, json=json)
     if out is not None:
-        common.write_program(out, child)
+        write_program(out, child)
         if not json:
-            common.output().print(f"wrote {out}", markup=False)
+            output().print(f"wrote {out}", markup=False)
     if not evaluate:
         if out is None and not json:
-            common.emit_text(child)
+            emit_text(child)
         return
     built = options.build_task()
     _say_notes(built)
@@ -143,24 +143,24 @@ def replay(
         names = (onto, str(out) if out is not None else f"{onto} patched")
         before, after = judge_all(judge, dict(zip(names, (parent, child), strict=True)), json=json)
     if isinstance(before, Scored) and isinstance(after, Scored) and not json:
-        common.output().print(tables.change_table(before, after, task=built))
+        output().print(tables.change_table(before, after, task=built))
     if isinstance(after, Rejected) or isinstance(before, Rejected):
         raise typer.Exit(1)
 
 
 def _apply(path: str, source: str, *, json: bool) -> str:
     try:
-        candidate: Candidate = patch_format.apply_reply(common.read_reply(path), source)
+        candidate: Candidate = patch_format.apply_reply(read_reply(path), source)
     except patch_format.PatchError as error:
         if json:
-            common.emit(jsonl.line({"patch": path, "applied": False, "reason": error.reason, "detail": error.detail}))
+            emit(jsonl.line({"patch": path, "applied": False, "reason": error.reason, "detail": error.detail}))
         raise UserError(f"{path}: refused ({error.reason})\n{error.detail}") from None
     if json:
         record = {"patch": path, "applied": True, "name": candidate.name, "tiers": list(candidate.tiers)}
-        common.emit(jsonl.line({**record, "warnings": list(candidate.warnings)}))
+        emit(jsonl.line({**record, "warnings": list(candidate.warnings)}))
     else:
         blocks = "block" if len(candidate.tiers) == 1 else "blocks"
-        console = common.messages()
+        console = messages()
         name, tiers = candidate.name or "unnamed", ", ".join(candidate.tiers)
         console.print(f"{path}: {name}: {len(candidate.tiers)} {blocks} applied ({tiers})", markup=False)
         for warning in candidate.warnings:

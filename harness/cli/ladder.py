@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluator import CaseQuality, Judge, Ladder, Rejected
-from harness.cli import common
-from harness.cli.common import UserError
+from harness.cli.console import UserError, emit, messages, output
+from harness.cli.user_files import read_program
 from harness.report import jsonl, tables
 from harness.report.progress import Waiting
 
@@ -27,11 +27,11 @@ def told_apart(rungs: Sequence[CaseQuality], ladder: Ladder) -> bool:
 def _rungs(judge: Judge, ladder: Ladder) -> dict[str, tuple[CaseQuality, ...]]:
     """The quality of each program on every case, by the program's name. Raises UserError where one is rejected."""
     rungs: dict[str, tuple[CaseQuality, ...]] = {}
-    with Waiting(common.messages()) as waiting:
+    with Waiting(messages()) as waiting:
         for program in ladder.programs:
             name = Path(program).name
             waiting.say(f"ladder: {name}")
-            qualities = judge.qualify(common.read_program(program))
+            qualities = judge.qualify(read_program(program))
             if isinstance(qualities, Rejected):
                 raise UserError(f"--ladder: {name} was rejected at {qualities.stage}: {qualities.detail}")
             rungs[name.removesuffix(".py")] = qualities
@@ -55,6 +55,6 @@ def climb(judge: Judge, *, json: bool) -> None:
             name: [jsonl.quality_record(quality, task.quality_key) for quality in qualities]
             for name, qualities in rungs.items()
         }
-        common.emit(jsonl.line(record))
+        emit(jsonl.line(record))
     else:
-        common.output().print(tables.ladder_table(rungs, separated, ladder))
+        output().print(tables.ladder_table(rungs, separated, ladder))

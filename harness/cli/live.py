@@ -1,4 +1,4 @@
-"""What a search shows while it goes on: a line an attempt on standard output, a status line on standard error.
+"""What a search shows while it works: a line for each attempt on standard output, a status line on standard error.
 
 Owns: these lines. Does not know: how the loop works.
 """
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from evaluator import Judge
 from harness.archive import Archive
-from harness.cli import common
+from harness.cli.console import emit
 from harness.config import Config
 from harness.llm.ledger import Ledger
 from harness.report import attempts, jsonl
@@ -22,7 +22,7 @@ from harness.types import Entry
 
 
 class View:
-    """The live view of a search. `ended` says why it ended, once it has."""
+    """The live view of a search. `ended` says why the search ended; "" while it works."""
 
     def __init__(self, console: Console, notices: Console, judge: Judge, ledger: Ledger, *, json: bool) -> None:
         self._console, self._notices, self._judge, self._ledger, self._json = console, notices, judge, ledger, json
@@ -33,13 +33,13 @@ class View:
         self._waiting.__enter__()
         return self
 
-    def begin(self, settings: Config, folder: Path, last: int) -> None:
-        """Say what is searched for, and head the rows to come."""
-        going_on = f", going on after attempt {last}" if last >= 0 else ""
-        start = f"{self._judge.task.name} on {self._judge.device} from {settings.program.path.name}"
+    def begin(self, config: Config, folder: Path, last: int) -> None:
+        """Print what is searched for, and the heading of the rows."""
+        going_on = f", continuing after attempt {last}" if last >= 0 else ""
+        start = f"{self._judge.task.name} on {self._judge.device} from {config.program.path.name}"
         with self._waiting.aside():
             self._notices.print(f"{start}, archived in {folder}{going_on}", markup=False)
-            self._notices.print(attempts.legend(settings.reference.path.name), style="dim", markup=False)
+            self._notices.print(attempts.legend(config.reference.path.name), style="dim", markup=False)
             self._console.print(attempts.heading(self._judge.task), style="bold", markup=False)
 
     def __exit__(self, *error: object) -> None:
@@ -59,7 +59,7 @@ class View:
             self._waiting.say(f"{_named(step)}: {step.phase}")
 
     def _money(self, step: Progress) -> str:
-        """What calls of models have cost, what is left, and how many are under way."""
+        """What calls of models have cost, what is left, and how many are in flight."""
         spent = self._ledger.spent
         return spending(
             usd=spent.usd,
@@ -70,10 +70,10 @@ class View:
         )
 
     def show(self, entry: Entry, archive: Archive) -> None:
-        """Print an attempt that is archived."""
+        """Print an archived attempt."""
         with self._waiting.aside():
             if self._json:
-                common.emit(jsonl.line(jsonl.entry_record(entry, task=self._judge.task, device=self._judge.device)))
+                emit(jsonl.line(jsonl.entry_record(entry, task=self._judge.task, device=self._judge.device)))
             else:
                 self._console.print(attempts.row(entry, archive.find, self._console.width))
 

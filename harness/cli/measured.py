@@ -1,6 +1,6 @@
 """The measurements of an attempt, as `remeasure` and `show` list them.
 
-Owns: gathering them from an archive. Does not know: how they came about, how they are laid out.
+Owns: gathering them from an archive. Does not know: how they are taken, how they are laid out.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.archive import Archive
-from harness.cli import common
+from harness.cli.console import warn
 from harness.readings.comparable import Group, groups, members
 from harness.text import one_line
 from harness.types import Entry, Measurement
@@ -17,17 +17,17 @@ _LINE = 400
 
 
 def noted(archive: Archive, entry: Entry) -> tuple[Measurement, ...]:
-    """The measurements noted on an attempt, after a warning of what cannot be read of them."""
+    """The measurements noted on an attempt; warns of those that cannot be read."""
     note = archive.measurements.on(entry.id)
     if damage := note.damage(f"attempt {entry.number}"):
-        common.messages().print(f"warning: {one_line(damage, _LINE)}", style="yellow", markup=False)
+        warn(one_line(damage, _LINE))
     return note.measurements
 
 
 def grouped(
     archive: Archive, entry: Entry, before: Sequence[Measurement], now: Sequence[Measurement] = ()
 ) -> tuple[Group, ...]:
-    """All measurements of an attempt, in groups that compare; its own first."""
+    """All measurements of an attempt, in groups of equal conditions; its own first."""
     seed_entry = next(iter(archive.entries), entry)
     place = seed_entry.scored.environment if seed_entry.scored is not None else None
     return groups(members(entry, int(archive.config["seed"]), place, before, now))

@@ -1,4 +1,4 @@
-"""`packsmith search --dry-run`: what a search would do, what it may cost, and what is missing for it.
+"""`packsmith search --dry-run`: what a search would do, what it may cost, and what it still needs.
 
 Owns: the plan, as lines and as JSON. Does not know: how any of it is done. Nothing is called, judged or archived.
 """
@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.archive import Archive
-from harness.cli import common
+from harness.cli.console import emit, output
+from harness.cli.runs import is_run
 from harness.config import Config
 from harness.config.models import addressed
 from harness.llm.model import Model, bound
 from harness.prompt import Frame, Material, Shown, TaskFacts, Templates, build, read_templates
 from harness.prompt.text import BYTES_A_TOKEN
+from harness.proposers import LLM_PROPOSER
 from harness.report import jsonl
 from harness.types import Message, Request
 
@@ -32,58 +33,58 @@ BUDGETS = {
 }
 
 
-def show(settings: Config, folder: Path, *, json: bool) -> None:
+def show(config: Config, folder: Path, *, json: bool) -> None:
     """Print the plan of a search."""
-    plan = facts(settings, folder, os.environ)
+    plan = facts(config, folder, os.environ)
     if json:
-        common.emit(jsonl.line(plan))
+        emit(jsonl.line(plan))
         return
-    console = common.output()
+    console = output()
     for name, text in _lines(plan):
         console.print(f"{name:<11} {text}", markup=False)
 
 
-def facts(settings: Config, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+def facts(config: Config, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """The plan as JSON values."""
-    section = settings.settings
-    asks = settings.kind == "llm"
-    models = [_model(model, settings, environment) for model in addressed(settings.models, environment)] if asks else []
+    section = config.raw
+    asks = config.kind == LLM_PROPOSER
+    models = [_model(model, config, environment) for model in addressed(config.models, environment)] if asks else []
     limits = section.budget.model_dump(mode="json")
     return {
-        "config": settings.name,
-        "task": settings.task.name,
-        "cases": len(settings.task.cases(settings.seed)),
-        "program": settings.program.path.name,
-        "device": settings.device,
+        "config": config.name,
+        "task": config.task.name,
+        "cases": len(config.task.cases(config.seed)),
+        "program": config.program.path.name,
+        "device": config.device,
         "run": str(folder),
-        "goes_on": Archive.exists(folder),
-        "proposer": settings.kind,
+        "goes_on": is_run(folder),
+        "proposer": config.kind,
         "shares": section.proposer.shares.model_dump() if asks else {},
         "repairs": section.proposer.repairs if asks else 0,
         "choice": section.proposer.choice if asks else None,
         "in_flight": section.search.in_flight,
         "budget": {name: limit for name, limit in limits.items() if limit is not None},
-        "prompt": _prompt(settings) if asks else None,
+        "prompt": _prompt(config) if asks else None,
         "models": models,
-        "worst_case": _worst_case(settings, models) if asks else None,
+        "worst_case": _worst_case(config, models) if asks else None,
     }
 
 
-def _prompt(settings: Config) -> dict[str, int]:
-    """How large prompts may be, and how large the first one is, but for what judging the seed program adds to it."""
-    shown = Shown(label="attempt 0", name="seed", description="", text=settings.program.text())
-    frame = Frame(task=TaskFacts.of(settings.task), limits=settings.judge)
-    templates = Templates(read_templates(settings.prompts))
-    most = settings.settings.proposer.context_tokens
+def _prompt(config: Config) -> dict[str, int]:
+    """The limit on prompts, and the size of the first one, without the seed program's scores."""
+    shown = Shown(label="attempt 0", name="seed", description="", text=config.program.text())
+    frame = Frame(task=TaskFacts.of(config.task), limits=config.judge)
+    templates = Templates(read_templates(config.prompts))
+    most = config.raw.proposer.context_tokens
     messages = build(Material(kind="patch", goal="", parent=shown), frame, templates, most)
     return {"most_tokens": most, "first_bytes": sum(len(message.text.encode()) for message in messages)}
 
 
-def _model(model: Model, settings: Config, environment: Mapping[str, str]) -> dict[str, Any]:
-    section = next(one for one in settings.settings.models if one.name == model.name)
-    context = section.context_tokens or settings.settings.proposer.context_tokens
-    # The largest conversation: a prompt, and for each repair an answer and what was wrong with it.
-    turns = 2 + 2 * settings.settings.proposer.repairs
+def _model(model: Model, config: Config, environment: Mapping[str, str]) -> dict[str, Any]:
+    section = next(section for section in config.raw.models if section.name == model.name)
+    context = section.context_tokens or config.raw.proposer.context_tokens
+    # The largest conversation: a prompt, and for each repair an answer and its error.
+    turns = 2 + 2 * config.raw.proposer.repairs
     texts = [Message(role="user", text="x" * (context * BYTES_A_TOKEN)), *[Message(role="user", text="")] * (turns - 1)]
     most = bound(model, Request(kind="patch", parents=("",), model=model.name, messages=tuple(texts)))
     return {
@@ -102,12 +103,12 @@ def _model(model: Model, settings: Config, environment: Mapping[str, str]) -> di
     }
 
 
-def _worst_case(settings: Config, models: list[dict[str, Any]]) -> dict[str, Any]:
-    """The most that a whole run may take; None where nothing limits it. Every try counted at the most it may cost."""
-    budget = settings.settings.budget
+def _worst_case(config: Config, models: list[dict[str, Any]]) -> dict[str, Any]:
+    """The most that a whole run may take, if every try costs its maximum; None where nothing limits it."""
+    budget = config.raw.budget
     proposals = budget.attempts
     tries = max(model["tries"] for model in models)
-    calls = None if proposals is None else proposals * (1 + settings.settings.proposer.repairs) * tries
+    calls = None if proposals is None else proposals * (1 + config.raw.proposer.repairs) * tries
     calls = min((limit for limit in (calls, budget.calls) if limit is not None), default=None)
 
     def most(each: str, limit: float | None) -> float | None:

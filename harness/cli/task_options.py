@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from evaluator import TASKS, TaskKind, TaskOption
-from harness.cli.common import UserError
+from harness.cli.console import UserError
 
 Given = Mapping[str, Any]
 """What was given on the command line, by flag: a text, or a list of texts where the option may be repeated."""

@@ -4,13 +4,12 @@
 puts them together.
 """
 
-from harness.config.config import ASKED, Config, difference, load, scoring_part
+from harness.config.config import Config, difference, load
 from harness.config.document import ConfigError
 from harness.config.files import File, find_all
 from harness.config.stored import REFERENCE, restored, stored_objective
 
 __all__ = [
-    "ASKED",
     "REFERENCE",
     "Config",
     "ConfigError",
@@ -19,6 +18,5 @@ __all__ = [
     "find_all",
     "load",
     "restored",
-    "scoring_part",
     "stored_objective",
 ]

@@ -29,12 +29,10 @@ from harness.config.schema import ObjectiveSection, Settings, unsupported
 from harness.llm.bandit import BanditSettings
 from harness.llm.model import Model
 from harness.prompt import read_templates
-from harness.proposers import PROPOSERS, PatchText, ProposerOptions, Shares
+from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER, PROPOSERS, PatchText, ProposerOptions, Shares
 from harness.search.budget import Budget
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
 
-ASKED = "ask"
-"""The kind of proposer that is none: proposals come from outside."""
 SCORING_KEYS = (
     "task.identity",
     "program",
@@ -55,7 +53,8 @@ class Config:
     """A config whose keys are known, whose values fit and whose files exist. `name` is what the user called it."""
 
     name: str
-    settings: Settings
+    raw: Settings
+    """The keys and values, as the schema read them."""
     task: Task
     program: File
     reference: File
@@ -69,24 +68,24 @@ class Config:
     @property
     def kind(self) -> str:
         """The proposer's, as in `PROPOSERS`."""
-        return self.settings.proposer.kind
+        return self.raw.proposer.kind
 
     @property
     def device(self) -> str:
-        return self.settings.device
+        return self.raw.device
 
     @property
     def seed(self) -> int:
-        return self.settings.seed
+        return self.raw.seed
 
     @property
     def run(self) -> Path:
         """The archive's folder, relative to the working folder; `runs/<name of the config>` where none is given."""
-        return Path(self.settings.run or f"runs/{Path(self.name).stem}")
+        return Path(self.raw.run or f"runs/{Path(self.name).stem}")
 
     @property
     def judge(self) -> JudgeSettings:
-        section = self.settings.judge
+        section = self.raw.judge
         return JudgeSettings(
             timeout_s=section.timeout_s,
             load_timeout_s=section.load_timeout_s,
@@ -99,7 +98,7 @@ class Config:
 
     @property
     def budget(self) -> Budget:
-        section = self.settings.budget
+        section = self.raw.budget
         return Budget(
             attempts=section.attempts,
             minutes=section.minutes,
@@ -113,16 +112,16 @@ class Config:
 
     @property
     def objective(self) -> Objective:
-        return objective_of(self.settings.objective)
+        return objective_of(self.raw.objective)
 
     @property
     def proposer_options(self) -> ProposerOptions:
         """What `PROPOSERS[config.kind]` is built from, but for the recording of a replay."""
-        section = self.settings.proposer
+        section = self.raw.proposer
         bandit = BanditSettings(**section.bandit.model_dump()) if section.choice == "bandit" else None
         return ProposerOptions(
             patches=tuple(PatchText(name=file.name, text=file.text()) for file in self.patches),
-            models=model_settings.contenders(self.settings),
+            models=model_settings.contenders(self.raw),
             bandit=bandit,
             shares=Shares(**section.shares.model_dump()),
             repairs=section.repairs,
@@ -137,13 +136,13 @@ class Config:
     @property
     def models(self) -> tuple[Model, ...]:
         """The models, without addresses from the environment and without keys; for these see `keyed`."""
-        return model_settings.configured(self.settings)
+        return model_settings.configured(self.raw)
 
     def resolved(self) -> dict[str, Any]:
         """Everything the config says, defaults included, as JSON values; files by name and content, nothing of this
         machine.
         """
-        tree: dict[str, Any] = self.settings.model_dump(mode="json", exclude={"run"}, by_alias=True)
+        tree: dict[str, Any] = self.raw.model_dump(mode="json", exclude={"run"}, by_alias=True)
         for key in ("prompts", "from"):
             written = tree["proposer"][key]
             if written is not None and Path(written).is_absolute():
@@ -152,16 +151,12 @@ class Config:
         tree["judge"]["reference"] = self.reference.identity()
         tree["proposer"]["patches"] = [file.identity() for file in self.patches]
         tree["task"] = {
-            "name": self.settings.task.name,
-            "options": self.settings.task.options,
+            "name": self.raw.task.name,
+            "options": self.raw.task.options,
             "traces": [file.identity() for file in self.traces],
             "identity": dict(self.task.identity()),
         }
         return tree
-
-    def scoring(self) -> dict[str, Any]:
-        """The part of `resolved()` that affects scores: a run can only be continued under the same."""
-        return scoring_part(self.resolved())
 
 
 def objective_of(section: ObjectiveSection) -> Objective:
@@ -178,7 +173,7 @@ def objective_of(section: ObjectiveSection) -> Objective:
     return QualityLimit(within=section.within if section.within else 0.0)
 
 
-def scoring_part(resolved: Mapping[str, Any]) -> dict[str, Any]:
+def _scoring_part(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a resolved config that affect scores, as a tree of the same form."""
     part: dict[str, Any] = {}
     for path in SCORING_KEYS:
@@ -223,7 +218,7 @@ def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """
     return [
         f"{path.replace('task.identity.', 'task.', 1)}: {_shown(mine)} in the run, {_shown(yours)} in the config"
-        for path, mine, yours in _differing(scoring_part(stored), scoring_part(new), ())
+        for path, mine, yours in _differing(_scoring_part(stored), _scoring_part(new), ())
     ]
 
 
@@ -260,7 +255,7 @@ def _with_kind(document: Document) -> Document:
     laid_over = any(path.startswith("models") for path, origin in document.origins.items() if origin.startswith("-s "))
     if "kind" in proposer and (not laid_over or document.where(("proposer", "kind")).startswith("-s ")):
         return document
-    tree = {**document.tree, "proposer": {**proposer, "kind": "llm"}}
+    tree = {**document.tree, "proposer": {**proposer, "kind": LLM_PROPOSER}}
     return Document(name=document.name, tree=tree, origins=document.origins)
 
 
@@ -273,9 +268,9 @@ def _settings(document: Document) -> Settings:
         raise ConfigError(f"{document.name}: {error}") from error
     lines = [
         f"{document.where(steps)}: {key_path(steps)}: not supported in this version; {advice}"
-        for steps, advice in unsupported(settings, (*PROPOSERS, ASKED))
+        for steps, advice in unsupported(settings, (*PROPOSERS, EXTERNAL_PROPOSER))
     ]
-    if settings.proposer.kind not in ("llm", ASKED) and not settings.budget.ends:
+    if settings.proposer.kind not in (LLM_PROPOSER, EXTERNAL_PROPOSER) and not settings.budget.ends:
         lines.append(
             f"{document.where(('budget',))}: budget: usd, tokens and calls limit calls of models, which a proposer of "
             f"kind {settings.proposer.kind} does not make: add another limit, for example attempts: 200"
@@ -287,7 +282,7 @@ def _settings(document: Document) -> Settings:
         )
     if lines:
         raise ConfigError("\n".join(lines))
-    if settings.proposer.kind == "llm":
+    if settings.proposer.kind == LLM_PROPOSER:
         model_settings.check(settings, document)
     return settings
 
@@ -344,7 +339,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     task = _task(settings, traces, document)
     return Config(
         name=name,
-        settings=settings,
+        raw=settings,
         task=task,
         program=found(settings.program, "program"),
         reference=found(settings.judge.reference or task.reference, "judge", "reference"),

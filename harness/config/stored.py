@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.config.config import ASKED, Config, difference, load, objective_of
+from harness.config.config import Config, difference, load, objective_of
 from harness.config.document import ConfigError
 from harness.config.schema import ObjectiveSection
+from harness.proposers import EXTERNAL_PROPOSER
 from harness.select import Objective
 
 REFERENCE = "reference.py"
@@ -48,7 +49,7 @@ def restored(resolved: Mapping[str, Any], *, program: str, reference: str | None
     tree["task"] = {"name": resolved["task"]["name"], **resolved["task"]["options"]}
     tree["program"] = _write(folder / "program", resolved["program"]["file"], program)
     tree["judge"]["reference"] = _write(folder / "reference", resolved["judge"]["reference"]["file"], reference)
-    tree["proposer"] |= {"kind": ASKED, "patches": [], "prompts": None, "from": None}
+    tree["proposer"] |= {"kind": EXTERNAL_PROPOSER, "patches": [], "prompts": None, "from": None}
     tree["models"] = []
     path = folder / "config.yaml"
     path.write_text(json.dumps(tree))

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from harness.proposers import catalogue, llm, replay
 from harness.proposers.base import (
+    EXTERNAL_PROPOSER,
+    LLM_PROPOSER,
     Contender,
     PatchText,
     Proposer,
@@ -22,6 +24,8 @@ PROPOSERS: Mapping[str, Callable[[ProposerOptions], Proposer]] = MappingProxyTyp
 )
 
 __all__ = [
+    "EXTERNAL_PROPOSER",
+    "LLM_PROPOSER",
     "PROPOSERS",
     "Contender",
     "PatchText",

@@ -18,6 +18,9 @@ from harness.llm.bandit import BanditSettings
 from harness.select import Standing
 from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
 
+EXTERNAL_PROPOSER, LLM_PROPOSER = "ask", "llm"
+"""Two kinds of proposer that a search treats apart: `packsmith ask` and `tell`, and models behind endpoints."""
+
 
 def _no_reply(entry_id: str) -> str:
     return ""

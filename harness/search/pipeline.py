@@ -32,11 +32,12 @@ from harness import patch
 from harness.archive import Archive, ArchiveError
 from harness.archive.writing import Writing
 from harness.patch import PatchError
+from harness.proposers import LLM_PROPOSER
 from harness.search.calls import Calls, Models
 from harness.search.events import Answered, Event, Judged, JudgeFailed, JudgeProgress, NotAsked, Outcome, Retry
 from harness.search.judging import Judge, JudgePool, owes_duel
 from harness.search.progress import Phase, Progress, Report
-from harness.search.source import LLM_PROPOSER, Source
+from harness.search.source import Source
 from harness.search.tally import Tally
 from harness.search.ticket import Ticket
 from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, with_refusal

@@ -16,8 +16,6 @@ from harness.types import Proposal, Request
 
 PARENTS = 4
 """How many parents the selector is asked for: one to change, the others to choose or learn from."""
-LLM_PROPOSER = "llm"
-"""The name under which attempts that a model answered are archived."""
 
 
 def attempt_rng(seed: int, ticket: int) -> random.Random:

@@ -16,7 +16,8 @@ import pytest
 
 from evaluator import Rejected, Verdict
 from harness.archive import Archive
-from harness.cli import building, run
+from harness.cli import run
+from harness.cli.runs import begin_run
 from harness.config import load
 from harness.patch import apply_reply
 from harness.types import Attempt, Kind, Proposal
@@ -70,7 +71,8 @@ def attempt(
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of eight attempts of every kind, a hostile name among them; its champion is attempt 4."""
     folder = write_workshop(tmp_path_factory.mktemp("history"))
-    with building.begun(folder / "run", load(str(folder / "tiny.yaml"))) as archive:
+    with begin_run(folder / "run", load(str(folder / "tiny.yaml"))) as opened:
+        archive = opened.archive
         seed = archive.append(seed_attempt(archive)).id
         careful = patch("careful", "Better.", "PLACED_WELL = 4\n", "PLACED_WELL = 8\n")
         one = archive.append(attempt(archive, [seed], careful, verdict=scored(0.6, 1.01))).id

@@ -77,7 +77,7 @@ def test_a_search_in_two_steps_is_the_search_in_one(searched: Searched, cli: Cli
     for attempts in (1, 3):
         done = cli("search", "tiny.yaml", "-s", f"budget.attempts={attempts}", "--run", "run")
         assert done.code == 0, done.err
-    assert "going on after attempt 1" in done.err
+    assert "continuing after attempt 1" in done.err
     records = log(cli, cli.cwd / "run")
     assert len(records) == 4 and outline(records)[:4] == outline(log(cli, searched.run))[:4]
 
@@ -120,7 +120,7 @@ def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(cli: Cli) -> None
     assert [record["id"] for record in printed] == [record["id"] for record in archived][: len(printed)]
     [line] = err.splitlines()
     made = len(archived) - 1
-    assert line == f"interrupted: everything so far (attempts: {made}) is in run; the same command goes on from there"
+    assert line == f"interrupted: everything so far (attempts: {made}) is in run; the same command continues from there"
     again = cli("search", "tiny.yaml", "--run", "run", *QUICKLY, "-s", f"budget.attempts={made + 2}")
     assert again.code == 0, again.err
     assert len(log(cli, cli.cwd / "run")) == made + 3

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from harness.cli.common import UserError
 
 from evaluator import DEFAULT_TASK, TASKS
 from harness.cli import judge_verbs
-from harness.cli.common import UserError
 from harness.cli.judge_options import takes_judge_options
 from harness.cli.task_options import config_values, given, task_parameters
 from tests.evaluator.tasks.toy import KIND

@@ -47,8 +47,8 @@ class TestShipped:
     def test_loads_and_what_it_names_is_there(self, path: Path) -> None:
         config = load(path, NAMED.get(path.name, ()))
         assert config.program.text() and config.reference.text()
-        assert config.settings.search.rule in SELECTORS
-        assert PROPOSERS[config.settings.proposer.kind](config.proposer_options)
+        assert config.raw.search.rule in SELECTORS
+        assert PROPOSERS[config.raw.proposer.kind](config.proposer_options)
         assert config.task.cases(config.seed)
         json.dumps(config.resolved())
 
@@ -74,7 +74,7 @@ class TestValues:
         assert config.budget == Budget(attempts=3)
         assert config.reference.path == shipped("programs/eplb/vectorised_greedy.py")
         assert {file.path.parent for file in config.patches} == {shipped("programs/eplb/patches")}
-        assert config.settings.search.rule == "front"
+        assert config.raw.search.rule == "front"
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -402,11 +402,6 @@ class TestResolved:
         resolved = loaded(tmp_path, MINIMAL).resolved()
         assert json.loads(json.dumps(resolved)) == resolved
 
-    def test_scoring_is_part_of_it(self, tmp_path: Path) -> None:
-        config = loaded(tmp_path, MINIMAL)
-        assert config.scoring()["judge"]["timeout_s"] == config.resolved()["judge"]["timeout_s"]
-        assert "budget" not in config.scoring()
-
 
 class TestDifference:
     def between(self, folder: Path, *overrides: str) -> list[str]:
@@ -453,10 +448,6 @@ class TestDifference:
     def test_reference_is_compared_by_content(self, tmp_path: Path) -> None:
         [line] = self.between(tmp_path, "judge.reference=programs/eplb/snake.py")
         assert line.startswith("judge.reference: programs/eplb/vectorised_greedy.py")
-
-    def test_scoring_parts_compare_as_whole_configs_do(self, tmp_path: Path) -> None:
-        one, two = loaded(tmp_path, MINIMAL), loaded(tmp_path, MINIMAL, "seed=3")
-        assert difference(one.scoring(), two.scoring()) == difference(one.resolved(), two.resolved())
 
 
 def test_programs_that_return_plans_alone_are_timed_against_one_that_does(tmp_path: Path) -> None:

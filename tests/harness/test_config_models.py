@@ -169,7 +169,7 @@ proposer:
         assert (left.usd, left.tokens, left.calls) == (2.0, 3, 4)
 
     def test_several_in_flight_and_several_judges(self, tmp_path: Path) -> None:
-        section = loaded(tmp_path, MINIMAL + MODEL + "search: {in_flight: 256}\nexecutor: {workers: 4}\n").settings
+        section = loaded(tmp_path, MINIMAL + MODEL + "search: {in_flight: 256}\nexecutor: {workers: 4}\n").raw
         assert (section.search.in_flight, section.executor.workers) == (256, 4)
 
     def test_resolved_config_goes_through_json_and_back(self, tmp_path: Path) -> None:
@@ -343,6 +343,6 @@ class TestEndpoints:
         config = loaded(tmp_path, MINIMAL + "models:\n" + text)
         assert yaml.safe_load(text)[0]["name"] == config.models[0].name
         environment = {model.key_env: KEY for model in config.models if model.key_env}
-        [model] = keyed(configured(config.settings), environment)
+        [model] = keyed(configured(config.raw), environment)
         assert model.sent_limit_key == ("max_completion_tokens" if model.azure else "max_tokens")
         assert bool(model.key.reveal()) == ("localhost" not in model.base_url or "4000" in model.base_url)

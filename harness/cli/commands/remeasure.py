@@ -1,6 +1,6 @@
 """`packsmith remeasure`: archived programs judged again.
 
-Owns: this command. Does not know: how notes are kept, which measurements compare.
+Owns: this verb. Does not know: how notes are kept, which measurements compare.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import typer
 
 from evaluator import Judge, Rejected, Scored
 from harness.archive import Archive
-from harness.cli import building, common, measured
-from harness.cli.building import OpenRun
-from harness.cli.common import UserError
-from harness.cli.driving import ConfigOption
-from harness.cli.run_verbs import Run
+from harness.cli import measured
+from harness.cli.console import Json, UserError, emit, messages, output, warn
+from harness.cli.runs import ConfigOption, OpenRun, RunFolder, open_run
+from harness.cli.signals import Interruptible
+from harness.cli.wiring import judge_of
 from harness.report import jsonl, measurements_view
 from harness.report.progress import Waiting
 from harness.text import one_line
@@ -27,34 +27,35 @@ _LINE = 400
 
 
 def remeasure(
-    run: Run,
-    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Attempts: numbers, commits, or best.")],
+    run: RunFolder,
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Attempts: numbers, commits, best or seed.")],
     device: Annotated[
-        str | None, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N; else the run's.")
+        str | None, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N; by default the run's.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Judge on other loads: shown apart, never averaged in.")
+        int | None, typer.Option("--seed", min=0, help="Judge on other loads: shown separately, never pooled.")
     ] = None,
-    times: Annotated[int, typer.Option("--times", metavar="K", min=1, help="Measure each so often.")] = 1,
+    times: Annotated[int, typer.Option("--times", metavar="K", min=1, help="How often to measure each attempt.")] = 1,
     config: ConfigOption = None,
-    json: common.Json = False,
+    json: Json = False,
 ) -> None:
-    """Judge archived programs again, and note it on their commits.
+    """Judge archived programs again, and note the results.
 
-    The run itself does not change: a measurement is a git note, and what the search decided stays decided. Those taken
-    under the same conditions (hardware, driver, torch, task, seed) give a joint figure, which is surer than each of
-    them; others stand apart, with what differs. Exit code 1 when a program was rejected.
+    Use it to confirm a result, or to measure on another machine. A measurement is a git note: the attempts and the
+    decisions of the search do not change. Measurements under the same conditions (hardware, driver, torch, task, seed)
+    are pooled into one figure with a narrower interval; others are shown separately, with what differs. Exit code 1
+    when a program was rejected.
 
     \b
     Examples:
-    packsmith remeasure runs/my best --times 3
-    packsmith remeasure runs/my 12 40 --device cuda:1
-    git -C runs/my log --notes=measurements best
+    packsmith remeasure runs/mine best --times 3
+    packsmith remeasure runs/mine 12 40 --device cuda:1
+    git -C runs/mine log --notes=measurements best
     """
-    with building.opened(run, config) as opened:
-        chosen = _chosen(opened.archive, ids)
+    with open_run(run, config) as opened:
+        chosen = _chosen(opened, ids)
         opened.archive.measurements.begin()
-        seed = opened.settings.seed if seed is None else seed
+        seed = opened.config.seed if seed is None else seed
         taken: dict[str, list[Measurement]] = {entry.id: [] for entry in chosen}
         before = {entry.id: measured.noted(opened.archive, entry) for entry in chosen}
 
@@ -63,11 +64,11 @@ def remeasure(
             return f"{count} measurement{'s' * (count != 1)} noted before it stay{'s' * (count == 1)}"
 
         with (
-            common.Interruptible(safe),
-            building.judge_of(opened.settings, device=device, seed=seed) as judge,
-            Waiting(common.messages()) as waiting,
+            Interruptible(safe),
+            judge_of(opened.config, device=device, seed=seed) as judge,
+            Waiting(messages()) as waiting,
         ):
-            for round_ in range(times):  # all of them once, then again: what drifts takes them alike
+            for round_ in range(times):  # all of them once, then again: drift affects them equally
                 for entry in chosen:
                     what = f"attempt {entry.number}" + (f", {round_ + 1} of {times}" if times > 1 else "")
                     found = _judged(judge, opened.archive, entry, seed, what, waiting)
@@ -78,17 +79,17 @@ def remeasure(
         raise typer.Exit(1)
 
 
-def _chosen(archive: Archive, ids: Sequence[str]) -> list[Entry]:
+def _chosen(opened: OpenRun, ids: Sequence[str]) -> list[Entry]:
     """The attempts named, each once. Raises UserError for one without a program."""
-    found = {entry.id: entry for entry in map(archive.entry, ids)}
-    for entry in found.values():
+    chosen = {entry.id: entry for entry in map(opened.attempt, ids)}
+    for entry in chosen.values():
         verdict = entry.verdict
         if isinstance(verdict, Rejected) and verdict.stage == "patch":
             raise UserError(
                 f"attempt {entry.number} has no program to measure: its reply was refused "
                 f"({one_line(verdict.reason, _LINE)}); choose another attempt"
             )
-    return list(found.values())
+    return list(chosen.values())
 
 
 def _judged(judge: Judge, archive: Archive, entry: Entry, seed: int, what: str, waiting: Waiting) -> Measurement:
@@ -105,14 +106,14 @@ def _show(
     *,
     json: bool,
 ) -> None:
-    console, notices = common.output(), common.messages()
+    console, notices = output(), messages()
     for entry in chosen:
         found = measured.grouped(opened.archive, entry, before[entry.id], taken[entry.id])
         if json:
-            record = measurements_view.record(entry, found, opened.settings.task)
-            common.emit(jsonl.line({"number": entry.number, "id": entry.id, "name": entry.name, **record}))
+            record = measurements_view.record(entry, found, opened.config.task)
+            emit(jsonl.line({"number": entry.number, "id": entry.id, "name": entry.name, **record}))
             continue
-        console.print(measurements_view.view(entry, found, opened.settings.task))
+        console.print(measurements_view.view(entry, found, opened.config.task))
         for one in taken[entry.id]:
             if isinstance(one.verdict, Rejected):
                 notices.print(
@@ -120,4 +121,4 @@ def _show(
                 )
     warnings = dict.fromkeys(text for found in taken.values() for one in found for text in one.environment.warnings)
     for warning in () if json else warnings:
-        notices.print(f"warning: {warning}", style="yellow", markup=False)
+        warn(warning)

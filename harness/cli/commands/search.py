@@ -1,7 +1,6 @@
-"""`packsmith search`: run a search, or carry one on.
+"""`packsmith search`: start a search, or continue one.
 
-Owns: this command: building the collaborators a config names, and showing the attempts.
-Does not know: how the loop works.
+Owns: this verb: joining the collaborators of a config, and showing the attempts. Does not know: how the loop works.
 """
 
 from __future__ import annotations
@@ -18,12 +17,17 @@ from rich.console import Console
 
 from evaluator import Judge, Rejected, Scored
 from harness.archive import Archive
-from harness.cli import building, common, plan
-from harness.cli.common import UserError
+from harness.cli import plan
+from harness.cli.console import Json, UserError, emit, messages, output
 from harness.cli.live import View
-from harness.config import ASKED, Config, load
+from harness.cli.runs import begin_run, need_git
+from harness.cli.signals import Interruptible
+from harness.cli.user_files import write_program
+from harness.cli.wiring import judge_against, judge_of, proposer_of
+from harness.config import Config, load
 from harness.config.models import keyed
 from harness.llm import Model, Models
+from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
@@ -36,7 +40,9 @@ from harness.types import Entry
 
 
 def search(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A config file, such as configs/quickstart.yaml.")],
+    config_file: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A config file, such as configs/quickstart.yaml.")
+    ],
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,100 +50,102 @@ def search(
         ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="The archive's folder, instead of the config's.")
+        Path | None, typer.Option("--run", metavar="DIR", help="The run's folder, instead of the config's.")
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print the plan and the worst-case cost; call, judge and archive nothing."),
     ] = False,
-    json: common.Json = False,
+    json: Json = False,
 ) -> None:
-    """Search for better programs, or carry a search on.
+    """Search for better programs, or continue a search.
 
-    Every attempt is archived before it is printed: stop at any time with Ctrl-C, and go on with the same command.
+    Use it to start a run from a config file. Every attempt is archived before it is printed: stop at any time with
+    Ctrl-C, and continue with the same command.
 
     \b
     Examples:
     packsmith search configs/quickstart.yaml
-    packsmith search my.yaml -s budget.attempts=100 -s seed=7 --run runs/seven
-    packsmith search configs/eplb.yaml -s models[0].name=MODEL --dry-run
+    packsmith search mine.yaml -s budget.attempts=100 -s seed=7 --run runs/mine
+    packsmith search configs/quickstart.yaml -s models[0].name=MODEL --dry-run
     """
-    settings = load(config, set_ or ())
-    folder = run if run is not None else settings.run
+    config = load(config_file, set_ or ())
+    folder = run if run is not None else config.run
     if dry_run:
-        plan.show(settings, folder, json=json)
+        plan.show(config, folder, json=json)
         return
-    common.need_git()
-    # Before the archive is made: without its keys a search cannot go on.
-    models = keyed(settings.models, os.environ) if settings.kind == "llm" else ()
-    archive = building.begun(folder, settings)
+    need_git()
+    # Before the run is started: without its keys a search cannot work.
+    models = keyed(config.models, os.environ) if config.kind == LLM_PROPOSER else ()
+    with begin_run(folder, config) as opened:
+        archive = opened.archive
 
-    def safe() -> str:
-        made = sum(entry.number > 0 for entry in archive.entries)
-        return f"everything so far (attempts: {made}) is in {folder}; the same command goes on from there"
+        def safe() -> str:
+            made = sum(entry.number > 0 for entry in archive.entries)
+            return f"everything so far (attempts: {made}) is in {folder}; the same command continues from there"
 
-    with common.Interruptible(safe):
-        _run(archive, settings, folder, models, json=json)
+        with Interruptible(safe):
+            _run(archive, config, folder, models, json=json)
 
 
-def _run(archive: Archive, settings: Config, folder: Path, models: Sequence[Model], *, json: bool) -> None:
-    console, notices = common.output(), common.messages()
-    for note in (*settings.task.notes, *archive.damage):
+def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model], *, json: bool) -> None:
+    console, notices = output(), messages()
+    for note in (*config.task.notes, *archive.damage):
         notices.print(f"note: {note}", markup=False)
-    ledger = settings.budget.ledger(archive.booked)
+    ledger = config.budget.ledger(archive.booked)
     with ExitStack() as stack:
-        workers = settings.settings.executor.workers or 1
-        judges = [stack.enter_context(building.judge_of(settings)) for _ in range(workers)]
+        workers = config.raw.executor.workers or 1
+        judges = [stack.enter_context(judge_of(config)) for _ in range(workers)]
         view = View(console, notices, judges[0], ledger, json=json)
         asked = stack.enter_context(Models(models, ledger)) if models else None
-        going = _going(archive, judges, settings, folder, asked, view, stack)
+        going = _going(archive, judges, config, folder, asked, view, stack)
         stack.enter_context(view)
         if not json:
-            view.begin(settings, folder, archive.next_number - 1)
+            view.begin(config, folder, archive.next_number - 1)
         for entry in stack.enter_context(closing(going)):
             view.show(entry, archive)
-    result = standing(archive.entries, settings.objective)
+    result = standing(archive.entries, config.objective)
     if result.champion is None or result.seed is None:
         raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
-    if settings.kind == ASKED:
+    if config.kind == EXTERNAL_PROPOSER:
         _say_how_to_go_on(folder, json=json)
         return
     if not json and any(entry.turns for entry in archive.entries):
         console.print(stats_view(stats(result, archive.entries)))
-    _conclude(result, archive, settings, folder, console, notices, ended=view.ended, json=json)
+    _conclude(result, archive, config, folder, console, notices, ended=view.ended, json=json)
 
 
 def _going(
     archive: Archive,
     judges: Sequence[Judge],
-    settings: Config,
+    config: Config,
     folder: Path,
     models: Models | None,
     view: View,
     stack: ExitStack,
 ) -> Generator[Entry, None, None]:
     """The attempts of the search a config describes, as they are archived."""
-    if settings.kind == ASKED:
-        return settle(archive, judges[0], settings.objective, archive.adopt(), progress=view.progress)
+    if config.kind == EXTERNAL_PROPOSER:
+        return settle(archive, judges[0], config.objective, archive.adopt(), progress=view.progress)
     setup = SearchSetup(
         judges=judges,
-        proposer=building.proposer_of(settings, folder, stack),
-        selector=SELECTORS[settings.settings.search.rule],
-        objective=settings.objective,
-        budget=settings.budget,
-        seed=settings.seed,
+        proposer=proposer_of(config, folder, stack),
+        selector=SELECTORS[config.raw.search.rule],
+        objective=config.objective,
+        budget=config.budget,
+        seed=config.seed,
         models=models,
-        in_flight=settings.settings.search.in_flight,
+        in_flight=config.raw.search.in_flight,
         progress=view.progress,
     )
     return run_search(archive, setup)
 
 
 def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
-    """Where a run that is driven from outside goes from here."""
+    """Say what to do next in a run whose proposals come from outside."""
     if json:
         return
-    common.output().print(
+    output().print(
         f"\nThe seed program is judged, and the run waits for answers. For each of them:\n"
         f"  packsmith ask {folder} -o prompt.md          a prompt, and its ticket\n"
         f"  packsmith tell {folder} TICKET reply.md      the answer; its verdict\n"
@@ -149,7 +157,7 @@ def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
 def _conclude(
     result: Standing,
     archive: Archive,
-    settings: Config,
+    config: Config,
     folder: Path,
     console: Console,
     notices: Console,
@@ -157,15 +165,15 @@ def _conclude(
     ended: str,
     json: bool,
 ) -> None:
-    """The front against the reference, the champion against the seed program, and where the champion is."""
+    """Show the front against the reference, the champion against the seed program, and where the champion is."""
     champion, seed = result.champion, result.seed
     assert champion is not None and seed is not None and seed.scored is not None
     path = folder / "best.py"
-    common.write_program(path, archive.source(champion.id))
+    write_program(path, archive.source(champion.id))
     direct = None
     if champion.program_id != seed.program_id:
         with (
-            building.judge_against(settings, settings.program.text(), settings.program.path.name, last=True) as judge,
+            judge_against(config, config.program.text(), config.program.path.name, last=True) as judge,
             Waiting(notices) as waiting,
         ):
             direct = judge.evaluate(
@@ -176,13 +184,13 @@ def _conclude(
         record |= {"ended": ended, "booked": asdict(archive.booked)}
         if isinstance(direct, Scored):
             record["against_seed"] = {"speedup": jsonl.interval(direct.score.speedup)}
-        common.emit(jsonl.line(record))
+        emit(jsonl.line(record))
         return
-    reference = settings.reference.path.name
-    console.print(attempts.front_table(result, settings.task, reference))
+    reference = config.reference.path.name
+    console.print(attempts.front_table(result, config.task, reference))
     if isinstance(direct, Scored):
-        name = settings.program.path.name
-        console.print(attempts.against_seed(direct, seed.scored, champion, task=settings.task, name=name))
+        name = config.program.path.name
+        console.print(attempts.against_seed(direct, seed.scored, champion, task=config.task, name=name))
     elif isinstance(direct, Rejected):
         notices.print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
     console.print(f"best program:  {path}  (attempt {champion.number}, {one_line(champion.name, 80)})", markup=False)

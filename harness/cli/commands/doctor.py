@@ -1,6 +1,6 @@
-"""`packsmith doctor`: what this machine gives, and what keeps it from more.
+"""`packsmith doctor`: what this machine offers, and what it lacks.
 
-Owns: this command. Does not know: how anything it reports is used.
+Owns: this verb. Does not know: how anything it reports is used.
 """
 
 from __future__ import annotations
@@ -24,20 +24,28 @@ from evaluator import (
     noise_warnings,
     torch_version,
 )
-from harness.cli import common
+from harness.cli.console import Json, emit, messages, output, warn
 from harness.report import jsonl
 from harness.report.progress import Waiting
 
 
-def doctor(json: common.Json = False) -> None:
-    """Show what this machine gives: versions, devices, confinement."""
-    with Waiting(common.messages()) as waiting:
+def doctor(json: Json = False) -> None:
+    """Show what this machine offers: versions, devices, confinement.
+
+    Use it first on a new machine, and when a search refuses to run or its figures are noisy.
+
+    \b
+    Examples:
+    packsmith doctor
+    packsmith doctor --json
+    """
+    with Waiting(messages()) as waiting:
         waiting.say("starting the judge's helper processes")
         facts = _facts()
     if json:
-        common.emit(jsonl.line(facts))
+        emit(jsonl.line(facts))
         return
-    console = common.output()
+    console = output()
     for name in ("python", "torch", "git", "cpu", "cuda"):
         value = facts[name]
         text = (", ".join(value) or "no device") if isinstance(value, list) else str(value)
@@ -53,12 +61,12 @@ def doctor(json: common.Json = False) -> None:
         table.add_row(level, here, PROMISES[level])
     console.print(table)
     for warning in facts["warnings"]:
-        console.print(f"warning: {warning}", style="yellow", markup=False)
+        warn(warning)
 
 
 def _hindrance(state: str | None) -> str:
     if state is None:
-        return "yours to declare"
+        return "only you can declare it"
     return f"no: {state}" if state else "works"
 
 

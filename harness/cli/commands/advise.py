@@ -1,0 +1,41 @@
+"""`packsmith advise`: guidance from the user for all further prompts of a run.
+
+Owns: this verb, and how long a piece of advice may be. Does not know: how prompts are made.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from harness.cli.console import UserError, output
+from harness.cli.runs import RunFolder, open_run
+
+MOST_ADVICE = 4000
+"""Characters of one piece of advice: every later prompt repeats it."""
+
+
+def advise(
+    run: RunFolder,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the next prompts should say; - is standard input.")],
+) -> None:
+    """Add your own guidance to a run's next prompts.
+
+    Use it to direct a search while it is running. The advice is archived with the run, and every later prompt repeats
+    it.
+
+    \b
+    Examples:
+    packsmith advise runs/mine "Quality is good enough: look for speed."
+    packsmith advise runs/mine - < notes.txt
+    """
+    words = (sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text).strip()
+    if not words:
+        raise UserError("expected some words of advice, found an empty text")
+    if len(words) > MOST_ADVICE:
+        raise UserError(f"expected at most {MOST_ADVICE:,} characters of advice, found {len(words):,}: be brief")
+    with open_run(run) as opened:
+        number = opened.archive.advise(words)
+    output().print(f"advice {number} of {run}: every prompt repeats it from now on", markup=False)

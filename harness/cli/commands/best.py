@@ -1,0 +1,46 @@
+"""`packsmith best`: the best program of a run.
+
+Owns: this verb. Does not know: how the best program is chosen, how an archive is stored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.console import Json, emit, emit_text, output
+from harness.cli.runs import RunFolder, best_of, task_of
+from harness.cli.user_files import write_program
+from harness.report import jsonl, tables
+
+
+def best(
+    run: RunFolder,
+    out: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the program here.")] = None,
+    json: Json = False,
+) -> None:
+    """Print a run's best program, or write it with -o.
+
+    Use it to take the result of a search, also while the search goes on.
+
+    \b
+    Examples:
+    packsmith best runs/mine > best.py
+    packsmith best runs/mine -o best.py
+    """
+    found = best_of(run)
+    entry, source = found.entry, found.source
+    task = task_of(found.config, run)
+    if out is not None:
+        write_program(out, source)
+    if json:
+        record = jsonl.entry_record(entry, task=task, device=str(found.config["device"]))
+        emit(jsonl.line({**record, "source": source, "path": None if out is None else str(out)}))
+    elif out is None:
+        emit_text(source)
+    else:
+        console = output()
+        console.print(tables.verdict_view(entry.verdict, program=f"attempt {entry.number}, {entry.name}", task=task))
+        console.print(f"wrote {out}", markup=False)

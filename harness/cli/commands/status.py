@@ -1,0 +1,36 @@
+"""`packsmith status`: the state of a run, also while others work on it.
+
+Owns: this verb. Does not know: how a search goes on, which facts a status has.
+"""
+
+from __future__ import annotations
+
+from harness.cli.console import Json, emit, output
+from harness.cli.runs import RunFolder, open_run
+from harness.report import jsonl, status_view
+
+
+def status(run: RunFolder, json: Json = False) -> None:
+    """Show where a run stands: best program, money, open tickets.
+
+    Use it while a search goes on, or to find the tickets that wait for `packsmith tell`. It changes nothing.
+
+    \b
+    Examples:
+    packsmith status runs/mine
+    packsmith status runs/mine --json
+    """
+    with open_run(run) as opened:
+        archive = opened.archive
+        found = status_view.status(
+            opened.standing(),
+            archive.entries,
+            pending=[(pending, archive.orphaned(pending)) for pending in archive.pending()],
+            booked=archive.booked,
+            limits=archive.config["budget"],
+            advice=archive.advice(),
+        )
+    if json:
+        emit(jsonl.line({"run": str(run), **status_view.record(found)}))
+    else:
+        output().print(status_view.view(found, str(run)))

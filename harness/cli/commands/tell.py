@@ -1,0 +1,156 @@
+"""`packsmith tell`: the answer to a ticket, judged and archived.
+
+Owns: this verb, and what counts as a reply. Does not know: who answers, how programs are judged.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evaluator import Judge
+from harness import patch
+from harness.archive import Archive
+from harness.cli.console import Json, UserError, emit, messages, output
+from harness.cli.runs import ConfigOption, OpenRun, RunFolder, open_run
+from harness.cli.signals import Interruptible
+from harness.cli.user_files import read_program, read_reply
+from harness.cli.wiring import judge_of
+from harness.patch import PatchError
+from harness.report import attempts, jsonl, tables
+from harness.report.progress import Waiting
+from harness.search import Progress, outside, settle
+from harness.select import standing
+from harness.text import one_line
+from harness.types import Entry, Pending, Turn, Usage
+
+MOST_REPLY = 16_000_000
+"""Bytes of a reply: more than any model writes."""
+
+
+def tell(
+    run: RunFolder,
+    ticket: Annotated[int, typer.Argument(metavar="TICKET", min=1, help="The ticket that ask printed.")],
+    reply: Annotated[
+        str | None, typer.Argument(metavar="[REPLY_FILE]", help="The answer's text; - is standard input.")
+    ] = None,
+    program: Annotated[
+        Path | None, typer.Option("--program", metavar="FILE", help="The whole edited program, instead of a reply.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="What to call the change; only with --program.")] = "",
+    description: Annotated[str, typer.Option("--description", help="What it does; only with --program.")] = "",
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="The name of the author, for the statistics.")
+    ] = "",
+    usd: Annotated[float, typer.Option("--usd", min=0, help="What the answer cost, in dollars.")] = 0.0,
+    tokens: Annotated[int, typer.Option("--tokens", min=0, help="The tokens that the answer took.")] = 0,
+    config: ConfigOption = None,
+    json: Json = False,
+) -> None:
+    """Judge and archive the answer to a ticket, and print the verdict.
+
+    Use it after `packsmith ask`. With --program the patch is derived from the edited program. Exit code 0 when the
+    answer is archived, whatever its verdict; 1 when it was not accepted, and then the ticket is still open. A program
+    that differs from an earlier one only in comments and layout is not judged again: it gets the earlier verdict
+    (`packsmith remeasure` judges it again).
+
+    \b
+    Examples:
+    packsmith tell runs/mine 7 reply.md --usd 0.04 --tokens 9000 --model somebody
+    packsmith tell runs/mine 7 - < reply.md
+    packsmith tell runs/mine 7 --program child.py --name cached_order --json
+    """
+    if (reply is None) == (program is None):
+        raise typer.BadParameter("expected either a reply file or --program FILE", param_hint="REPLY_FILE")
+    if program is None and (name or description):
+        raise typer.BadParameter("--name and --description need --program; a reply has its own")
+    if not math.isfinite(usd):
+        raise typer.BadParameter(f"expected an amount of dollars, found {usd}", param_hint="--usd")
+    with open_run(run, config) as opened:
+        pending = outside.find(opened.archive, ticket)
+        text = ""
+        if pending.answered:
+            messages().print(f"note: ticket {ticket} was answered before; judging that answer", markup=False)
+        elif program is not None:
+            text = _patched(opened.archive, pending, program, name or program.stem, description)
+        else:
+            text = _reply_text(reply or "")
+        turn = Turn(text=text, model=model, usage=Usage(output_tokens=tokens), usd=usd)
+        _judge(opened, outside.tell(opened.archive, pending, turn), json=json)
+
+
+def _reply_text(path: str) -> str:
+    """A reply as it came. Raises UserError if it is empty, too large, or not text."""
+    what = "standard input" if path == "-" else path
+    text = read_reply(path)
+    if len(text.encode("utf-8", "surrogateescape")) > MOST_REPLY:
+        raise UserError(
+            f"{what}: expected a reply of at most {MOST_REPLY:,} bytes, found more; the ticket is still open"
+        )
+    if not text.strip():
+        raise UserError(f"{what}: expected a reply, found an empty text; the ticket is still open")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise UserError(f"{what}: expected a reply as UTF-8 text, found other bytes; the ticket is still open")
+    return text
+
+
+def _patched(archive: Archive, pending: Pending, path: Path, name: str, description: str) -> str:
+    """The reply that turns the ticket's first parent into an edited program. Raises UserError if no reply does."""
+    parent = archive.source(pending.proposal.parents[0])
+    edited = read_program(str(path))
+    try:
+        return patch.render(patch.diff(parent, edited, name=name, description=description))
+    except PatchError as error:
+        raise UserError(
+            f"{path}: no patch turns the program of ticket {pending.ticket} into this one ({error.reason})\n"
+            f"{error.detail}\nThe ticket is still open: give it another file, or a reply"
+        ) from None
+
+
+def _judge(opened: OpenRun, pending: Pending, *, json: bool) -> None:
+    """Judge the answer under a ticket of this process, archive it, and show the result."""
+    notices = messages()
+    for note in opened.config.task.notes:
+        notices.print(f"note: {note}", markup=False)
+    with (
+        Interruptible(lambda: f"the answer is kept: packsmith tell {opened.folder} {pending.ticket} judges it"),
+        judge_of(opened.config) as judge,
+        Waiting(notices) as waiting,
+    ):
+        entry = _archived(opened, judge, pending, waiting)
+    where = standing(opened.archive.entries, opened.config.objective)
+    best = where.champion
+    if json:
+        record = jsonl.entry_record(entry, task=judge.task, device=judge.device)
+        emit(jsonl.line({**record, "best": None if best is None else best.number}))
+        return
+    console = output()
+    console.print(tables.verdict_view(entry.verdict, program=f"attempt {entry.number}, {entry.name}", task=judge.task))
+    if entry.same_as:
+        console.print(_known_already(entry, opened), markup=False)
+    elif change := attempts.change(entry, opened.archive.find):
+        console.print(f"against its parent: {change}", markup=False)
+    if best is not None:
+        new = f"the best is attempt {best.number}, {one_line(best.name, 80)}"
+        new = "it is the best program now" if best.id == entry.id else new
+        console.print(f"archived as attempt {entry.number}; {new}", markup=False)
+
+
+def _known_already(entry: Entry, opened: OpenRun) -> str:
+    """A line that says whose verdict was taken over, and how to judge the program again."""
+    first = opened.archive.find(entry.same_as)
+    named = "an attempt that cannot be read" if first is None else f"attempt {first.number}, {one_line(first.name, 80)}"
+    again = "" if first is None else f" (packsmith remeasure {opened.folder} {first.number} judges it again)"
+    return f"same program as {named}: its verdict is taken over, and nothing was judged{again}"
+
+
+def _archived(opened: OpenRun, judge: Judge, pending: Pending, waiting: Waiting) -> Entry:
+    def progress(step: Progress) -> None:
+        if step.judging is not None:
+            waiting.judging(f"ticket {pending.ticket}", step.judging)
+
+    entries = settle(opened.archive, judge, opened.config.objective, [pending], progress=progress)
+    return next(entry for entry in list(entries) if entry.ticket_number == pending.ticket)

@@ -1,0 +1,68 @@
+"""The collaborators that a config describes: its judge and its proposer.
+
+Owns: building them, not yet started. Does not know: any one verb, the environment.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from evaluator import Judge
+from harness.cli.console import UserError
+from harness.cli.runs import is_run, open_run
+from harness.config import Config, find_all
+from harness.proposers import PROPOSERS, PatchText, Proposer, Recorded, recorded_replies, recorded_run
+
+LAST_S, LAST_TIMES = 6.0, 8.0
+"""The best program is timed against the seed program for longer, because readers will quote that figure: for LAST_S
+seconds a case, but at most LAST_TIMES times the config's time for a measurement.
+"""
+
+
+def judge_of(config: Config, *, device: str | None = None, seed: int | None = None) -> Judge:
+    """The judge of a config, not yet started; `device` and `seed` replace the config's."""
+    name = config.reference.path.name
+    return judge_against(config, config.reference.text(), name, device=device, seed=seed)
+
+
+def judge_against(
+    config: Config,
+    reference: str,
+    name: str,
+    *,
+    last: bool = False,
+    device: str | None = None,
+    seed: int | None = None,
+) -> Judge:
+    """The judge of a config, with another reference program; `last`: for the figures at the end of a search."""
+    limits = config.judge
+    usual_s = limits.timing.budget_s
+    timing = replace(limits.timing, budget_s=max(usual_s, min(LAST_S, LAST_TIMES * usual_s)) if last else usual_s)
+    return Judge(
+        config.task,
+        reference=reference,
+        reference_name=name,
+        device=config.device if device is None else device,
+        seed=config.seed if seed is None else seed,
+        settings=replace(limits, timing=timing),
+    )
+
+
+def proposer_of(config: Config, folder: Path, stack: ExitStack) -> Proposer:
+    """The proposer of a config. If it replays a run, that run stays open until the stack ends. Raises UserError."""
+    options = config.proposer_options
+    if config.recording is not None:
+        options = replace(options, recorded=_recorded(config.recording, folder, stack))
+    return PROPOSERS[config.kind](options)
+
+
+def _recorded(path: Path, folder: Path, stack: ExitStack) -> tuple[Recorded, ...]:
+    if not is_run(path):
+        files = find_all((str(path),), Path(), "proposer.from")
+        return recorded_replies(PatchText(name=file.path.name, text=file.text()) for file in files)
+    if path.resolve() == folder.resolve():
+        raise UserError(f"proposer.from: {path} is the run itself: name another folder with --run DIR")
+    archive = stack.enter_context(open_run(path)).archive
+    return recorded_run(archive.entries, archive.reply)
