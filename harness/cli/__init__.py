@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -27,7 +27,24 @@ DONE, FIXABLE, USAGE, BUG = 0, 1, 2, 3
 
 
 def build() -> typer.Typer:
-    """The command with its subcommands."""
+    """The command with its verbs."""
+    app = typer.Typer(
+        name="packsmith",
+        help="Evolve packing heuristics with language models, and prove every gain.",
+        epilog="Start with: packsmith search configs/quickstart.yaml",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_options)
+    for verb in _verbs():
+        app.command()(verb)
+    return app
+
+
+def _verbs() -> tuple[Callable[..., None], ...]:
+    """The verbs, in the order in which the help lists them."""
     from harness.cli import judge_verbs
     from harness.cli.commands import (
         advise,
@@ -52,17 +69,7 @@ def build() -> typer.Typer:
         verify,
     )
 
-    app = typer.Typer(
-        name="packsmith",
-        help="Evolve packing heuristics with language models, and prove every gain.",
-        epilog="Start with: packsmith search configs/quickstart.yaml",
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback(invoke_without_command=True)(_options)
-    for command in (
+    return (
         search.search,
         judge_verbs.evaluate,
         judge_verbs.replay,
@@ -85,9 +92,7 @@ def build() -> typer.Typer:
         pull.pull,
         bundle.bundle,
         doctor.doctor,
-    ):
-        app.command()(command)
-    return app
+    )
 
 
 def _version(asked: bool) -> None:
