@@ -45,7 +45,6 @@ def build() -> typer.Typer:
 
 def _verbs() -> tuple[Callable[..., None], ...]:
     """The verbs, in the order in which the help lists them."""
-    from harness.cli import judge_verbs
     from harness.cli.commands import (
         advise,
         ask,
@@ -54,12 +53,14 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         checkout,
         diff,
         doctor,
+        evaluate,
         export,
         lineage,
         log,
         pull,
         push,
         remeasure,
+        replay,
         search,
         show,
         stats,
@@ -71,8 +72,8 @@ def _verbs() -> tuple[Callable[..., None], ...]:
 
     return (
         search.search,
-        judge_verbs.evaluate,
-        judge_verbs.replay,
+        evaluate.evaluate,
+        replay.replay,
         ask.ask,
         tell.tell,
         status.status,

@@ -64,7 +64,7 @@ WRONG = {
     "patch that is none": (["replay", "tiny.yaml", "--onto", "solver.py"], "no SEARCH/REPLACE block"),
     "patch of bytes": (["replay", "binary", "--onto", "solver.py"], "binary: refused"),
     "missing parent": (["replay", "hasty.patch", "--onto", "nope.py"], "nope.py: no such file"),
-    "log of nothing": (["log", "nope"], "`packsmith search` makes one"),
+    "log of nothing": (["log", "nope"], "`packsmith search` creates one"),
     "log of a folder": (["log", "."], "expected an archive of packsmith"),
     "log of a file": (["log", "tiny.yaml"], "found a file"),
     "run in a folder in use": (["search", "tiny.yaml", "--run", "."], "found other files in it: name another folder"),

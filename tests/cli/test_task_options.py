@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from harness.cli.common import UserError
 
 from evaluator import DEFAULT_TASK, TASKS
-from harness.cli import judge_verbs
+from harness.cli.commands import evaluate as verb
+from harness.cli.console import UserError
 from harness.cli.judge_options import takes_judge_options
 from harness.cli.task_options import config_values, given, task_parameters
 from tests.evaluator.tasks.toy import KIND
@@ -27,7 +27,7 @@ def evaluate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
     monkeypatch.setitem(TASKS, "toy", KIND)
     monkeypatch.setenv("COLUMNS", "200")
     app = typer.Typer(rich_markup_mode=None)
-    app.command()(takes_judge_options(inspect.unwrap(judge_verbs.evaluate)))
+    app.command()(takes_judge_options(inspect.unwrap(verb.evaluate)))
 
     def run(*arguments: object) -> list[str]:
         app(args=[str(argument) for argument in arguments], standalone_mode=False)

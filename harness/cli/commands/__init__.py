@@ -1,1 +1,1 @@
-"""The verbs of the command, one module each; `evaluate` and `replay` are in `harness.cli.judge_verbs`."""
+"""The verbs of the command, one module each."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.cli.common import UserError
 from rich.console import Console, RenderableType
 
 from evaluator import Judge, JudgeSettings, Rejected, Scored, TaskKind, TimingSettings, shipped
 from evaluator.task_protocol import Task
 from evaluator.types import Answer, Call, Case
+from harness.cli.console import UserError
 from harness.cli.ladder import climb
 from harness.report import tables
 from tests.evaluator.contracts import TaskContract

@@ -1,0 +1,65 @@
+"""`packsmith evaluate`: verdicts on programs.
+
+Owns: this verb. Does not know: searching, how a run stores what it judges by.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from evaluator import Rejected
+from harness.cli.console import Json
+from harness.cli.judge_options import FromRun, JudgeOptions, check_run, takes_judge_options
+from harness.cli.ladder import climb
+from harness.cli.runs import ConfigOption, open_run
+from harness.cli.user_files import read_program
+from harness.cli.verdicts import judge_all, say_notes
+from harness.cli.wiring import judge_of
+
+
+@takes_judge_options
+def evaluate(
+    *,
+    context: typer.Context,
+    programs: Annotated[list[str] | None, typer.Argument(metavar="PROGRAM", help="Solver programs (.py).")] = None,
+    options: JudgeOptions,
+    run: FromRun = None,
+    config: ConfigOption = None,
+    ladder: Annotated[
+        bool, typer.Option("--ladder", help="Also show whether each case tells known programs apart.")
+    ] = False,
+    details: Annotated[bool, typer.Option("--details", help="Also show every other metric.")] = False,
+    json: Json = False,
+) -> None:
+    """Judge programs: quality and run time on every case.
+
+    Quality is what the task says of a program's answers. Run time is measured in pairs with a reference program. Exit
+    code 0 when every program was scored, 1 when one was rejected.
+
+    \b
+    Examples:
+    packsmith evaluate mine.py
+    packsmith evaluate mine.py theirs.py --details
+    packsmith evaluate mine.py --reference theirs.py --json
+    packsmith evaluate mine.py --run runs/quickstart
+    packsmith evaluate --ladder
+    """
+    check_run(context, run, config)
+    if not programs and not ladder:
+        raise typer.BadParameter("expected at least one program, or --ladder", param_hint="PROGRAM")
+    sources = {name: read_program(name) for name in programs or ()}
+    with ExitStack() as stack:
+        if run is not None:
+            judge = judge_of(stack.enter_context(open_run(run, config)).config)
+        else:
+            judge = options.judge(options.build_task())
+        say_notes(judge.task)
+        stack.enter_context(judge)
+        verdicts = judge_all(judge, sources, details=details, json=json)
+        if ladder:
+            climb(judge, json=json)
+    if any(isinstance(verdict, Rejected) for verdict in verdicts):
+        raise typer.Exit(1)
