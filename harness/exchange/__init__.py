@@ -1,1 +1,1 @@
-"""Runs exchanged with other repositories: sent, received, and what each side holds."""
+"""Exchange of runs with other repositories: sending, receiving, and comparing what each side has."""

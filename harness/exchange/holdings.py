@@ -1,13 +1,13 @@
-"""What runs exchange: which refs, and what two sides have of them. Pure, but for the look at a run's own refs.
+"""What runs exchange: which refs, and what each side has of them.
 
-Owns: the names of those refs, how two sides are compared, and the words when they do not go together.
-Does not know: how anything is sent (`exchange`) or taken in (`receiving`).
+Owns: the names of those refs, the comparison of two sides, and the errors when they are incompatible.
+Does not know: how anything is sent (`sending`) or received (`receiving`).
 
-Exchanged are: the root commit (`refs/heads/seed`), which says that two runs are the same one; the attempts, whose
-numbers stand in their commits, so that two runs that gave one number to different attempts have parted for good;
-advice, which is added under the next free numbers; and the notes of measurements, which are merged.
-`refs/heads/best` and `refs/elites/*` follow from the attempts: they are sent for people's sake, and never taken over.
-Tickets (`refs/pending/*`) belong to processes of one machine and stay there.
+Exchanged are: the root commit (`refs/heads/seed`), which identifies a run; the attempts, whose commits contain their
+numbers, so that two runs that gave one number to different attempts have diverged for good; advice, which is added
+under the next free numbers; and the notes of measurements, which are merged. `refs/heads/best` and `refs/elites/*` are
+derived from the attempts: they are sent for people to see, and never taken over. Tickets (`refs/pending/*`) belong to
+processes of one machine and stay there.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _NAMED = 5
 
 
 class ExchangeError(ArchiveError):
-    """Two runs do not go together, or one of them is none: says what was changed (mostly nothing) and what to do."""
+    """Two runs are incompatible, or one is not a run; says what was changed (mostly nothing) and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What one side has: ids by number, "" for a ref that is torn. `torn` are the names of those, `other` of refs that
-    are not exchanged.
+    """What one side has: ids by number, "" for a torn ref. `torn` holds the names of torn refs, `other` those of refs
+    that are not exchanged.
     """
 
     seed: str = ""
@@ -51,10 +51,10 @@ class Held:
         other: list[str] = []
         derived = {name: refs[name] for name in refs if name == BEST or name.startswith(f"{ELITES}/")}
         for name in sorted(refs.keys() - derived.keys() - {SEED, NOTES}):
-            found = _NUMBERED.fullmatch(name)
-            # One attempt has one name: 000042, never 0000042.
-            if found and f"{int(found[2]):06d}" == found[2]:
-                numbered[found[1]][int(found[2])] = refs[name]
+            match = _NUMBERED.fullmatch(name)
+            # Names are canonical: 000042, never 0000042.
+            if match and f"{int(match[2]):06d}" == match[2]:
+                numbered[match[1]][int(match[2])] = refs[name]
             else:
                 other.append(name)
         torn = sorted(name for name in refs.keys() - derived.keys() - set(other) if not refs[name])
@@ -80,9 +80,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What a push or a bundle sent; nothing is not an error. `made`: there was nothing there before.
+    """What a push or a bundle sent; nothing is not an error. `made`: the target was created.
 
-    `left_out` are sentences on what was not sent; `tickets` the open ones, which stay here.
+    `left_out` holds a sentence on each thing not sent; `tickets` counts the open ones, which stay here.
     """
 
     attempts: int
@@ -104,7 +104,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """What a pull took in; `total` attempts are there now. `left_out` are sentences on what was not taken, and why."""
+    """What a pull added; the run now has `total` attempts. `left_out` holds a sentence on each thing left out."""
 
     attempts: int
     total: int
@@ -129,30 +129,30 @@ def advice_ref(number: int) -> str:
 
 
 def refuse_another(here: str, root: str, theirs: Held, there: str) -> None:
-    """Raises ExchangeError where the other side is no run, or another one than `here`, which starts at `root`."""
+    """Raises ExchangeError if the other side is not the run `here`, whose root commit is `root`."""
     refuse_no_run(theirs, there)
     if theirs.seed != root:
         raise ExchangeError(
-            f"expected the run {here} at {there}, found another one: it starts at {theirs.seed[:12]}, this one at "
+            f"expected the run {here} at {there}, found another one: its root is {theirs.seed[:12]}, this one's "
             f"{root[:12]}. Nothing was changed. What to do: name another place"
         )
 
 
 def refuse_no_run(theirs: Held, there: str) -> None:
-    """Raises ExchangeError where the other side is no run."""
+    """Raises ExchangeError if the other side is not a run."""
     if not theirs.seed:
         names = [*theirs.derived, *theirs.other]
-        found = f"a git repository without {SEED}" if names or theirs.attempts else "an empty repository"
+        kind = f"a git repository without {SEED}" if names or theirs.attempts else "an empty repository"
         raise ExchangeError(
-            f"expected a run of packsmith at {there}, found {found}. Nothing was changed. What to do: name a run's "
+            f"expected a run of packsmith at {there}, found {kind}. Nothing was changed. What to do: name a run's "
             f"folder or an address that a run was pushed to; to pull, also a bundle; to push, also an empty repository"
         )
 
 
 def refuse_differing(mine: Held, theirs: Held, *, here: str, there: str, what_to_do: str) -> None:
-    """Raises ExchangeError where the sides gave one number to different attempts."""
-    differing = [one for one in sorted(mine.attempts.keys() & theirs.attempts.keys())
-                 if mine.attempts[one] and mine.attempts[one] != theirs.attempts[one]]  # fmt: skip
+    """Raises ExchangeError if the sides gave one number to different attempts."""
+    shared = sorted(mine.attempts.keys() & theirs.attempts.keys())
+    differing = [number for number in shared if mine.attempts[number] not in ("", theirs.attempts[number])]
     if not differing:
         return
     named = ", ".join(map(str, differing[:_NAMED]))
@@ -160,6 +160,6 @@ def refuse_differing(mine: Held, theirs: Held, *, here: str, there: str, what_to
     first = differing[0]
     raise ExchangeError(
         f"attempt {first} is {mine.attempts[first][:12]} in {here} and {theirs.attempts[first][:12]} at {there}: the "
-        f"two runs have parted there (they differ in {named}{more}), and a number cannot be given twice. Nothing was "
+        f"two runs have diverged (they differ in {named}{more}), and each number can name one attempt. Nothing was "
         f"changed. What to do: {what_to_do}"
     )

@@ -1,11 +1,11 @@
-"""Taking in attempts of another repository: into a new run, or into one that others may be writing to meanwhile.
+"""Receiving attempts from another repository: into a new run, or into one that others may be writing to.
 
-Owns: what has to be found about what came in before a ref of the run names it, and the order in which it becomes
-durable. Does not know: which attempts are sound or best (it is told), how another machine is reached.
+Owns: the checks before a ref of the run names a received object, and the order of durability.
+Does not know: which attempts are sound or best (callbacks say so), how another machine is reached.
 
-What came is looked at in a folder of its own (`Staging`). A new run is that folder, renamed when all is well: a pull
-that is killed leaves nothing that passes for a run. Into a run that is there, first the objects are moved, and only
-then refs are made as any writer makes them: under their locks, and only where there is none yet.
+Received objects are checked in a staging folder (`Staging`). A new run is that folder, renamed after all checks: a pull
+that is killed leaves nothing that looks like a run. For an existing run, the objects are moved first, and then refs are
+created as by any writer: under their locks, and never over an existing ref.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ from harness.text import decode, visible
 from harness.types import Entry
 
 _AT_ONCE = 256
-"""Refs that are locked together: fewer than the files a process may have open."""
+"""Refs that are locked together: fewer than a process may have open files."""
 _TAKEN_S = 2.0
 _MOST_ADVICE = 16_384
-"""Bytes of a piece of advice that is taken over: it stands in every prompt from then on."""
+"""Largest piece of advice accepted, in bytes: it is part of every later prompt."""
 _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """What a pull is told by others.
+    """The callbacks of a pull.
 
-    `check(archive, numbers)`: what is wrong, by number, with those attempts; one that is wrong is not taken in.
-    `choose(archive)`: the best attempt and the elites. `say`: what is being done.
+    `check(archive, numbers)`: the faults of those attempts, by number; a faulty one is left out.
+    `choose(archive)`: the best attempt and the elites. `say` receives what is being done.
     """
 
     check: Callable[[Archive, Collection[int]], Mapping[int, str]]
@@ -66,7 +66,7 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sifted:
-    """Of what came in, what may be taken: refs of attempts, advice in its order, the commit of the notes."""
+    """The accepted part of what was received: refs of attempts, advice in order, the commit of the notes."""
 
     attempts: Mapping[str, str]
     advice: tuple[str, ...]
@@ -75,19 +75,19 @@ class _Sifted:
 
 
 def pull(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
-    """Bring what the other side has and `run` has not; `run` is made where there is none.
+    """Fetch what the other side has and `run` lacks; `run` is created if it does not exist.
 
-    Raises ExchangeError where the two do not go together, RemoteError where the other side cannot be read: nothing
-    is changed then.
+    Raises ExchangeError if the two are incompatible, RemoteError if the other side cannot be read: nothing is changed
+    then.
     """
     if remote.folder is not None and not os.path.lexists(remote.folder):
-        raise ExchangeError(f"expected a run, a bundle or an address, found nothing at {remote.shown}: see the name")
+        raise ExchangeError(f"{remote.shown} does not exist: check the spelling, or name a run, a bundle or an address")
     with writing_to(run, "nothing was changed"):
         return _pull_into(run, remote, hooks) if exists(run) else receive(run, remote, hooks)
 
 
 def receive(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
-    """Make a run of what the other side has."""
+    """Create a run from what the other side has. Raises ExchangeError, RemoteError."""
     refuse_used(run)
     hooks.say(f"asking {remote.shown}")
     theirs = Held.of(remote.refs())
@@ -108,7 +108,7 @@ def receive(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
-            raise ExchangeError(f"somebody made {run} meanwhile: nothing was changed, run it again") from error
+            raise ExchangeError(f"another process created {run}: nothing was changed, run it again") from error
         sync(whole.parent)
     return Pulled(
         attempts=len(sifted.attempts), total=len(sifted.attempts), advice=len(sifted.advice), notes=bool(sifted.notes),
@@ -117,7 +117,7 @@ def receive(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
 
 
 def refuse_used(run: Path) -> None:
-    """Raises ExchangeError where a folder is not free for a new run."""
+    """Raises ExchangeError if a folder is not free for a new run."""
     if not os.path.lexists(run):
         return
     if not run.is_dir():
@@ -128,14 +128,14 @@ def refuse_used(run: Path) -> None:
 
 @contextlib.contextmanager
 def writing_to(place: Path, safe: str) -> Iterator[None]:
-    """What the disk refuses, as an ExchangeError that says what is safe and what to do."""
+    """Turns an OSError within the block into an ExchangeError that says what is safe and what to do."""
     try:
         yield
     except OSError as error:
         why = error.strerror or str(error)
         raise ExchangeError(
-            f"could not write to {place}: {why} ({error.filename}); {safe}. What to do: see that there is room and "
-            f"that you may write there, and run the same command again"
+            f"could not write to {place}: {why} ({error.filename}); {safe}. What to do: check the free space and "
+            f"the permissions there, and run the same command again"
         ) from error
 
 
@@ -179,20 +179,20 @@ def _pull_into(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
 
 @contextlib.contextmanager
 def _incoming(run: Path) -> Iterator[Staging]:
-    """A staging within a run, on whose disk objects can be moved to it."""
+    """A staging folder within a run, on the same disk, so that objects can be moved."""
     folder = run / "incoming"
     try:
         with staged(folder, "pull-", head=BEST, borrowed=run) as staging:
-            with contextlib.suppress(FileNotFoundError):  # so that what is known here is not read again
+            with contextlib.suppress(FileNotFoundError):  # saves reading known attempts again
                 shutil.copyfile(run / INDEX, staging.path / INDEX)
             yield staging
     finally:
-        with contextlib.suppress(OSError):  # another pull may be at work there
+        with contextlib.suppress(OSError):  # another pull may be using it
             folder.rmdir()
 
 
 def _fetch(staging: Staging, remote: Remote, theirs: Held, hooks: Hooks) -> None:
-    """Bring what is exchanged, and nothing else, with every object checked."""
+    """Fetch what is exchanged, and nothing else, with every object checked."""
     hooks.say(f"fetching from {remote.shown}")
     specs = [f"{SEED}:{SEED}"]
     specs += [
@@ -205,13 +205,11 @@ def _fetch(staging: Staging, remote: Remote, theirs: Held, hooks: Hooks) -> None
         try:
             staging.check()
         except GitError as error:
-            raise RemoteError(
-                f"{remote.shown}: {error}. Nothing was changed. What to do: have it made again"
-            ) from error
+            raise RemoteError(f"{remote.shown}: {error}. Nothing was changed. What to do: create it again") from error
 
 
 def _sift(staging: Staging, mine: Held, root_id: str, there: str, hooks: Hooks) -> _Sifted:
-    """Find what may be taken of what is in `staging`, which then holds the root and whatever attempts have a number."""
+    """Check what was received into `staging`, which then holds the root and all attempts with a number."""
     repository = staging.repository
     refs = repository.refs("refs")
     came, notes = Held.of(refs), refs.get(THEIRS, "")
@@ -220,11 +218,11 @@ def _sift(staging: Staging, mine: Held, root_id: str, there: str, hooks: Hooks) 
     hooks.say(f"checking {len(wanted)} attempts")
     with _told_of(staging, there), Archive.open(staging.path) as archive:
         wrong = _wrong(archive, wanted, hooks)
-    # What is wrong itself first, then what was made from it.
+    # Faulty attempts come first, then those made from them.
     left_out = [f"attempt {number}: {why}" for number, why in wrong.items()]
     advice, problems = _advice(repository, mine, came)
-    if notes and (found := repository.read(notes)).kind != "commit":
-        left_out.append(f"the notes: expected a commit, found {found.problem or f'a {found.kind}'}")
+    if notes and (tip := repository.read(notes)).kind != "commit":
+        left_out.append(f"the notes: expected a commit, found {tip.problem or f'a {tip.kind}'}")
         notes = ""
     taken = {attempt_ref(number): id_ for number, id_ in wanted.items() if number not in wrong}
     if left_out or problems:
@@ -237,35 +235,34 @@ def _sift(staging: Staging, mine: Held, root_id: str, there: str, hooks: Hooks) 
 
 
 def _wrong(archive: Archive, wanted: Collection[int], hooks: Hooks) -> dict[int, str]:
-    """What is wrong with each attempt that must not be taken in, those that were made from one of them included."""
-    found = dict(sorted(hooks.check(archive, wanted).items()))
+    """The fault of each attempt to leave out, including those made from a faulty one."""
+    faults = dict(sorted(hooks.check(archive, wanted).items()))
     damage = {line.partition(": ")[0]: line.partition(": ")[2] for line in archive.damage}
-    found |= {number: damage.get(attempt_ref(number), "it cannot be read")
-              for number in wanted if attempt_ref(number) in damage}  # fmt: skip
+    faults |= {number: damage[attempt_ref(number)] for number in wanted if attempt_ref(number) in damage}
     known = {archive.root_id} | {entry.id for entry in archive.entries if entry.number not in wanted}
-    for entry in archive.entries:  # by number, and what an attempt was made from has a lower one
-        if entry.number not in wanted or entry.number in found:
+    for entry in archive.entries:  # parents have lower numbers, so they come first
+        if entry.number not in wanted or entry.number in faults:
             continue
         needed = (*entry.parents, *entry.inspirations, *filter(None, [entry.same_as]))
-        absent = [one for one in needed if one not in known]
+        absent = [commit for commit in needed if commit not in known]
         if absent:
-            found[entry.number] = f"it was made from {absent[0][:12]}, which is left out"
+            faults[entry.number] = f"it was made from {absent[0][:12]}, which is left out"
         else:
             known.add(entry.id)
-    return found
+    return faults
 
 
 def _advice(repository: Repository, mine: Held, came: Held) -> tuple[tuple[str, ...], list[str]]:
-    """The advice to be taken over, and a sentence on each piece that is none."""
+    """The advice to accept, and a sentence on each rejected piece."""
     taken: list[str] = []
     problems: list[str] = []
     new = mine.new_advice(came)
-    for id_, found in zip(new, repository.read_all(new), strict=True):
-        problem = found.problem or ("" if found.kind == "blob" else f"expected a text, found a {found.kind}")
-        if not problem and len(found.data) > _MOST_ADVICE:
-            problem = f"expected at most {_MOST_ADVICE:,} bytes, found {len(found.data):,}"
+    for id_, blob in zip(new, repository.read_all(new), strict=True):
+        problem = blob.problem or ("" if blob.kind == "blob" else f"expected a text, found a {blob.kind}")
+        if not problem and len(blob.data) > _MOST_ADVICE:
+            problem = f"expected at most {_MOST_ADVICE:,} bytes, found {len(blob.data):,}"
         try:
-            decode(found.data)
+            decode(blob.data)
         except UnicodeDecodeError:
             problem = problem or "expected UTF-8"
         if problem:
@@ -276,7 +273,7 @@ def _advice(repository: Repository, mine: Held, came: Held) -> tuple[tuple[str, 
 
 
 def _create(repository: Repository, refs: Mapping[str, str], run: Path) -> None:
-    """Make the refs of attempts, lower numbers first, so that whatever is made names nothing that is not there."""
+    """Create the refs of attempts, lower numbers first, so that parents always exist."""
     names = sorted(refs)
     for first in range(0, len(names), _AT_ONCE):
         with repository.batch() as batch:
@@ -291,13 +288,13 @@ def _create(repository: Repository, refs: Mapping[str, str], run: Path) -> None:
                 elif repository.ref(name) != refs[name]:
                     raise ExchangeError(
                         f"{name} was taken in {run} by another process while this one was pulling: the two runs have "
-                        f"parted there. {first} attempts before it were pulled, and are safe. What to do: to have all "
+                        f"diverged. {first} attempts before it were pulled, and are safe. What to do: to have all "
                         f"of the other run, pull into a new folder"
                     )
 
 
 def _add_advice(repository: Repository, advice: Iterable[str]) -> int:
-    """Add advice under the next free numbers; how many pieces."""
+    """Add advice under the next free numbers; returns the number of pieces."""
     added = 0
     with repository.batch() as batch:
         number = max(Held.of(repository.refs(ADVICE)).advice, default=0) + 1
@@ -311,9 +308,9 @@ def _add_advice(repository: Repository, advice: Iterable[str]) -> int:
 
 
 def _merge_notes(repository: Repository, staging: Staging, theirs: str) -> bool:
-    """Have the notes of both sides under the ref of the notes; whether that changed it."""
+    """Merge the notes of both sides under their ref; returns whether that changed it."""
     with repository.batch() as batch:
-        # Held from before the notes are read until they are written: nobody's note falls between.
+        # Locked before the notes are read until they are written, so that no update is lost.
         lock = batch.keep(repository.wait_for(NOTES))
         ours = repository.ref(NOTES)
         merged = staging.merged_notes(ours, theirs) if ours else theirs
@@ -324,7 +321,7 @@ def _merge_notes(repository: Repository, staging: Staging, theirs: str) -> bool:
 
 
 def _foreign(theirs: Held, there: str) -> tuple[str, ...]:
-    """A sentence where there are refs that look like attempts or advice and are none."""
+    """A sentence if refs look like attempts or advice but have no valid number; else none."""
     odd = [name for name in theirs.other if name.startswith((f"{ATTEMPTS}/", f"{ADVICE}/"))]
     if not odd:
         return ()
@@ -334,7 +331,7 @@ def _foreign(theirs: Held, there: str) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _told_of(staging: Staging, there: str) -> Iterator[None]:
-    """Speak of the other side where a complaint is about our copy of it."""
+    """Name the other side instead of our copy of it in errors."""
     try:
         yield
     except ArchiveError as error:

@@ -1,10 +1,10 @@
 """Sending a run: to another repository, or into one file.
 
-Owns: what is sent where the other side has something already. Does not know: how it is taken in (`receiving`), how
-another machine is reached.
+Owns: what is sent to a side that has some already. Does not know: how it is received (`receiving`), how another
+machine is reached.
 
-Nothing is ever overwritten there but refs that follow from the attempts, and those only where the other side then has
-the same attempts as this one. Nothing in the run is changed.
+Only derived refs are ever overwritten on the other side, and only if it then has the same attempts as this one. The run
+itself is not changed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SUFFIX = ".bundle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outgoing:
-    """A run at one moment: what of it is sent, how many tickets are not, and a sentence on each thing left out."""
+    """A snapshot of a run: what is sent, how many tickets are not, and a sentence on each thing left out."""
 
     held: Held
     tickets: int
@@ -49,7 +49,7 @@ class _Outgoing:
 
     @property
     def refs(self) -> dict[str, str]:
-        """All that is sent, by name."""
+        """All refs that are sent, name to id."""
         held = self.held
         numbered = {attempt_ref(number): id_ for number, id_ in held.attempts.items()}
         numbered |= {advice_ref(number): id_ for number, id_ in held.advice.items()}
@@ -59,8 +59,8 @@ class _Outgoing:
 def push(run: Path, remote: Remote, hooks: Hooks) -> Sent:
     """Send what the other side lacks; a local folder that is missing or empty becomes a run.
 
-    Raises ExchangeError where the two do not go together, RemoteError where the other side cannot be reached or
-    refuses: nothing is changed there then.
+    Raises ExchangeError if the two are incompatible, RemoteError if the other side cannot be reached or refuses:
+    nothing is changed there then.
     """
     hooks.say(f"reading {run}")
     outgoing = _outgoing(run)
@@ -71,10 +71,10 @@ def push(run: Path, remote: Remote, hooks: Hooks) -> Sent:
     hooks.say(f"asking {remote.shown}")
     refs = remote.refs()
     theirs, mine = Held.of(refs), outgoing.held
-    # A push that was cut short may have left attempts and no root, which is made last.
+    # An interrupted push may have left attempts without the root, which is sent last.
     if refs and not (not theirs.seed and refs.items() <= outgoing.refs.items()):
         refuse_another(str(run), mine.seed, theirs, remote.shown)
-    advice = "push to another place, which is made new; pulling would not help, since both keep their numbers"
+    advice = "push to a new place; pulling would not help, since both keep their numbers"
     refuse_differing(mine, theirs, here=str(run), there=remote.shown, what_to_do=advice)
     with _staging(run) as staging:
         return _push(outgoing, theirs, remote, staging, hooks)
@@ -83,14 +83,14 @@ def push(run: Path, remote: Remote, hooks: Hooks) -> Sent:
 def bundle(
     run: Path, file: Path | None, *, force: bool, progress: Callable[[str], None] | None, say: Callable[[str], None]
 ) -> tuple[Path, Sent]:
-    """Write a run into one file, whole or not at all; where it is. Raises ExchangeError and RemoteError."""
+    """Write a run into one file, atomically; returns its path and what was sent. Raises ExchangeError, RemoteError."""
     target = Path(f"{run.absolute().resolve().name}{_SUFFIX}") if file is None else file
     if target.is_dir():
         raise ExchangeError(f"expected the name of a file, found the folder {target}: write {target}/NAME{_SUFFIX}")
     if os.path.lexists(target) and not force:
         raise ExchangeError(f"{target} is there already: name another file, or add --force to replace it")
     if not target.absolute().parent.is_dir():
-        raise ExchangeError(f"{target}: there is no folder {target.parent}: make it, or name another file")
+        raise ExchangeError(f"{target}: the folder {target.parent} does not exist: create it, or name another file")
     say(f"reading {run}")
     outgoing = _outgoing(run)
     with _staging(run) as staging, writing_to(target, "no bundle was made"):
@@ -102,26 +102,26 @@ def bundle(
 
 
 def _outgoing(run: Path) -> _Outgoing:
-    """Raises ArchiveError where there is no run. An attempt that cannot be read is not sent."""
+    """A snapshot of the run. An unreadable attempt is left out. Raises ArchiveError if there is no run."""
     with Archive.open(run) as archive, contextlib.closing(repository_at(run)) as repository:
-        found = Held.of(repository.refs("refs"))
+        mine = Held.of(repository.refs("refs"))
         attempts = {entry.number: entry.id for entry in archive.entries}
         sent = {archive.root_id, *attempts.values()}
         held = Held(
             seed=archive.root_id,
             attempts=attempts,
-            advice={number: id_ for number, id_ in found.advice.items() if id_},
-            notes=found.notes,
-            # The best attempt is the seed where nobody has said yet which it is.
-            derived={BEST: archive.root_id} | {name: id_ for name, id_ in found.derived.items() if id_ in sent},
+            advice={number: id_ for number, id_ in mine.advice.items() if id_},
+            notes=mine.notes,
+            # Before an attempt is the best, the root is.
+            derived={BEST: archive.root_id} | {name: id_ for name, id_ in mine.derived.items() if id_ in sent},
         )
         tickets = len(archive.pending())
-        torn = tuple(f"{ref} is torn" for ref in found.torn if not ref.startswith(f"{ATTEMPTS}/"))
+        torn = tuple(f"{ref} is torn" for ref in mine.torn if not ref.startswith(f"{ATTEMPTS}/"))
         return _Outgoing(held=held, tickets=tickets, left_out=(*archive.damage, *torn))
 
 
 def _push_new(run: Path, outgoing: _Outgoing, folder: Path, hooks: Hooks) -> Sent:
-    """Have a new run take in all of this one: it is there whole, or not at all."""
+    """Create a new run from all of this one, atomically."""
     refuse_used(folder)
     best, elites = outgoing.held.derived[BEST], [id_ for name, id_ in outgoing.held.derived.items() if name != BEST]
 
@@ -141,7 +141,7 @@ def _push(outgoing: _Outgoing, theirs: Held, remote: Remote, staging: Staging, h
     notes = _notes_to_send(mine.notes, theirs.notes, remote, staging)
     missing = theirs.lacking(mine)
     advice = theirs.with_advice(theirs.new_advice(mine))
-    # Where the other side has attempts of its own, what is best is for it to say.
+    # If the other side has attempts of its own, it decides which is best.
     derived = {} if mine.lacking(theirs) else dict(mine.derived)
     fresh = {name: id_ for name, id_ in derived.items() if name not in theirs.derived}
     moved = {name: id_ for name, id_ in derived.items() if theirs.derived.get(name, id_) != id_}
@@ -159,8 +159,8 @@ def _push(outgoing: _Outgoing, theirs: Held, remote: Remote, staging: Staging, h
     if moved or gone:
         try:
             remote.push(staging.path, [*(f"+{name}:{name}" for name in sorted(moved)), *(f":{name}" for name in gone)])
-        except RemoteError as error:  # nothing hangs on them: every run works them out again
-            warnings.append(f"{BEST} and {ELITES} are not brought up to date there: {error}")
+        except RemoteError as error:  # nothing depends on them: every run derives them again
+            warnings.append(f"{BEST} and {ELITES} could not be updated there: {error}")
     sent = replace(mine, attempts=missing, advice=dict(enumerate(advice.values())), notes=notes)
     return _sent(
         outgoing, sent, derived=bool(fresh or moved or gone), size_bytes=size_bytes, made=not theirs.seed,
@@ -169,7 +169,7 @@ def _push(outgoing: _Outgoing, theirs: Held, remote: Remote, staging: Staging, h
 
 
 def _notes_to_send(mine: str, theirs: str, remote: Remote, staging: Staging) -> str:
-    """The commit of the notes of both sides; "" where the other side has all of them."""
+    """The commit of the merged notes of both sides; "" if the other side has all of them."""
     if not mine or mine == theirs:
         return ""
     if not theirs:
@@ -198,7 +198,7 @@ def _sent(
 
 @contextlib.contextmanager
 def _staging(run: Path) -> Iterator[Staging]:
-    """A staging among the temporary files: the run may be one that we must not write to."""
+    """A staging repository in a temporary folder: the run may be read-only."""
     with (
         tempfile.TemporaryDirectory(prefix="packsmith-exchange-") as folder,
         contextlib.closing(Staging(Path(folder), head=BEST, borrowed=run)) as staging,

@@ -98,8 +98,7 @@ def prune(path: str, object_id: str) -> bool:
 
 
 def _rows(data: bytes, path: str) -> bytes:
-    """The sorted rows of the file without its header. Files by us or git say that they
-    are sorted; others are sorted here.
+    """The sorted rows of the file without its header; a file that does not say that it is sorted is sorted here.
 
     An invalid row means that rows are lost, each of which may be an attempt: raises GitError.
     """

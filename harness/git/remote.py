@@ -1,10 +1,10 @@
-"""Other repositories, reached through the git command: what they hold, and how objects and refs come and go.
+"""Other repositories, through the git command: listing refs, fetching and pushing.
 
-Owns: the environment of such calls, which addresses and transports are allowed, git's progress, and its words when
-something goes wrong. Does not know: what an archive is, which refs are exchanged.
+Owns: the environment of such calls, the allowed addresses and transports, git's progress and its error messages.
+Does not know: what an archive is, which refs are exchanged.
 
-Elsewhere git sees no settings of the user's. To reach another machine it needs their keys, proxies and credential
-helpers: so these calls, and no others, are given HOME, the agents and helpers that ask for passwords, the proxies, and
+Other calls of git see none of the user's settings. To reach another machine, git needs their keys, proxies and
+credential helpers: so these calls alone get HOME, the agents and helpers that ask for passwords, the proxies, and
 the user's and the system's git config. What in a config would change a transfer is set by us: no hooks, no tags, no
 pruning, no maintenance, every object checked as it comes in, and no transport but those in `_TRANSPORTS`. Git asks for
 a password only where there is a terminal.
@@ -46,7 +46,7 @@ _SETTINGS = (
     *("http.lowSpeedLimit=100", "http.lowSpeedTime=120"),
 )
 _SILENCE_S = 600.0
-"""Git shows progress every second or so while anything moves; checking what came takes its time in silence."""
+"""Longest silence of git, in seconds: it reports progress about once a second, but checks received objects silently."""
 _ENDING_S = 5.0
 _KEPT, _TOLD = 1 << 16, 1000
 _PROGRESS = re.compile(
@@ -54,7 +54,7 @@ _PROGRESS = re.compile(
     r"Updating|Auto packing|From |To )"
 )
 _DONE = re.compile(r" [*=+-] ")
-"""A line for each ref that came or went: an archive has a hundred thousand."""
+"""A line per transferred ref: a run may have 100,000."""
 _WRITTEN = re.compile(r"Writing objects: 100% .*?, ([\d.]+) (bytes|KiB|MiB|GiB)")
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _ADVICE = (
@@ -63,7 +63,7 @@ _ADVICE = (
     (r"permission denied \(|could not read (username|password)|authentication|terminal prompts disabled|publickey",
      "see that plain git gets in (`git ls-remote`): an ssh key in your agent, or a credential helper"),
     (r"could not resolve|(failed|unable) to connect|connection (refused|timed out|reset)|no route|is unreachable",
-     "see that the address is right and the machine can be reached, and run the same command again"),
+     "check the address and the network, and run the same command again"),
     (r"dubious ownership", "that folder is another user's: say that you trust it as git says, and run it again"),
     (r"permission denied|read-only file system|unable to create temporary|insufficient permission",
      "see that you may write there, or choose another place"),
@@ -76,42 +76,42 @@ _ADVICE = (
 
 
 class RemoteError(GitError):
-    """Another repository cannot be reached, read or written: git's own words on one line, and what to do."""
+    """Another repository cannot be reached, read or written; quotes git on one line, and says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
-    """Another repository. `progress` is told what git does, about once a second, and "" when git begins and may ask
-    for a password. `terminal`: there is one to ask at.
+    """Another repository. `progress` receives git's progress, about once a second, and "" when git starts and may ask
+    for a password. `terminal`: git may ask on the terminal.
     """
 
     address: str
-    """As git takes it."""
+    """For git."""
     shown: str
-    """As people may see it: without a password."""
+    """For users: without a password."""
     folder: Path | None
-    """Where it is a path of this machine, whether or not there is something."""
+    """The path, if it is on this machine, whether or not it exists."""
     progress: Callable[[str], None] | None = None
     terminal: bool = False
 
     def refs(self) -> dict[str, str]:
-        """Name to id of all refs there. Raises RemoteError."""
+        """Name to id of all its refs. Raises RemoteError."""
         out, _ = self._git("ls-remote", "--refs", "--quiet", "--", self.address)
         rows = (line.split("\t", 1) for line in out.decode("utf-8", "replace").splitlines())
         refs = {row[1]: row[0] for row in rows if len(row) == 2}
-        if any(re.fullmatch(r"[0-9a-f]{40}", one) is None for one in refs.values()):
+        if any(re.fullmatch(r"[0-9a-f]{40}", id_) is None for id_ in refs.values()):
             raise RemoteError(f"expected a repository of sha1 objects at {self.shown}, found other ids: choose another")
         return refs
 
     def fetch(self, into: Path, refspecs: Sequence[str]) -> None:
-        """Bring objects and refs into the repository at `into`; all refs or none. Raises RemoteError."""
+        """Fetch refs and their objects into the repository at `into`, atomically. Raises RemoteError."""
         options = ("--atomic", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--progress")
         self._git(f"--git-dir={into}", "fetch", *options, "--", self.address, *refspecs)
 
     def push(self, source: Path, refspecs: Sequence[str]) -> int:
-        """Send refs and their objects from the repository at `source`; all or none. How many bytes git says it sent.
+        """Push refs and their objects from the repository at `source`, atomically. Returns the bytes sent, as git says.
 
-        Raises RemoteError, also where the other side has something else under one of the names.
+        Raises RemoteError, also if the other side has another object under one of the names.
         """
         options = ("--atomic", "--porcelain", "--progress", "--no-verify", "--no-follow-tags", "--no-signed")
         _, words = self._git(f"--git-dir={source}", "push", *options, "--", self.address, *refspecs)
@@ -119,7 +119,7 @@ class Remote:
         return int(float(written[1]) * _UNITS[written[2]]) if written else 0
 
     def _git(self, *args: str) -> tuple[bytes, str]:
-        """Standard output, and all that was said on standard error."""
+        """Standard output, and the messages on standard error. Raises RemoteError."""
         if self.progress is not None and self.folder is None:
             self.progress("")
         settings = (word for one in _SETTINGS for word in ("-c", one))
@@ -186,14 +186,14 @@ def run_watched(
 
 
 def told_by(words: str, refused: Sequence[str] = ()) -> str:
-    """What of git's words says what went wrong, on one line that steers no terminal."""
+    """The part of git's output that explains the failure, on one line that is safe for a terminal."""
     lines = [line for line in words.splitlines() if line.strip() and not _PROGRESS.match(line)]
     text = " ".join([*refused, *lines]) or "nothing"
     return one_line(text, _TOLD).rstrip(".")
 
 
 def what_to_do(told: str) -> str:
-    """What helps most often against what git says."""
+    """Advice for a message of git's."""
     default = "see that plain git gets there (`git ls-remote`), and run the same command again"
     return next((advice for pattern, advice in _ADVICE if re.search(pattern, told, re.IGNORECASE)), default)
 

@@ -1,1 +1,1 @@
-"""Readings of an archive: how a program came about, whether a run is what it says, which measurements compare."""
+"""Readings of an archive: the lineage of a program, verification of a run, comparable measurements."""

@@ -1,9 +1,9 @@
-"""Measurements of one program, in groups that compare, and what those of a group say together. Pure.
+"""Measurements of one program in comparable groups, and the pooled speed-up of each group. Pure.
 
-Owns: these groups and the pooled figure. Does not know: where measurements come from, how they are shown.
+Owns: the groups and the pooled speed-up. Does not know: where measurements come from, how they are shown.
 
-Only like is compared with like: the same conditions (`Environment.fingerprint`), the same seed, which decides the loads
-and so the balance, and the same cases.
+Measurements are comparable if they have the same conditions (`Environment.fingerprint`), the same seed, which
+determines the inputs and so the quality, and the same cases.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Occasion = Literal["in the run", "noted", "now"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PooledSpeedup:
-    """What like measurements say together: of so many, the speed-up and that of each case.
+    """The pooled result of comparable measurements: their number, the speed-up, and that of each case.
 
-    `apart`: two of them lie farther apart than their 95 % intervals allow, so that something changed which no
-    fingerprint tells, and the pooled interval is narrower than it should be.
+    `apart`: the 95 % intervals of two measurements do not overlap. Then something changed that no fingerprint shows,
+    and the pooled interval is too narrow.
     """
 
     measurements: int
@@ -43,9 +43,9 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Measurements that compare, oldest first. `differs`: what sets them apart from the first group's, in words.
+    """Comparable measurements, oldest first. `differs`: how they differ from the first group, in words.
 
-    `pooled` is None where fewer than two of them are scored.
+    `pooled` is None if fewer than two of them are scored.
     """
 
     differs: tuple[str, ...]
@@ -64,26 +64,26 @@ class Group:
 def members(
     entry: Entry, seed: int, place: Environment | None, noted: Iterable[Measurement], now: Iterable[Measurement] = ()
 ) -> tuple[Taken, ...]:
-    """All measurements of an attempt: its own, taken under `seed`, those noted before, and those taken now.
+    """All measurements of an attempt: its own, taken with `seed`, those noted before, and those taken now.
 
-    `place` is where the run is judged, which a rejected attempt does not say; without it, it has no measurement of
-    its own. An attempt refused at `patch` never has one.
+    `place` is the environment of the run, which a rejected attempt does not record; without it, a rejected attempt has
+    no measurement of its own.
     """
-    found: list[Taken] = []
+    taken: list[Taken] = []
     where = entry.scored.environment if entry.scored is not None else place
     if where is not None:
         own = Measurement(verdict=entry.verdict, when_s=entry.when_s, seed=seed, environment=where)
-        found.append(Taken(taken="in the run", measurement=own))
-    found += [Taken(taken="noted", measurement=one) for one in noted]
-    return (*found, *(Taken(taken="now", measurement=one) for one in now))
+        taken.append(Taken(taken="in the run", measurement=own))
+    taken += [Taken(taken="noted", measurement=measurement) for measurement in noted]
+    return (*taken, *(Taken(taken="now", measurement=measurement) for measurement in now))
 
 
 def groups(found: Sequence[Taken]) -> tuple[Group, ...]:
-    """Those that compare together, the first one's first."""
+    """The measurements in comparable groups; the group of the first measurement is first."""
     names = next((_names(one.measurement) for one in found if _names(one.measurement)), ())
     alike: dict[tuple[object, ...], list[Taken]] = {}
     for one in found:
-        # A rejected program has no cases to tell: it stands with what else was measured there.
+        # A rejected program has no cases: it joins the group measured under the same conditions.
         cases = _names(one.measurement) or names
         alike.setdefault((one.measurement.environment.fingerprint, one.measurement.seed, cases), []).append(one)
     return tuple(
@@ -97,12 +97,12 @@ def groups(found: Sequence[Taken]) -> tuple[Group, ...]:
 
 
 def pool(measurements: Sequence[Measurement]) -> PooledSpeedup | None:
-    """What like measurements say together; None where fewer than two are scored, or their samples are not known.
+    """The pooled result of comparable measurements; None if fewer than two are scored with known samples.
 
-    Their rounds are taken as those of one measurement: rounds are independent, whenever they are taken.
+    Their rounds are pooled as those of one measurement, since rounds are independent.
     """
     scores = [one.verdict.score for one in measurements if isinstance(one.verdict, Scored)]
-    samples = [found for found in map(_samples, scores) if found]
+    samples = [per_score for per_score in map(_samples, scores) if per_score]
     if len(samples) < 2:
         return None
     per_case = [joined(parts) for parts in zip(*samples, strict=True)]
@@ -118,9 +118,9 @@ def pool(measurements: Sequence[Measurement]) -> PooledSpeedup | None:
 
 
 def _samples(score: Score) -> tuple[Samples, ...]:
-    """The samples of each case; () where they are not known."""
-    found = tuple(case.samples for case in score.cases if case.samples is not None)
-    return found if len(found) == len(score.cases) else ()
+    """The samples of each case; () unless all are known."""
+    samples = tuple(case.samples for case in score.cases if case.samples is not None)
+    return samples if len(samples) == len(score.cases) else ()
 
 
 def _names(measurement: Measurement) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def _names(measurement: Measurement) -> tuple[str, ...]:
 
 
 def _differs(first: Measurement, other: Measurement, names: tuple[str, ...]) -> tuple[str, ...]:
-    found = first.environment.differences(other.environment)
+    differences = first.environment.differences(other.environment)
     if first.seed != other.seed:
-        found += (f"seed {first.seed} and {other.seed}",)
-    return (*found, "other cases") if (_names(other) or names) != names else found
+        differences += (f"seed {first.seed} and {other.seed}",)
+    return (*differences, "other cases") if (_names(other) or names) != names else differences

@@ -1,13 +1,13 @@
-"""How a program came about: the chain of patches from the seed program, and what each of them bought. Pure.
+"""The lineage of a program: the chain of patches from the seed program, and the gain of each. Pure.
 
-Owns: the chain, and what an attempt gained over another: quality, and speed where it surely differs.
+Owns: the chain, and the gain of an attempt over another: in quality, and in speed if the difference is significant.
 Does not know: archives, how a chain is shown or written.
 
-The chain follows first parents, which are the programs that the patches apply to. A crossover's other parents are
-named and their own chains not followed.
+The chain follows first parents, to which the patches apply. A crossover's other parents are named, but their chains are
+not followed.
 
-Quality repeats to the last digit. A speed is a measurement: it is better or worse only where the whole 95 % intervals
-of the two say so, or a duel between the two, which overrules them. Run times are compared only like with like.
+Quality is deterministic. A speed is a measurement: two speeds differ only if their 95 % intervals do not overlap, or if
+a duel between the two says so, which takes precedence. Run times are compared only under the same conditions.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from harness.select import EQUAL_QUALITY, quality
 from harness.types import Entry, HarnessError
 
 Find = Callable[[str], Entry | None]
-"""An attempt by its commit; None for the root, and for what cannot be read."""
+"""An attempt by its commit id; None for the root and for unreadable attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """What a scored attempt has over another: `points` (hundredths) of quality, and how many `times` as fast it is.
+    """The gain of a scored attempt over another: `points` (hundredths) of quality, and how many `times` as fast it is.
 
-    Each is None where there is no difference, or no sure one. `not_compared` says what keeps run times apart.
+    Each is None without a significant difference. `not_compared` says why run times are not comparable.
     """
 
     points: float | None = None
@@ -72,7 +72,7 @@ class Lineage:
 
 
 def gain(entry: Entry, other: Entry | None) -> Gain | None:
-    """What an attempt has over another; None where either has no score."""
+    """The gain of an attempt over another; None if either has no score."""
     if other is None or entry.scored is None or other.scored is None:
         return None
     difference = quality(entry) - quality(other)
@@ -87,32 +87,31 @@ def gain(entry: Entry, other: Entry | None) -> Gain | None:
 
 
 def first_parent(entry: Entry) -> str:
-    """The commit that an attempt's patch applies to; "" in a record of somebody else's that names none."""
+    """The commit that an attempt's patch applies to; "" in a damaged record without parents."""
     return entry.parents[0] if entry.parents else ""
 
 
 def unlike(one: Environment, other: Environment) -> tuple[str, ...]:
-    """What makes run times taken in two environments not comparable, in words; () for alike."""
+    """Why run times from two environments are not comparable, in words; () if they are."""
     return () if one is other else one.differences(other)
 
 
 def significant_speedup(mine: Interval, other: Interval) -> float | None:
-    """How many times as fast one of two speeds over one reference surely is, below 1 where it is surely slower; None
-    where their intervals overlap.
-    """
+    """The ratio of two speed-ups over one reference; None if their 95 % intervals overlap."""
     return mine.median / other.median if mine.low > other.high or other.low > mine.high else None
 
 
 def _duel(entry: Entry, other: Entry) -> float | None:
-    """How many times as fast an attempt was head to head; 1 where that was undecided, None without a duel."""
-    for one in entry.confirmations:
-        if one.against == other.id and one.duel is not None:
-            return 1.0 if one.duel.comparison == "undecided" else one.duel.speedup.median
+    """How many times as fast an attempt was in a duel; 1 if it was undecided, None without a duel."""
+    for confirmation in entry.confirmations:
+        duel = confirmation.duel
+        if confirmation.against == other.id and duel is not None:
+            return 1.0 if duel.comparison == "undecided" else duel.speedup.median
     return None
 
 
 def lineage(entry: Entry, find: Find, root_id: str) -> Lineage:
-    """The chain from the seed program to an attempt. Raises HarnessError where a link of it cannot be read."""
+    """The chain from the seed program to an attempt. Raises HarnessError if a link of it cannot be read."""
     chain = [entry]
     while chain[-1].kind != "seed" and first_parent(chain[-1]) != root_id:
         child = chain[-1]

@@ -1,10 +1,10 @@
 """A lineage as patch files: applied in order to the seed program, they give the same bytes. Pure.
 
-Owns: which text stands for each step, what its file is called, and the proof that the whole series gives the program.
-Does not know: archives, folders, how a program came about.
+Owns: the text and file name of each step, and the check that the whole series reproduces the program.
+Does not know: archives, folders, how a lineage is found.
 
-A step's file is the stored reply, where that is a patch which `packsmith replay` takes and which gives these bytes. It
-is a patch made from the two programs where the reply was a whole program, or anything else.
+A step's file is the stored reply if that is a patch that `packsmith replay` accepts and that gives the same bytes.
+Otherwise, as for a whole program, it is a patch made from the two programs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NARROWEST = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchFile:
-    """A file of the series: of which attempt, and whether it is `stored`, as it came, or made from the programs."""
+    """A file of the series: the attempt's number, and whether it is the `stored` reply or made from the programs."""
 
     name: str
     text: bytes
@@ -35,7 +35,7 @@ class PatchFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchSeries:
-    """The seed program, the patches to apply to it in order, and the program that they give."""
+    """The seed program, the patches to apply to it in order, and the resulting program."""
 
     seed: bytes
     patches: tuple[PatchFile, ...]
@@ -45,7 +45,7 @@ class PatchSeries:
 def patch_series(line: Lineage, source: Callable[[str], str], reply: Callable[[str], str]) -> PatchSeries:
     """The chain as files; `source` and `reply` give the texts of an attempt by its commit.
 
-    Raises HarnessError where a step cannot be a patch, or where the files would not give the same bytes.
+    Raises HarnessError if a step cannot be a patch, or if the files would not give the same bytes.
     """
     seed = _bytes(source(line.steps[0].entry.id), "the seed program")
     patches = tuple(_files(line, source, reply))
@@ -80,7 +80,7 @@ def _files(line: Lineage, source: Callable[[str], str], reply: Callable[[str], s
 
 
 def _kept(reply: str, before: str, after: str) -> bytes | None:
-    """The stored reply, where `replay` would make `after` of `before` with a file that holds it."""
+    """The stored reply, if `replay` makes `after` from `before` with it."""
     text = reply.encode("utf-8", "surrogatepass")
     try:
         return text if _applied(text, before) == after else None
@@ -89,12 +89,12 @@ def _kept(reply: str, before: str, after: str) -> bytes | None:
 
 
 def _applied(text: bytes, source: str) -> str:
-    """What `packsmith replay` makes of a program with a patch file. Raises PatchError."""
+    """The program that `packsmith replay` makes with a patch file. Raises PatchError."""
     return patch.apply_reply(text.decode("utf-8", "surrogateescape"), source).source
 
 
 def _made(step: Step, before: str, after: str) -> bytes:
-    """A patch made from the two programs, with as much of the name and the description as a reply can hold."""
+    """A patch made from the two programs, with the name and description if a reply can contain them."""
     entry = step.entry
     titles = ((entry.name, entry.description), (entry.name, ""), ("", ""))
     error: Exception | None = None

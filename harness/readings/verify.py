@@ -1,6 +1,6 @@
-"""Proof that an archive is what it says: every stored reply, applied again to its stored parent, gives the same bytes.
+"""Verification of an archive: every stored reply, applied again to its stored parent, gives the same bytes.
 
-Owns: what is checked and how a difference is told. Does not know: git, the network, how anything was judged.
+Owns: the checks and how a mismatch is reported. Does not know: git, the network, how anything was judged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.types import Entry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """One thing that is not as it should be. `number` and `id` say of which attempt, where it is one's."""
+    """One mismatch. `number` and `id` identify its attempt, None and "" if it concerns the whole archive."""
 
     number: int | None
     id: str
@@ -28,7 +28,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """`checked` attempts, and what was wrong. `gaps` are numbers without an attempt, as a killed writer leaves."""
+    """The number of `checked` attempts and the mismatches. `gaps` are unused numbers, as a killed writer leaves."""
 
     checked: int
     mismatches: tuple[Mismatch, ...]
@@ -40,7 +40,7 @@ class VerifyReport:
 
 
 def verify(archive: Archive) -> VerifyReport:
-    """Check every attempt offline. A damaged object is a mismatch too, never an exception."""
+    """Check every attempt, offline. Damage is reported as a mismatch, never raised."""
     mismatches = (
         *(Mismatch(number=None, id="", expected="a sound repository", found=line) for line in archive.fsck()),
         *(Mismatch(number=None, id="", expected="a whole attempt", found=line) for line in archive.damage),
@@ -52,7 +52,7 @@ def verify(archive: Archive) -> VerifyReport:
 
 
 def faults(archive: Archive, numbers: Collection[int] | None = None) -> Iterator[Mismatch]:
-    """What is wrong with the attempts of these numbers, of those that can be read; with any, where none are given."""
+    """The mismatches of the readable attempts with these numbers; of all attempts if None."""
     entries = {entry.id: entry for entry in archive.entries}
     for archived in archive.archived:
         entry = archived.entry
@@ -83,8 +83,8 @@ def _differences(archive: Archive, archived: Archived, entries: Mapping[str, Ent
 
 
 def _taken_over(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
-    """A verdict that was taken over, against that of the attempt it is from; whether the programs are the same is the
-    judgement of the version and the Python that archived it.
+    """Compare a copied verdict with its source. Whether the programs are equal is not checked: that depends on the
+    version and the Python that archived them.
     """
     if not entry.same_as:
         return

@@ -249,7 +249,7 @@ class TestPull:
         (tmp_path / "full" / "x").write_text("")
         with pytest.raises(ExchangeError, match="found other files"):
             pulled(tmp_path / "full", archive.path)
-        with pytest.raises(ExchangeError, match="found nothing at"):
+        with pytest.raises(ExchangeError, match="does not exist: check the spelling"):
             pulled(tmp_path / "mine", tmp_path / "nowhere")
         git(tmp_path, "init", "-q", "--bare", str(tmp_path / "empty"))
         with pytest.raises(ExchangeError, match="found an empty repository"):
