@@ -78,21 +78,21 @@ def members(
     return (*taken, *(Taken(taken="now", measurement=measurement) for measurement in now))
 
 
-def groups(found: Sequence[Taken]) -> tuple[Group, ...]:
+def groups(taken: Sequence[Taken]) -> tuple[Group, ...]:
     """The measurements in comparable groups; the group of the first measurement is first."""
-    names = next((_names(one.measurement) for one in found if _names(one.measurement)), ())
+    names = next((_names(item.measurement) for item in taken if _names(item.measurement)), ())
     alike: dict[tuple[object, ...], list[Taken]] = {}
-    for one in found:
+    for item in taken:
         # A rejected program has no cases: it joins the group measured under the same conditions.
-        cases = _names(one.measurement) or names
-        alike.setdefault((one.measurement.environment.fingerprint, one.measurement.seed, cases), []).append(one)
+        cases = _names(item.measurement) or names
+        alike.setdefault((item.measurement.environment.fingerprint, item.measurement.seed, cases), []).append(item)
     return tuple(
         Group(
-            differs=_differs(found[0].measurement, one[0].measurement, names),
-            members=tuple(one),
-            pooled=pool([member.measurement for member in one]),
+            differs=_differs(taken[0].measurement, members[0].measurement, names),
+            members=tuple(members),
+            pooled=pool([member.measurement for member in members]),
         )
-        for one in alike.values()
+        for members in alike.values()
     )
 
 

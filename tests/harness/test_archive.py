@@ -130,7 +130,7 @@ class TestPlainGit:
         added = mirror.append(changing(mirror, 5, [made[1].id], "SLACK = 0.5", "SLACK = 0.1"))
         assert Archive.open(tmp_path / "mirror").entries == (*made, added)
 
-    def test_it_goes_on_after_the_user_packed_it(self, archive: Archive) -> None:
+    def test_it_continues_after_the_user_packed_it(self, archive: Archive) -> None:
         made = family(archive)
         archive.point(made[1], made[1:3])
         archive.hold(9, Proposal(kind="patch", parents=(made[0].id,), reply="held", proposer="test"))
@@ -167,7 +167,7 @@ HOSTILE = {
 
 class TestHostileTexts:
     @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-    def test_they_come_back_whole_and_forge_nothing(self, archive: Archive, text: str) -> None:
+    def test_texts_round_trip_and_forge_no_trailers(self, archive: Archive, text: str) -> None:
         attempt = raw(0, archive.root_id, name=text, description=text, reply=text, source=text)
         entry = archive.append(dataclasses.replace(attempt, verdict=REJECTED))
         again = Archive.open(archive.path)

@@ -199,7 +199,7 @@ def test_a_user_without_the_right_to_write_gets_the_same() -> None:
         shutil.rmtree(folder)
 
 
-def test_a_full_disk_keeps_what_was_printed_and_goes_on(mounted: Callable[..., Path]) -> None:
+def test_a_full_disk_loses_nothing_reported_and_the_run_continues(mounted: Callable[..., Path]) -> None:
     disk = mounted("disk", "-t", "tmpfs", "-o", "size=600k", "none")
     archive = new(disk / "run")
     filler = disk / "filler"

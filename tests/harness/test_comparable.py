@@ -124,7 +124,7 @@ def test_rejected_ones_are_listed_and_make_no_figure() -> None:
     assert groups(members(entry(1, REJECTED), 7, None, [])) == ()
 
 
-def test_measurements_that_disagree_are_told() -> None:
+def test_measurements_that_disagree_are_marked() -> None:
     own = taken(2.0, noise=2)
     [group] = groups(members(entry(1, own.verdict), 7, None, [taken(2.2, noise=2)]))
     assert group.pooled is not None and group.pooled.apart
@@ -147,7 +147,7 @@ def test_view_names_what_differs_and_lets_no_text_steer_it() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_run_goes_on_only_where_run_times_compare() -> None:
+def test_run_continues_only_where_run_times_are_comparable() -> None:
     for changes in ({"kernel": "7"}, {"sandbox": "L2"}, {"warnings": ("busy",)}, {"scatter": 0.5}, {"cores": 64}):
         assert same_machine(ENVIRONMENT, there(**changes))
     for changes in ({"torch": "3"}, {"hardware": "x"}, {"driver": "570"}, {"task": "toy/2"}, {"threads": 2}):

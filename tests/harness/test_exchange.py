@@ -135,7 +135,7 @@ class TestPush:
         (tmp_path / "folder").mkdir()
         assert sent(archive.path, tmp_path / "folder").made
 
-    def test_a_push_that_was_cut_short_goes_on(self, archive: Archive, tmp_path: Path) -> None:
+    def test_an_interrupted_push_continues(self, archive: Archive, tmp_path: Path) -> None:
         """Git renames one ref after the other: a kill between leaves some of them."""
         there = tmp_path / "copy"
         sent(archive.path, there)
@@ -452,7 +452,7 @@ class TestStrangers:
         done = subprocess.run(["git", "mktree"], cwd=path, input=listed.encode(), capture_output=True, check=True)
         return done.stdout.decode().strip()
 
-    def test_attempts_that_are_none_are_left_out(self, archive: Archive, tmp_path: Path) -> None:
+    def test_refs_that_are_not_attempts_are_left_out(self, archive: Archive, tmp_path: Path) -> None:
         path, (_, one, two, *_) = archive.path, archive.entries
         ok = self.forge(path, 5, one.id)
         self.forge(path, 6, one.id, text="{")

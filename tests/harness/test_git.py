@@ -99,7 +99,7 @@ class TestEnvironment:
         with pytest.raises(GitError, match="install git"):
             run_git("--version")
 
-    def test_a_failing_command_gives_gits_words(self, repository: Repository) -> None:
+    def test_a_failing_command_quotes_git(self, repository: Repository) -> None:
         with pytest.raises(GitError, match="no-such-command"):
             repository.git("no-such-command")
 

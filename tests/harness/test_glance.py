@@ -18,7 +18,7 @@ def test_a_glance_gives_what_an_open_archive_gives(tmp_path: Path) -> None:
         assert found.source == archive.source(entries[3].id) and found.config == CONFIG
 
 
-def test_a_glance_is_none_where_something_is_not_whole(tmp_path: Path) -> None:
+def test_a_glance_is_none_where_something_is_damaged(tmp_path: Path) -> None:
     with new(tmp_path / "run") as archive:
         entries = family(archive)
         archive.point(entries[3], [])

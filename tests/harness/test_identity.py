@@ -319,7 +319,7 @@ class TestLooksAtItself:
     def test_only_its_bytes_count(self, program: str) -> None:
         assert syntax_hash(program) == ""
 
-    def test_a_word_of_a_comment_or_a_docstring_is_no_look(self) -> None:
+    def test_a_name_in_a_comment_or_a_docstring_is_not_introspection(self) -> None:
         plain = of("def f():\n return 1")
         assert of("# we open and inspect sys\ndef f():\n 'See __doc__ of this program.'\n return 1") == plain
 

@@ -182,7 +182,7 @@ def test_a_line_that_came_twice_is_one_measurement(run: Path) -> None:
         (lambda line: "null", "expected dict"),
     ],
 )
-def test_damaged_line_is_told_and_hides_no_other(run: Path, spoilt: object, told: str, tmp_path: Path) -> None:
+def test_damaged_line_is_reported_and_hides_no_other(run: Path, spoilt: object, told: str, tmp_path: Path) -> None:
     mine = commits(run)[1]
     notes(run).add(mine, measurement())
     line = archives.git(run, "notes", "--ref=measurements", "show", mine)
@@ -216,7 +216,7 @@ def test_rejected_program_without_its_environment_and_uneven_rounds_are_damage(r
     assert found.damage("attempt 1").startswith("2 lines of the note on attempt 1 cannot be read: expected ")
 
 
-def test_torn_ref_and_missing_object_are_told(run: Path) -> None:
+def test_torn_ref_and_missing_object_are_reported(run: Path) -> None:
     mine, other = commits(run)[:2]
     notes(run).add(mine, measurement())
     notes(run).add(other, measurement(1_800_000_000))

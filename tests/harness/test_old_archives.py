@@ -69,7 +69,7 @@ def test_it_is_read_as_it_was_written(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [LAST], indirect=True)
-def test_a_conversation_and_all_that_was_told(path: Path) -> None:
+def test_a_conversation_and_the_answers_given(path: Path) -> None:
     archive = Archive.open(path)
     entry = archive.entries[6]
     assert archive.advice() == ("Try the slack first. \udcff", "Fewer rounds.")
@@ -83,7 +83,7 @@ def test_a_conversation_and_all_that_was_told(path: Path) -> None:
     assert (entry.ticket_number, archive.booked.calls) == (6, 3)
 
 
-def test_it_goes_on_under_upkeep_and_its_ticket_is_taken_up(path: Path) -> None:
+def test_it_continues_under_upkeep_and_its_ticket_is_adopted(path: Path) -> None:
     before = rows(Archive.open(path))
     with Archive.open(path) as archive:
         (pending,) = archive.adopt()

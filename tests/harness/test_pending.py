@@ -91,7 +91,7 @@ class TestHolding:
         assert again.pending() == () and again.adopt() == ()
         assert again.hold(1, proposal(archive, "later")) == 2
 
-    def test_a_torn_one_is_told_of(self, archive: Archive) -> None:
+    def test_a_torn_ticket_is_reported(self, archive: Archive) -> None:
         archive.hold(1, proposal(archive))
         held = git(archive.path, "rev-parse", "refs/pending/000001").strip()
         path = archive.path / "objects" / held[:2] / held[2:]
@@ -170,7 +170,7 @@ class TestOwners:
 
 
 class TestAsking:
-    def test_open_tickets_belong_to_nobody_until_told(self, archive: Archive) -> None:
+    def test_open_tickets_have_no_owner_until_answered(self, archive: Archive) -> None:
         ticket = asked(archive)
         archive.close()
         other = Archive.open(archive.path)

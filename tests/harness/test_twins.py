@@ -161,7 +161,7 @@ class TestTakenOver:
         assert [one.scored is not None for one in entries[1:]] == [False, True, False]
         assert [one.same_as for one in entries[1:]] == ["", "", entries[1].id]
 
-    def test_a_verdict_that_is_damaged_is_not_taken_over(self, tmp_path: Path) -> None:
+    def test_a_damaged_verdict_is_not_copied(self, tmp_path: Path) -> None:
         archive, judge, better = archive_at(tmp_path / "run"), KnobJudge(), knobs(6)
         first = list(run(archive, [better]))[1]
         archive.close()
@@ -190,7 +190,7 @@ class TestAtTheSameTime:
         assert first.same_as == "" and [one.same_as for one in twins] == [first.id] * 2
         assert verify(Archive.open(tmp_path / "run")).ok
 
-    def test_it_is_judged_itself_where_the_first_is_mended_instead(self, tmp_path: Path) -> None:
+    def test_it_is_judged_itself_where_the_first_is_repaired(self, tmp_path: Path) -> None:
         archive, judge, bad = archive_at(tmp_path / "run"), Gated(), knobs(9)
 
         def answer(ticket: int, request: Request) -> Turn:
@@ -263,7 +263,7 @@ class TestVerified:
             (1, {"same_as": "third"}, "a verdict taken over from an attempt that came before and was judged"),
         ],
     )
-    def test_what_is_no_twin_is_told(self, tmp_path: Path, of: int, changes: dict[str, Any], expected: str) -> None:
+    def test_a_false_twin_is_reported(self, tmp_path: Path, of: int, changes: dict[str, Any], expected: str) -> None:
         archive, better = archive_at(tmp_path / "run"), knobs(6)
         entries = list(run(archive, [better, better, knobs(8)]))
         entry = entries[of]

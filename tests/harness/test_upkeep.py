@@ -187,7 +187,7 @@ class TestPackedRefs:
                 assert dict(under) == {name: one for name, one in expected.items() if name.startswith(f"{prefix}/")}
             assert dict(PackedRefs(Path(folder)).under("refs/a")) == dict(packed.under("refs/a"))
 
-    def test_a_file_of_another_hand_is_put_in_order(self, tmp_path: Path) -> None:
+    def test_an_unsorted_file_of_another_tool_is_sorted(self, tmp_path: Path) -> None:
         rows = [
             f"{2:040x} refs/b/2",
             f"^{9:040x}",
@@ -208,14 +208,14 @@ class TestPackedRefs:
             assert f"{archive.root_id} refs/tags/v1^{{}}" in git(archive.path, "show-ref", "-d")
 
     @pytest.mark.parametrize("torn", ["", "torn\n", "0" * 39 + "\n", "0" * 40 + " refs/b", "x" * 40 + " refs/b/4\n"])
-    def test_a_torn_one_is_never_taken_for_one_with_fewer_refs(self, tmp_path: Path, torn: str) -> None:
+    def test_a_torn_file_is_never_read_as_one_with_fewer_refs(self, tmp_path: Path, torn: str) -> None:
         (tmp_path / "packed-refs").write_text(torn and f"# pack-refs with: sorted \n{1:040x} refs/a\n{torn}")
         for ask in (lambda: PackedRefs(tmp_path).get("refs/a"), lambda: PackedRefs(tmp_path).add({"refs/c": "1" * 40})):
             with pytest.raises(GitError, match=r"packed-refs is torn: expected .* The attempts are intact"):
                 ask()
         assert not (tmp_path / "packed-refs.lock").exists()
 
-    def test_it_waits_for_nobody(self, tmp_path: Path) -> None:
+    def test_it_does_not_wait_for_another_writer(self, tmp_path: Path) -> None:
         (tmp_path / "packed-refs.lock").touch()
         assert not PackedRefs(tmp_path).add({"refs/a/1": "1" * 40})
 
@@ -256,7 +256,7 @@ class TestUpkeep:
         grown.maintain()
         assert Archive.open(grown.path).entries == grown.entries
 
-    def test_it_begins_by_itself_and_goes_on_beside_the_writer(
+    def test_it_starts_by_itself_and_runs_beside_the_writer(
         self, grown: Archive, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("harness.git.upkeep.PORTION", 4)

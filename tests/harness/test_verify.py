@@ -48,7 +48,7 @@ def forge(
     repository.set_ref(f"refs/attempts/{entry.number:06d}", commit)
 
 
-def test_a_whole_archive_passes(archive: Archive) -> None:
+def test_a_sound_archive_passes(archive: Archive) -> None:
     family(archive)
     report = verify(Archive.open(archive.path))
     assert report.ok
@@ -141,7 +141,7 @@ def test_a_lost_attempt_is_a_gap_and_its_children_say_so(archive: Archive) -> No
 
 
 @pytest.mark.parametrize("name", ["program.py", "reply.md", "attempt.json"])
-def test_a_damaged_object_is_told_and_the_rest_checked(archive: Archive, name: str) -> None:
+def test_a_damaged_object_is_reported_and_the_rest_checked(archive: Archive, name: str) -> None:
     _, _, _, both, _ = family(archive)
     object_id = git(archive.path, "rev-parse", f"{both.id}:{name}").strip()
     path = archive.path / "objects" / object_id[:2] / object_id[2:]

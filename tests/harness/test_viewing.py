@@ -61,7 +61,7 @@ def test_a_folder_that_was_a_work_tree_and_is_gone_may_be_one_again(tmp_path: Pa
             shutil.rmtree(folder)
 
 
-def test_nothing_is_left_of_a_work_tree_that_cannot_be_made_whole(tmp_path: Path) -> None:
+def test_a_work_tree_that_cannot_be_completed_is_removed(tmp_path: Path) -> None:
     with new(tmp_path / "run") as archive:
         seed = family(archive)[0]
         with pytest.raises(FileNotFoundError):
@@ -69,7 +69,7 @@ def test_nothing_is_left_of_a_work_tree_that_cannot_be_made_whole(tmp_path: Path
         assert not (tmp_path / "work").exists() and git(archive.path, "worktree", "list").count("\n") == 1
 
 
-def test_a_strangers_repository_runs_and_links_nothing(tmp_path: Path) -> None:
+def test_an_untrusted_repository_runs_and_links_nothing(tmp_path: Path) -> None:
     """Hooks, filters and monitors of its config, links and attributes of its trees."""
     with new(tmp_path / "run") as archive:
         seed = family(archive)[0]

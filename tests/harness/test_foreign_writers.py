@@ -69,7 +69,7 @@ class TestCommitsOfOthers:
         refs = git(archive.path, "for-each-ref", "--format=%(objectname) %(refname)", "refs/attempts")
         assert {row[41:]: row[:40] for row in refs.splitlines()}.items() >= commits.items()
 
-    def test_names_and_ids_that_are_none_are_never_packed(self, archive: Archive) -> None:
+    def test_invalid_names_and_ids_are_never_packed(self, archive: Archive) -> None:
         made = family(archive)
         strange = {"with blank": made[0].id, "..": "", "x~1": made[0].id, "000007": "x" * 40, "000008": "ref: y"}
         for name, content in strange.items():
@@ -81,7 +81,7 @@ class TestCommitsOfOthers:
         present = both(archive.path)
         assert present == tuple(made)
 
-    def test_a_name_longer_than_any_number_is_none(self, archive: Archive) -> None:
+    def test_a_name_longer_than_any_number_is_ignored(self, archive: Archive) -> None:
         made = packed(archive)
         with (archive.path / "packed-refs").open("a") as file:
             file.write(f"{made[0].id} refs/stray/{'9' * 5000}\n")
@@ -92,7 +92,7 @@ class TestCommitsOfOthers:
         with pytest.raises(ArchiveError, match="expected the number or the commit id"):
             Archive.open(archive.path).entry("9" * 5000)
 
-    def test_best_that_somebody_committed_onto_is_told_of_and_pointed_anew(self, archive: Archive) -> None:
+    def test_best_that_another_tool_moved_is_reported_and_reset(self, archive: Archive) -> None:
         made = family(archive)
         archive.point(made[3], [])
         tree = git(archive.path, "rev-parse", f"{made[0].id}^{{tree}}").strip()
@@ -148,7 +148,7 @@ HOUSEKEEPING = [
 
 
 @pytest.mark.parametrize("command", HOUSEKEEPING, ids=lambda command: " ".join(command))
-def test_a_run_goes_on_after_somebody_kept_house_in_it(archive: Archive, command: tuple[str, ...]) -> None:
+def test_a_run_continues_after_git_housekeeping(archive: Archive, command: tuple[str, ...]) -> None:
     made = family(archive)
     archive.point(made[3], made[1:3])
     archive.hold(9, Proposal(kind="patch", parents=(made[0].id,), reply="held", proposer="test"))
@@ -175,7 +175,7 @@ def test_a_run_goes_on_after_somebody_kept_house_in_it(archive: Archive, command
 
 class TestLostNames:
     @pytest.mark.parametrize("torn", [b"", b"# pack-refs with: peeled fully-peeled sorted \n0123", b"\0" * 300])
-    def test_a_torn_file_of_refs_is_an_error_and_can_be_made_again(self, archive: Archive, torn: bytes) -> None:
+    def test_a_torn_file_of_refs_is_an_error_and_can_be_restored(self, archive: Archive, torn: bytes) -> None:
         made = packed(archive)
         refs = archive.path / "packed-refs"
         refs.write_bytes(torn)
@@ -195,7 +195,7 @@ class TestLostNames:
                 git(archive.path, "update-ref", name, commit)
         assert both(archive.path) == tuple(made)
 
-    def test_a_run_without_its_names_is_not_begun_anew(self, archive: Archive) -> None:
+    def test_a_run_without_its_refs_is_not_created_again(self, archive: Archive) -> None:
         packed(archive)
         (archive.path / "packed-refs").unlink()
         with pytest.raises(ArchiveError, match=r"packed objects and no refs/heads/seed: a run whose refs are lost"):
@@ -215,7 +215,7 @@ class TestLostNames:
 
 
 class TestUpkeep:
-    def test_a_ref_whose_lock_somebody_died_with_is_left_and_does_not_stop_the_rest(self, archive: Archive) -> None:
+    def test_a_ref_locked_by_a_dead_process_is_left_and_does_not_stop_the_rest(self, archive: Archive) -> None:
         made = family(archive)
         lock = archive.path / "refs/attempts/000002.lock"
         lock.write_bytes(b"")
@@ -243,7 +243,7 @@ class TestUpkeep:
         assert both(archive.path) == tuple(made)
 
     @pytest.mark.parametrize("name", ["objects/pack", "packsmith.upkeep"])
-    def test_what_it_cannot_do_hinders_no_attempt_and_is_done_later(
+    def test_failed_upkeep_hinders_no_attempt_and_is_done_later(
         self, archive: Archive, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         made = family(archive)
