@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from evaluator.types import Rejected
 from harness.text import decode, encode
-from harness.types import Call, Finish, Pending, Proposal, Request, Turn, TurnNote, Usage, base_fields
+from harness.types import Call, Finish, Pending, Proposal, Request, Turn, TurnRecord, Usage, base_fields
 
 NOTHING_CAME: Mapping[Finish, tuple[str, str]] = MappingProxyType(
     {
@@ -86,11 +86,11 @@ def transcript(proposal: Proposal) -> bytes:
     return b"".join(encode(turn.text) for turn in proposal.turns) if proposal.turns else encode(proposal.reply)
 
 
-def turn_records(turns: Sequence[Turn]) -> tuple[TurnNote, ...]:
-    return tuple(TurnNote(length=len(encode(turn.text)), **base_fields(Call, turn)) for turn in turns)
+def turn_records(turns: Sequence[Turn]) -> tuple[TurnRecord, ...]:
+    return tuple(TurnRecord(length=len(encode(turn.text)), **base_fields(Call, turn)) for turn in turns)
 
 
-def read_turns(written: bytes, noted: Sequence[TurnNote]) -> tuple[Turn, ...]:
+def read_turns(written: bytes, noted: Sequence[TurnRecord]) -> tuple[Turn, ...]:
     """The turns again, from `reply.md` and the notes. Raises ValueError where they do not fit each other."""
     if sum(note.length for note in noted) != len(written):
         raise ValueError(f"expected turns of {sum(note.length for note in noted)} bytes, found {len(written)}")

@@ -119,7 +119,7 @@ class Turn(Call):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnNote(Call):
+class TurnRecord(Call):
     """A turn as archived: the call, and the length of its text, which is `length` bytes of the attempt's `reply.md`."""
 
     length: int
@@ -246,7 +246,7 @@ class AttemptFacts:
     tokens: int
     seconds: float
     confirmations: tuple[Confirmation, ...] = ()
-    turns: Sequence[TurnNote] = ()
+    turns: Sequence[TurnRecord] = ()
     """The conversation with a model it came from, oldest first; () where no model was asked."""
     ticket_number: int = 0
     """The ticket it was requested under; 0 for none."""

@@ -19,7 +19,7 @@ from evaluator.types import CaseScore, Environment, Samples, Scored, Verdict
 from harness.archive.commits import ATTEMPT, ArchiveError
 from harness.archive.records import Record, RecordError, record_from_bytes
 from harness.archive.texts import Texts
-from harness.types import Confirmation, Entry, Tier, TurnNote
+from harness.types import Confirmation, Entry, Tier, TurnRecord
 
 _KEPT_BYTES = 2_000_000
 """LRU size in stored bytes; in memory a record takes about five times as much."""
@@ -82,7 +82,7 @@ class Details:
         """The equal tuple that other entries hold."""
         return self._tiers.setdefault(tiers, tiers)
 
-    def turns(self, commit: str, size: int) -> Sequence[TurnNote]:
+    def turns(self, commit: str, size: int) -> Sequence[TurnRecord]:
         """The `size` turns of an attempt, read on access."""
         return Rows(self, commit, "turns", size) if size else ()
 

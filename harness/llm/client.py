@@ -21,7 +21,7 @@ from harness.llm.answers import Answer, quoted
 from harness.llm.endpoint import Endpoint, Fault
 from harness.llm.ledger import Bound, Hold, Ledger, OverBudget
 from harness.llm.model import Charge, Model, bound, charge, check_bounded, masked, most_charge
-from harness.types import Booked, HarnessError, Request, Turn, TurnNote, Usage
+from harness.types import Booked, HarnessError, Request, Turn, TurnRecord, Usage
 
 MOST_NOTE = 1000
 APART_S = 0.001
@@ -299,7 +299,7 @@ def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def booked(turns: Iterable[Turn | TurnNote]) -> Booked:
+def booked(turns: Iterable[Turn | TurnRecord]) -> Booked:
     """What turns have cost together, as a ledger carries it on."""
     held = list(turns)
     tokens = sum(turn.usage.input_tokens + turn.usage.output_tokens for turn in held)

@@ -8,7 +8,7 @@ from evaluator import Rejected, Verdict
 from harness.report.stats import Row, Stats, stats
 from harness.report.stats_table import dollars, spending, stats_record, stats_view, tokens
 from harness.select import Pareto, standing
-from harness.types import Entry, Kind, TurnNote, Usage
+from harness.types import Entry, Kind, TurnRecord, Usage
 from tests.harness.builders import entry, scored
 
 TOLD = "Block 1 of 1:\n  the SEARCH text is not in the program, but for the lines that are told of here at some length"
@@ -28,7 +28,7 @@ def proposal(
 ) -> Entry:
     """An entry whose every turn took 100 tokens, 40 of them cached, 20 more of output, a cent and two seconds."""
     usage = Usage(input_tokens=100, cached_tokens=40, output_tokens=20)
-    note = TurnNote(model=model, length=9, usage=usage, usd=0.01, seconds=2.0)
+    note = TurnRecord(model=model, length=9, usage=usage, usd=0.01, seconds=2.0)
     made = entry(number, verdict, kind=kind, parents=(f"e{parent}",), source=source)
     return replace(made, model=model, turns=(note,) * turns, usd=0.01 * turns, tokens=120 * turns)
 
