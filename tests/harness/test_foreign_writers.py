@@ -1,4 +1,4 @@
-"""What people and disks do to a run between two searches: it is read, told of, mended, and never made worse."""
+"""Runs changed by other tools or by disk faults between two searches: read, reported, repaired, never made worse."""
 
 from __future__ import annotations
 
