@@ -85,7 +85,7 @@ class TestAsk:
         assert asked(cli, "--kind", "rewrite")["ticket"] == 1
 
     def test_no_run_and_no_kind(self, cli: Cli) -> None:
-        assert "`packsmith search` makes one" in cli.refused("ask", "nowhere")
+        assert "`packsmith search` creates one" in cli.refused("ask", "nowhere")
         assert "--kind" in cli.refused("ask", "run", "--kind", "poem", code=2)
 
     def test_advice_reaches_the_next_prompts(self, cli: Cli) -> None:

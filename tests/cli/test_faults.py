@@ -130,7 +130,7 @@ def test_a_torn_root_says_what_may_be_whole(damaged: Here) -> None:
     for command in ("log", "verify", "best"):
         done = damaged(command, damaged.run)
         assert done.code == 1
-        assert "of the root commit is" in done.err and "`git fsck` says what is" in done.err
+        assert "of the root commit is" in done.err and "`git fsck` lists the damage" in done.err
 
 
 def test_a_parent_that_is_gone_ends_a_command_that_needs_it_with_its_name(damaged: Here) -> None:

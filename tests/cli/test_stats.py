@@ -57,8 +57,8 @@ def test_a_run_without_models_names_the_proposer(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     done = cli("stats", "run")
     assert done.code == 0 and "catalogue" in done.out and "validate: missing_expert" in done.out
-    assert "`packsmith search` makes one" in cli.refused("stats", "nowhere")
-    assert "`packsmith search` makes one" in cli.refused("status", "nowhere")
+    assert "`packsmith search` creates one" in cli.refused("stats", "nowhere")
+    assert "`packsmith search` creates one" in cli.refused("status", "nowhere")
 
 
 def test_both_fit_a_terminal_of_80_columns(asked: Cli) -> None:
