@@ -1,9 +1,9 @@
-"""What an endpoint's bytes say: a reply, or what is wrong with them.
+"""Read the bytes of an endpoint: a reply, or an error.
 
-Owns: reading the bodies and event streams of `/chat/completions` and `/responses`, whatever is in them. Pure.
-Does not know: HTTP, models, prices, what is done about a reply that cannot be read.
+Owns: reading the bodies and event streams of `/chat/completions` and `/responses`, whatever they hold. Pure.
+Does not know: HTTP, models, prices, how a reply that cannot be read is handled.
 
-Servers differ: everything but the text is optional, and nothing is taken to be of the type that it should be.
+Servers differ: everything but the text is optional, and the type of every value is checked.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from harness.types import Finish, Usage
 
 REFUSED = ("content_filter", "refusal", "safety", "content_policy_violation")
 SHOWN = 300
-"""Characters of an endpoint's own words that a message quotes."""
+"""The most characters of an endpoint's text that a message quotes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A reply. `usage` is as reported, None where that is missing or no numbers; `note` says what is odd."""
+    """A reply. `usage` is as reported, None where it is missing or not numeric; `note` says what is unusual."""
 
     text: str
     finish: Finish = "stop"
@@ -32,11 +32,11 @@ class Answer:
 
 
 class Unreadable(ValueError):
-    """The bytes are no reply; says what they are instead."""
+    """The bytes are not a reply; the message says what they are."""
 
 
 class Embedded(ValueError):
-    """An error that was sent as a success; `status` is the one that it should have had."""
+    """An error that was sent with a success status; `status` is the one it should have had."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class Embedded(ValueError):
 
 
 def quoted(text: str, most: int = SHOWN) -> str:
-    """Somebody else's words on one line, printable and not too many."""
+    """Untrusted text on one printable line of at most `most` characters."""
     return one_line(text, most, ellipsis="...")
 
 
@@ -52,23 +52,23 @@ def said(raw: bytes) -> str:
     """The message in an error's body, in any of the usual forms; else the beginning of the body."""
     text = raw[: 1 << 20].decode("utf-8", "replace")
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return quoted(text)
     for key in ("error", "detail", "message"):
-        while isinstance(found, Mapping) and found.get(key):
-            found = found[key]
-    return quoted(found if isinstance(found, str) else text)
+        while isinstance(value, Mapping) and value.get(key):
+            value = value[key]
+    return quoted(value if isinstance(value, str) else text)
 
 
 def code(raw: bytes) -> str:
-    """The machine-readable code in an error's body; "" where there is none."""
+    """The machine-readable code in an error's body; "" if it has none."""
     error = _mapping(_loaded_or_none(raw[: 1 << 20]), "error")
     return str(error.get("code") or error.get("type") or "")
 
 
 def body_answer(raw: bytes) -> Answer:
-    """The reply in a whole body, of either interface. Raises Unreadable or Embedded."""
+    """The reply in a complete body, of either interface. Raises Unreadable or Embedded."""
     tree = _loaded_or_none(raw)
     if not isinstance(tree, Mapping):
         raise Unreadable(f"expected a JSON object with the reply, found {_described(raw)}")
@@ -90,7 +90,7 @@ def body_answer(raw: bytes) -> Answer:
 
 
 class EventStream:
-    """Server-sent events folded into a reply as they come, in pieces of any size."""
+    """Folds server-sent events, fed in pieces of any size, into a reply."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -102,7 +102,7 @@ class EventStream:
         self._ended = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises Embedded for an error event, Unreadable for one that is no JSON."""
+        """Add the next bytes. Raises Embedded for an error event, Unreadable for one that is not JSON."""
         self._rest += data
         *lines, rest = self._rest.split(b"\n")
         self._rest = bytearray(rest)
@@ -112,7 +112,7 @@ class EventStream:
                 self._event(value.strip())
 
     def answer(self) -> Answer | None:
-        """The reply; None where the stream broke off before its end."""
+        """The reply; None where the stream ended early."""
         if self._whole is not None:
             return self._whole
         if not self._ended and self._finish is None:
@@ -141,7 +141,7 @@ class EventStream:
 
 
 def _answer(text: str, refusal: object, finish: object, usage: Usage | None) -> Answer:
-    """A reply of chat completions. Servers know many reasons to finish; an unknown one is the ordinary one."""
+    """A reply of chat completions. Servers have many finish reasons; an unknown one counts as `stop`."""
     if isinstance(refusal, str) and refusal:
         return Answer(text=refusal, finish="refusal", usage=usage)
     if finish in REFUSED:
@@ -173,39 +173,39 @@ def _response(tree: Mapping[str, Any]) -> Answer:
 
 
 def _embedded(error: object, status: int) -> Embedded:
-    """An error object as an exception: its code is a status, or a word for one."""
-    found = error if isinstance(error, Mapping) else {"message": error}
-    number = found.get("code") or found.get("status")
+    """An error object as an exception: its code is a status or the name of one."""
+    fields = error if isinstance(error, Mapping) else {"message": error}
+    number = fields.get("code") or fields.get("status")
     if isinstance(number, int) and 400 <= number < 600:
         status = number
     elif number in ("rate_limit_exceeded", "rate_limit_error"):
         status = 429
-    return Embedded(status, str(found.get("message") or error))
+    return Embedded(status, str(fields.get("message") or error))
 
 
 def _text(content: object) -> str:
-    """A message's content: a text, or a list of parts of which some are."""
+    """A message's content: a text, or the texts in a list of parts."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else ()
     return "".join(_text(part.get("text")) for part in parts if isinstance(part, Mapping))
 
 
-def _usage(found: object) -> Usage | None:
-    """The tokens that were reported, of either interface; None where they are not all whole numbers."""
-    if not isinstance(found, Mapping):
+def _usage(fields: object) -> Usage | None:
+    """The reported tokens, of either interface; None where they are not all integers."""
+    if not isinstance(fields, Mapping):
         return None
-    given = _number(found, "prompt_tokens", "input_tokens")
-    written = _number(found, "completion_tokens", "output_tokens")
-    details = found.get("prompt_tokens_details") or found.get("input_tokens_details") or {}
+    given = _number(fields, "prompt_tokens", "input_tokens")
+    written = _number(fields, "completion_tokens", "output_tokens")
+    details = fields.get("prompt_tokens_details") or fields.get("input_tokens_details") or {}
     cached = _number(details, "cached_tokens") if isinstance(details, Mapping) and details.get("cached_tokens") else 0
     if given is None or written is None or cached is None:
         return None
     return Usage(input_tokens=given, cached_tokens=cached, output_tokens=written)
 
 
-def _number(found: Mapping[str, Any], *names: str) -> int | None:
-    value = next((found[name] for name in names if name in found), None)
+def _number(fields: Mapping[str, Any], *names: str) -> int | None:
+    value = next((fields[name] for name in names if name in fields), None)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -222,7 +222,7 @@ def _loaded_or_none(raw: bytes) -> object:
 
 
 def _described(raw: bytes) -> str:
-    """What bytes are that should have been something else."""
+    """A description of unexpected bytes, for a message."""
     if not raw.strip():
         return "an empty body"
     start = raw[:64].lstrip().lower()
@@ -232,11 +232,11 @@ def _described(raw: bytes) -> str:
         text = raw[:400].decode("utf-8")
     except UnicodeDecodeError as error:
         if error.start < 396:
-            return f"{len(raw):,} bytes that are no text"
+            return f"{len(raw):,} bytes that are not text"
         text = raw[:400].decode("utf-8", "replace")
     return f"{len(raw):,} bytes that begin {quoted(text, 80)}"
 
 
 def is_page(raw: bytes) -> bool:
-    """Whether bytes are a web page: the address is not that of a model's interface."""
+    """Whether bytes are a web page: then the address is not that of a model's interface."""
     return raw[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))

@@ -1,22 +1,21 @@
-"""Which model to ask next: the one with the best prospects of an improvement per dollar.
+"""Choose the model to ask next: Thompson sampling of the rate of improvement per dollar.
 
-Owns: what an attempt tells of its model, how that is forgotten, and the choice. Pure; everything follows from the
-archived entries and the random state. Does not know: prices, endpoints, how attempts are made.
+Owns: the reward of an attempt, discounting, and the choice. Pure; everything follows from the archived entries and the
+random state. Does not know: prices, endpoints, how attempts are made.
 
-An attempt is an improvement, or it is none: it is one where its program joined the front of the standing of the moment
-(the champion's place included). That is what a search is after, whatever its objective; the size of a gain is left
-out, since gains in quality and in speed have no common measure, and one large gain of the first minutes, when anything
-helps, would outweigh all that come later. Failed attempts, answers that never came and repairs are attempts too, with
-what they cost.
+The reward is binary: an attempt is an improvement if its program joined the front at that moment (or became champion).
+The size of a gain is ignored, since gains in quality and in speed have no common scale, and one large gain of the first
+minutes, when anything helps, would outweigh all later ones. Failed attempts, calls without a reply and repairs count as
+attempts, with their costs.
 
-Of every model and kind of proposal there are three sums: attempts, improvements, cost. Each further attempt of that
-kind, whosever, discounts them all, so that a model whose ideas have run out is left again. The choice is Thompson
-sampling under costs (Xia, Li, Qin, Yu, Liu: Thompson sampling for budgeted multi-armed bandits, IJCAI 2015): for each
-model a rate of improvement is drawn from what is known of it, a Beta distribution, and divided by its mean cost; the
-largest quotient wins. A model little is known of varies most, and so is tried.
+For every model and kind of proposal there are three sums: attempts, improvements, cost. Each further attempt of that
+kind, by any model, discounts them all, so that a model whose ideas have run out loses its lead. The choice is budgeted
+Thompson sampling (Xia, Li, Qin, Yu, Liu: Thompson sampling for budgeted multi-armed bandits, IJCAI 2015): for each
+model a rate of improvement is drawn from its Beta posterior and divided by its mean cost; the largest quotient wins. A
+model with few attempts has the widest posterior, and so is explored.
 
-Cost is dollars; where none of the models has cost any, it is tokens. Where some have, the free ones count as if they
-cost a hundredth of the mean: their answers take up the search's other budgets too.
+Cost is in dollars, or in tokens if no model has cost any dollars. If some have, a free model counts as if it cost a
+hundredth of the mean, since its answers use up the other budgets of the search.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ from harness.select import Standing
 from harness.types import Entry, Kind
 
 CHEAPEST = 0.01
-"""The least a model is taken to cost, as a share of the mean."""
+"""The lowest cost of a model, as a share of the mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BanditSettings:
-    """How fast the bandit forgets, and how much it trusts a model that it knows little of."""
+    """The discount and the prior of the bandit."""
 
     discount: float = 0.98
-    """What an attempt counts for after one more attempt of its kind: at .98, half after 34 attempts."""
+    """The weight of an attempt after one more attempt of its kind: 0.98 halves it after 34 attempts."""
     prior: float = 2.0
-    """So many attempts as good and as dear as the average of all models are added to each model's own."""
+    """Strength of the prior: this many attempts of average reward and cost are added to each model's own."""
 
     def __post_init__(self) -> None:
         if not 0 < self.discount <= 1 or not self.prior > 0:
@@ -49,7 +48,7 @@ class BanditSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """What is known of one model for one kind of proposal: discounted sums over its attempts."""
+    """Discounted sums over the attempts of one model at one kind of proposal."""
 
     attempts: float = 0.0
     improvements: float = 0.0
@@ -79,14 +78,14 @@ def _no_arms() -> Mapping[tuple[Kind, str], Arm]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bandit:
-    """What the entries so far tell of the models. `standing` is where the search stood after the last of them."""
+    """The state of the bandit after some entries. `standing` is that of the search after the last of them."""
 
     settings: BanditSettings
     standing: Standing
     arms: Mapping[tuple[Kind, str], Arm] = field(default_factory=_no_arms)
 
     def add(self, entry: Entry) -> Bandit:
-        """With one more entry, which must have a higher number than all before it. Attempts of no model change no
+        """The bandit after one more entry, whose number must be the highest so far. Attempts without a model change no
         arm.
         """
         standing = self.standing.add(entry)
@@ -101,7 +100,7 @@ class Bandit:
         return replace(self, standing=standing, arms=MappingProxyType(arms))
 
     def choose(self, kind: Kind, models: Sequence[tuple[str, float]], rng: random.Random) -> str:
-        """One of these models, each given with a weight that multiplies its prospects."""
+        """One of these models, each given as its name and a weight that multiplies its sampled quotient."""
         arms = [self.arms.get((kind, name), Arm()) for name, _ in models]
         pool = Arm()
         for arm in arms:

@@ -1,10 +1,10 @@
-"""Models that answer requests: a thread of their own, in which any number of calls are under way.
+"""The models of a search: one thread in which any number of calls are under way.
 
-Owns: that thread, when a call is tried again and when it is given up, and that every try is reserved in the ledger
-before it is sent and settled after. Does not know: HTTP, prompts, the archive, what the answers are for.
+Owns: that thread, retries, and that every try is reserved in the ledger before it is sent and settled after. Does not
+know: HTTP, prompts, the archive, what the answers are for.
 
-A call ends as a `Turn`, also where nothing came of it (`no_reply`), or as a `ModelFailure` where no further call can
-succeed either. What a failed try may have cost is booked with the turn.
+A call ends as a `Turn`, even without a reply (`no_reply`), or as a `ModelFailure` if further calls cannot succeed
+either. What failed tries may have cost is booked with the turn.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from harness.types import Booked, HarnessError, Request, Turn, TurnRecord, Usage
 
 MOST_NOTE = 1000
 APART_S = 0.001
-"""Between the beginnings of two tries, at least. Calls that begin together end together, and all wait for each other's
-handling then; a little apart, they stay so.
+"""The least time between the starts of two tries. Calls that start together end together, and then wait for each other
+to be handled.
 """
 
 
 class ModelFailure(HarnessError):
-    """No further call to a model can succeed; says what to do. Nothing is billed for the call that found out."""
+    """No further call to a model can succeed; the message says what to do. The call itself is not billed."""
 
 
 Done = Callable[[int, Turn | ModelFailure], None]
 Again = Callable[[int, Bound, Callable[[], None]], None]
-"""Called with a ticket whose next try follows one that may have been billed, the most that all its tries together may
-then cost, and a function to be called (in any thread) once that is on record: the next try waits for it.
+"""Announces another try after one that may have been billed: called with the ticket, the most that all its tries may
+cost, and a function to call (in any thread) once that bound is durable. The next try waits for it.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """How long to wait between tries: `first_s`, doubled each time up to `most_s`, less up to half of it by chance.
+    """Exponential backoff with jitter: `first_s`, doubled each time up to `most_s`, minus up to half of it at random.
 
-    An endpoint that asks for a wait gets it, for all calls to it, and is not asked again where that is over
-    `most_asked_s`.
+    If an endpoint asks for a wait, all calls to it wait that long; if it asks for more than `most_asked_s`, the call
+    is not tried again.
     """
 
     first_s: float = 1.0
@@ -54,13 +54,13 @@ class Retries:
     most_asked_s: float = 120.0
 
     def wait_s(self, failed: int, rng: random.Random) -> float:
-        """Seconds to wait after so many failed tries."""
+        """Seconds to wait after `failed` failed tries."""
         return min(self.most_s, self.first_s * 2.0 ** min(failed - 1, 30)) * rng.uniform(0.5, 1.0)
 
 
 @dataclass(slots=True)
 class _Call:
-    """A call under way. `hold` is that of the try under way, None between two."""
+    """A call under way. `hold` is the reservation of the current try, None between two tries."""
 
     ticket: int
     request: Request
@@ -92,8 +92,8 @@ class _Call:
 
 
 class Models:
-    """The models of a search. To be entered as a context; leaving it cancels what is under way, whose `done` is then
-    not called.
+    """The models of a search, to be entered as a context. Leaving it cancels the calls under way; their `done` is not
+    called.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Models:
     ) -> None:
         names = [model.name for model in models]
         if len(set(names)) < len(names):
-            raise HarnessError(f"expected models of different names, found {', '.join(names)}")
+            raise HarnessError(f"expected models with different names, found {', '.join(names)}")
         limits = ledger.limits
         check_bounded(models, usd=limits.usd is not None, tokens=limits.tokens is not None)
         self._endpoints = {model.name: Endpoint(model) for model in models}
@@ -135,7 +135,7 @@ class Models:
 
     @property
     def in_flight(self) -> int:
-        """Calls under way, those that wait for their next try among them."""
+        """How many calls are under way, including those that wait for their next try."""
         return len(self._tasks)
 
     def bound(self, request: Request) -> Bound:
@@ -143,24 +143,24 @@ class Models:
         return bound(self._endpoint(request).model, request)
 
     def submit(self, ticket: int, request: Request, done: Done, again: Again | None = None) -> None:
-        """Ask, and call `done` with the ticket once, in the models' thread; `again` too is called there. Raises
-        OverBudget, and asks nobody, where the first try does not fit into the budget; a later try that does not ends
-        the call as `no_reply`.
+        """Send a request, and call `done` once, in the models' thread; `again` is called there too. Raises OverBudget,
+        and sends nothing, where the first try does not fit into the budget. A later try that does not fit ends the
+        call as `no_reply`.
         """
         endpoint = self._endpoint(request)
         if self._loop is None:
-            raise RuntimeError("expected to be within the context of the models")
+            raise RuntimeError("expected a call inside `with models:`")
         hold = self._ledger.reserve(bound(endpoint.model, request))
         call = _Call(ticket=ticket, request=request, endpoint=endpoint, hold=hold, again=again)
         self._loop.call_soon_threadsafe(self._begin, call, done)
 
     def _endpoint(self, request: Request) -> Endpoint:
-        found = self._endpoints.get(request.model)
-        if found is None:
+        endpoint = self._endpoints.get(request.model)
+        if endpoint is None:
             raise HarnessError(
                 f"expected a model of {', '.join(self._endpoints)}, found {request.model!r} in a request"
             )
-        return found
+        return endpoint
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """The models' thread."""
@@ -191,7 +191,7 @@ class Models:
         task.add_done_callback(ended)
 
     def _bug(self, task: asyncio.Task[Turn | ModelFailure]) -> ModelFailure:
-        """Our own mistake: the loop, which waits for an outcome, is told, and ends."""
+        """A bug of ours as a failure, so that the search, which waits for an outcome, ends."""
         error = task.exception()
         failure = ModelFailure(self._masked(f"this is a bug in packsmith, in calling a model: {error!r}"))
         failure.__cause__ = error
@@ -212,30 +212,30 @@ class Models:
         while True:
             await self._pause(call)
             call.tries += 1
-            found = await call.endpoint.ask(call.request)
-            if isinstance(found, Answer):
-                cost = charge(call.model, call.request, found.text, found.usage)
+            outcome = await call.endpoint.ask(call.request)
+            if isinstance(outcome, Answer):
+                cost = charge(call.model, call.request, outcome.text, outcome.usage)
                 self._settle(call, cost)
-                failed = f"tries before it that failed: {call.tries - 1}" if call.tries > 1 else ""
-                return self._turn(call, replace(found, note=_joined(found.note, cost.note, failed)))
-            lost = most_charge(call.model, call.request, found.text) if found.billed else Charge()
+                failed = f"failed tries before it: {call.tries - 1}" if call.tries > 1 else ""
+                return self._turn(call, replace(outcome, note=_joined(outcome.note, cost.note, failed)))
+            lost = most_charge(call.model, call.request, outcome.text) if outcome.billed else Charge()
             self._settle(call, lost)
-            if found.refused:
-                return self._turn(call, Answer(text="", finish="refusal", note=found.text))
-            if found.fatal and not call.tokens:
-                return ModelFailure(self._masked(found.text))
-            given_up = await self._given_up(call, found)
+            if outcome.refused:
+                return self._turn(call, Answer(text="", finish="refusal", note=outcome.text))
+            if outcome.fatal and not call.tokens:
+                return ModelFailure(self._masked(outcome.text))
+            given_up = await self._given_up(call, outcome)
             if given_up:
-                return self._no_reply(call, found, given_up)
+                return self._no_reply(call, outcome, given_up)
 
     async def _given_up(self, call: _Call, fault: Fault) -> str:
-        """Wait for the next try and reserve it; "" then, else why there is none."""
+        """Wait for the next try and reserve it, and return ""; or return why there is no next try."""
         if not fault.passing:
             return "it was not tried again"
         if call.tries >= call.model.tries:
-            return f"all {call.tries} tries failed" if call.tries > 1 else "it was to be tried once"
+            return f"all {call.tries} tries failed" if call.tries > 1 else "only one try is allowed"
         if fault.wait_s is not None and fault.wait_s > self._retries.most_asked_s:
-            return f"it asks to wait {fault.wait_s:,.0f} s, and more than {self._retries.most_asked_s:g} s is too long"
+            return f"it asks to wait {fault.wait_s:,.0f} s; the most we wait is {self._retries.most_asked_s:g} s"
         wait_s = self._retries.wait_s(call.tries, self._rng)
         if fault.wait_s is not None:
             until = asyncio.get_running_loop().time() + fault.wait_s
@@ -245,13 +245,13 @@ class Models:
         try:
             call.hold = self._ledger.reserve(bound(call.model, call.request))
         except OverBudget as error:
-            return f"there is no budget to try again: {error}"
+            return f"the budget does not allow another try: {error}"
         if call.again is not None and call.tokens:
-            await self._on_record(call, call.again)
+            await self._announce(call, call.again)
         return ""
 
-    async def _on_record(self, call: _Call, again: Again) -> None:
-        """Wait until somebody has noted what all tries of a call may cost together."""
+    async def _announce(self, call: _Call, again: Again) -> None:
+        """Announce what all tries of a call may cost together, and wait until that is durable."""
         loop, noted = asyncio.get_running_loop(), asyncio.Event()
         one = bound(call.model, call.request)
 
@@ -263,7 +263,7 @@ class Models:
         await noted.wait()
 
     async def _pause(self, call: _Call) -> None:
-        """Wait where the endpoint has asked everybody to, and for one's turn."""
+        """Wait as long as the endpoint has asked for, and until the last try is `APART_S` ago."""
         while (wait_s := self._not_before[call.model.name] - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(wait_s)
         now = asyncio.get_running_loop().time()
@@ -300,7 +300,7 @@ def _joined(*parts: str) -> str:
 
 
 def booked(turns: Iterable[Turn | TurnRecord]) -> Booked:
-    """What turns have cost together, as a ledger carries it on."""
+    """The total cost of turns, as a ledger starts from it."""
     held = list(turns)
     tokens = sum(turn.usage.input_tokens + turn.usage.output_tokens for turn in held)
     return Booked(usd=math.fsum(turn.usd for turn in held), tokens=tokens, calls=sum(turn.tries for turn in held))

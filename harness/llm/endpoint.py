@@ -1,11 +1,11 @@
-"""One try of a call: what is sent to an endpoint, and what comes back or goes wrong.
+"""One try of a call to an endpoint: the request, and the reply or the fault.
 
-Owns: the SDK's clients, the parameters of a request, and which failure may pass, which was perhaps billed, and what the
-user can do about the others. Does not know: budgets, retries, what the reply is for.
+Owns: the SDK's clients, the parameters of a request, which faults are transient, which may have been billed, and what
+the user can do about the others. Does not know: budgets, retries, what the reply is for.
 
-The SDK is used for its clients, not for its typed methods: those take as long to shape what is sent, and to build
-models of what comes, as the rest of the call does. A client's connection pool looks at all of its connections for
-every request, so each client is given few.
+The SDK is used for its clients, not for its typed methods: validating what is sent and building models of what comes
+back takes as long as the rest of the call. A client's connection pool scans all of its connections for every request,
+so each client gets few.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 CALLS_A_CLIENT = 16
 MOST_BYTES = 32 << 20
-"""A body longer than this is not read on."""
+"""The most bytes of a body that are read."""
 CONNECT_S = 20.0
 PASSING = (408, 409, 425, 429)
-"""Statuses below 500 that may go away by themselves."""
+"""Statuses below 500 that are transient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A try that gave no reply. `text` says what happened, and for one that will not pass, what to do.
+    """A try without a reply. `text` says what happened and, unless it is transient, what to do.
 
-    `passing`: it may go away by itself; `fatal`: no call to this model can succeed. `billed`: the endpoint may have
-    done its work all the same. `refused`: it did not like the contents. `wait_s` is how long it asks us to wait.
+    `passing`: it is transient. `fatal`: no call to this model can succeed. `billed`: the endpoint may have billed it
+    anyway. `refused`: the content was refused. `wait_s`: how long the endpoint asks us to wait.
     """
 
     text: str
@@ -62,7 +62,7 @@ def parameters(model: Model, request: Request) -> dict[str, Any]:
         body |= {"messages": texts, model.sent_limit_key: limit, "reasoning_effort": effort}
     else:
         effort = {"effort": model.reasoning_effort} if model.reasoning_effort else None
-        # What is asked is nobody else's to keep.
+        # The endpoint is not to store prompts.
         body |= {"input": texts, "max_output_tokens": limit, "reasoning": effort, "store": False}
     body |= {"temperature": model.temperature, "top_p": model.top_p, **model.extra}
     if model.stream:
@@ -73,12 +73,12 @@ def parameters(model: Model, request: Request) -> dict[str, Any]:
 
 
 def _sendable(text: str) -> str:
-    """A text without lone surrogates, which have no UTF-8."""
+    """A text without lone surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class _Unusable(Exception):
-    """No connection to anybody can be set up in this environment."""
+    """No connection can be set up in this environment."""
 
 
 @dataclass(slots=True)
@@ -89,14 +89,14 @@ class _Client:
 
 @dataclass(slots=True)
 class Endpoint:
-    """A model's endpoint. To be used within one event loop."""
+    """A model's endpoint, to be used within one event loop."""
 
     model: Model
     _clients: list[_Client] = field(default_factory=list)
     _tls: list[ssl.SSLContext] = field(default_factory=list)
 
     def prepare(self) -> None:
-        """Do early what takes long once: loading the SDK, and the system's certificates. Does not fail: calls will."""
+        """Load the SDK and the system's certificates, which is slow once. Never fails: the first call will instead."""
         with contextlib.suppress(_Unusable):
             self._clients.append(_Client(self._new_client()))
 
@@ -105,7 +105,7 @@ class Endpoint:
             await client.sdk.close()
 
     async def ask(self, request: Request) -> Answer | Fault:
-        """Ask once, within the model's deadline."""
+        """Send the request once, within the model's deadline."""
         import openai
 
         try:
@@ -116,7 +116,7 @@ class Endpoint:
         except (TimeoutError, openai.APITimeoutError) as error:
             if _before_sending(error):
                 return Fault(text=f"no connection to {self._host} within {CONNECT_S:g} s", passing=True)
-            text = f"no whole answer from {self._host} within {self.model.timeout_s:g} s"
+            text = f"no complete answer from {self._host} within {self.model.timeout_s:g} s"
             return Fault(text=f"{text} ({self.model.key_path('timeout_s')})", passing=True, billed=True)
         except openai.APIStatusError as error:
             return self.refusal(error.status_code, error.response.content, error.response.headers)
@@ -141,14 +141,14 @@ class Endpoint:
         try:
             return await self._read(response)
         except Unreadable as error:
-            return Fault(text=f"{self._host} answered, but not with a reply: {error}", billed=True)
+            return Fault(text=f"{self._host} sent something that is not a reply: {error}", billed=True)
         except Embedded as error:
             return self.refusal(error.status, str(error).encode(), {})
         except httpx2.TimeoutException:
-            text = f"{self._host} began to answer and fell silent for {self.model.stall_s or self.model.timeout_s:g} s"
+            text = f"{self._host} began to answer, then stalled for {self.model.stall_s or self.model.timeout_s:g} s"
             return Fault(text=text, passing=True, billed=True)
         except httpx2.HTTPError as error:
-            text = f"the connection to {self._host} broke within the answer: {quoted(str(error))}"
+            text = f"the connection to {self._host} broke during the answer: {quoted(str(error))}"
             return Fault(text=text, passing=True, billed=True)
         finally:
             await response.aclose()
@@ -159,7 +159,7 @@ class Endpoint:
         async for piece in response.aiter_bytes():
             read += len(piece)
             if read > MOST_BYTES:
-                return Fault(text=f"{self._host} sent more than {MOST_BYTES >> 20} MB, and was cut off", billed=True)
+                return Fault(text=f"{self._host} sent more than {MOST_BYTES >> 20} MB; not read on", billed=True)
             if streamed:
                 events.feed(piece)
             else:
@@ -173,13 +173,13 @@ class Endpoint:
     def _page(self, body: bytes) -> Fault:
         url = self.model.key_path("base_url")
         return Fault(
-            text=f"{self.model.name}: {self._host} answered with a web page ({said(body)[:80]}): {url} must be "
-            f"that of the interface, as the endpoint's documentation gives it; it usually ends in /v1",
+            text=f"{self.model.name}: {self._host} answered with a web page ({said(body)[:80]}): set {url} to "
+            f"the address of the API, as the endpoint's documentation gives it; it usually ends in /v1",
             fatal=True,
         )
 
     def _clean(self, raw: bytes) -> bytes:
-        """Bytes in which no key is echoed: masked before anything is cut, so that no part of one is left."""
+        """The bytes with the key masked; done before anything is shortened, so that no part of a key is left."""
         key = self.model.key.reveal().encode()
         return raw.replace(key, b"***") if len(key) >= SECRET_FROM else raw
 
@@ -191,18 +191,18 @@ class Endpoint:
     def refusal(self, status: int, raw: bytes, headers: Mapping[str, str]) -> Fault:
         """What a status above 399 means. Nothing is billed for it."""
         raw = self._clean(raw)
-        words = said(raw) or "without a word"
-        found = f"{self._host} answered {status} ({words})"
+        words = said(raw) or "no message"
+        what = f"{self._host} answered {status} ({words})"
         lasting = status == 429 and code(raw) == "insufficient_quota"
         if (status in PASSING or status >= 500) and not lasting:
-            return Fault(text=found, passing=True, wait_s=retry_after_s(headers, time.time()))
+            return Fault(text=what, passing=True, wait_s=retry_after_s(headers, time.time()))
         if status in (400, 403) and code(raw) in ("content_filter", "content_policy_violation"):
-            return Fault(text=found, refused=True)
-        return Fault(text=f"{self.model.name}: {found}: {_advice(self.model, status, words, lasting)}", fatal=True)
+            return Fault(text=what, refused=True)
+        return Fault(text=f"{self.model.name}: {what}: {_advice(self.model, status, words, lasting)}", fatal=True)
 
     @contextlib.asynccontextmanager
     async def _client(self) -> AsyncIterator[openai.AsyncOpenAI]:
-        """A client that has room for one more call, made where there is none."""
+        """A client with room for one more call, created if none has."""
         client = next((client for client in self._clients if client.calls < CALLS_A_CLIENT), None)
         if client is None:
             client = _Client(self._new_client())
@@ -225,7 +225,7 @@ class Endpoint:
             http = openai.DefaultAsyncHttpxClient(
                 verify=self._tls[0],
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0),
-                # A proxy is for the way out of this machine.
+                # A proxy is not for local servers.
                 trust_env=model.host not in ("localhost", "127.0.0.1", "::1"),
             )
         except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
@@ -249,7 +249,7 @@ class Endpoint:
 
 
 def _before_sending(error: BaseException) -> bool:
-    """Whether nothing had reached the endpoint when it went wrong."""
+    """Whether the fault occurred before anything reached the endpoint."""
     import httpx2
 
     return isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
@@ -271,20 +271,20 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
 
 
 def _advice(model: Model, status: int, words: str, out_of_credit: bool) -> str:
-    """What the user can do about a status that will not go away."""
+    """What the user can do about a status that is not transient."""
     lower = words.lower()
     if out_of_credit or status == 402:
-        return "the account has no credit left: add some, or use another key or model"
+        return "the account has no credit left: add credit, or use another key or model"
     if status == 401:
         if not model.key_env:
-            return f"no key was sent; name the environment variable that holds it in {model.key_path('api_key_env')}"
+            return f"no key was sent: set {model.key_path('api_key_env')} to the environment variable that holds it"
         return f"set the environment variable {model.key_env} to a valid key of this endpoint"
     if status == 403:
-        return f"the key in {model.key_env or 'use'} may not do this: check its rights, the model's, and the region"
+        return f"the key in {model.key_env or 'use'} has no permission: check its rights, the model, and the region"
     if status in (404, 405):
         return (
-            f"check {model.key_path('name')} (here `{model.sent_name}`; it must be what this endpoint calls the "
-            f"model) and {model.key_path('base_url')} (here {model.base_url}; it ends before /chat/completions, "
+            f"check {model.key_path('name')} (here `{model.sent_name}`; it must be this endpoint's name for "
+            f"the model) and {model.key_path('base_url')} (here {model.base_url}; it ends before /chat/completions, "
             f"usually in /v1)"
         )
     if "max_completion_tokens" in lower or ("max_tokens" in lower and "unsupported" in lower):
@@ -293,6 +293,6 @@ def _advice(model: Model, status: int, words: str, out_of_credit: bool) -> str:
     if status == 413 or ("context" in lower and ("length" in lower or "window" in lower)) or "too long" in lower:
         return f"lower proposer.context_tokens or {model.key_path('max_output_tokens')}: both together must fit"
     return (
-        f"it does not take what was asked: check {model.key_path('name')} and what is set beside it (temperature, "
-        f"top_p, reasoning_effort, limit_key, extra); not every endpoint takes everything"
+        f"the endpoint does not accept the request: check {model.key_path('name')} and its parameters (temperature, "
+        f"top_p, reasoning_effort, limit_key, extra); not every endpoint accepts all of them"
     )

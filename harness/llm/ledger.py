@@ -1,10 +1,10 @@
-"""What calls of models may cost in all, what they did cost, and what is held back for those under way.
+"""The ledger of model calls: limits, costs booked, and reservations for calls under way.
 
-Owns: the limits on dollars, tokens and calls, and the rule that what is booked and what is held never exceed one.
-Does not know: models, prices, how often a call is tried, where the figures are kept.
+Owns: the limits on dollars, tokens and calls, and the invariant that bookings plus reservations never exceed one.
+Does not know: models, prices, how often a call is tried, where the figures are stored.
 
-Every try of a call is reserved at the most it may cost before it is sent, and settled at what it did cost after. Sums
-of dollars are exact (fractions): a limit is never passed by rounding. Safe to use from several threads.
+Before a try is sent, the most it may cost is reserved; afterwards its actual cost is booked. Sums of dollars are exact
+(fractions), so rounding never exceeds a limit. Thread-safe.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What may still be reserved; None where there is no limit."""
+    """What may still be reserved; None is no limit."""
 
     usd: float | None
     tokens: int | None
@@ -41,7 +41,7 @@ class Left:
 class OverBudget(HarnessError):
     """A try may cost more than is left. Nothing was reserved.
 
-    `final`: it would be so even if all that is under way turned out to be free; else it may fit once that is settled.
+    `final`: it would not fit even if all tries under way cost nothing; else it may fit once they are settled.
     """
 
     def __init__(self, message: str, *, final: bool) -> None:
@@ -51,13 +51,13 @@ class OverBudget(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Hold:
-    """A reservation, to be settled once."""
+    """A reservation, to be settled or released once."""
 
     bound: Bound = field(default_factory=Bound)
 
 
 class Ledger:
-    """The account of a search. None is no limit; `spent` is what earlier invocations have booked."""
+    """The ledger of a search. None is no limit; `spent` is what earlier invocations have booked."""
 
     def __init__(
         self,
@@ -83,25 +83,25 @@ class Ledger:
 
     @property
     def spent(self) -> Booked:
-        """What is booked; the tries under way are not among it."""
+        """What is booked, without the tries under way."""
         with self._lock:
             return Booked(usd=float(self._spent_usd), tokens=self._spent_tokens, calls=self._spent_calls)
 
     @property
     def held(self) -> Booked:
-        """What is held for the tries under way."""
+        """What is reserved for the tries under way."""
         with self._lock:
             return Booked(usd=float(self._held_usd), tokens=self._held_tokens, calls=len(self._holds))
 
     def left(self) -> Left:
-        """What may still be reserved. A limit that earlier invocations have passed leaves 0."""
+        """What may still be reserved; 0 where earlier invocations have exceeded a limit."""
         with self._lock:
             usd = None if self._usd is None else float(max(Fraction(0), self._free_usd()))
             tokens = None if self._tokens is None else max(0, self._free_tokens())
             return Left(usd=usd, tokens=tokens, calls=None if self._calls is None else max(0, self._free_calls()))
 
     def reserve(self, bound: Bound) -> Hold:
-        """Hold back the most that one try may cost. Raises OverBudget where it does not fit."""
+        """Reserve the most that one try may cost. Raises OverBudget where it does not fit."""
         with self._lock:
             refusal = self._refusal(bound)
             if refusal is not None:
@@ -113,8 +113,8 @@ class Ledger:
             return hold
 
     def settle(self, hold: Hold, usd: float, tokens: int) -> None:
-        """Book what a try has cost in place of what was held for it. Raises ValueError for more than was held under a
-        limit, and for a hold that is settled already.
+        """Book the cost of a try in place of its reservation. Raises ValueError for a cost above a reservation that has
+        a limit, and for a hold that is already settled.
         """
         booked = Booked(usd=usd, tokens=tokens, calls=1)
         with self._lock:
@@ -133,7 +133,7 @@ class Ledger:
             self._spent_calls += 1
 
     def release(self, hold: Hold) -> None:
-        """Give up a try that was never sent: nothing is booked, not even a call."""
+        """Cancel the reservation of a try that was never sent; nothing is booked, not even a call."""
         with self._lock:
             if hold not in self._holds:
                 raise ValueError("expected a hold of this ledger that is not settled yet")
@@ -151,7 +151,7 @@ class Ledger:
         return (self._calls or 0) - self._spent_calls - len(self._holds)
 
     def _refusal(self, bound: Bound) -> OverBudget | None:
-        """Why a bound does not fit, with which limit, what is left of it, and what the call may cost."""
+        """Which limit a bound exceeds, with what is left and what the call may cost; None where it fits."""
         if self._calls is not None and self._free_calls() < 1:
             return OverBudget(
                 f"all {self._calls} calls of the budget are made or under way (budget.calls)",
@@ -173,5 +173,5 @@ class Ledger:
 
 
 def _floor(usd: Fraction) -> str:
-    """Dollars for people, never rounded up: a remainder that looks enough would puzzle."""
+    """Dollars for people, rounded down, so that a remainder that is too small does not look sufficient."""
     return f"{math.floor(max(Fraction(0), usd) * 1_000_000) / 1_000_000:g}"

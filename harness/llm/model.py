@@ -1,7 +1,7 @@
-"""A model as it is configured, and what a call to it may cost and did cost.
+"""The settings of a model, and the cost of a call to it.
 
 Owns: the settings of a model, its key and how that is masked, its prices, the most that one try of a call may cost, and
-whether the usage an endpoint reports can be true. Pure. Does not know: HTTP, budgets, how a call is tried again.
+whether a reported usage is plausible. Pure. Does not know: HTTP, budgets, retries.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ Api = Literal["chat", "responses"]
 OPENAI_URL = "https://api.openai.com/v1"
 
 SMALLEST_TOKEN, LARGEST_TOKEN = 1, 6
-"""Bytes of UTF-8 in a token, at least and on average at most: the bounds between which a reported usage is believed."""
+"""Bytes of UTF-8 in a token: the least, and the most on average. A reported usage is believed between these bounds."""
 MESSAGE_TOKENS, CALL_TOKENS = 16, 64
-"""Tokens of the chat template that no text shows: for each message, and for the call."""
+"""Tokens that the chat template adds: for each message, and for the call."""
 SECRET_FROM = 8
-"""Keys shorter than this are placeholders of local servers ("EMPTY", "ollama"): replies may hold such a word."""
+"""Shorter keys are placeholders of local servers ("EMPTY", "ollama"), not masked: a reply may hold such a word."""
 
 
 class Secret:
-    """A text that prints masked."""
+    """A text that is printed as ***."""
 
     __slots__ = ("_text",)
 
@@ -45,7 +45,7 @@ class Secret:
         return "***"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a key is not to be stored")
+        raise TypeError("a key must not be stored")
 
 
 def masked(text: str, secrets: Iterable[Secret]) -> str:
@@ -58,7 +58,7 @@ def masked(text: str, secrets: Iterable[Secret]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Dollars per million tokens; `cached_input` None is as dear as other input."""
+    """Dollars per million tokens; `cached_input` None is the price of other input."""
 
     input: float = 0.0
     cached_input: float | None = None
@@ -71,7 +71,7 @@ class Price:
 
     @property
     def usd_most(self) -> float:
-        """The dearest of its prices."""
+        """The highest of its prices."""
         return max(self.dearest_input, self.output)
 
     @property
@@ -83,9 +83,9 @@ class Price:
 class Model:
     """A model behind an endpoint.
 
-    `name` is what requests and the archive call it, `model` what the endpoint does. `base_url` ends before
-    `/chat/completions`. `timeout_s` bounds one try from its first byte to its last; `stall_s` the silence within a
-    stream. `tries` counts the first one. `kinds` and `context_tokens` are for whoever writes the requests.
+    `name` is its name in requests and in the archive, `model` its name at the endpoint. `base_url` ends before
+    `/chat/completions`. `timeout_s` limits one try from its first byte to its last, `stall_s` the silence within a
+    stream. `tries` includes the first one.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Model:
     price: Price | None = None
     max_output_tokens: int | None = None
     limit_key: str = ""
-    """The parameter that limits the output of a chat completion; "" is what the endpoint is known to take."""
+    """The parameter that limits the output of a chat completion; "" chooses it by the endpoint."""
     temperature: float | None = None
     top_p: float | None = None
     reasoning_effort: str | None = None
@@ -129,17 +129,17 @@ class Model:
 
     @property
     def sent_limit_key(self) -> str:
-        """OpenAI's newer models refuse `max_tokens`, and some servers know nothing else."""
+        """OpenAI's newer models refuse `max_tokens`, while some servers accept nothing else."""
         newer = self.azure or self.host == "api.openai.com"
         return self.limit_key or ("max_completion_tokens" if newer else "max_tokens")
 
     def key_path(self, key: str) -> str:
-        """A key of its section, as the user addresses it."""
+        """The path of a key of its section in the config."""
         return f"{self.where}.{key}" if self.where else key
 
 
 def output_limit(model: Model, request: Request) -> int | None:
-    """The most tokens that a reply to the request may have: the smaller one of the two limits."""
+    """The most tokens of a reply to the request: the smaller of the two limits."""
     limits = [limit for limit in (model.max_output_tokens, request.max_output_tokens) if limit is not None]
     return min(limits, default=None)
 
@@ -149,12 +149,12 @@ def text_bytes(messages: Iterable[Message]) -> int:
 
 
 def most_input_tokens(messages: tuple[Message, ...]) -> int:
-    """No tokenizer makes more of these messages: a token is at least one byte."""
+    """An upper bound on the tokens of these messages for any tokeniser: a token is at least one byte."""
     return text_bytes(messages) // SMALLEST_TOKEN + MESSAGE_TOKENS * len(messages) + CALL_TOKENS
 
 
 def most_usage(model: Model, request: Request) -> Usage:
-    """The most that one try may be billed; without an output limit, that of the input."""
+    """The most usage one try may be billed for; without an output limit, that of the input alone."""
     return Usage(input_tokens=most_input_tokens(request.messages), output_tokens=output_limit(model, request) or 0)
 
 
@@ -168,7 +168,7 @@ def bound(model: Model, request: Request) -> Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What is booked for a try; `note` says why it is not what the endpoint reported."""
+    """The charge that is booked for a try; `note` says why it differs from the reported usage."""
 
     usd: float = 0.0
     usage: Usage = field(default_factory=Usage)
@@ -180,51 +180,51 @@ class Charge:
 
 
 def charge(model: Model, request: Request, text: str, reported: Usage | None) -> Charge:
-    """What to book for a reply: the price of the reported usage where that can be true, else the most it may cost."""
+    """The charge for a reply: the price of the reported usage if that is plausible, else the most it may cost."""
     limit = output_limit(model, request)
     written = len(text.encode("utf-8", "replace"))
     doubt = _doubt(reported, request, written, limit)
     if reported is None or doubt:
         most = most_usage(model, request)
         usage = most if limit is not None else Usage(input_tokens=most.input_tokens, output_tokens=written)
-        return _capped(model, request, usage, f"{doubt}: booked at the most that it may cost")
+        return _capped(model, request, usage, f"{doubt}: booked at the most it may cost")
     return _capped(model, request, reported, "")
 
 
 def most_charge(model: Model, request: Request, note: str) -> Charge:
-    """What to book for a try that may have been billed and gave nothing to count."""
+    """The charge for a try that may have been billed and returned no usage."""
     return _capped(model, request, most_usage(model, request), note)
 
 
 def _capped(model: Model, request: Request, usage: Usage, note: str) -> Charge:
     usd = (model.price or Price()).usd(usage)
-    # Rounding may lift a price a hair above the bound of the same figures.
+    # Rounding may raise a price slightly above the bound for the same usage.
     capped = min(usd, bound(model, request).usd) if output_limit(model, request) is not None else usd
     return Charge(usd=capped, usage=usage, note=note)
 
 
 def _doubt(reported: Usage | None, request: Request, written: int, limit: int | None) -> str:
-    """Why a reported usage is not believed; "" where it is."""
+    """Why a reported usage is implausible; "" where it is plausible."""
     if reported is None:
         return "the endpoint reported no usage"
-    found = (
+    figures = (
         f"{reported.input_tokens:,} tokens in ({reported.cached_tokens:,} cached) and {reported.output_tokens:,} out"
     )
     if not 0 <= reported.cached_tokens <= reported.input_tokens:
-        return f"the endpoint reported {found}, which cannot be"
+        return f"the endpoint reported {figures}, which is impossible"
     if reported.input_tokens > most_input_tokens(request.messages):
-        return f"the endpoint reported {found}, for a prompt of {text_bytes(request.messages):,} bytes"
+        return f"the endpoint reported {figures}, for a prompt of {text_bytes(request.messages):,} bytes"
     if limit is not None and reported.output_tokens > limit:
-        return f"the endpoint reported {found}, and no more than {limit:,} were allowed (does it heed the limit?)"
+        return f"the endpoint reported {figures}, over the limit of {limit:,} (check whether it obeys the limit)"
     if reported.input_tokens * LARGEST_TOKEN < text_bytes(request.messages):
-        return f"the endpoint reported {found}, for a prompt of {text_bytes(request.messages):,} bytes"
+        return f"the endpoint reported {figures}, for a prompt of {text_bytes(request.messages):,} bytes"
     if reported.output_tokens * LARGEST_TOKEN < written:
-        return f"the endpoint reported {found}, for a reply of {written:,} bytes"
+        return f"the endpoint reported {figures}, for a reply of {written:,} bytes"
     return ""
 
 
 class Unbounded(HarnessError):
-    """A budget that could be overrun, because nothing says what a call may cost."""
+    """A budget that could be exceeded, because the cost of a call has no upper bound."""
 
 
 def check_bounded(models: Iterable[Model], *, usd: bool, tokens: bool) -> None:

@@ -1,10 +1,10 @@
-"""From a program and a patch to the changed program: match tiers, line ends, all or nothing.
+"""Apply a patch to a program: line ends, indentation shifts, all or nothing.
 
-Owns: which of several dividers is meant, when an edit may be made, and what REPLACE becomes in the program.
+Owns: which of several dividers is meant, when an edit is allowed, and the lines that REPLACE becomes in the program.
 Does not know: how a reply is written, how a match is found.
 
-Edits apply in order, each to the text the earlier ones left. A SEARCH must match exactly once in the lines that may be
-edited.
+Edits are applied in order, each to the result of the edits before it. A SEARCH must match exactly once in the editable
+lines.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from harness.patch import refusals
 from harness.patch.lines import Program, cut, is_blank, is_marker, to_lines, to_text
-from harness.patch.match import Match, locate, stands_loosely
+from harness.patch.match import Match, locate, occurs_loosely
 from harness.patch.refusals import block_name
 from harness.types import Candidate, Edit, Patch, Tier
 
 MAX_BLOCKS = 1000
-"""More blocks than this are refused: the work is blocks times program size."""
+"""The most blocks of a reply: the work is blocks times program size."""
 
 _MAX_DIVIDERS = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -28,7 +28,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A block that holds several dividing lines: only the program can tell which one divides it."""
+    """A block with several lines that could divide it; which one does depends on the program."""
 
     lines: tuple[str, ...]
     dividers: tuple[int, ...]
@@ -41,8 +41,9 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What applying blocks gave: `edits` is every block with its divider settled, `tiers` has one entry an "
-    "applied edit."""
+    """The result of applying blocks: `edits` are all blocks with their dividers chosen, `tiers` has one entry for each
+    edit that was applied.
+    """
 
     source: str
     edits: tuple[Edit, ...]
@@ -51,7 +52,7 @@ class Outcome:
 
 
 def apply(patch: Patch, source: str) -> Candidate:
-    """The program `patch` makes of `source`. Raises PatchError."""
+    """The program that `patch` makes of `source`. Raises PatchError."""
     if patch.rewrite is not None:
         return candidate(patch.name, patch.description, rewritten(patch.rewrite, source), (), ())
     outcome = apply_blocks(patch.edits, source)
@@ -69,7 +70,7 @@ def candidate(
 
 
 def apply_blocks(blocks: Sequence[Edit | Block], source: str) -> Outcome:
-    """Apply edits in order, settling the divider of each block where it is open. Raises PatchError."""
+    """Apply edits in order, choosing the divider of each block that has several. Raises PatchError."""
     if len(blocks) > MAX_BLOCKS:
         raise refusals.malformed(f"The reply holds {len(blocks)} blocks; expected at most {MAX_BLOCKS}.")
     given = program = cut(source)
@@ -99,7 +100,7 @@ def apply_blocks(blocks: Sequence[Edit | Block], source: str) -> Outcome:
 
 
 def _check(search: Sequence[str], replace: Sequence[str], name: str) -> None:
-    """What is refused whatever the program holds."""
+    """Refuse what is wrong for any program."""
     if is_blank(search):
         raise refusals.empty_search(name)
     for side, lines in (("SEARCH", search), ("REPLACE", replace)):
@@ -112,9 +113,9 @@ def _check(search: Sequence[str], replace: Sequence[str], name: str) -> None:
 
 
 def _choose_divider(block: Block, program: Program, name: str) -> Edit:
-    """The split of a block under which its SEARCH matches exactly once.
+    """The edit of the only divider whose SEARCH matches exactly once.
 
-    A SEARCH that matches nowhere cannot match when lines are added to it, so the work ends at the first such split.
+    A SEARCH that matches nowhere cannot match with more lines either, so the work ends at the first such divider.
     """
     fitting: list[int] = []
     for divider in range(min(len(block.dividers), _MAX_DIVIDERS)):
@@ -122,7 +123,7 @@ def _choose_divider(block: Block, program: Program, name: str) -> Edit:
         if is_blank(search):
             continue
         matches = locate(search, program)
-        if not matches and not stands_loosely(search, program):
+        if not matches and not occurs_loosely(search, program):
             break
         if len(matches) == 1 and not any(is_marker(line) for line in search):
             fitting.append(divider)
@@ -189,9 +190,9 @@ def _same(one: str, other: str) -> bool:
 
 
 def rewritten(rewrite: str, source: str) -> str:
-    """A whole program put in the place of `source`: its line ends and final newline, its text outside the regions.
+    """A whole program in place of `source`, with the line ends, the final newline and the protected lines of `source`.
 
-    Raises PatchError where anything outside the regions differs, or nothing does.
+    Raises PatchError where a protected line differs, or nothing does.
     """
     parent = cut(source)
     text = "".join([line + "\n" for line in parent.with_line_ends(cut(rewrite).lines)])
@@ -211,7 +212,7 @@ def rewritten(rewrite: str, source: str) -> str:
 
 
 def _check_protected(parent: Program, child: Program) -> None:
-    """Every line outside the regions must stand in the child too, in the same segment."""
+    """Raises PatchError unless the child has every protected line of the parent, in the same segment."""
     kept = [(i, line) for i, segment in enumerate(parent.segments) if not segment.editable for line in segment.lines]
     made = [(i, line) for i, segment in enumerate(child.segments) if not segment.editable for line in segment.lines]
     numbers = [n for n, editable in enumerate(_editable_lines(parent)) if not editable]

@@ -1,6 +1,6 @@
-"""The patch that turns one program into another.
+"""Find the patch that turns one program into another.
 
-Owns: small, readable edits whose application is exact. Does not know: why two programs differ.
+Owns: small, readable edits that reproduce the other program exactly. Does not know: why two programs differ.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from harness.patch.refusals import PatchError
 from harness.types import Edit, Patch
 
 _GAP = 2
-"""Changes at most this many lines apart share an edit."""
+"""Changes at most this many lines apart are one edit."""
 _LONG = 5000
-"""Beyond so many lines between the first and the last change they are one: matching lines takes lines times changes."""
+"""If the first and the last change are more lines apart, all changes are one: matching takes lines times changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class _Hunk:
 
 
 def diff(old: str, new: str, *, name: str = "", description: str = "") -> Patch:
-    """A patch that makes exactly `new` of `old`, byte for byte.
+    """A patch that turns `old` into `new`, byte for byte.
 
-    Raises PatchError where there is none: the programs are equal, differ outside the EVOLVE-BLOCK regions, in line ends
-    or in the final newline, or no lines tell the place of a change apart.
+    Raises PatchError where none exists: the programs are equal, differ outside the EVOLVE-BLOCK regions, in line ends
+    or in the final newline, or no SEARCH matches the place of a change uniquely.
     """
     if old == new:
         raise refusals.no_op("The two programs are equal.")
@@ -91,7 +91,7 @@ def _check_same_frame(before: Program, after: Program) -> None:
 
 
 def _hunks(old: Sequence[str], new: Sequence[str]) -> list[_Hunk]:
-    """The changes from old to new, those near each other as one."""
+    """The changes from old to new, merging those near each other."""
     top = 0
     while top < min(len(old), len(new)) and old[top] == new[top]:
         top += 1
@@ -108,7 +108,7 @@ def _hunks(old: Sequence[str], new: Sequence[str]) -> list[_Hunk]:
 
 
 def _joined(hunks: Sequence[_Hunk], gap: int) -> list[_Hunk]:
-    """The same changes, those at most `gap` lines apart as one."""
+    """The same changes, merging those at most `gap` lines apart."""
     joined: list[_Hunk] = []
     for hunk in hunks:
         if joined and hunk.start - joined[-1].stop <= gap:
@@ -121,9 +121,9 @@ def _joined(hunks: Sequence[_Hunk], gap: int) -> list[_Hunk]:
 def _edit(
     lines: list[str], hunk: _Hunk, new: Sequence[str], texts: Sequence[str], offset: int
 ) -> tuple[Edit, list[str]]:
-    """One hunk as an edit, with just as many lines of context as make its SEARCH unique; and the lines after it.
+    """One hunk as an edit, with just enough lines of context to make its SEARCH unique; and the lines after the edit.
 
-    `lines` is the segment as the earlier hunks left it, `texts` all that may be edited, this segment included.
+    `lines` is the segment after the earlier hunks, `texts` are all editable segments, this one included.
     """
     start = hunk.into
     stop = start + hunk.stop - hunk.start

@@ -1,4 +1,4 @@
-"""Program text as lines: how it is cut, put together again, searched, and which of it may be edited.
+"""Program text as lines: split, joined, searched, and which lines may be edited.
 
 Owns: the line model of the patch format and the EVOLVE-BLOCK regions. Does not know: replies, blocks, refusals.
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 BLANKS = " \t\r"
-"""What may trail a line without meaning anything: a no-break space is content."""
+"""Characters that are ignored at the end of a line; a no-break space is not one of them."""
 
 _MARKER = "EVOLVE-BLOCK-"
 _START = "EVOLVE-BLOCK-START"
@@ -41,14 +41,14 @@ def is_marker(line: str) -> bool:
 
 
 def trimmed(text: str) -> str:
-    """The same lines without what trails them."""
+    """The same lines without blanks at their ends."""
     return "\n".join([line.rstrip(BLANKS) for line in text.split("\n")])
 
 
 def find_lines(text: str, needle: str, limit: int) -> list[int]:
-    """Where (lines from 0) the whole lines `needle` stand among the whole lines `text`, overlaps too, at most `limit`.
+    """Where (lines from 0) the whole lines `needle` occur in the whole lines `text`; at most `limit`, may overlap.
 
-    Both hold lines that each end in "\\n". Linear in both for a given limit.
+    Every line of both ends in "\\n". Linear in both for a given limit.
     """
     hay, pattern = "\n" + text, "\n" + needle
     found: list[int] = []
@@ -76,15 +76,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program cut into segments, with what must be kept of the file: its line ends and how it ends."""
+    """A program split into segments, with its line ends and its final newline, which edits preserve."""
 
     segments: tuple[Segment, ...]
     has_markers: bool
     crlf: bool
-    """Most lines end in "\\r\\n": the lines that an edit adds will."""
+    """Most lines end in "\\r\\n", and so will the lines that an edit adds."""
     terminated: bool
     stray_return: bool
-    """The file ends in "\\r" without "\\n": content, to be left alone."""
+    """The file ends in "\\r" without "\\n": that is content, and kept."""
 
     @property
     def source(self) -> str:
@@ -124,7 +124,7 @@ class Program:
 
 
 def cut(source: str) -> Program:
-    """Cut a program into segments. `cut(source).source == source` for every text."""
+    """Split a program into segments. `cut(source).source == source` for every text."""
     terminated = source.endswith("\n") or not source
     crlf = 2 * source.count("\r\n") > source.count("\n")
     text = source if terminated else source + ("\r\n" if crlf else "\n")
@@ -139,7 +139,7 @@ def cut(source: str) -> Program:
 
 
 def _segments(text: str) -> tuple[Segment, ...]:
-    """Runs of editable and of protected lines, in turn. Between two markers of a region there is always a segment."""
+    """Alternate runs of protected and editable lines. Between two markers of a region there is always a segment."""
     lines = text.split("\n")[:-1]
     markers = [i for i, line in enumerate(lines) if is_marker(line)] if _MARKER in text else []
     if not markers:

@@ -1,9 +1,9 @@
 """Where a SEARCH matches a program.
 
-Owns: the match tiers. Does not know: what a match is wanted for, nor how many are allowed.
+Owns: the match tiers. Does not know: what a match is for, or how many are allowed.
 
-The tiers, the next tried only where the one before finds nothing: exact; what trails a line (blanks, the line end)
-ignored; one indentation shift for the whole SEARCH.
+Three tiers, each tried only if the one before has no match: exact; ignoring blanks and line ends at the end of lines;
+also ignoring one indentation shift of the whole SEARCH.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_SHIFTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """An indentation to put before every line that is not blank, or to take away from it."""
+    """An indentation to add to every line that is not blank, or to remove from it."""
 
     add: str = ""
     drop: str = ""
@@ -51,13 +51,13 @@ class Match:
     shift: Shift
 
 
-def stands_loosely(search: Sequence[str], program: Program) -> bool:
-    """Whether the lines stand where edits are allowed, whatever their indentation: without this no tier can match."""
-    return any(_stands_unindented(search, segment.lines) for segment in program.segments if segment.editable)
+def occurs_loosely(search: Sequence[str], program: Program) -> bool:
+    """Whether the lines occur in editable lines under any indentation; if not, no tier can match."""
+    return any(_occurs_unindented(search, segment.lines) for segment in program.segments if segment.editable)
 
 
 def locate(search: Sequence[str], program: Program, *, editable: bool = True) -> list[Match]:
-    """The matches (at most MANY) of the first tier that has any, in the segments that may, or may not, be edited."""
+    """The matches (at most MANY) of the first tier that has any, in the editable or in the protected segments."""
     where = [(i, segment) for i, segment in enumerate(program.segments) if segment.editable == editable]
     exact = _text(search)
     trim = trimmed(exact)
@@ -85,13 +85,13 @@ def _unindented(lines: Sequence[str]) -> str:
     return "".join([line.rstrip(BLANKS).lstrip(" \t") + "\n" for line in lines])
 
 
-def _stands_unindented(search: Sequence[str], lines: Sequence[str]) -> bool:
+def _occurs_unindented(search: Sequence[str], lines: Sequence[str]) -> bool:
     return len(search) <= len(lines) and bool(find_lines(_unindented(lines), _unindented(search), 1))
 
 
 def _shifted(i: int, segment: Segment, search: Sequence[str]) -> list[Match]:
-    """Matches under one uniform shift. Each shift that the first line of SEARCH allows is one linear search."""
-    if is_blank(search) or not _stands_unindented(search, segment.lines):
+    """Matches under one uniform shift. Each shift that fits the first line of SEARCH costs one linear search."""
+    if is_blank(search) or not _occurs_unindented(search, segment.lines):
         return []
     wanted = [line.rstrip(BLANKS) for line in search]
     there = trimmed(segment.text)
@@ -113,7 +113,7 @@ def _shifted(i: int, segment: Segment, search: Sequence[str]) -> list[Match]:
 
 
 def _between(ours: str, theirs: str) -> Shift | None:
-    """The shift that makes one indentation the other; None where neither ends in the other, as with tabs for spaces."""
+    """The shift from one indentation to the other; None where neither ends in the other, such as tabs and spaces."""
     if theirs.endswith(ours):
         return Shift(add=theirs[: len(theirs) - len(ours)])
     if ours.endswith(theirs):

@@ -1,7 +1,7 @@
-"""The patch format: what a reply is, how it becomes a `Patch`, and back.
+"""The patch format: parse a reply into a `Patch`, render a `Patch` as a reply, apply a reply to a program.
 
-Owns: the format, and the public face of everything about patches: `parse`, `render`, `apply`, `apply_reply`, `diff`,
-`title`, `PatchError`. Does not know: who wrote a reply, nor what becomes of the program.
+Owns: the format, and with `harness.patch` the public functions on patches. Does not know: who wrote a reply, or what
+becomes of the program.
 
 A reply holds <NAME>, <DESCRIPTION> and <DIFF>, all optional, and blocks:
 
@@ -14,7 +14,7 @@ A reply holds <NAME>, <DESCRIPTION> and <DIFF>, all optional, and blocks:
 A fence is a whole line: n >= 7 of its character, then for `<` and `>` a space and the word; blanks may trail it. The
 three fences of a block have the same n and the same indentation, so a line of another n or another indentation is
 content. Everything outside blocks is prose, but a line there that tries to be a fence is refused: a block is never
-skipped. Where several `=` lines could divide a block, the program it is for decides (`harness.patch.applying`).
+skipped. If several `=` lines could divide a block, the program decides (`harness.patch.applying`).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _RUN = re.compile("<<<<<<<+|=======+|>>>>>>>+")
 
 
 def parse(reply: str, *, source: str | None = None, allow_rewrite: bool = False) -> Patch:
-    """The patch a reply holds. Raises PatchError, and nothing else, for any other text.
+    """The patch in a reply. Raises PatchError, and nothing else, for any other text.
 
-    A block with several dividing lines is settled against `source`, to which the blocks before it are applied;
-    without one it is refused as ambiguous. With `allow_rewrite`, a reply without blocks may hold one fenced program.
+    For a block with several dividing lines, `source` decides, after the blocks before it are applied; without `source`
+    such a block is refused as ambiguous. With `allow_rewrite`, a reply without blocks may hold one fenced program.
     """
     found = read(reply, allow_rewrite)
     if found.rewrite is not None:
@@ -54,7 +54,7 @@ def parse(reply: str, *, source: str | None = None, allow_rewrite: bool = False)
 
 
 def title(reply: str) -> tuple[str, str]:
-    """The name and the description that a reply gives, whatever its blocks are worth; "" where it cannot be read."""
+    """The name and the description in a reply, even if its blocks do not apply; "" where it cannot be read."""
     try:
         found = read(reply, True)
     except PatchError:
@@ -63,7 +63,7 @@ def title(reply: str) -> tuple[str, str]:
 
 
 def apply_reply(reply: str, source: str, *, allow_rewrite: bool = False) -> Candidate:
-    """The program a reply makes of `source`. Raises PatchError."""
+    """The program that a reply makes of `source`. Raises PatchError."""
     found = read(reply, allow_rewrite)
     if found.rewrite is not None:
         return candidate(found.name, found.description, rewritten(found.rewrite, source), (), found.warnings)
@@ -73,10 +73,10 @@ def apply_reply(reply: str, source: str, *, allow_rewrite: bool = False) -> Cand
 
 
 def render(patch: Patch) -> str:
-    """A reply that parses into `patch`, its fences longer than any run in what they enclose.
+    """A reply that parses into `patch`, with fences longer than any run of their characters inside.
 
-    Blanks round the name and the description are dropped, and a rewrite ends in a newline. Raises PatchError for a
-    patch that no reply can hold: a name with `</NAME>` in it, say, or a rewrite that holds the fences of a block.
+    Blanks around the name and the description are dropped, and a rewrite gets a final newline. Raises PatchError for a
+    patch that no reply can hold, such as a name with `</NAME>` in it or a rewrite that holds the fences of a block.
     """
     patch = replace(patch, name=patch.name.strip(BLANKS + "\n"), description=patch.description.strip(BLANKS + "\n"))
     header = (("NAME", patch.name), ("DESCRIPTION", patch.description))

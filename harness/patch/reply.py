@@ -1,9 +1,9 @@
-"""Reading a model's reply: its name, its description, and its blocks or its whole program.
+"""Read a model's reply: its name, its description, and its blocks or its whole program.
 
-Owns: which lines of a reply are fences, tags and prose. Does not know: the program a reply is for, nor how replies are
-written. The format itself is stated in `harness.patch`.
+Owns: which lines of a reply are fences, tags and prose. Does not know: the program a reply is for, or how replies are
+rendered. The format itself is described in `harness.patch.patch`.
 
-Read line by line, once; only lines that may be a fence or a tag are looked at, so that time is linear in the text.
+A reply is read once, line by line; only lines that may be a fence or a tag are examined, so the time is linear.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOTABLE = frozenset("<=>`~")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What was read: blocks in order, or a whole program."""
+    """The content of a reply: blocks in order, or a whole program."""
 
     name: str
     description: str
@@ -62,7 +62,7 @@ class _Fence:
 
 
 def _run(body: str) -> int:
-    """How often the first character is repeated at the start."""
+    """The length of the run of the first character at the start."""
     return len(body) - len(body.lstrip(body[:1])) if body else 0
 
 
@@ -79,7 +79,7 @@ def _fence(line: str) -> _Fence | None:
 
 
 def _tries_to_be_fence(line: str, characters: str = "<>") -> bool:
-    """A fence gone wrong: a long run of the character, or a shorter one with the word."""
+    """Whether a line resembles a fence: a long run of the character, or a shorter one with the word."""
     body = line.strip(BLANKS)
     if not body or body[0] not in characters:
         return False
@@ -131,7 +131,7 @@ class _Reader:
             raise refusals.truncated(f"The reply ends in `{show(last, 20)}`, in the middle of an opening fence.")
 
     def _element(self, i: int, tag: str, first: str) -> int:
-        """Take an element whose text begins with `first` in line `i`; returns the line to read on at.
+        """Read an element whose text begins with `first` in line `i`; returns the line to continue at.
 
         Without a closing tag it ends before the next tag or block; without those, the reply was truncated.
         """
@@ -190,7 +190,7 @@ class _Reader:
         self.blocks.append(block.split(0) if len(dividers) == 1 else block)
 
     def _wrong_fence(self, k: int, stop: int, character: str) -> str:
-        """A sentence on the first line in notable[k:stop] that may have been meant for the fence that is missing."""
+        """A sentence on the first line in notable[k:stop] that may have been meant as the missing fence."""
         for i in self.notable[k:stop]:
             fence = _fence(self.lines[i])
             if (fence is not None and fence.character == character) or (
@@ -231,7 +231,7 @@ def _written(character: str, opening: _Fence) -> str:
 
 
 def _whole_program(reader: _Reader, allow_rewrite: bool) -> str | None:
-    """The one fenced program of a reply without blocks. Raises PatchError where there is none, or it is not wanted."""
+    """The only fenced program of a reply without blocks. Raises PatchError for another number, or if not allowed."""
     lines = reader.lines
     for i, line in enumerate(lines):
         if line.startswith("@@ -") or (line.startswith("--- ") and lines[i + 1 : i + 2] and lines[i + 1][:4] == "+++ "):
@@ -257,7 +257,7 @@ def _size(lines: Sequence[str]) -> str:
 
 
 def _fenced(reader: _Reader) -> list[tuple[int, int]]:
-    """First line and line after the last of each piece of fenced code outside the elements. Raises PatchError."""
+    """The lines [first, stop) of each piece of fenced code outside the elements. Raises PatchError."""
     found: list[tuple[int, int]] = []
     start, ticks = 0, ""
     for i in reader.notable:

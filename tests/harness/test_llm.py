@@ -140,7 +140,7 @@ class TestAnswers:
         with Stub(Reply(text=text, chunks=50)) as stub:
             found = turn(stub, stream=stream, timeout_s=30.0)
             assert found.text == text
-            assert "no more than 100 were allowed" in found.note
+            assert "over the limit of 100" in found.note
             assert found.usd == most(stub).usd
 
     def test_any_unicode(self) -> None:
@@ -189,18 +189,21 @@ class TestAnswers:
 
 FATAL = {
     "wrong key": (Reply(status=401), "set the environment variable MY_KEY to a valid key"),
-    "no right": (Reply(status=403), "MY_KEY may not do this"),
+    "no right": (Reply(status=403), "the key in MY_KEY has no permission"),
     "no credit": (Reply(status=402), "no credit left"),
     "unknown model": (Reply(status=404, error="no model m"), "check models[0].name (here `m`"),
-    "bad parameter": (Reply(status=400, error="temperature is not supported"), "not every endpoint takes everything"),
-    "unprocessable": (Reply(status=422), "check models[0].name and what is set beside it"),
+    "bad parameter": (
+        Reply(status=400, error="temperature is not supported"),
+        "not every endpoint accepts all",
+    ),
+    "unprocessable": (Reply(status=422), "check models[0].name and its parameters"),
     "too long": (Reply(status=400, error="maximum context length is 8192"), "lower proposer.context_tokens"),
     "name of the limit": (Reply(status=400, error="Unsupported: 'max_tokens'"), "set models[0].limit_key to max_compl"),
-    "too large": (Reply(status=413, body=b"", content_type="text/plain"), "answered 413 (without a word)"),
+    "too large": (Reply(status=413, body=b"", content_type="text/plain"), "answered 413 (no message)"),
     "quota": (Reply(status=429, body=b'{"error": {"message": "no", "code": "insufficient_quota"}}'), "no credit left"),
     "web page": (
         Reply(body=b"<!DOCTYPE html><title>Hi</title>", content_type="text/html"),
-        "models[0].base_url must be",
+        "set models[0].base_url to the address of the API",
     ),
 }
 
@@ -218,7 +221,7 @@ class TestWhatNobodyCanGoOnFrom:
     def test_without_a_key(self) -> None:
         with Stub(key=KEY) as stub:
             text = failure(stub, key=Secret(""), key_env="")
-            assert "no key was sent; name the environment variable that holds it in models[0].api_key_env" in text
+            assert "no key was sent: set models[0].api_key_env to the environment variable" in text
 
     @both
     def test_wrong_key_that_is_echoed(self, api: str) -> None:
@@ -288,7 +291,7 @@ class TestWhatPasses:
         with Stub([reply, reply, Reply(text="at last")]) as stub:
             ledger = Ledger(usd=1.0)
             found = turn(stub, ledger=ledger)
-            assert (found.text, found.tries, found.note) == ("at last", 3, "tries before it that failed: 2")
+            assert (found.text, found.tries, found.note) == ("at last", 3, "failed tries before it: 2")
             [_, _, billed] = stub.billed
             assert found.usage.input_tokens == billed.input_tokens
             assert ledger.spent.calls == 3 and ledger.spent.usd == found.usd
@@ -408,7 +411,7 @@ class TestRetryAfter:
 
 
 GARBAGE = {
-    "binary": (b"\x00\xff\xfe\x80" * 100, "400 bytes that are no text"),
+    "binary": (b"\x00\xff\xfe\x80" * 100, "400 bytes that are not text"),
     "malformed": (b'{"choices": [{"message"', "that begin {"),
     "empty": (b"", "an empty body"),
     "a list": (b"[1, 2]", "that begin [1, 2]"),
@@ -474,7 +477,7 @@ class TestLyingAboutUsage:
             found = turn(stub, stream=stream)
             assert found.text == "hello"
             assert found.usd == most(stub).usd
-            assert "booked at the most that it may cost" in found.note
+            assert "booked at the most it may cost" in found.note
 
     def test_cached_input_is_priced_apart(self) -> None:
         usage = {"prompt_tokens": 300, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 200}}
@@ -535,7 +538,7 @@ class TestBudget:
             ledger = Ledger(calls=2)
             found = turn(stub, ledger=ledger)
             assert (found.finish, found.tries, len(stub.asked)) == ("no_reply", 2, 2)
-            assert "no budget to try again: all 2 calls" in found.note
+            assert "the budget does not allow another try: all 2 calls" in found.note
 
     @pytest.mark.parametrize(
         ("limits", "changes", "words"),
@@ -590,7 +593,7 @@ class TestKey:
     def test_is_not_pickled(self) -> None:
         import pickle
 
-        with pytest.raises(TypeError, match="not to be stored"):
+        with pytest.raises(TypeError, match="must not be stored"):
             pickle.dumps(Secret(KEY))
 
     @pytest.mark.parametrize("text", ["sk-1234 5678", "sk-1234\n", "sk-ключ", "sk\x00"])
@@ -661,7 +664,7 @@ class TestThread:
     def test_only_within_its_context(self) -> None:
         with Stub() as stub:
             models = Models([model(stub)], Ledger())
-            with pytest.raises(RuntimeError, match="within the context"):
+            with pytest.raises(RuntimeError, match="inside `with models:`"):
                 models.submit(0, REQUEST, lambda *_: None)
 
     def test_unknown_model(self) -> None:
