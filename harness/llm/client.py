@@ -1,7 +1,7 @@
 """The models of a search: one thread in which any number of calls are under way.
 
-Owns: that thread, retries, and that every try is reserved in the ledger before it is sent and settled after. Does not
-know: HTTP, prompts, the archive, what the answers are for.
+Owns: that thread, retries, and that every try is reserved in the ledger before it is sent and settled after.
+Does not know: HTTP, prompts, the archive, what the answers are for.
 
 A call ends as a `Turn`, even without a reply (`no_reply`), or as a `ModelFailure` if further calls cannot succeed
 either. What failed tries may have cost is booked with the turn.

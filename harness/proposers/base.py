@@ -1,6 +1,6 @@
-"""What a proposer is given and what it gives.
+"""The protocol of proposers: what they get and what they return.
 
-Owns: the protocol of proposers and their options. Does not know: any proposer, the loop, the archive.
+Owns: the protocol of proposers and their options. Does not know: any proposer, the search, the archive.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def _no_reply(entry_id: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a proposer sees of a search: its entries by number, where it stands, the parents the rule picked, and
+    """What a proposer sees of a search: its entries by number, its standing, the parents that the selector picked, and
     programs and replies by entry id.
 
-    `parents` come in the order of preference and are never empty once the seed program is scored; a proposer may
-    prefer others and says so in its proposal. `reply` gives the raw text of an attempt's last reply. `open` are the
-    requests and proposals that are out, oldest first: asked or answered, and not archived yet. `advice` is what
-    people added to the run, oldest first. `entries` grow from one view to the next and are the same objects; a
-    proposer may remember what follows from them.
+    `parents` are in the order of preference and never empty once the seed program is scored; a proposer may use other
+    parents. `reply` returns the raw text of an attempt's last reply. `open` are the requests and proposals under way,
+    oldest first: asked or answered, and not archived yet. `advice` are texts that people added to the run, oldest
+    first. `entries` grow from one view to the next and stay the same objects; a proposer may cache what follows from
+    them.
     """
 
     entries: Sequence[Entry]
@@ -50,29 +50,29 @@ class View:
 class Proposer(Protocol):
     """Makes proposals. The same view and the same state of `rng` give the same proposal.
 
-    Both methods are called in one thread, the loop's.
+    Both methods are called in the search's thread.
     """
 
     def propose(self, view: View, rng: random.Random) -> Proposal | Request | None:
-        """What to judge next, or what to ask a model for; None where this view leaves nothing to propose.
+        """The next proposal to judge, or the next request for a model; None where this view allows none.
 
-        None is final only when nothing is open: what is open may give a view that leaves more, so the loop asks again
-        after the next attempt is archived.
+        None ends the search only when nothing is open: otherwise the proposer is called again after the next attempt
+        is archived, since the new view may allow more.
         """
         ...
 
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
-        """The conversation with one more turn, after the answer to `request` was rejected; None to leave it at that.
+        """The request for one more turn, after the answer to `request` was rejected; None to archive the rejection.
 
-        `request` is the one that was answered last, `turns` are all answers of the conversation so far, oldest first.
-        The text that the model is told is `messages[-1].text` of what comes back. Depends on the arguments alone.
+        `request` is the last one that was answered, `turns` are all answers of the conversation so far, oldest first.
+        The result's `messages[-1].text` is what the model reads. Depends on the arguments alone.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchText:
-    """A patch in the format of a model's reply, and what it is called."""
+    """A patch in the format of a model's reply, and its name."""
 
     name: str
     text: str
@@ -80,8 +80,8 @@ class PatchText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
-    """How often each kind of proposal is made, relative to the others; what cannot be made yet leaves its share to the
-    others (a crossover needs two programs, a repair one that failed).
+    """How often each kind of proposal is made, relative to the others. A kind that is not possible yet (a crossover
+    needs two programs, a repair a failed one) leaves its share to the others.
     """
 
     patch: float = 6.0
@@ -90,8 +90,8 @@ class Shares:
     repair: float = 1.0
 
     def __post_init__(self) -> None:
-        found = [share for _, share in self.items()]
-        if not all(math.isfinite(share) and share >= 0 for share in found) or not any(found):
+        shares = [share for _, share in self.items()]
+        if not all(math.isfinite(share) and share >= 0 for share in shares) or not any(shares):
             raise ValueError(f"expected shares of at least 0, one of them above 0, found {self}")
 
     def items(self) -> Iterator[tuple[Kind, float]]:
@@ -101,7 +101,7 @@ class Shares:
 
     @classmethod
     def only(cls, kind: Kind) -> Self:
-        """Nothing but one kind. Raises HarnessError for a kind that no one is asked for."""
+        """One kind alone. Raises HarnessError for a kind that is never requested."""
         names = [share.name for share in fields(cls)]
         if kind not in names:
             raise HarnessError(f"expected a kind of {', '.join(names)}, found {kind!r}")
@@ -110,17 +110,17 @@ class Shares:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A model that may be asked, by the name under which it is configured (and archived, in `Entry.model`)."""
+    """A model that may be asked, by its name in the config (and in the archive, as `Entry.model`)."""
 
     name: str
     weight: float = 1.0
-    """How often it is asked, relative to the others; beside a bandit, by how much its prospects are multiplied."""
+    """How often it is asked, relative to the others; with a bandit, the factor of its sampled quotient."""
     kinds: tuple[Kind, ...] = ()
-    """The kinds of proposal it is asked for; () is every kind."""
+    """The kinds of proposal it is asked for; () is all kinds."""
     context_tokens: int | None = None
-    """How large its prompts may be; None is the options' `context_tokens`."""
+    """The most tokens of its prompts; None is the options' `context_tokens`."""
     max_output_tokens: int | None = None
-    """Handed on in the request."""
+    """Copied into the request."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight > 0):
@@ -132,19 +132,19 @@ class Contender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """An answer that was recorded, to be given again.
+    """A recorded answer, to be replayed.
 
-    `number` is that of the recorded attempt. Parents and inspirations are recorded attempts too; an answer from a
-    folder has none.
+    `number` is that of the recorded attempt. Parents and inspirations are numbers of recorded attempts; an answer from
+    a folder has none.
     """
 
     number: int
     name: str
-    """How it is called in messages: the file, or the attempt."""
+    """Its name in messages: the file, or the attempt."""
     kind: Kind
     reply: Callable[[], str]
     title: str = ""
-    """What its program was called."""
+    """The name of its program."""
     program_id: str = ""
     model: str = ""
     parents: tuple[int, ...] = ()
@@ -153,34 +153,34 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposerOptions:
-    """What a proposer is built from; each takes what it needs."""
+    """The options of all proposers; each uses its own."""
 
     patches: tuple[PatchText, ...] = ()
     """catalogue: the patches it tries."""
 
     models: tuple[Contender, ...] = ()
-    """llm: who may be asked; () makes requests to the model "", for somebody else to answer."""
+    """llm: the models that may be asked; () makes requests to the model "", to be answered from outside."""
     bandit: BanditSettings | None = None
-    """llm: None chooses among models by their weights alone."""
+    """llm: None chooses models by their weights alone."""
     shares: Shares = field(default_factory=Shares)
     """llm: how often each kind of proposal is made."""
     repairs: int = 2
-    """llm: how many further turns a rejected answer gets in its conversation."""
+    """llm: the most further turns of a conversation after a rejected answer."""
     inspirations: int = 3
-    """llm: how many other programs a prompt shows, half of them from the front."""
+    """llm: how many other programs a prompt shows; half of them are from the front."""
     rejections: int = 4
-    """llm: how many rejected attempts of the parent's lineage a prompt tells of, the latest first."""
+    """llm: how many rejected attempts of the parent's lineage a prompt shows, latest first."""
     context_tokens: int = 32_000
-    """llm: how large a prompt may be, its repairs included, at three bytes a token."""
+    """llm: the most tokens of a prompt, repairs included, at three bytes a token."""
     templates: Mapping[str, str] = field(default_factory=dict)
     """llm: the texts of the prompts by name, as `harness.prompt.read_templates` returns them."""
     task: Task | None = None
-    """llm: what the brief is about."""
+    """llm: the task that prompts describe."""
     judge: JudgeSettings = field(default_factory=JudgeSettings)
-    """llm: the limits that the brief states."""
+    """llm: the limits that prompts state."""
 
     recorded: tuple[Recorded, ...] = ()
-    """replay: the answers to give, in order."""
+    """replay: the answers, in order."""
 
     def __post_init__(self) -> None:
         for name, value in (("repairs", self.repairs), ("inspirations", self.inspirations)):

@@ -1,12 +1,12 @@
 """The offline proposer: shipped patches, crossovers and changed constants. No model, no key, no network.
 
-Owns: which of these is proposed next. Does not know: how proposals are judged, nor any task.
+Owns: which of these is proposed next. Does not know: how proposals are judged, or any task.
 
-Shipped patches come first, then crossovers of members of the front, then constants, and last of all patches that made
-nothing better on another parent; more often than not a crossover, where there is one, goes before a patch. The parent
-of a patch is sometimes the champion, so that improvements pile up, and else what the rule picks, so that lines part and
-can be crossed later; where no patch is left for it, the others of the front follow, fastest first. Nothing is proposed
-that the archive already holds, by text.
+Shipped patches and crossovers of members of the front come first, then changed constants, and last patches that brought
+no improvement on another parent. A crossover, if one is possible, usually goes before a patch. The parent of a patch is
+sometimes the champion, so that improvements accumulate, and otherwise what the selector picks, so that lineages diverge
+and can be crossed later; if no patch is left for it, other members of the front follow, fastest first. A program whose
+text is already in the archive is never proposed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from harness.types import Entry, Kind, Proposal, Request, Turn
 
 NAME = "catalogue"
 CROSSOVER_FIRST = 0.75
-"""How often a crossover, where there is one, goes before a patch."""
+"""How often a crossover, if one is possible, goes before a patch."""
 EXPLORE = 0.75
-"""How often the search's rule, and not the standing, says on which parent a patch is tried first."""
+"""How often the selector's parents, instead of the champion, come first for a patch."""
 MOST_CROSSED = 12
-"""Members of the front, fastest first, among which pairs are crossed."""
+"""How many members of the front, fastest first, are crossed in pairs."""
 
 
 def _proposal(kind: Kind, parents: tuple[str, ...], reply: str) -> Proposal:
@@ -42,15 +42,15 @@ def _unique(entries: Iterator[Entry] | tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 
 def _name(text: str) -> str:
-    """The name a patch gives its children; "" where it is not a patch, which then applies to nothing."""
+    """The name in a patch; "" where the text is not a patch, and applies to nothing."""
     try:
         return patch.parse(text).name
     except PatchError:
         return ""
 
 
-def _fruitless(view: View) -> frozenset[str]:
-    """Names of changes that were tried and never made their parent better in anything."""
+def _never_better(view: View) -> frozenset[str]:
+    """Names of changes that were tried and never improved their parent."""
     by_id = {entry.id: entry for entry in view.entries}
     tried: dict[str, bool] = {}
     for entry in view.entries:
@@ -62,10 +62,10 @@ def _fruitless(view: View) -> frozenset[str]:
 
 
 class Catalogue:
-    """Proposes from a list of patches and from the archive itself.
+    """Proposes patches from a list, crossovers and changed constants.
 
-    What it remembers are results of pure functions (a patch on a program, a merge of two), so that each is worked out
-    once; the proposals follow from the view and the random state alone.
+    It caches results of pure functions only (a patch applied to a program, a merge of two programs); proposals follow
+    from the view and the random state alone.
     """
 
     def __init__(self, options: ProposerOptions) -> None:
@@ -75,27 +75,27 @@ class Catalogue:
         self._merged: dict[tuple[str, str], str | None] = {}
 
     def propose(self, view: View, rng: random.Random) -> Proposal | None:
-        """The next proposal: see the module's text for the order."""
+        """The next proposal, in the order of the module docstring."""
         crossover_first, explore = rng.random() < CROSSOVER_FIRST, rng.random() < EXPLORE
         known = {entry.program_id for entry in view.entries}
         standing = view.standing
         champion = () if standing.champion is None else (standing.champion,)
         ranked = _unique((*champion, *standing.front))
         parents = _unique((*view.parents, *ranked)) if explore else ranked
-        fruitless = _fruitless(view)
-        worn = {index for index, name in enumerate(self._names) if name in fruitless}
-        fresh = set(range(len(self._patches))) - worn
+        never_better = _never_better(view)
+        spent = {index for index, name in enumerate(self._names) if name in never_better}
+        fresh = set(range(len(self._patches))) - spent
         patches = self._patch_proposals(view, parents, known, fresh)
         crossovers = self._crossover_proposals(view, ranked[:MOST_CROSSED], known)
         sources = (
             *((crossovers, patches) if crossover_first else (patches, crossovers)),
             self._constant_proposals(view, _unique((*view.parents, *ranked)), known, rng),
-            self._patch_proposals(view, parents, known, worn),
+            self._patch_proposals(view, parents, known, spent),
         )
         return next((proposal for proposals in sources for proposal in proposals), None)
 
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
-        """None: there is nobody to ask."""
+        """None: this proposer makes no requests."""
         return None
 
     def _patch_proposals(
@@ -120,33 +120,33 @@ class Catalogue:
         if len(members) < 2:
             return
         by_id = {entry.id: entry for entry in view.entries}
-        for at, one in enumerate(members):
-            for other in members[at + 1 :]:
-                key = (one.id, other.id)
+        for at, first in enumerate(members):
+            for second in members[at + 1 :]:
+                key = (first.id, second.id)
                 if key not in self._merged:
-                    self._merged[key] = merged(one, other, by_id, view.source)
+                    self._merged[key] = merged(first, second, by_id, view.source)
                 child = self._merged[key]
                 if child is None or program_id(child) in known:
                     continue
-                names = f"{one.name} (attempt {one.number}) and {other.name} (attempt {other.number})"
+                names = f"{first.name} (attempt {first.number}) and {second.name} (attempt {second.number})"
                 reply = self._as_reply(
-                    view.source(one.id),
+                    view.source(first.id),
                     child,
-                    f"cross_{one.number}_with_{other.number}",
+                    f"cross_{first.number}_with_{second.number}",
                     f"The changes of {names}, merged.",
                 )
                 if reply is not None:
-                    yield _proposal("crossover", (one.id, other.id), reply)
+                    yield _proposal("crossover", (first.id, second.id), reply)
 
     def _constant_proposals(
         self, view: View, parents: tuple[Entry, ...], known: set[str], rng: random.Random
     ) -> Iterator[Proposal]:
         for parent in parents:
             source = view.source(parent.id)
-            found = list(variants(source))
-            rng.shuffle(found)
-            found.sort(key=lambda variant: not variant.named)
-            for variant in found:
+            candidates = list(variants(source))
+            rng.shuffle(candidates)
+            candidates.sort(key=lambda variant: not variant.named)
+            for variant in candidates:
                 if program_id(variant.source) in known:
                     continue
                 reply = self._as_reply(source, variant.source, variant.name, variant.description)
@@ -155,7 +155,7 @@ class Catalogue:
 
     @staticmethod
     def _as_reply(old: str, new: str, name: str, description: str) -> str | None:
-        """The reply that turns one program into the other; None where the change lies outside what may be edited."""
+        """The reply that turns one program into the other; None where no patch can."""
         try:
             reply = patch.render(patch.diff(old, new, name=name, description=description))
             return reply if patch.apply_reply(reply, old).source == new else None

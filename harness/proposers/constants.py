@@ -1,8 +1,9 @@
 """Numeric constants of a program, and the programs in which one of them is changed.
 
-Owns: which numbers are worth changing and to what. Pure. Does not know: patches, archives, what the program is for.
+Owns: which numbers are worth changing, and to which values. Pure. Does not know: patches, archives, what the program is
+for.
 
-Numbers that are structure and not a choice are left alone: indices and slices, dimensions, and bare 0, 1 and 2.
+Numbers that are structural are left alone: indices and slices, dimensions, and bare 0, 1 and 2.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ STRUCTURAL_KEYWORDS = frozenset({"dim", "dim0", "dim1", "axis", "dims", "ndim", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
-    """A number in a program. `label` is the name it is given, or the function it stands in; `named` says which.
+    """A number in a program. `label` is the name it is assigned to if `named`, else the function it is in.
 
     `line` counts from 0; `start` and `end` are byte offsets in the line.
     """
@@ -75,7 +76,7 @@ class _Finder(ast.NodeVisitor):
             self._assigned([node.target], node.value)
 
     def _assigned(self, targets: list[ast.expr], value: ast.expr) -> None:
-        """A number given to one name is that name's; in a function 0 and 1 are where something starts, not a choice."""
+        """A number assigned to one name gets that name, except 0 and 1 in a function: often initial values."""
         target = targets[0]
         choice = self._label == "module" or not (isinstance(value, ast.Constant) and value.value in (0, 1))
         if len(targets) == 1 and isinstance(target, ast.Name) and _is_number(value) and choice:
@@ -95,7 +96,7 @@ class _Finder(ast.NodeVisitor):
         self.visit(node.value)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        """Numbers inside an f-string have no reliable place."""
+        """Skipped: numbers inside an f-string have no reliable position."""
 
     def visit_Constant(self, node: ast.Constant) -> None:
         value = node.value
@@ -119,7 +120,7 @@ def _is_number(node: ast.expr) -> bool:
 
 
 def constants(source: str) -> tuple[Constant, ...]:
-    """The numbers of a program worth changing, in order; none where it is not Python."""
+    """The numbers of a program that are worth changing, in order; () where it is not Python."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):

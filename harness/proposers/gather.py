@@ -1,6 +1,7 @@
-"""From a search to the material of one prompt: which programs, failures and figures it shows.
+"""Gather the material of one prompt: which programs, failures and scores it shows.
 
-Owns: the choice of inspirations, and how entries become what templates see. Does not know: templates, budgets, models.
+Owns: the choice of inspirations, and how entries become the values of templates. Does not know: templates, budgets,
+models.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from harness.select import improves
 from harness.types import Entry, Kind
 
 LONGEST_REPLY = 20_000
-"""Bytes of a failed reply that a prompt shows."""
+"""The most bytes of a failed reply in a prompt."""
 LONGEST_DETAIL = 1_500
-"""Bytes of the text of a rejection."""
+"""The most bytes of the text of a rejection."""
 LONGEST_ADVICE = 4_000
 MOST_TRIED = 5
 MOST_LINES = 3_000
-"""Between longer programs no patch is worked out."""
+"""Patches are not computed for programs with more lines."""
 _KEPT = 256
 
 
 class Memo:
-    """The latest results of a pure function, by key."""
+    """A bounded cache of a pure function's results, by key; the oldest is evicted."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, str] = {}
@@ -46,8 +47,8 @@ class Memo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a prompt is about: the program that the answer applies to, for a crossover another, for a repair the attempt
-    that failed (which is the first where its reply made a program).
+    """What a prompt is about: the program that the answer is applied to, for a crossover a second one, for a repair the
+    failed attempt (which is the parent itself if its reply could be applied).
     """
 
     kind: Kind
@@ -60,8 +61,8 @@ class Subject:
         return (self.parent.id,) if self.other is None else (self.parent.id, self.other.id)
 
     @property
-    def learnt_from(self) -> tuple[str, ...]:
-        """What is shown and is no parent, before any inspiration."""
+    def also_shown(self) -> tuple[str, ...]:
+        """Entries that the prompt shows beside the parents and the inspirations."""
         return () if self.failed is None or self.failed is self.parent else (self.failed.id,)
 
 
@@ -70,7 +71,7 @@ def label(entry: Entry) -> str:
 
 
 class Gatherer:
-    """Gathers material. What it remembers are texts by program, each worked out once."""
+    """Gathers material. It caches sources and patches by program."""
 
     def __init__(self, options: ProposerOptions) -> None:
         self._options = options
@@ -79,8 +80,8 @@ class Gatherer:
         self._patches = Memo()
 
     def inspirations(self, subject: Subject, view: View, rng: random.Random) -> tuple[Entry, ...]:
-        """Other programs to learn from: half of them, the champion first, from the front, the others from all that are
-        valid, so that what the front has left behind is seen too.
+        """Other programs to learn from: half of them from the front, the champion first, the others from all valid
+        programs, so that programs behind the front are shown too.
         """
         wanted = self._options.inspirations
         standing = view.standing
@@ -88,19 +89,19 @@ class Gatherer:
         rng.shuffle(front)
         if standing.champion is not None:
             front.sort(key=lambda entry: entry.id != standing.champion.id if standing.champion else False)
-        # Drawn, not filtered: the programs may be many.
+        # Drawn with replacement instead of filtered: there may be many programs.
         drawn = [standing.valid[rng.randrange(len(standing.valid))] for _ in range(4 * wanted if standing.valid else 0)]
         known = {subject.parent.program_id, *([subject.other.program_id] if subject.other else [])}
-        found: list[Entry] = []
+        chosen: list[Entry] = []
         for pool, upto in ((front, (wanted + 1) // 2), (drawn, wanted), (front, wanted)):
             for entry in pool:
-                if len(found) < upto and entry.program_id not in known:
+                if len(chosen) < upto and entry.program_id not in known:
                     known.add(entry.program_id)
-                    found.append(entry)
-        return tuple(found)
+                    chosen.append(entry)
+        return tuple(chosen)
 
     def material(self, subject: Subject, inspirations: tuple[Entry, ...], view: View, history: History) -> Material:
-        """Everything a prompt on this subject may say."""
+        """Everything that a prompt on this subject may use."""
         standing, parent = view.standing, subject.parent
         seed, champion = standing.seed, standing.champion
         lineage = parent if subject.failed is not parent else history.by_id.get(parent.parents[0], parent)
@@ -128,7 +129,7 @@ class Gatherer:
         return self._sources.get(entry.program_id, lambda: view.source(entry.id))
 
     def _patch(self, old: Entry, new: Entry, view: View) -> str:
-        """The patch that makes one program of another, "" where there is none or it would take long."""
+        """The patch from one program to another; "" where none exists or it would take long."""
         before, after = self._source(old, view), self._source(new, view)
 
         def make() -> str:
@@ -157,7 +158,7 @@ class Gatherer:
         )
 
     def _inspiration(self, entry: Entry, view: View, parent: Entry) -> Shown:
-        """As a patch where that says it in half the words."""
+        """A program to learn from: as a patch, if that is at most half as long as its source."""
         shown = self._shown(entry, view, parent)
         if shown.patch and 2 * len(shown.patch) <= len(shown.text):
             return Shown(
@@ -201,7 +202,7 @@ def _standing_line(entry: Entry, parent: Entry) -> str:
 
 
 def _tried(parent: Entry, history: History) -> Iterator[str]:
-    """The latest valid children of a program that were not better than it."""
+    """A line for each of the latest valid children of a program that were not better than it."""
     left = MOST_TRIED
     for child in history.scored_children(parent):
         if left and child.scored is not None and (parent.scored is None or not improves(child, parent)):

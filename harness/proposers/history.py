@@ -1,9 +1,9 @@
-"""What a proposer has to look up in a search's entries, kept up as they grow.
+"""Indices over a search's entries, updated as the entries grow.
 
-Owns: indices that follow from the entries alone: by id, rejected and scored children, who was repaired already.
-Does not know: prompts, models, which of it is used.
+Owns: indices that follow from the entries alone: by id, rejected and scored children, attempts already repaired.
+Does not know: prompts, models, how the indices are used.
 
-A search of n attempts would otherwise read its entries n times.
+Without them, a search of n attempts would read all of its entries n times.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from evaluator.types import Rejected
 from harness.types import Entry
 
 NO_REPLY = frozenset({"no_reply", "refused", "empty_reply"})
-"""Reasons of attempts whose model said nothing that could be judged."""
-_FARTHEST = 64
-"""So many ancestors of a program are looked at."""
+"""Rejection reasons of attempts whose model gave no text to judge."""
+_MOST_ANCESTORS = 64
+"""The most ancestors of a program that are visited."""
 
 
 class Follower:
-    """Hands on each entry of growing views once. Where the entries are not those of before with more at the end, all
-    are forgotten and read again.
+    """Passes each entry of growing views to `add` once. If a view does not continue the one before, it calls `forget`
+    and starts again.
     """
 
     def __init__(self, forget: Callable[[], None], add: Callable[[Entry], None]) -> None:
@@ -42,7 +42,7 @@ class Follower:
 
 
 class History:
-    """The indices; `follow` brings them up to a view's entries."""
+    """The indices; `follow` updates them to a view's entries."""
 
     def __init__(self) -> None:
         self._forget()
@@ -66,48 +66,50 @@ class History:
                 self._scored[parent].append(entry)
             elif replied(entry):
                 self._rejected[parent].append(entry)
-        if replied(entry) and not entry.same_as:  # a repair of the first of equal programs is one of all of them
+        if replied(entry) and not entry.same_as:  # repairing the first of equal programs repairs them all
             self._failures.append(entry)
 
     def failures(self, among: int) -> list[Entry]:
-        """The latest rejected attempts that nobody has tried to repair, latest first."""
-        found: list[Entry] = []
+        """At most `among` rejected attempts that no repair was made for, latest first."""
+        attempts: list[Entry] = []
         for entry in reversed(self._failures):
-            if len(found) == among:
+            if len(attempts) == among:
                 break
             if entry.id not in self._repaired:
-                found.append(entry)
-        return found
+                attempts.append(entry)
+        return attempts
 
     def rejections(self, of: Entry, most: int) -> list[Entry]:
-        """Rejected attempts made from an entry, latest first, then those made from its ancestors, nearest first; none
-        that says the same as one before.
+        """Rejected attempts made from an entry, latest first, then those made from its ancestors, nearest first;
+        without duplicate texts.
         """
-        found: list[Entry] = []
+        attempts: list[Entry] = []
         told: set[tuple[str, str, str]] = set()
-        for ancestor in self._line(of):
+        for ancestor in self._lineage(of):
             for entry in reversed(self._rejected.get(ancestor.id, ())):
                 verdict = entry.verdict
                 assert isinstance(verdict, Rejected)
-                if len(found) == most:
-                    return found
+                if len(attempts) == most:
+                    return attempts
                 if (said := (verdict.stage, verdict.reason, verdict.detail)) not in told:
                     told.add(said)
-                    found.append(entry)
-        return found
+                    attempts.append(entry)
+        return attempts
 
     def scored_children(self, of: Entry) -> Iterator[Entry]:
-        """Attempts made from an entry that were scored, latest first."""
+        """Scored attempts made from an entry, latest first."""
         return reversed(self._scored.get(of.id, []))
 
     def related(self, one: Entry, other: Entry) -> bool:
         """Whether one of two entries descends from the other."""
-        return any(entry is other for entry in self._line(one)) or any(entry is one for entry in self._line(other))
+        return any(entry is other for entry in self._lineage(one)) or any(
+            entry is one for entry in self._lineage(other)
+        )
 
-    def _line(self, of: Entry) -> Iterator[Entry]:
+    def _lineage(self, of: Entry) -> Iterator[Entry]:
         """An entry and its ancestors, nearest first."""
         waiting, seen = [of], {of.id}
-        while waiting and len(seen) <= _FARTHEST:
+        while waiting and len(seen) <= _MOST_ANCESTORS:
             here = waiting.pop(0)
             yield here
             for parent in here.parents:
@@ -117,5 +119,5 @@ class History:
 
 
 def replied(entry: Entry) -> bool:
-    """Whether an entry is a rejected attempt of which a model said something."""
+    """Whether an entry is a rejected attempt with a text to judge."""
     return isinstance(entry.verdict, Rejected) and entry.kind != "seed" and entry.verdict.reason not in NO_REPLY

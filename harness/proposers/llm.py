@@ -1,15 +1,14 @@
-"""Asking a model: which kind of proposal, which model, about which programs, in which words.
+"""The proposer that asks models: it chooses the kind of proposal, the model, the programs, and writes the prompt.
 
 Owns: these choices, and how often a rejected answer is sent back. Does not know: how models are called, what they cost,
 how answers are judged.
 
-- patch and rewrite change the first of the rule's parents.
-- crossover changes the first parent, with another program of the front (or that the rule picked) as the second: one
-  that is neither its ancestor nor its descendant, where there is one.
-- repair takes one of the latest rejected attempts that nobody has tried to repair. Where its reply made a program, that
-  program is the parent, and the answer applies to it; where it did not, the parent is the one it was for, and the
-  failed attempt is the first inspiration.
-What is open counts: no failed attempt is repaired twice.
+- patch and rewrite change the selector's first parent.
+- crossover changes the first parent; the second is another program of the front or of the selector, preferably neither
+  an ancestor nor a descendant of the first.
+- repair takes one of the latest rejected attempts that no repair was made for or is under way for. If its reply could
+  be applied, the resulting program is the parent; if not, the parent is the program it was written for, and the failed
+  attempt is the first inspiration.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ from harness.select import Standing
 from harness.types import Entry, HarnessError, Kind, Message, Request, Turn
 
 LATEST_FAILURES = 24
-"""Among so many of the latest rejected attempts one is chosen for repair."""
+"""How many of the latest rejected attempts a repair is chosen from."""
 ROOM_FOR_REPAIRS = 0.25
-"""The share of the context that a prompt leaves to the further turns of its conversation, where it can."""
+"""The share of the context that a prompt leaves for further turns, if the rest is enough for it."""
 
 
 class Llm:
-    """Makes requests. What it remembers follows from the view's entries."""
+    """Makes requests. Its state follows from the view's entries."""
 
     def __init__(self, options: ProposerOptions) -> None:
-        """Raises HarnessError: no task, a kind nobody may be asked for, or a template that cannot be rendered."""
+        """Raises HarnessError: no task, a kind that no model is asked for, or a faulty template."""
         if options.task is None:
             raise HarnessError("expected a task to write prompts about, found none")
         self._options = options
@@ -60,9 +59,9 @@ class Llm:
         self._follow = Follower(self._forget, self._add).follow
 
     def propose(self, view: View, rng: random.Random) -> Request | None:
-        """The next request; None where no kind that has a share can be made of this view.
+        """The next request; None where this view allows none of the kinds that have a share.
 
-        Raises HarnessError where the prompt of no such kind fits its model's context.
+        Raises HarnessError where no prompt of these kinds fits its model's context.
         """
         if not view.parents:
             return None
@@ -84,15 +83,15 @@ class Llm:
         return None
 
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
-        """The conversation with the rejected answer and the error's text; None where the turns are used up, where
-        nothing was answered, and where there is no room.
+        """The request with the rejected answer and the error's text added; None where the turns are used up, where the
+        answer is empty, and where the context is full.
         """
         if not turns or len(turns) > self._options.repairs:
             return None
         answer = turns[-1]
         if answer.finish not in ("stop", "length") or not answer.text.strip():
             return None
-        model = next((one for one in self._models if one.name == request.model), self._models[0])
+        model = next((model for model in self._models if model.name == request.model), self._models[0])
         messages = further_turn(
             request.messages,
             answer.text,
@@ -119,7 +118,7 @@ class Llm:
         return rng.choices(*zip(*possible, strict=True))[0] if possible else None
 
     def _subject(self, kind: Kind, view: View, rng: random.Random) -> Subject | None:
-        """What a proposal of this kind would be about; None where there is nothing."""
+        """The subject of a proposal of this kind; None where the view allows none."""
         parent = view.parents[0]
         if kind == "crossover":
             mate = self._mate(parent, view, rng)
@@ -129,14 +128,19 @@ class Llm:
         return Subject(kind=kind, parent=parent)
 
     def _mate(self, parent: Entry, view: View, rng: random.Random) -> Entry | None:
-        found = {entry.id: entry for entry in (*view.parents[1:], *view.standing.front)}
-        others = [entry for entry in found.values() if entry.program_id != parent.program_id]
+        candidates = {entry.id: entry for entry in (*view.parents[1:], *view.standing.front)}
+        others = [entry for entry in candidates.values() if entry.program_id != parent.program_id]
         rng.shuffle(others)
         apart = (entry for entry in others if not self._history.related(entry, parent))
         return next(apart, others[0] if others else None)
 
     def _repairable(self, view: View, rng: random.Random) -> Subject | None:
-        busy = {one for out in view.open if out.kind == "repair" for one in (out.parents[0], *out.inspirations[:1])}
+        busy = {
+            entry_id
+            for out in view.open
+            if out.kind == "repair"
+            for entry_id in (out.parents[0], *out.inspirations[:1])
+        }
         failed = [entry for entry in self._history.failures(LATEST_FAILURES + len(busy)) if entry.id not in busy]
         if not failed:
             return None
@@ -155,7 +159,7 @@ class Llm:
             model=model.name,
             messages=self._messages(material, model),
             max_output_tokens=model.max_output_tokens,
-            inspirations=(*subject.learnt_from, *(entry.id for entry in inspirations)),
+            inspirations=(*subject.also_shown, *(entry.id for entry in inspirations)),
         )
 
     def _model(self, kind: Kind, rng: random.Random) -> Contender:

@@ -1,15 +1,15 @@
-"""Recorded answers, given again in their order: a whole run repeated without a model.
+"""Replay recorded answers in their order, to repeat a whole run without a model.
 
-Owns: which recorded answer is next and what it applies to now. Does not know: where recordings are kept, models.
+Owns: which recorded answer is next, and its parents in this run. Does not know: where recordings are stored, models.
 
-From a run: the attempts of which a reply is recorded, by number. Parents and inspirations are those recorded, found in
-the new run by program, kind and name, since numbers may be others where several are judged at once; where several
-attempts are alike, by the number that is nearest. An answer waits for its parents to be judged.
+From a run: the attempts that have a recorded reply, by number. Their parents and inspirations are found in the new run
+by program, kind and name, since numbers may differ where several programs are judged at once; of several matches, the
+one with the nearest number is used. An answer waits until its parents are judged.
 
-From a folder: the files in the order of their names. Each is for the champion of the moment; where it does not apply
-to that, for the seed program; where it applies to neither, for the champion, so that the refusal is archived.
+From a folder: the files by name. Each is applied to the current champion; if it does not apply, to the seed program; if
+it applies to neither, to the champion, so that the refusal is archived.
 
-Nothing is paid for, so an answer given again has no cost. The replay ends with the recording.
+A replayed answer costs nothing. The replay ends with the recording.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NAME = "replay"
 
 
 def recorded_run(entries: Iterable[Entry], reply: Callable[[str], str]) -> tuple[Recorded, ...]:
-    """The recording of an archive's entries, the seed's first (its answer is never asked for)."""
+    """The recording of an archive's entries, the seed first (its answer is not replayed)."""
     ordered = sorted(entries, key=lambda entry: entry.number)
     numbers = {entry.id: entry.number for entry in ordered}
 
@@ -44,7 +44,7 @@ def recorded_run(entries: Iterable[Entry], reply: Callable[[str], str]) -> tuple
             reply=read(entry.id),
             program_id=entry.program_id,
             model=entry.model,
-            # What is no entry is the root: the seed program, which is attempt 0.
+            # A parent that is not an entry is the root commit: the seed program, which is attempt 0.
             parents=tuple(numbers.get(parent, 0) for parent in entry.parents),
             inspirations=tuple(numbers.get(one, 0) for one in entry.inspirations),
         )
@@ -66,7 +66,7 @@ def recorded_replies(files: Iterable[PatchText]) -> tuple[Recorded, ...]:
 
 
 def _kind(text: str) -> Kind:
-    """Whether a reply is a patch or a whole program; what is neither is a patch that will be refused."""
+    """Whether a reply is a patch or a whole program; one that is neither counts as a patch, and will be refused."""
     try:
         return "patch" if patch.parse(text, allow_rewrite=True).rewrite is None else "rewrite"
     except PatchError:
@@ -74,7 +74,7 @@ def _kind(text: str) -> Kind:
 
 
 class Replay:
-    """Gives recorded answers. What it remembers follows from the view's entries."""
+    """Proposes recorded answers. Its state follows from the view's entries."""
 
     def __init__(self, options: ProposerOptions) -> None:
         self._recorded = {one.number: one for one in options.recorded}
@@ -94,7 +94,7 @@ class Replay:
         self._alike.setdefault((entry.program_id, entry.kind, entry.name), []).append(entry)
 
     def propose(self, view: View, rng: random.Random) -> Proposal | None:
-        """The next answer; None where all are given, or the parents of the next are still open.
+        """The next answer; None where all are replayed, or the parents of the next are not judged yet.
 
         Raises HarnessError where a parent is not in this run.
         """
@@ -106,7 +106,7 @@ class Replay:
         answer = self._answers[at]
         if not answer.parents:
             return self._for_champion(answer, view, champion)
-        # Among open proposals may be the very attempt meant, and not only one whose program is the same.
+        # While proposals are open, the exact attempt may still come, so an equal program alone is not enough.
         exact = bool(view.open)
         parents = [self._entry(number, exact) for number in answer.parents]
         inspirations = [self._entry(number, exact) for number in answer.inspirations]
@@ -124,12 +124,12 @@ class Replay:
         )
 
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
-        """None: what was recorded is all there is."""
+        """None: only recorded answers are proposed."""
         return None
 
     def _entry(self, number: int, exact: bool) -> Entry | None:
-        """The entry of this run that stands for a recorded attempt: same program, kind and name, or, unless that must
-        be so, the same program.
+        """The entry of this run that matches a recorded attempt: same program, kind and name or, unless `exact`, the
+        same program.
         """
         recorded = self._recorded.get(number)
         if recorded is None:
@@ -150,7 +150,7 @@ class Replay:
         return HarnessError(
             f"{answer.name} of the recording was made from attempt {number} (program {parent.program_id[:12]}), and no "
             f"attempt of this run has that program: replay into a new run that starts from the same seed program, "
-            f"under a version of packsmith that reads patches alike"
+            f"with a version of packsmith that reads patches in the same way"
         )
 
     def _for_champion(self, answer: Recorded, view: View, champion: Entry) -> Proposal:
