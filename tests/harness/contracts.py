@@ -1,7 +1,7 @@
-"""What every proposer and every selector must hold to; a test of one inherits its suite and says how to make it.
+"""Contract suites of proposers and selectors; a test class inherits a suite and makes the object under test.
 
-How to test a new proposer: subclass `ProposerContract`, or `OfflineContract` where it asks no model, implement `make`
-(a fresh proposer) and `view` (a search it has something to propose for). A new selector: subclass `SelectorContract`
+To test a new proposer, subclass `ProposerContract`, or `OfflineContract` if it asks no model, and implement `make`
+(a fresh proposer) and `view` (a search that it has a proposal for). A new selector: subclass `SelectorContract`
 and set `selector`.
 """
 
@@ -46,8 +46,8 @@ class ProposerContract:
         for seed in range(10):
             assert used.propose(view, random.Random(seed)) == self.make().propose(view, random.Random(seed))
 
-    def test_a_view_of_the_past_is_no_matter(self) -> None:
-        """What a proposer remembers of one search must not reach another's."""
+    def test_an_earlier_view_does_not_matter(self) -> None:
+        """State from one search must not affect another."""
         view = self.view()
         used = self.make()
         empty = View(entries=(), standing=standing([], view.standing.objective), parents=(), source=view.source)
@@ -55,14 +55,14 @@ class ProposerContract:
         assert used.propose(empty, random.Random(0)) is None
         assert used.propose(view, random.Random(1)) == self.make().propose(view, random.Random(1))
 
-    def test_says_who_it_is_or_what_to_ask(self) -> None:
+    def test_proposal_names_its_proposer_and_request_ends_with_the_user(self) -> None:
         proposal = self.proposed()
         if isinstance(proposal, Proposal):
             assert proposal.proposer
         else:
             assert proposal.messages[-1].role == "user"
 
-    def test_repair_goes_on_with_the_same_conversation_and_ends(self) -> None:
+    def test_repair_continues_the_conversation_and_ends(self) -> None:
         proposal = self.proposed()
         asked = (
             proposal
@@ -139,9 +139,9 @@ class SelectorContract:
         for seed in range(20):
             assert self.selector(where, random.Random(seed), 3) == self.selector(where, random.Random(seed), 3)
 
-    def test_picks_the_seed_where_there_is_nothing_else(self) -> None:
+    def test_picks_the_seed_if_nothing_else_is_valid(self) -> None:
         seed = entry(0, scored(0.8, 1.0))
         assert self.selector(standing([seed], Pareto()), random.Random(0), 4) == (seed,)
 
-    def test_picks_nothing_where_nothing_is_scored(self) -> None:
+    def test_picks_nothing_if_nothing_is_scored(self) -> None:
         assert self.selector(standing([], Pareto()), random.Random(0), 4) == ()

@@ -54,7 +54,7 @@ def test_free_model_that_never_improves_does_not_win_for_being_free() -> None:
     assert chosen(state)["a"] > 40
 
 
-def test_is_left_again_when_its_ideas_run_out() -> None:
+def test_a_model_that_stops_improving_loses_its_lead() -> None:
     early = [attempt(n, "ab"[n % 2], better=n % 2 == 0) for n in range(1, 61)]
     late = [attempt(n, "ab"[n % 2], better=n % 2 == 1) for n in range(61, 261)]
     assert chosen(known(early))["a"] > 350
@@ -62,7 +62,7 @@ def test_is_left_again_when_its_ideas_run_out() -> None:
     assert chosen(known(early, discount=1.0))["a"] > 350
 
 
-def test_kinds_are_known_apart() -> None:
+def test_kinds_are_counted_separately() -> None:
     patches = [attempt(2 * n, "ab"[n % 2], n % 2 == 0) for n in range(1, 61)]
     rewrites = [attempt(2 * n + 1, "ab"[n % 2], n % 2 == 1, kind="rewrite") for n in range(1, 61)]
     state = known(sorted([*patches, *rewrites], key=lambda one: one.number))
@@ -75,18 +75,18 @@ def test_an_untried_model_is_tried() -> None:
     assert chosen(known(attempts))["b"] > 40
 
 
-def test_nothing_known_takes_all_alike() -> None:
+def test_without_attempts_all_models_are_equally_likely() -> None:
     found = chosen(known([]), models=("a", "b", "c", "d"))
     assert all(60 < count < 140 for count in found.values())
 
 
-def test_weight_multiplies_prospects() -> None:
+def test_weight_multiplies_the_sampled_quotient() -> None:
     rng, state = random.Random(2), known([])
     found = Counter(state.choose("patch", [("a", 1.0), ("b", 20.0)], rng) for _ in range(300))
     assert found["b"] > 270
 
 
-def test_failed_equal_and_modelless_attempts_are_no_improvement() -> None:
+def test_failed_equal_and_modelless_attempts_are_not_improvements() -> None:
     same = replace(entry(2, scored(0.5, 1.0)), model="a", usd=1.0)
     state = known([attempt(1, "a", better=False), same, entry(3, scored(0.9, 3.0))])
     (arm,) = state.arms.values()
@@ -94,7 +94,7 @@ def test_failed_equal_and_modelless_attempts_are_no_improvement() -> None:
     assert arm.attempts == pytest.approx(1.98)
 
 
-def test_a_speed_that_was_not_borne_out_is_no_improvement() -> None:
+def test_an_unconfirmed_speed_is_not_an_improvement() -> None:
     claimed = replace(entry(1, scored(0.5, 2.0)), model="a", usd=1.0)
     assert known([claimed]).arms[("patch", "a")].improvements == 0
 
@@ -113,6 +113,6 @@ def test_follows_from_the_entries_one_by_one_or_at_once(made: list[tuple[str, bo
 
 
 @pytest.mark.parametrize("settings", [{"discount": 0.0}, {"discount": 1.1}, {"prior": 0.0}])
-def test_settings_that_make_no_sense(settings: dict[str, float]) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected 0 < discount"):
         BanditSettings(**settings)

@@ -53,13 +53,13 @@ class TestCrossoversAndConstants(OfflineContract):
 
 
 def proposed(proposer: Proposer, view: View) -> set[tuple[str, tuple[str, ...]]]:
-    """Everything a proposer may say of a view under many random states, by kind and parents."""
+    """Everything a proposer may propose for a view under many random states, by kind and parents."""
     found = (proposer.propose(view, random.Random(seed)) for seed in range(40))
     return {(proposal.kind, proposal.parents) for proposal in found if proposal is not None}
 
 
 class TestOrder:
-    def test_first_patch_that_applies_is_the_reply_as_it_stands(self) -> None:
+    def test_first_patch_that_applies_is_the_reply_unchanged(self) -> None:
         unrelated = shipped("unrelated", "a = 1\nb = 2\n", "a = 1\nb = 3\n")
         first, second = shipped("faster", PROGRAM, FASTER), shipped("deeper", PROGRAM, DEEPER)
         programs = Programs()
@@ -78,14 +78,14 @@ class TestOrder:
         proposal = proposer.propose(programs.view(), random.Random(0))
         assert proposal is not None and proposal.reply == second.text
 
-    def test_improvements_pile_up_on_the_champion(self) -> None:
+    def test_improvements_accumulate_on_the_champion(self) -> None:
         proposer = Catalogue(ProposerOptions(patches=(shipped("deeper", PROGRAM, DEEPER),)))
         programs = Programs()
         seed = programs.add(PROGRAM, 0.8, 1.0)
         champion = programs.add(FASTER, 0.8, 3.0, parents=(seed.id,))
         assert proposed(proposer, programs.view()) == {("patch", (champion.id,))}
 
-    def test_crossover_of_two_lines_is_their_merge(self) -> None:
+    def test_crossover_of_two_lineages_is_their_merge(self) -> None:
         programs = two_lines()
         proposal = Catalogue(ProposerOptions()).propose(programs.view(), random.Random(0))
         assert proposal is not None
@@ -93,7 +93,7 @@ class TestOrder:
         child = patch.apply_reply(proposal.reply, FASTER).source
         assert child == FASTER.replace("depth=2", "depth=1")
 
-    def test_crossover_goes_before_a_patch_now_and_then(self) -> None:
+    def test_crossover_sometimes_precedes_a_patch(self) -> None:
         changed = PROGRAM.replace("SLACK = 0.5", "SLACK = 0.75")
         proposer = Catalogue(ProposerOptions(patches=(shipped("slack", PROGRAM, changed),)))
         kinds = {kind for kind, _ in proposed(proposer, two_lines().view())}
@@ -113,12 +113,12 @@ class TestOrder:
         subjects = [name.split("_")[1] for name in names]
         assert set(subjects) == {"ROUNDS", "SLACK", "depth"}
 
-    def test_nothing_left_is_none(self) -> None:
+    def test_none_when_nothing_is_left(self) -> None:
         programs = Programs()
         programs.add("def solve(items):\n    return items[0]\n", 0.8, 1.0)
         assert Catalogue(ProposerOptions()).propose(programs.view(), random.Random(0)) is None
 
-    def test_before_the_seed_is_scored_there_is_nothing(self) -> None:
+    def test_none_before_the_seed_is_scored(self) -> None:
         view = View(entries=(), standing=standing([], Pareto()), parents=(), source={}.__getitem__)
         assert Catalogue(ProposerOptions()).propose(view, random.Random(0)) is None
 
@@ -194,7 +194,7 @@ class TestConstants:
 
 
 class TestCrossover:
-    def test_ancestor_is_the_latest_both_share(self) -> None:
+    def test_ancestor_is_the_latest_common_one(self) -> None:
         chain = [
             entry(0, scored(0.8, 1.0)),
             entry(1, scored(0.8, 1.0)),
@@ -223,6 +223,6 @@ class TestCrossover:
         assert merged(programs.entries[1], programs.entries[2], by_id, programs.sources.__getitem__) is None
 
 
-def test_every_proposal_is_signed() -> None:
+def test_every_proposal_names_its_proposer() -> None:
     proposal = Catalogue(ProposerOptions()).propose(two_lines().view(), random.Random(1))
     assert isinstance(proposal, Proposal) and proposal.proposer == "catalogue" and proposal.usd == 0

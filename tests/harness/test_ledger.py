@@ -16,7 +16,7 @@ def refused(ledger: Ledger, bound: Bound) -> OverBudget:
 
 
 class TestReserving:
-    def test_what_is_held_counts_until_it_is_settled(self) -> None:
+    def test_a_hold_counts_until_it_is_settled(self) -> None:
         ledger = Ledger(usd=1.0, tokens=100, calls=3)
         hold = ledger.reserve(Bound(usd=0.75, tokens=60))
         assert ledger.left() == Left(usd=0.25, tokens=40, calls=2)
@@ -36,12 +36,12 @@ class TestReserving:
         assert refused(ledger, Bound(usd=0.5)).final
         ledger.reserve(Bound(usd=0.25))
 
-    def test_a_limit_that_was_lowered_below_what_is_spent_leaves_nothing(self) -> None:
+    def test_a_limit_lowered_below_the_spending_leaves_nothing(self) -> None:
         ledger = Ledger(usd=1.0, tokens=5, calls=1, spent=Booked(usd=3.0, tokens=9, calls=4))
         assert ledger.left() == Left(usd=0.0, tokens=0, calls=0)
         assert refused(ledger, Bound()).final
 
-    def test_exactly_what_is_left_fits(self) -> None:
+    def test_exactly_the_remainder_fits(self) -> None:
         ledger = Ledger(usd=0.5, tokens=10, calls=1)
         ledger.reserve(Bound(usd=0.5, tokens=10))
 
@@ -77,7 +77,7 @@ class TestRefusing:
             ({"calls": 1}, Bound(), Bound()),
         ],
     )
-    def test_final_only_where_what_is_under_way_cannot_help(
+    def test_final_only_if_tries_under_way_cannot_free_enough(
         self, limits: dict[str, float], first: Bound, second: Bound
     ) -> None:
         ledger = Ledger(**limits)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ class TestSettling:
 @pytest.mark.parametrize(
     "limits", [{"usd": 0.0}, {"usd": float("nan")}, {"usd": float("inf")}, {"tokens": 0}, {"calls": -1}]
 )
-def test_limits_are_above_nothing(limits: dict[str, float]) -> None:
+def test_limits_must_be_above_0(limits: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="above 0"):
         Ledger(**limits)  # type: ignore[arg-type]
 

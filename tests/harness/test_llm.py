@@ -1,4 +1,4 @@
-"""Calls against a real endpoint on loopback: what comes back, what is booked, and what is said when it goes wrong."""
+"""Calls to a real endpoint on loopback: replies, bookings, and messages about faults."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def model(stub: Stub, **changes: Any) -> Model:
 def outcomes(
     stub: Stub, *requests: Request, ledger: Ledger | None = None, retries: Retries = QUICK, **changes: Any
 ) -> list[Turn | ModelFailure]:
-    """What becomes of requests that are made one after the other."""
+    """The outcomes of requests that are made one after another."""
     found: list[Turn | ModelFailure] = []
     arrived: queue.SimpleQueue[Turn | ModelFailure] = queue.SimpleQueue()
     with Models([model(stub, **changes)], ledger or Ledger(), retries=retries, rng=random.Random(1)) as models:
@@ -100,7 +100,7 @@ class TestAnswers:
 
     @both
     @streamed
-    def test_cut_off(self, api: str, stream: bool) -> None:
+    def test_truncated(self, api: str, stream: bool) -> None:
         with Stub(Reply(text="half a", finish="length")) as stub:
             assert turn(stub, api=api, stream=stream).finish == "length"
 
@@ -164,7 +164,7 @@ class TestAnswers:
             assert len(body.pop("input")) == 2
             assert body == {"model": "m", "max_output_tokens": 100, "reasoning": {"effort": "low"}, "store": False}
 
-    def test_nothing_is_sent_that_was_not_set(self) -> None:
+    def test_unset_parameters_are_not_sent(self) -> None:
         with Stub() as stub:
             turn(stub, key=Secret(""), max_output_tokens=None)
             assert set(stub.asked[0].body) == {"model", "messages"}
@@ -208,9 +208,9 @@ FATAL = {
 }
 
 
-class TestWhatNobodyCanGoOnFrom:
+class TestFatalFaults:
     @pytest.mark.parametrize(("reply", "words"), FATAL.values(), ids=FATAL)
-    def test_says_what_to_do_and_is_asked_once_and_costs_nothing(self, reply: Reply, words: str) -> None:
+    def test_message_says_what_to_do_after_one_try_that_costs_nothing(self, reply: Reply, words: str) -> None:
         with Stub(reply) as stub:
             ledger = Ledger(usd=1.0)
             text = failure(stub, ledger=ledger)
@@ -241,7 +241,7 @@ class TestWhatNobodyCanGoOnFrom:
             assert "The model `m` does not exist" in text and "check models[0].name (here `m`" in text
             assert turn(stub, api=api, model="theirs").text == "hello"
 
-    def test_error_body_of_ten_megabytes_is_quoted_shortly(self) -> None:
+    def test_error_body_of_ten_megabytes_is_quoted_briefly(self) -> None:
         with Stub(Reply(status=400, body=b"x" * 10_000_000, content_type="text/plain")) as stub:
             assert len(failure(stub)) < 1000
 
@@ -266,13 +266,15 @@ class TestEnvironment:
         ("name", "value"),
         [("SSL_CERT_FILE", "/nowhere/certs.pem"), ("HTTPS_PROXY", "gopher://proxy"), ("ALL_PROXY", "socks5://proxy:1")],
     )
-    def test_that_lets_nobody_connect(self, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unusable_setting_is_named_in_the_message(
+        self, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv(name, value)
         with Stub() as stub:
             text = failure(stub, base_url="http://model.invalid/v1")
         assert "no connection can be set up" in text and name in text
 
-    def test_proxy_is_not_for_this_machine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_proxy_is_not_used_for_local_servers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         monkeypatch.setenv("NO_PROXY", "")
         with Stub() as stub:
@@ -285,7 +287,7 @@ class TestEnvironment:
         assert "no connection to model.invalid" in found.note
 
 
-class TestWhatPasses:
+class TestTransientFaults:
     @pytest.mark.parametrize("reply", PASSING.values(), ids=PASSING)
     def test_a_status_is_tried_again_and_costs_nothing(self, reply: Reply) -> None:
         with Stub([reply, reply, Reply(text="at last")]) as stub:
@@ -323,7 +325,7 @@ class TestWhatPasses:
             assert found.usd == pytest.approx(2 * most(stub).usd)
 
     @streamed
-    def test_a_trickle_does_not_put_off_the_deadline(self, stream: bool) -> None:
+    def test_a_trickle_does_not_extend_the_deadline(self, stream: bool) -> None:
         with Stub(Reply(fail="trickle")) as stub:
             begun = time.monotonic()
             assert turn(stub, timeout_s=0.5, tries=1, stream=stream).finish == "no_reply"
@@ -340,7 +342,7 @@ class TestWhatPasses:
             found = turn(stub, stream=True, tries=1)
             assert found.finish == "no_reply" and "ended in the middle" in found.note
 
-    def test_nobody_there_costs_nothing(self) -> None:
+    def test_a_refused_connection_costs_nothing(self) -> None:
         with Stub() as stub:
             address = stub.base_url
         ledger = Ledger(usd=1.0)
@@ -370,12 +372,12 @@ class TestRetryAfter:
             first, second = stub.asked
             assert 0.4 <= second.at_s - first.at_s < 2.0
 
-    def test_without_it_the_wait_is_ours(self) -> None:
+    def test_without_it_the_wait_is_the_default(self) -> None:
         with Stub([Reply(status=429), Reply()]) as stub:
             turn(stub)
             assert stub.asked[1].at_s - stub.asked[0].at_s < 0.4
 
-    def test_holds_for_everybody(self) -> None:
+    def test_applies_to_all_calls_of_the_endpoint(self) -> None:
         arrived: queue.SimpleQueue[Turn | ModelFailure] = queue.SimpleQueue()
         with Stub([Reply(status=429, headers=(("Retry-After", "0.5"),)), Reply()]) as stub:
             with Models([model(stub)], Ledger(), retries=QUICK) as models:
@@ -387,7 +389,7 @@ class TestRetryAfter:
                 assert all(isinstance(arrived.get(timeout=10), Turn) for _ in range(2))
             assert all(asked.at_s - stub.asked[0].at_s >= 0.45 for asked in stub.asked[1:])
 
-    def test_too_long_a_wait_is_not_waited_for(self) -> None:
+    def test_too_long_a_wait_ends_the_call(self) -> None:
         with Stub(Reply(status=429, headers=(("Retry-After", "3600"),))) as stub:
             found = turn(stub)
             assert (found.finish, found.tries) == ("no_reply", 1)
@@ -444,11 +446,11 @@ class TestGarbage:
         with Stub(Reply(body=json.dumps(body).encode())) as stub:
             assert turn(stub).finish == "empty"
 
-    def test_events_that_are_no_json(self) -> None:
+    def test_events_that_are_not_json(self) -> None:
         with Stub(Reply(body=b"data: what\n\n", content_type="text/event-stream")) as stub:
             assert "expected JSON in an event" in turn(stub, stream=True).note
 
-    def test_a_body_without_end_is_cut_off(self) -> None:
+    def test_an_endless_body_is_not_read_on(self) -> None:
         with Stub(Reply(body=b"x" * (MOST_BYTES + 1))) as stub:
             assert "sent more than 32 MB" in turn(stub, timeout_s=30.0).note
 
@@ -469,7 +471,7 @@ LIES: dict[str, object] = {
 }
 
 
-class TestLyingAboutUsage:
+class TestImplausibleUsage:
     @pytest.mark.parametrize("usage", LIES.values(), ids=LIES)
     @streamed
     def test_books_the_most_it_may_cost(self, usage: Any, stream: bool) -> None:
@@ -484,12 +486,12 @@ class TestLyingAboutUsage:
         with Stub(Reply(usage=usage)) as stub:
             assert turn(stub).usd == pytest.approx((100 * 1.0 + 200 * 0.1 + 3 * 10.0) / 1e6)
 
-    def test_nonsense_in_a_reply_without_a_limit_is_booked_by_its_text(self) -> None:
+    def test_implausible_usage_without_a_limit_is_booked_by_the_text(self) -> None:
         with Stub(Reply(usage=None, text="12345678")) as stub:
             assert turn(stub, max_output_tokens=None).usage.output_tokens == 8
 
     @pytest.mark.parametrize("seed", range(3))
-    def test_a_small_budget_holds_against_liars_that_fail_half_the_time(self, seed: int) -> None:
+    def test_a_small_budget_holds_with_false_usage_and_frequent_failures(self, seed: int) -> None:
         rng = random.Random(seed)
         fails: Sequence[Fail] = ("drop", "drop_midway", "drop_after_headers", "")
         limit = 0.05
@@ -527,7 +529,7 @@ class TestLyingAboutUsage:
 
 
 class TestBudget:
-    def test_is_asked_before_anybody_else_is(self) -> None:
+    def test_is_checked_before_the_endpoint_is_asked(self) -> None:
         with Stub() as stub, Models([model(stub)], Ledger(usd=1e-6)) as models:
             with pytest.raises(OverBudget, match=r"budget\.usd") as error:
                 models.submit(0, REQUEST, lambda *_: None)
@@ -548,7 +550,7 @@ class TestBudget:
             ({"tokens": 5}, {"max_output_tokens": None}, "budget.tokens needs an upper bound"),
         ],
     )
-    def test_without_a_hold_on_the_model_is_refused(
+    def test_model_without_an_upper_bound_is_refused(
         self, limits: dict[str, Any], changes: dict[str, Any], words: str
     ) -> None:
         with Stub() as stub, pytest.raises(HarnessError) as error:
@@ -561,7 +563,7 @@ class TestBudget:
         assert bound.tokens >= len(PROMPT.encode()) + 100
         assert bound.usd == pytest.approx(((bound.tokens - 100) * 1.0 + 100 * 10.0) / 1e6)
 
-    def test_further_tries_after_a_billed_one_wait_until_they_are_on_record(self) -> None:
+    def test_tries_after_a_billed_one_wait_until_their_bound_is_durable(self) -> None:
         noted: list[tuple[int, Bound]] = []
         release: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         arrived: queue.SimpleQueue[Turn | ModelFailure] = queue.SimpleQueue()
@@ -597,7 +599,7 @@ class TestKey:
             pickle.dumps(Secret(KEY))
 
     @pytest.mark.parametrize("text", ["sk-1234 5678", "sk-1234\n", "sk-ключ", "sk\x00"])
-    def test_that_cannot_be_one_is_refused_without_being_shown(self, text: str) -> None:
+    def test_invalid_key_is_refused_without_being_shown(self, text: str) -> None:
         with pytest.raises(ValueError, match="printable ASCII") as error:
             Secret(text)
         assert text not in str(error.value)
@@ -620,7 +622,7 @@ class TestKey:
         with Stub(lambda asked: Reply(text=f"you sent {asked.headers['authorization']}", chunks=7)) as stub:
             assert turn(stub, stream=stream).text == "you sent Bearer ***"
 
-    def test_placeholder_of_a_local_server_is_no_secret(self) -> None:
+    def test_placeholder_of_a_local_server_is_not_masked(self) -> None:
         with Stub(Reply(text="ollama run")) as stub:
             assert turn(stub, key=Secret("ollama")).text == "ollama run"
 
@@ -675,11 +677,11 @@ class TestThread:
         ):
             models.submit(0, replace(REQUEST, model="x"), lambda *_: None)
 
-    def test_two_of_one_name(self) -> None:
+    def test_two_models_with_one_name(self) -> None:
         with Stub() as stub, pytest.raises(HarnessError, match="different names"):
             Models([model(stub), model(stub)], Ledger())
 
-    def test_our_own_mistake_ends_the_call_and_is_said(self) -> None:
+    def test_a_bug_of_ours_ends_the_call_with_a_message(self) -> None:
         def wrong(ticket: int, bound: Bound, go: Callable[[], None]) -> None:
             raise KeyError("oh")
 

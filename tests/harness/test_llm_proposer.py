@@ -37,7 +37,7 @@ def only(kind: Kind, **values: Any) -> Llm:
 
 
 def search() -> Programs:
-    """A seed, two programs on the front that part from it, a slow one, and three attempts that failed."""
+    """A seed, two of its children on the front, a slow program, and three failed attempts."""
     programs = Programs()
     programs.add(PROGRAM, 0.8, 1.0)
     programs.add(FASTER, 0.85, 2.0, parents=("e0",), name="fewer_rounds", description="One round less.")
@@ -85,7 +85,7 @@ class TestWithABandit(ProposerContract):
         return programs.view()
 
 
-class TestForSomebodyElseToAnswer(ProposerContract):
+class TestWithoutModels(ProposerContract):
     """Without models, for prompts that are answered from outside."""
 
     def make(self) -> Proposer:
@@ -100,13 +100,13 @@ class TestForSomebodyElseToAnswer(ProposerContract):
 
 class TestKinds:
     @pytest.mark.parametrize("kind", ["patch", "rewrite"])
-    def test_change_the_rules_first_parent(self, kind: Kind) -> None:
+    def test_patch_and_rewrite_change_the_selectors_first_parent(self, kind: Kind) -> None:
         programs = search()
         request = asked(only(kind), programs.view(programs.entries[2], programs.entries[1]))
         assert (request.kind, request.parents) == (kind, ("e2",))
         assert f"```python\n{DEEPER}```" in text(request)
 
-    def test_crossover_takes_another_line_and_shows_both(self) -> None:
+    def test_crossover_takes_another_lineage_and_shows_both(self) -> None:
         programs = search()
         grown = programs.add(FASTER.replace("0.5", "0.6"), 0.86, 2.5, parents=("e1",))
         for seed in range(10):
@@ -115,7 +115,7 @@ class TestKinds:
             assert f"```python\n{DEEPER}```" in text(request)
             assert request.kind == "crossover"
 
-    def test_crossover_of_relatives_where_there_is_nobody_else(self) -> None:
+    def test_crossover_of_relatives_if_there_are_no_others(self) -> None:
         programs = Programs()
         programs.add(PROGRAM, 0.8, 1.0)
         child = programs.add(FASTER, 0.8, 2.0, parents=("e0",))
@@ -132,7 +132,7 @@ class TestKinds:
         assert change in text(request)
         assert "e4" not in request.inspirations
 
-    def test_repair_of_a_reply_that_made_no_program_changes_what_it_was_for(self) -> None:
+    def test_repair_of_a_reply_that_did_not_apply_changes_its_parent(self) -> None:
         found = {asked(only("repair"), search().view(), seed).parents: seed for seed in range(20)}
         request = asked(only("repair"), search().view(), found["e1",])
         assert f"```python\n{FASTER}```" in text(request)
@@ -149,7 +149,7 @@ class TestKinds:
         held = Proposal(kind="repair", parents=("e1",), inspirations=("e5",), reply="r", proposer="llm")
         assert only("repair").propose(programs.view(open=(held,)), random.Random(0)) is None
 
-    def test_what_cannot_be_made_leaves_its_share_to_the_others(self) -> None:
+    def test_impossible_kinds_leave_their_share_to_the_others(self) -> None:
         programs = Programs()
         programs.add(PROGRAM, 0.8, 1.0)
         shares = Shares(patch=1, rewrite=0, crossover=50, repair=50)
@@ -157,7 +157,7 @@ class TestKinds:
         assert only("crossover").propose(programs.view(), random.Random(0)) is None
         assert only("repair").propose(programs.view(), random.Random(0)) is None
 
-    def test_one_kind_alone_or_none_of_that_name(self) -> None:
+    def test_one_kind_alone_and_an_error_for_an_unknown_kind(self) -> None:
         assert dict(Shares.only("crossover").items()) == {"patch": 0, "rewrite": 0, "crossover": 1, "repair": 0}
         with pytest.raises(HarnessError, match="expected a kind of patch, rewrite, crossover, repair, found 'seed'"):
             Shares.only("seed")
@@ -172,7 +172,7 @@ class TestModels:
         found = Counter(asked(proposer, view, seed).model for seed in range(200))
         assert 150 < found["a"] < 200
 
-    def test_each_is_asked_for_its_kinds_alone(self) -> None:
+    def test_each_model_is_asked_only_for_its_kinds(self) -> None:
         models = Contender(name="small", kinds=("patch", "repair")), Contender(name="large", kinds=("rewrite",))
         proposer = Llm(options(models=(*models, Contender(name="crosser", kinds=("crossover",)))))
         view = search().view()
@@ -215,7 +215,7 @@ class TestInspirations:
             programs.add(f"{PROGRAM}# left {n}\n", 0.5, 0.5, parents=("e0",))
         return programs
 
-    def test_half_are_of_the_front_and_the_champion_first(self) -> None:
+    def test_half_are_from_the_front_with_the_champion_first(self) -> None:
         programs = self.many()
         view = programs.view(programs.entries[8])
         front = {entry.id for entry in view.standing.front}
@@ -224,13 +224,13 @@ class TestInspirations:
             assert len(set(found)) == 4 and "e8" not in found
             assert found[0] == "e0" and found[1] in front
 
-    def test_what_the_front_left_behind_is_shown_too(self) -> None:
+    def test_programs_behind_the_front_are_shown_too(self) -> None:
         programs = self.many()
         view = programs.view(programs.entries[8])
         shown = {one for seed in range(20) for one in asked(only("patch"), view, seed).inspirations}
         assert any(int(one[1:]) >= 9 for one in shown)
 
-    def test_as_a_patch_where_that_is_short_and_as_source_where_it_is_not(self) -> None:
+    def test_shown_as_a_patch_if_that_is_short_else_as_source(self) -> None:
         programs = Programs()
         long = PROGRAM.replace("LIMIT = 7\n", "LIMIT = 7\n" + "# a line\n" * 60)
         programs.add(long, 0.8, 1.0)
@@ -243,13 +243,13 @@ class TestInspirations:
         assert change in text(request) and text(request).count("# a line\n" * 60) == 1
         assert other in text(request)
 
-    def test_none_where_none_are_wanted(self) -> None:
+    def test_none_if_the_option_is_0(self) -> None:
         request = asked(only("patch", inspirations=0), search().view())
         assert request.inspirations == () and "# Other programs" not in text(request)
 
 
-class TestWhatThePromptSays:
-    def test_figures_of_the_parent_case_by_case(self) -> None:
+class TestPromptContent:
+    def test_scores_of_the_parent_case_by_case(self) -> None:
         programs = Programs()
         programs.add(PROGRAM, 0.8, 1.0)
         child = programs.add(FASTER, 0.85, 2.0, parents=("e0",))
@@ -272,7 +272,7 @@ class TestWhatThePromptSays:
         assert "Most quality is lost on far: 0.3000 below its ceiling, 97% of all gaps together." in found
         assert "a call takes longest on far, 2.5 ms" in found
 
-    def test_where_the_search_stands_what_failed_and_what_was_tried(self) -> None:
+    def test_standing_failures_and_tried_changes(self) -> None:
         programs = search()
         programs.add(FASTER + "# worse\n", 0.82, 1.0, parents=("e1",), name="worse_child")
         view = programs.view(programs.entries[1], advice=("Think of {{ drift }}.",))
@@ -286,7 +286,7 @@ class TestWhatThePromptSays:
         assert "Device `cpu` (a processor); 2 cores, of which a program may use 1 thread" in found
         assert 'It is called "fewer_rounds": One round less.' in found
 
-    def test_rejections_of_ancestors_come_after_ones_own_and_each_text_once(self) -> None:
+    def test_rejections_of_ancestors_follow_those_of_the_parent_without_duplicates(self) -> None:
         programs = search()
         child = programs.add(FASTER.replace("0.5", "0.6"), 0.86, 2.5, parents=("e1",))
         own = Rejected(stage="validate", reason="shape", detail="its own")
@@ -307,12 +307,12 @@ class TestWhatThePromptSays:
             (Weighted(quality_weight=100, speed_weight=2), "quality * 100 + ln(speed-up over the reference) * 2"),
         ],
     )
-    def test_the_goal_in_the_words_of_the_objective(self, objective: Any, says: str) -> None:
+    def test_the_objective_as_a_sentence(self, objective: Any, says: str) -> None:
         programs = Programs(objective)
         programs.add(PROGRAM, 0.8, 1.0)
         assert says in text(asked(only("patch"), programs.view()))
 
-    def test_a_reply_of_ten_megabytes_is_cut(self) -> None:
+    def test_a_reply_of_ten_megabytes_is_shortened(self) -> None:
         programs = Programs()
         programs.add(PROGRAM, 0.8, 1.0)
         programs.reject(PROGRAM, NO_MATCH, ("e0",), reply="begin" + "x" * 10_000_000 + "end")
@@ -320,7 +320,7 @@ class TestWhatThePromptSays:
 
 
 class TestRoom:
-    def test_prompt_leaves_room_for_repairs_where_it_can(self) -> None:
+    def test_prompt_leaves_room_for_repairs_if_possible(self) -> None:
         programs = search()
         programs.sources["e1"] = FASTER + "# long\n" * 2000
         view = programs.view(programs.entries[1], programs.entries[2])
@@ -329,7 +329,7 @@ class TestRoom:
         large = asked(only("patch", context_tokens=20_000), view)
         assert size(large.messages) <= 15_000
 
-    def test_a_kind_that_does_not_fit_leaves_its_place_to_one_that_does(self) -> None:
+    def test_a_kind_that_does_not_fit_is_replaced_by_one_that_does(self) -> None:
         programs = search()
         programs.sources["e2"] = "# another\n" * 4000
         view = programs.view(programs.entries[1], programs.entries[2])
@@ -358,15 +358,15 @@ class TestRepairTurns:
         assert self.first(repairs=0)[0].repair(request, turns[:1], REFUSED) is None
 
     @pytest.mark.parametrize("finish", ["refusal", "empty", "no_reply"])
-    def test_none_where_nothing_was_answered(self, finish: Any) -> None:
+    def test_none_without_an_answer(self, finish: Any) -> None:
         proposer, request = self.first()
         assert proposer.repair(request, (Turn(text="I cannot.", model="m", finish=finish),), REFUSED) is None
 
-    def test_none_after_an_answer_of_blanks(self) -> None:
+    def test_none_after_a_blank_answer(self) -> None:
         proposer, request = self.first()
         assert proposer.repair(request, (Turn(text=" \n", model="m"),), REFUSED) is None
 
-    def test_a_cut_answer_is_sent_back(self) -> None:
+    def test_a_truncated_answer_is_sent_back(self) -> None:
         proposer, request = self.first()
         found = proposer.repair(request, (Turn(text="<DIFF>\n<<<<", model="m", finish="length"),), REFUSED)
         assert found is not None and "If the answer was cut off" in found.messages[-1].text
@@ -384,7 +384,7 @@ class TestOptions:
         with pytest.raises(HarnessError, match="expected a task"):
             PROPOSERS["llm"](ProposerOptions())
 
-    def test_templates_are_tried_out_at_once(self) -> None:
+    def test_templates_are_checked_at_once(self) -> None:
         with pytest.raises(HarnessError, match=r"template repair\.j2, line 2: 'fialed' is undefined"):
             Llm(options(templates={**read_templates(), "repair.j2": "\n{{ fialed }}"}))
 
@@ -398,13 +398,13 @@ class TestOptions:
             lambda: Contender(name="a", weight=float("inf")),
         ],
     )
-    def test_values_that_make_no_sense(self, make: Callable[[], object]) -> None:
+    def test_invalid_values_are_refused(self, make: Callable[[], object]) -> None:
         with pytest.raises(ValueError, match="expected"):
             make()
 
 
 class TestHistory:
-    def test_follows_growing_entries_and_starts_again_where_they_are_others(self) -> None:
+    def test_follows_growing_entries_and_starts_again_with_others(self) -> None:
         programs = search()
         history, fresh = History(), History()
         for count in range(len(programs.entries) + 1):

@@ -1,4 +1,4 @@
-"""Properties of the patch format that hold for any text, and the bounds on what a refusal costs."""
+"""Properties of the patch format that hold for any text, and bounds on the time of a refusal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.patch.refusals import REASONS
 from harness.types import Edit, Patch
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=200)
-"""Any string Python can hold, halves of surrogate pairs included."""
+"""Any Python string, lone surrogates included."""
 
 PIECES = st.sampled_from(
     [
@@ -80,7 +80,7 @@ def test_any_text_gives_a_result_or_a_patch_error(reply: str, source: str, allow
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.one_of(ANY_TEXT, TRICKY), st.one_of(ANY_TEXT, TRICKY)), min_size=1, max_size=4), HEADER)
-def test_parsing_what_was_rendered_gives_the_patch(sides: list[tuple[str, str]], header: str) -> None:
+def test_parsing_a_rendered_patch_gives_the_patch(sides: list[tuple[str, str]], header: str) -> None:
     edits = tuple(Edit(search=search, replace=replace) for search, replace in sides)
     if "</" in header:
         header = ""
@@ -102,12 +102,12 @@ def test_a_rewrite_survives_or_is_refused_by_render(program: str) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n"), max_size=3), max_size=5))
-def test_lines_and_text_are_one(lines: list[str]) -> None:
+def test_lines_and_text_round_trip(lines: list[str]) -> None:
     assert to_lines(to_text(lines)) == lines
 
 
 @given(st.one_of(ANY_TEXT, TRICKY))
-def test_cutting_a_program_loses_nothing(source: str) -> None:
+def test_splitting_a_program_round_trips(source: str) -> None:
     assert cut(source).source == source
 
 
@@ -183,7 +183,7 @@ def test_a_patch_never_applies_twice_to_no_effect(old: list[str], new: list[str]
         ("a\n", "\ud800\n", "malformed"),
     ],
 )
-def test_what_no_patch_can_say_is_refused(old: str, new: str, reason: str) -> None:
+def test_a_change_that_no_patch_can_express_is_refused(old: str, new: str, reason: str) -> None:
     with pytest.raises(PatchError) as refused:
         diff(old, new, name="n", description="d")
     assert refused.value.reason == reason
@@ -210,7 +210,7 @@ def test_a_computed_patch_is_small() -> None:
     )
 
 
-def test_an_open_divider_needs_the_program() -> None:
+def test_a_block_with_several_dividers_needs_the_program() -> None:
     source = "Title\n=======\nbody\n\nTitle\n"
     reply = "<<<<<<< SEARCH\nTitle\n=======\nbody\n=======\nHeading\n>>>>>>> REPLACE\n"
     with pytest.raises(PatchError) as refused:
@@ -220,13 +220,13 @@ def test_an_open_divider_needs_the_program() -> None:
     assert parse(reply, source=source).edits == (Edit(search="Title\n=======\nbody", replace="Heading"),)
 
 
-def test_a_later_divider_is_settled_against_what_earlier_blocks_left() -> None:
+def test_a_divider_is_chosen_after_the_earlier_blocks_are_applied() -> None:
     first = "<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n"
     second = "<<<<<<< SEARCH\nb\n=======\nc\n=======\nd\n>>>>>>> REPLACE\n"
     assert apply_reply(first + second, "a\n").source == "c\n=======\nd\n"
 
 
-def test_half_a_surrogate_pair_never_reaches_a_program() -> None:
+def test_a_lone_surrogate_never_reaches_a_program() -> None:
     block = "<<<<<<< SEARCH\na\n=======\n{}\n>>>>>>> REPLACE\n"
     with pytest.raises(PatchError) as refused:
         apply_reply(block.format("\ud800"), "a\n")
@@ -237,7 +237,7 @@ def test_half_a_surrogate_pair_never_reaches_a_program() -> None:
     assert "U+FFFD" in made.warnings[0]
 
 
-def test_a_long_refusal_is_cut() -> None:
+def test_a_long_refusal_is_truncated() -> None:
     search = "\n".join("word " * 100 + str(i) for i in range(500))
     with pytest.raises(PatchError) as refused:
         apply(Patch(edits=(Edit(search=search, replace="x"),)), search.replace("7", "8") + "\n")
@@ -290,7 +290,7 @@ def test_a_huge_text_is_refused_in_seconds(name: str, size: int) -> None:
 
 
 @pytest.mark.slow
-def test_ten_megabytes_of_prose_round_a_block_and_a_large_program() -> None:
+def test_ten_megabytes_of_prose_around_a_block_and_a_large_program() -> None:
     source = "".join(f"value_{i} = {i % 7}\n" for i in range(50_000))
     reply = "words and words\n" * (BIG // 16) + BLOCK.format("value_49999 = 5\n", "value_49999 = 8\n")
     started_s = time.perf_counter()

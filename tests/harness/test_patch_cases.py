@@ -1,4 +1,4 @@
-"""Every case in `tests/data/patches`: one table drives reading, applying, writing and refusing."""
+"""Every case in `tests/data/patches`: one table for parse, apply, render and refusals."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_reply_applies(case: PatchCase) -> None:
 
 
 @pytest.mark.parametrize("case", APPLIED, ids=by_id)
-def test_reading_and_writing_lose_nothing(case: PatchCase) -> None:
+def test_parse_and_render_round_trip(case: PatchCase) -> None:
     patch = parse(case.reply, source=case.program, allow_rewrite=case.rewrite)
     again = render(patch)
     assert parse(again, allow_rewrite=case.rewrite) == patch
@@ -89,13 +89,13 @@ def test_reading_and_writing_lose_nothing(case: PatchCase) -> None:
 
 
 @pytest.mark.parametrize("case", APPLIED, ids=by_id)
-def test_prose_around_changes_nothing(case: PatchCase) -> None:
+def test_prose_around_the_reply_changes_nothing(case: PatchCase) -> None:
     around = f"Let me think.\n\n{case.reply}\n\nThat is < all >, I hope; 1 == 1.\n- one\n+ two\n"
     assert apply_reply(around, case.program, allow_rewrite=case.rewrite).source == case.child
 
 
 @pytest.mark.parametrize("case", APPLIED, ids=by_id)
-def test_diff_finds_a_patch_too(case: PatchCase) -> None:
+def test_diff_finds_a_patch(case: PatchCase) -> None:
     assert case.child is not None
     patch = diff(case.program, case.child, name=case.id, description="")
     assert apply(patch, case.program).source == case.child
@@ -116,7 +116,7 @@ def test_every_reason_has_a_case() -> None:
     assert seen == set(REASONS) - {"not_expressible"}, "not_expressible is for diff and render alone"
 
 
-def test_the_design_documents_own_patch() -> None:
+def test_the_patch_of_the_design_document_parses() -> None:
     path = SHARED / "seeds" / "all_pairs_refinement.txt"
     if not path.exists():
         pytest.skip("the shared folder is not beside this checkout")

@@ -1,4 +1,4 @@
-"""The loop with models and several judges: what overlaps, what is durable when, and what an error leaves behind."""
+"""The search with models and several judges: overlap, durability, and what an error leaves behind."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def counting() -> Callable[[int, Request], Turn]:
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.005)
 
 
 class Slow(KnobJudge):
-    """Judges when it is let, or is stopped."""
+    """Judges once its gate is open, or until it is stopped."""
 
     def __init__(self, busy_with: str = "") -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class TestConversation:
         assert entry.scored is not None and len(entry.turns) == 2
         assert entry.turns[0].refusal == "exception: try again"
 
-    def test_conversation_that_never_gets_there_is_archived_as_refused(self, tmp_path: Path) -> None:
+    def test_conversation_without_a_valid_answer_is_archived_as_refused(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         models = Models(lambda ticket, request: turn("nothing"))
         entry = list(run(archive, models, Asking(repairs=3), budget=Budget(attempts=1)))[1]
@@ -114,7 +114,7 @@ class TestConversation:
     @pytest.mark.parametrize(
         ("finish", "reason"), [("no_reply", "no_reply"), ("refusal", "refused"), ("empty", "empty_reply")]
     )
-    def test_answer_that_is_none_is_archived_with_its_cost(self, tmp_path: Path, finish: Any, reason: str) -> None:
+    def test_call_without_an_answer_is_archived_with_its_cost(self, tmp_path: Path, finish: Any, reason: str) -> None:
         archive = archive_at(tmp_path / "run")
         said = replace(turn("I cannot" if finish == "refusal" else ""), finish=finish, note="because", usd=0.2)
         entry = list(run(archive, Models(lambda *_: said), Asking(repairs=3), budget=Budget(attempts=1)))[1]
@@ -123,7 +123,7 @@ class TestConversation:
         assert "because" in entry.verdict.detail
         assert verify(archive).ok
 
-    def test_answer_that_claims_to_be_none_but_is_scored_does_not_verify(self, tmp_path: Path) -> None:
+    def test_scored_attempt_without_an_answer_does_not_verify(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         list(run(archive, Models(counting()), budget=Budget(attempts=1)))
         data = git(archive.path, "show", "refs/attempts/000001:attempt.json").replace('"stop"', '"refusal"')
@@ -138,7 +138,7 @@ class TestConversation:
 
 
 class TestOverlap:
-    def test_so_many_are_in_flight_and_no_more(self, tmp_path: Path) -> None:
+    def test_in_flight_is_reached_and_never_exceeded(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
 
         def answer(ticket: int, request: Request) -> Turn:
@@ -150,7 +150,7 @@ class TestOverlap:
         assert len(entries) == 31 and models.most == 4
         assert len(models.asked) == 30
 
-    def test_calls_go_on_while_a_judge_is_busy_and_answers_are_durable_at_once(self, tmp_path: Path) -> None:
+    def test_calls_continue_while_a_judge_is_busy_and_answers_are_durable_at_once(self, tmp_path: Path) -> None:
         archive, judge = archive_at(tmp_path / "run"), Slow()
         models = Models(counting())
         thread = threading.Thread(target=lambda: list(run(archive, models, judges=judge, in_flight=2)))
@@ -176,7 +176,7 @@ class TestOverlap:
         thread.join()
         assert len(archive.entries) == 21
 
-    def test_one_in_flight_sees_the_outcome_of_the_one_before(self, tmp_path: Path) -> None:
+    def test_with_one_in_flight_each_proposal_sees_the_outcome_of_the_one_before(self, tmp_path: Path) -> None:
         archive, proposer = archive_at(tmp_path / "run"), Asking()
         list(run(archive, Models(counting()), proposer))
         assert [len(view.entries) for view in proposer.views] == [1, 2, 3, 4, 5, 6]
@@ -212,7 +212,7 @@ class TestOverlap:
         assert len(set(levels)) == len(levels), "each duel takes a level of its own"
         assert Archive.open(tmp_path / "run").entries == archive.entries
 
-    def test_duel_against_a_champion_of_yesterday_is_fought_again(self, tmp_path: Path) -> None:
+    def test_duel_against_a_replaced_champion_is_repeated_against_the_new_one(self, tmp_path: Path) -> None:
         class Lagging(KnobJudge):
             """Its duels against the seed end only when another champion is archived."""
 
@@ -231,7 +231,7 @@ class TestOverlap:
         assert [one.against for one in second.confirmations] == [entries[0].id, first.id]
         assert archive.entry("best") == second
 
-    def test_two_searches_at_once_lose_and_double_nothing(self, tmp_path: Path) -> None:
+    def test_searches_at_once_lose_and_duplicate_nothing(self, tmp_path: Path) -> None:
         archive_at(tmp_path / "run").close()
         asked: list[tuple[int, Request]] = []
 
@@ -293,7 +293,7 @@ class TestBudget:
         assert entries[1].turns[0].refusal == ""
         assert verify(archive).ok
 
-    def test_next_try_waits_until_its_cost_is_on_record(self, tmp_path: Path) -> None:
+    def test_next_try_waits_until_its_bound_is_durable(self, tmp_path: Path) -> None:
         archive, models = archive_at(tmp_path / "run"), Models(lambda *_: None)
         thread = threading.Thread(target=lambda: list(run(archive, models, budget=Budget(attempts=1))))
         thread.start()
@@ -324,26 +324,26 @@ class TestBudget:
 
 
 class TestErrors:
-    def test_model_that_nobody_can_ask_ends_it_unbilled(self, tmp_path: Path) -> None:
+    def test_model_that_cannot_be_asked_ends_the_search_unbilled(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         with pytest.raises(HarnessError, match="no such key"):
             list(run(archive, Models(lambda *_: HarnessError("no such key")), in_flight=4))
         assert len(archive.entries) == 1 and archive.pending() == ()
 
-    def test_endpoint_that_never_replies_ends_it_with_what_it_said(self, tmp_path: Path) -> None:
+    def test_endpoint_that_never_replies_ends_the_search_with_its_message(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         dead = replace(turn(""), finish="no_reply", note="503 overloaded", usd=0.0)
         with pytest.raises(HarnessError, match="503 overloaded"):
             list(run(archive, Models(lambda *_: dead), budget=Budget(attempts=50)))
         assert len(archive.entries) == 6 and archive.pending() == ()
 
-    def test_single_replies_that_are_lost_do_not(self, tmp_path: Path) -> None:
+    def test_single_lost_replies_do_not_end_the_search(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         dead = replace(turn(""), finish="no_reply")
         models = Models(lambda ticket, request: dead if ticket % 4 else turn(knobs(2 * ticket)))
         assert len(list(run(archive, models, budget=Budget(attempts=24)))) == 25
 
-    def test_judge_that_fails_ends_it_once_what_is_finished_is_archived(self, tmp_path: Path) -> None:
+    def test_judge_that_fails_ends_the_search_after_finished_attempts_are_archived(self, tmp_path: Path) -> None:
         class Failing(KnobJudge):
             def evaluate(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Verdict:
                 if len(self.sources) == 3:
@@ -362,7 +362,7 @@ class TestErrors:
         assert len(again.entries) == 7
         assert len({ticket for ticket, _ in models.asked[:asked]} & {t for t, _ in models.asked[asked:]}) == 0
 
-    def test_request_without_models_says_so(self, tmp_path: Path) -> None:
+    def test_request_without_models_is_an_error_that_says_so(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         with pytest.raises(HarnessError, match="none is configured"):
             list(run(archive, None))
@@ -370,7 +370,7 @@ class TestErrors:
 
 
 class TestInterrupted:
-    def test_stops_a_busy_judge_at_once_and_goes_on_without_asking_again(self, tmp_path: Path) -> None:
+    def test_stops_a_busy_judge_at_once_and_continues_without_asking_again(self, tmp_path: Path) -> None:
         archive, judge, models = archive_at(tmp_path / "run"), Slow(), Models(counting())
 
         def interrupt(step: Progress) -> None:
@@ -392,8 +392,8 @@ class TestInterrupted:
         assert (round(again.booked.usd, 6), again.booked.tokens, again.booked.calls) == (0.06, 600, 6)
 
     @pytest.mark.parametrize(("phase", "number"), [("judging", 1), ("proposing", 3)])
-    def test_answers_that_came_in_the_same_instant_are_kept(self, tmp_path: Path, phase: str, number: int) -> None:
-        """While an answer waits in the queue, and while the batch is written in which one is."""
+    def test_answers_that_arrive_during_an_interrupt_are_kept(self, tmp_path: Path, phase: str, number: int) -> None:
+        """While an answer is in the queue, and while the batch that holds one is written."""
         archive, models = archive_at(tmp_path / "run"), Models(lambda *_: None)
 
         def interrupt(step: Progress) -> None:
@@ -415,7 +415,7 @@ class TestInterrupted:
         assert [entry.name for entry in entries if entry.ticket_number < 3] == ["rounds 6", "rounds 8"]
         assert all(ticket > 2 for ticket, _ in later.asked)
 
-    def test_closing_the_generator_leaves_the_same_call_able_to_go_on(self, tmp_path: Path) -> None:
+    def test_same_call_continues_after_the_generator_was_closed(self, tmp_path: Path) -> None:
         archive, models = archive_at(tmp_path / "run"), Models(counting())
         steps = run(archive, models, in_flight=3, budget=Budget(attempts=20))
         for _ in itertools.islice(steps, 8):
@@ -446,7 +446,7 @@ class TestInterrupted:
 
 
 class TestSettle:
-    def test_told_answer_is_judged_after_the_seed(self, tmp_path: Path) -> None:
+    def test_answer_from_outside_is_judged_after_the_seed(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         assert [entry.kind for entry in settle(archive, KnobJudge(), Pareto())] == ["seed"]
         proposal = Proposal(kind="patch", parents=(archive.entries[0].id,), reply="", proposer="ask")
@@ -475,7 +475,7 @@ class TestSettle:
         assert sum(len(judge.sources) for judge in judges if isinstance(judge, KnobJudge)) == 1
 
 
-def test_what_takes_memory_stays_on_the_disk_and_is_there_all_the_same(tmp_path: Path) -> None:
+def test_large_texts_stay_on_disk_and_can_be_read(tmp_path: Path) -> None:
     archive = Archive.create(tmp_path / "run", seed_source=PROGRAM, config={"task": "toy"})
     replies = {1: knobs(4, 0.5, 1), 2: knobs(6)}
     models, proposer = Models(lambda ticket, request: turn(replies[ticket])), Asking()

@@ -70,7 +70,7 @@ def written(what: Material, frame: Frame = FRAME) -> str:
 
 
 def fences(text: str) -> tuple[str, list[str]]:
-    """The text outside of fences, and what stands inside each, read as Markdown does, at every kind of line end."""
+    """The text outside of fences, and the text in each, read as Markdown does, for every kind of line end."""
     outside: list[str] = []
     inside: list[str] = []
     ticks = 0
@@ -95,7 +95,7 @@ class TestText:
     @given(HOSTILE)
     @example("```")
     @example("`````\r")
-    def test_nothing_ends_its_fence(self, text: str) -> None:
+    def test_no_text_ends_its_fence(self, text: str) -> None:
         outside, inside = fences(f"{fenced(text, 'python')}\nafter\n")
         assert outside == "(fenced)\nafter\n"
         assert len(inside) == 1
@@ -121,12 +121,12 @@ class TestText:
             assert left_out in found
             assert text.startswith(first) and text.endswith(last)
 
-    def test_tokens_are_bytes_by_three_rounded_up(self) -> None:
+    def test_tokens_are_a_third_of_the_bytes_rounded_up(self) -> None:
         assert [tokens(text) for text in ("", "a", "abc", "abcd", "éé", "\ud800")] == [0, 1, 1, 2, 2, 1]
 
 
 class TestFormat:
-    """What the model is shown must be what the reader takes."""
+    """The format shown to a model must be the one that is read."""
 
     def test_example_of_a_patch_applies(self) -> None:
         _, inside = fences(TEXTS["format_patch.j2"])
@@ -135,7 +135,7 @@ class TestFormat:
         assert made.source == "def heaviest(items):\n    return max(items, key=lambda item: item.load)\n"
         assert (made.name, made.tiers) == ("heaviest_by_max", ("exact",))
 
-    def test_example_of_a_rewrite_is_one(self) -> None:
+    def test_example_of_a_rewrite_is_accepted(self) -> None:
         _, (reply,) = fences(TEXTS["format_rewrite.j2"])
         made = patch.apply_reply(reply, "def heaviest(items):\n    pass\n", allow_rewrite=True)
         assert made.name == "heaviest_by_max"
@@ -150,7 +150,7 @@ class TestFormat:
 
 class TestContent:
     @pytest.mark.parametrize("kind", PROMPT_KINDS)
-    def test_says_everything(self, kind: Kind) -> None:
+    def test_full_material_is_all_in_the_prompt(self, kind: Kind) -> None:
         text = written(material(kind))
         for part in (
             SOURCE,
@@ -173,7 +173,7 @@ class TestContent:
         assert ("its answer" in text) == (kind == "repair")
 
     @pytest.mark.parametrize("kind", PROMPT_KINDS)
-    def test_says_nothing_of_what_there_is_not(self, kind: Kind) -> None:
+    def test_bare_material_leaves_no_empty_sections(self, kind: Kind) -> None:
         bare = Shown(label="the seed program", name="", description="", text=SOURCE)
         other = bare if kind == "crossover" else None
         failed = failure(9) if kind == "repair" else None
@@ -189,25 +189,25 @@ class TestContent:
             assert title not in text
         assert "advice" not in text and "You may change any part of it." in text
 
-    def test_blank_lines_stand_before_headings_and_come_in_pairs_nowhere(self) -> None:
+    def test_headings_follow_a_blank_line_and_never_three_blank_lines_are_in_a_row(self) -> None:
         for kind in PROMPT_KINDS:
             for message in render(material(kind), FRAME, TEMPLATES):
                 outside, _ = fences(message.text)
                 assert not re.search(r"[^\n]\n#", outside), kind
                 assert "\n\n\n\n" not in outside
 
-    def test_inspiration_as_patch_says_what_of(self) -> None:
+    def test_inspiration_as_patch_names_its_parent(self) -> None:
         one = shown("attempt 4", "the patch", is_patch=True)
         assert "As a patch against attempt 7:\n\n```\nthe patch\n```" in written(material(inspirations=(one,)))
 
-    def test_repair_tells_a_program_that_failed_from_an_answer_that_made_none(self) -> None:
+    def test_repair_distinguishes_a_failed_program_from_an_answer_that_did_not_apply(self) -> None:
         made = written(material("repair", failed=failure(9, change="the change")))
         none = written(material("repair", failed=failure(9, reply="the answer")))
         assert "# The program to repair" in made and "already in the program above" in made
         assert "# The program that the rejected answer was for" in none and "nothing of it is in the program" in none
 
 
-class TestBrief:
+class TestTaskDescription:
     def brief(self, options: Mapping[str, object]) -> str:
         frame = replace(FRAME, task=TaskFacts.of(TASKS["eplb"](options)))
         return render(material(), frame, TEMPLATES)[0].text
@@ -220,7 +220,7 @@ class TestBrief:
         assert all(f"- {case.why}\n" in text for case in TASKS["eplb"]({}).hard_cases(0))
         assert "numpy, operator" in text
 
-    def test_states_the_form_that_is_wanted_and_no_other(self) -> None:
+    def test_states_only_the_form_in_use(self) -> None:
         assert "`(phy2log, log2phy, logcnt)`" in self.brief({"form": "triple"})
         alone = self.brief({"form": "phy2log"})
         assert "It returns `phy2log` alone" in alone and "log2phy" not in alone and "logcnt" not in alone
@@ -229,20 +229,20 @@ class TestBrief:
         text = self.brief({"windows": 1})
         assert "scored on the window it was computed from" in text and "NEXT" not in text
 
-    def test_a_trace_is_said_to_be_one(self) -> None:
+    def test_a_trace_is_named_as_a_trace(self) -> None:
         facts = TaskFacts.of(TASKS["eplb"]({}))
         loads = {"trace": "0" * 64, "shape": [3, 58, 256]}
         frame = replace(FRAME, task=replace(facts, identity={**facts.identity, "loads": loads}))
         assert "3 windows of a recorded trace" in render(material(), frame, TEMPLATES)[0].text
 
-    def test_task_without_a_brief_is_an_error_that_names_the_file(self) -> None:
+    def test_task_without_a_description_is_an_error_that_names_the_file(self) -> None:
         frame = replace(FRAME, task=replace(FRAME.task, name="knapsack"))
         with pytest.raises(HarnessError, match=r"includes tasks/knapsack\.j2, which is not among the templates"):
             check(frame, TEMPLATES)
 
 
 class TestData:
-    """Texts are data: whatever stands in them, what is said around them is the same."""
+    """Texts are data: whatever they hold, the text around them stays the same."""
 
     @settings(max_examples=60)
     @given(HOSTILE, st.sampled_from(PROMPT_KINDS))
@@ -250,7 +250,7 @@ class TestData:
     @example("{{ 7 * 7 }}{% for %}{# x", "rewrite")
     @example("{{ task.name.__class__ }}\r\n`````", "crossover")
     @example("</DESCRIPTION>\n<<<<<<< SEARCH\n", "repair")
-    def test_nothing_inside_changes_what_stands_outside(self, text: str, kind: Kind) -> None:
+    def test_no_data_changes_the_text_around_it(self, text: str, kind: Kind) -> None:
         def with_text(text: str) -> tuple[str, list[str]]:
             program = shown("attempt 7", text, marked=True, table=text)
             made = material(
@@ -270,7 +270,7 @@ class TestData:
         assert len(inside) == len(with_text("x")[1])
 
     @given(HOSTILE)
-    def test_names_stay_on_their_lines(self, text: str) -> None:
+    def test_names_stay_on_one_line(self, text: str) -> None:
         one = Shown(label="attempt 4", name=text or "n", description=text or "d", text=SOURCE)
         made = material(parent=one, inspirations=(one,), rejections=(replace(failure(12), name=text or "n"),))
         plain = Shown(label="attempt 4", name="n", description="d", text=SOURCE)
@@ -278,19 +278,19 @@ class TestData:
         assert written(made).count("\n") == written(same).count("\n")
         assert len(fences(written(made))[1]) == len(fences(written(same))[1])
 
-    def test_sources_stay_verbatim_and_are_rendered_once(self) -> None:
+    def test_sources_are_verbatim_and_never_rendered_as_templates(self) -> None:
         source = "x = '{{ parent.label }}'  \r\n\tif {% raw %}:\r\n\f'''# EVOLVE'''\r\n"
         text = written(material(parent=shown("attempt 7", source)))
         assert f"```python\n{source}```\n" in text
 
-    def test_what_no_endpoint_takes_is_replaced(self) -> None:
+    def test_characters_that_endpoints_refuse_are_replaced(self) -> None:
         text = written(material(parent=shown("attempt 7", "a\0b\ud800c\n"), advice=("d\udfff",)))
         assert "a\ufffdb\ufffdc\n" in text and "d\ufffd" in text
         assert text.encode()
 
 
 class TestBudget:
-    def test_order_in_which_things_go(self) -> None:
+    def test_order_in_which_parts_are_left_out(self) -> None:
         what = material("crossover", other=shown("attempt 8", "other = 1\n" * 9, "its patch"))
         parts = (
             '"slower": worse',
@@ -314,7 +314,7 @@ class TestBudget:
         assert gone == list(parts)
         assert "its patch" in text
 
-    def test_fits_whatever_the_budget_or_says_what_to_raise(self) -> None:
+    def test_prompt_fits_any_budget_or_the_error_says_what_to_raise(self) -> None:
         for kind in PROMPT_KINDS:
             least = min(size(render(now, FRAME, TEMPLATES)) for now in lighter(material(kind)))
             whole = size(render(material(kind), FRAME, TEMPLATES))
@@ -329,7 +329,7 @@ class TestBudget:
             ):
                 build(material(kind), FRAME, TEMPLATES, least - 1)
 
-    def test_failed_reply_is_cut_before_the_rest_is_given_up(self) -> None:
+    def test_failed_reply_is_shortened_before_other_parts_are_left_out(self) -> None:
         what = material("repair", failed=failure(9, reply="A" * 90_000 + "the end"))
         text = "".join(one.text for one in build(what, FRAME, TEMPLATES, 8_000))
         assert "bytes are left out here" in text and "the end" in text and "New advice." in text
@@ -352,7 +352,7 @@ class TestTurns:
             context_tokens=context_tokens,
         )
 
-    def test_goes_on_with_the_answer_and_the_errors_own_text(self) -> None:
+    def test_adds_the_answer_and_the_errors_text(self) -> None:
         once = self.turn(self.PROMPT, "My answer.")
         assert once is not None
         twice = self.turn(once, "My other answer.", "again")
@@ -362,7 +362,7 @@ class TestTurns:
         assert once[2].text == "My answer."
         assert "no such lines" in once[3].text and "a complete new answer" in once[3].text
 
-    def test_turns_between_go_first_then_the_middle_of_the_answer_then_of_the_error(self) -> None:
+    def test_older_turns_are_left_out_first_then_the_middle_of_the_answer_then_of_the_error(self) -> None:
         once = self.turn(self.PROMPT, "First answer. " + "x" * 5000)
         assert once is not None
         twice = self.turn(once, "Second answer. " + "y" * 5000 + " its end", context_tokens=2500)
@@ -374,10 +374,10 @@ class TestTurns:
         assert tight is not None and size(tight) <= 700
         assert "cause " in tight[-1].text and "left out" in tight[-1].text
 
-    def test_no_room_is_no_turn(self) -> None:
+    def test_no_turn_without_room(self) -> None:
         assert self.turn(self.PROMPT, "My answer.", context_tokens=100) is None
 
-    def test_huge_answer_is_cut(self) -> None:
+    def test_huge_answer_is_shortened(self) -> None:
         found = self.turn(self.PROMPT, "a" * 10_000_000, context_tokens=1_000_000)
         assert found is not None and len(found[2].text) < 50_000
 
@@ -391,7 +391,7 @@ class TestTurns:
             assert found[-1].text.encode() and found[-2].text.encode()
 
     @pytest.mark.parametrize("kind", PROMPT_KINDS)
-    def test_says_what_is_expected(self, kind: Kind) -> None:
+    def test_states_what_is_expected(self, kind: Kind) -> None:
         text = TEMPLATES.render("turn.j2", {"kind": kind, "stage": "patch", "reason": "r", "detail": "d"})
         assert ("one complete program" in text) == (kind == "rewrite")
         later = TEMPLATES.render("turn.j2", {"kind": kind, "stage": "run", "reason": "r", "detail": "d"})
@@ -404,11 +404,11 @@ class TestTemplates:
             (folder / f"{name}.j2").write_text(text)
         return Templates(read_templates(folder))
 
-    def test_shipped_ones_render_for_both_forms(self) -> None:
+    def test_shipped_templates_render_for_both_forms(self) -> None:
         for form in ("triple", "phy2log"):
             check(replace(FRAME, task=TaskFacts.of(TASKS["eplb"]({"form": form}))), TEMPLATES)
 
-    def test_own_ones_take_the_place_of_shipped_ones_of_that_name(self, tmp_path: Path) -> None:
+    def test_own_templates_replace_shipped_ones_of_the_same_name(self, tmp_path: Path) -> None:
         templates = self.own(tmp_path, patch="Only this: {{ parent.text | fenced }}", extra="never used")
         _, message = render(material(), FRAME, templates)
         assert message.text == f"Only this: ```\n{SOURCE}```\n"
@@ -440,7 +440,7 @@ class TestTemplates:
         for name in (*names, *(name for name in TEXTS if "/" not in name)):
             assert f"`{name}`" in readme, name
 
-    def test_folders_that_are_none(self, tmp_path: Path) -> None:
+    def test_faulty_folders_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(HarnessError, match=r"expected prompt templates .*patch\.j2.* found no file called"):
             read_templates(tmp_path)
         with pytest.raises(HarnessError, match="expected a folder of prompt templates, found nothing at"):

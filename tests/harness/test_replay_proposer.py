@@ -33,7 +33,7 @@ NOTHING = Rejected(stage="patch", reason="no_match", detail="no such lines")
 
 
 def run() -> Programs:
-    """A run: two children of the seed, a reply that does not apply, one that never came, a crossover, a repair."""
+    """A run: two children of the seed, a reply that does not apply, a lost reply, a crossover, a repair."""
     programs = Programs()
     programs.add(PROGRAM, 0.8, 1.0)
     programs.add(FASTER, 0.8, 2.0, parents=("e0",), name="faster")
@@ -59,7 +59,7 @@ def replay_of(programs: Programs) -> Replay:
 
 
 def settle(programs: Programs, proposal: Proposal) -> Entry:
-    """Archive what a proposal comes to."""
+    """Archive the outcome of a proposal."""
     parent = programs.sources[proposal.parents[0]]
     values = {"inspirations": proposal.inspirations, "proposer": proposal.proposer, "model": proposal.model}
     try:
@@ -80,7 +80,7 @@ def fresh(source: str = PROGRAM) -> Programs:
 
 
 def shape(programs: Programs, only: str = "") -> list[tuple[object, ...]]:
-    """Kinds, programs and lineage by program and name, whatever the ids."""
+    """Kinds, programs and lineage by program and name, without ids."""
     named = {one.id: (one.program_id, one.name) for one in programs.entries}
     return [
         (one.kind, one.program_id, one.name, [named[p] for p in (*one.parents, *one.inspirations)])
@@ -129,7 +129,7 @@ def test_one_after_another_gives_the_same_lineage_and_ends() -> None:
     assert len(again.entries) == 6
 
 
-def test_a_run_that_goes_on_in_a_new_process_goes_on_where_it_was() -> None:
+def test_a_replay_continues_in_a_new_process_where_it_stopped() -> None:
     recorded, again = run(), fresh()
     for _ in range(5):
         proposal = replay_of(recorded).propose(again.view(), random.Random(0))
@@ -190,7 +190,7 @@ def test_parent_that_is_not_in_the_recording_is_an_error() -> None:
         proposer.propose(again.view(), random.Random(0))
 
 
-def test_attempts_of_others_do_not_count() -> None:
+def test_attempts_of_other_proposers_do_not_count() -> None:
     again = fresh()
     again.add(SLACK, 0.85, 1.0, parents=("e0",))
     proposal = replay_of(run()).propose(again.view(), random.Random(0))
@@ -213,7 +213,7 @@ class TestFolderOrder:
             settle(programs, proposal)
         return found
 
-    def test_files_in_name_order_on_the_champion_of_the_moment(self) -> None:
+    def test_files_in_name_order_on_the_current_champion(self) -> None:
         programs = fresh()
         texts = reply(PROGRAM, FASTER, "faster"), reply(PROGRAM, DEEPER, "deeper")
         first, second = self.propose(programs, *texts)
@@ -223,7 +223,7 @@ class TestFolderOrder:
         assert programs.sources["e2"] == BOTH
         assert second.parents == ("e1",)
 
-    def test_seed_where_the_champion_has_no_such_lines_and_champion_where_neither_has(self) -> None:
+    def test_applies_to_the_seed_if_not_to_the_champion_and_is_refused_on_the_champion_if_to_neither(self) -> None:
         programs = fresh()
         again = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 2")
         texts = reply(PROGRAM, FASTER, "faster"), reply(PROGRAM, again, "again"), "no patch at all"

@@ -102,7 +102,9 @@ class TestLineage:
         assert lineage(again) == lineage(straight)
 
     @pytest.mark.parametrize("cut", range(13))
-    def test_closed_after_any_attempt_goes_on_the_same(self, straight: Archive, tmp_path: Path, cut: int) -> None:
+    def test_closed_after_any_attempt_continues_the_same_lineage(
+        self, straight: Archive, tmp_path: Path, cut: int
+    ) -> None:
         first = archive_at(tmp_path / "run")
         generator = run(first)
         assert len(list(itertools.islice(generator, cut))) == cut
@@ -113,7 +115,9 @@ class TestLineage:
         assert lineage(again) == lineage(straight)
 
     @pytest.mark.parametrize("cut", range(13))
-    def test_interrupted_while_judging_goes_on_the_same(self, straight: Archive, tmp_path: Path, cut: int) -> None:
+    def test_interrupted_while_judging_continues_the_same_lineage(
+        self, straight: Archive, tmp_path: Path, cut: int
+    ) -> None:
         first = archive_at(tmp_path / "run")
         with pytest.raises(KeyboardInterrupt):
             list(run(first, judge=Stopping(cut)))
@@ -125,14 +129,14 @@ class TestLineage:
         assert lineage(again) == lineage(straight)
         assert again.pending() == ()
 
-    def test_random_state_of_an_attempt_is_its_own(self) -> None:
+    def test_random_state_of_an_attempt_is_independent_of_the_others(self) -> None:
         draws = {attempt_rng(seed, number).random() for seed in range(5) for number in range(20)}
         assert len(draws) == 100
         assert attempt_rng(1, 2).random() == attempt_rng(1, 2).random()
 
 
 class TestHeldReplies:
-    def test_reply_that_reached_us_is_judged_and_not_asked_for_again(self, tmp_path: Path) -> None:
+    def test_stored_reply_is_judged_and_not_requested_again(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         list(run(archive, proposer=Scripted()))
         reply = patch.render(
@@ -147,7 +151,7 @@ class TestHeldReplies:
 
 
 class TestOutcomes:
-    def test_reply_that_is_no_patch_is_archived_as_refused(self, tmp_path: Path) -> None:
+    def test_reply_without_a_patch_is_archived_as_refused(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         judge = KnobJudge()
         refused = list(run(archive, judge=judge, proposer=Scripted("I would rather not.")))[1]
@@ -220,7 +224,7 @@ class TestOutcomes:
         faster = list(run(archive, judge=Failing(), attempts=1))[1]
         assert faster.verdict == REJECTED and faster.confirmations == ()
 
-    def test_champion_that_fails_again_is_replaced_and_the_failure_told(self, tmp_path: Path) -> None:
+    def test_champion_that_fails_its_duel_is_replaced_and_its_failure_recorded(self, tmp_path: Path) -> None:
         class ChampionFails(KnobJudge):
             def compare(self, source: str, other: str, *, level: float, **_: object) -> Duel | Rejected:
                 raise OtherFailed("the champion, attempt 0 failed at run (timeout): too long")
@@ -257,7 +261,7 @@ class TestBudget:
             entries = list(run(archive, budget=Budget(minutes=1.5), clock=lambda ticks=ticks: next(ticks)))  # type: ignore[misc]
             assert len(entries) == expected
 
-    def test_deadline_begins_nothing_after_it(self, tmp_path: Path) -> None:
+    def test_nothing_is_begun_after_the_deadline(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         assert len(list(run(archive, budget=Budget(deadline_s=100.0), wall=lambda: 100.0))) == 1
 
@@ -266,7 +270,7 @@ class TestBudget:
         entries = list(run(archive, budget=Budget(patience=3), proposer=Scripted(*["no patch"] * 10)))
         assert len(entries) == 4
 
-    def test_nothing_left_to_propose_ends_it(self, tmp_path: Path) -> None:
+    def test_nothing_left_to_propose_ends_the_search(self, tmp_path: Path) -> None:
         steps: list[Progress] = []
         archive = archive_at(tmp_path / "run")
         assert len(list(run(archive, proposer=Scripted("a", "b"), progress=steps.append))) == 3
@@ -294,7 +298,7 @@ class TestBudget:
                 Budget(**limits)  # type: ignore[arg-type]
 
 
-def test_progress_tells_the_steps_of_an_attempt(tmp_path: Path) -> None:
+def test_progress_reports_the_steps_of_an_attempt(tmp_path: Path) -> None:
     steps: list[Progress] = []
     list(run(archive_at(tmp_path / "run"), attempts=1, progress=steps.append))
     of_first = [(step.phase, step.judging is not None) for step in steps if step.number == 1]
