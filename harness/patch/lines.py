@@ -51,15 +51,15 @@ def find_lines(text: str, needle: str, limit: int) -> list[int]:
     Every line of both ends in "\\n". Linear in both for a given limit.
     """
     hay, pattern = "\n" + text, "\n" + needle
-    found: list[int] = []
+    places: list[int] = []
     line = counted = 0
     at = hay.find(pattern)
-    while at >= 0 and len(found) < limit:
+    while at >= 0 and len(places) < limit:
         line += hay.count("\n", counted, at)
         counted = at
-        found.append(line)
+        places.append(line)
         at = hay.find(pattern, at + 1)
-    return found
+    return places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,18 +55,18 @@ def losses(score: Score) -> tuple[str, ...]:
         return ()
     total = sum(gaps.values())
     share = f", {gaps[worst] / total:.0%} of all gaps together" if total > 0 and len(gaps) > 1 else ""
-    found = [f"Most quality is lost on {worst}: {gaps[worst]:.4f} below its ceiling{share}."]
+    sentences = [f"Most quality is lost on {worst}: {gaps[worst]:.4f} below its ceiling{share}."]
     metrics = next(case.quality.metrics for case in cases if case.quality.case == worst)
     if metrics:
         some = ", ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:_WORST_METRICS])
-        found.append(f"Its other metrics: {some}.")
+        sentences.append(f"Its other metrics: {some}.")
     slowest = min(cases, key=lambda case: case.speedup.median)
     longest = max(cases, key=lambda case: case.runtime_ms)
-    found.append(
+    sentences.append(
         f"Its worst speed-up is on {slowest.quality.case}, {slowest.speedup.median:.3g} times as fast as the "
         f"reference; a call takes longest on {longest.quality.case}, {longest.runtime_ms:.3g} ms."
     )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def goal(standing: Standing) -> str:

@@ -42,7 +42,7 @@ class Variant:
 
 class _Finder(ast.NodeVisitor):
     def __init__(self) -> None:
-        self.found: list[Constant] = []
+        self.constants: list[Constant] = []
         self._label = "module"
         self._named = False
 
@@ -103,7 +103,7 @@ class _Finder(ast.NodeVisitor):
         if not _is_number(node) or not isinstance(value, (int, float)) or node.end_col_offset is None:
             return
         if self._named or isinstance(value, float) or value > 2:
-            self.found.append(
+            self.constants.append(
                 Constant(
                     label=self._label,
                     named=self._named,
@@ -130,7 +130,7 @@ def constants(source: str) -> tuple[Constant, ...]:
         finder.visit(tree)
     except RecursionError:
         return ()
-    return tuple(finder.found)
+    return tuple(finder.constants)
 
 
 def replacements(value: int | float) -> tuple[int | float, ...]:

@@ -46,7 +46,7 @@ def recorded_run(entries: Iterable[Entry], reply: Callable[[str], str]) -> tuple
             model=entry.model,
             # A parent that is not an entry is the root commit: the seed program, which is attempt 0.
             parents=tuple(numbers.get(parent, 0) for parent in entry.parents),
-            inspirations=tuple(numbers.get(one, 0) for one in entry.inspirations),
+            inspirations=tuple(numbers.get(inspiration, 0) for inspiration in entry.inspirations),
         )
         for entry in ordered
         if not (isinstance(entry.verdict, Rejected) and entry.verdict.reason in NO_REPLY)
@@ -77,9 +77,9 @@ class Replay:
     """Proposes recorded answers. Its state follows from the view's entries."""
 
     def __init__(self, options: ProposerOptions) -> None:
-        self._recorded = {one.number: one for one in options.recorded}
-        self._answers = tuple(one for one in options.recorded if one.kind != "seed")
-        self._given_as = {one.number: at for at, one in enumerate(self._answers, start=1)}
+        self._recorded = {answer.number: answer for answer in options.recorded}
+        self._answers = tuple(answer for answer in options.recorded if answer.kind != "seed")
+        self._given_as = {answer.number: at for at, answer in enumerate(self._answers, start=1)}
         self._forget()
         self._follow = Follower(self._forget, self._add).follow
 
@@ -99,7 +99,7 @@ class Replay:
         Raises HarnessError where a parent is not in this run.
         """
         self._follow(view.entries)
-        at = self._given + sum(one.proposer == NAME for one in view.open if isinstance(one, Proposal))
+        at = self._given + sum(made.proposer == NAME for made in view.open if isinstance(made, Proposal))
         champion = view.standing.champion
         if at >= len(self._answers) or champion is None:
             return None
@@ -172,7 +172,7 @@ def _applies(answer: Recorded, reply: str, source: str) -> bool:
 
 def build(options: ProposerOptions) -> Proposer:
     """A replay of the options' recording. Raises HarnessError where it holds no answer."""
-    if not any(one.kind != "seed" for one in options.recorded):
+    if not any(answer.kind != "seed" for answer in options.recorded):
         raise HarnessError(
             "expected a recording with at least one reply, found none: name a run or a folder of replies"
         )

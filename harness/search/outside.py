@@ -36,7 +36,7 @@ def ask(archive: Archive, proposer: Proposer, selector: Selector, objective: Obj
             source=archive.source,
             reply=archive.reply,
             advice=archive.advice(),
-            open=tuple(one.request or one.proposal for one in archive.pending()),
+            open=tuple(pending.request or pending.proposal for pending in archive.pending()),
         )
         made = proposer.propose(view, rng)
         if made is None:
@@ -59,21 +59,21 @@ def find(archive: Archive, ticket: int) -> Pending:
     A ticket that a dead process has answered and not judged is returned with `answered` set.
     """
     archive.refresh()
-    found = next((pending for pending in archive.pending() if pending.ticket == ticket), None)
-    if found is None or (found.owner != ASK and not archive.orphaned(found)):
+    pending = next((each for each in archive.pending() if each.ticket == ticket), None)
+    if pending is None or (pending.owner != ASK and not archive.orphaned(pending)):
         return archive.take(ticket)  # raises the reason, or succeeds if the ticket is free by now
-    if found.proposal.proposer != ASK:
+    if pending.proposal.proposer != ASK:
         raise HarnessError(
             f"ticket {ticket} was not opened by `packsmith ask`: run the command of the search it belongs to "
             f"again to continue it"
         )
-    return found
+    return pending
 
 
-def tell(archive: Archive, found: Pending, turn: Turn) -> Pending:
+def tell(archive: Archive, pending: Pending, turn: Turn) -> Pending:
     """Store the answer to a ticket, durably, unless it has one, and take the ticket over, to be judged here.
 
     Raises ArchiveError where another process was faster.
     """
-    answer = with_turn(replace(found.proposal, model=turn.model), turn)
-    return archive.take(found.ticket, answer=None if found.answered else answer)
+    answer = with_turn(replace(pending.proposal, model=turn.model), turn)
+    return archive.take(pending.ticket, answer=None if pending.answered else answer)
