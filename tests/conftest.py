@@ -1,13 +1,32 @@
-"""What all tests share: where things are, the order of tests, and which run here."""
+"""What all tests share: where things are, the order of tests, and which run here.
+
+Owns: the mark `process`, set by place, and what `--quick` leaves out. Does not know: what any test is about.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 
+import hypothesis
 import pytest
 
 from evaluator.environment import cuda_devices
+
+PROCESS_PLACES = ("tests/cli", "tests/evaluator/confined", "tests/test_kills.py", "tests/test_programs.py")
+"""Folders and files whose tests start the command or a judge's processes."""
+PROCESS_MODULES = (
+    *("evaluator.evaluate", "evaluator.executors", "evaluator.worker_handle", "evaluator.confined"),
+    *("tests.cli", "tests.harness.fire", "tests.harness.processes"),
+)
+"""A test module that imports one of these, or a name that one defines, starts processes; git alone does not count."""
+QUICK_EXAMPLES = 15
+"""Examples of a property in the quick loop; the whole suite takes as many as the test asks for."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help=f"at most {QUICK_EXAMPLES} examples of each property")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,17 +45,47 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared(root: Path) -> Path:
-    """The folder of shared material beside the repository; tests that need it are skipped where there is none."""
+    """The folder of shared material beside the repository; tests that need it are skipped elsewhere."""
     folder = root.parent / "shared"
     if not folder.is_dir():
         pytest.skip("no shared folder beside the repository")
     return folder
 
 
+def starts_processes(path: str, module: ModuleType) -> bool:
+    """Whether a test module is marked `process`: by where it lies, or by what it imports."""
+    if any(path == place or path.startswith(f"{place}/") for place in PROCESS_PLACES):
+        return True
+    origins = (
+        value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
+        for value in vars(module).values()
+    )
+    return any(origin == name or origin.startswith(f"{name}.") for origin in origins for name in PROCESS_MODULES)
+
+
+def _fewer_examples(item: pytest.Item) -> None:
+    """Hypothesis has no public way to lower what a test asks for: without this attribute, a test runs in full."""
+    function = getattr(getattr(item, "obj", None), "__func__", getattr(item, "obj", None))
+    asked = getattr(function, "_hypothesis_internal_use_settings", None)
+    if asked is not None and asked.max_examples > QUICK_EXAMPLES:
+        fewer = hypothesis.settings(asked, max_examples=QUICK_EXAMPLES)
+        function._hypothesis_internal_use_settings = fewer  # type: ignore[union-attr]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Quick tests first, then the few long ones, which are not to be left over at the end for one process alone, then
-    those of the command line, slow ones last; tests for a GPU are left out where there is none.
+    those of the command line, slow ones last; tests for a GPU are left out where the machine has no GPU.
     """
+    process: dict[Path, bool] = {}
+    for item in items:
+        if item.path not in process:
+            path = item.path.relative_to(config.rootpath).as_posix()
+            process[item.path] = isinstance(item, pytest.Function) and starts_processes(path, item.module)
+        if process[item.path]:
+            item.add_marker("process")
+        if config.getoption("quick"):
+            _fewer_examples(item)
 
     def order(item: pytest.Item) -> tuple[bool, ...]:
         long, slow = (item.get_closest_marker(name) is not None for name in ("long", "slow"))

@@ -1,4 +1,4 @@
-"""Rules about who imports whom. Each takes a tree and returns its faults, each with its place.
+"""Rules about which module imports which. Each takes a tree and returns its faults, each with its place.
 
 Owns: what these rules are. Does not know: the table of rooms, which the test holds.
 """

@@ -1,6 +1,6 @@
 """Rules about what code does, wherever it stands. Each takes a tree and returns its faults, each with its place.
 
-Owns: what these rules are, and who may do what others may not. Does not know: who imports whom, words of prose.
+Owns: what these rules are, and who may do what others may not. Does not know: imports, words of prose.
 """
 
 from __future__ import annotations
