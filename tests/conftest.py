@@ -18,9 +18,9 @@ PROCESS_PLACES = ("tests/cli", "tests/evaluator/confined", "tests/test_kills.py"
 """Folders and files whose tests start the command or a judge's processes."""
 PROCESS_MODULES = (
     *("evaluator.evaluate", "evaluator.executors", "evaluator.worker_handle", "evaluator.confined"),
-    *("tests.cli", "tests.harness.fire", "tests.harness.processes"),
+    *("tests.cli", "tests.harness.fire", "tests.harness.processes", "tests.stub"),
 )
-"""A test module that imports one of these, or a name that one defines, starts processes; git alone does not count."""
+"""A test module that imports one of these, or a name that one defines, starts processes or a server. Git does not count."""
 QUICK_EXAMPLES = 15
 """Examples of a property in the quick loop; the whole suite takes as many as the test asks for."""
 
@@ -50,6 +50,12 @@ def shared(root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no shared folder beside the repository")
     return folder
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The quick loop does not even import tests that start processes, where their place tells."""
+    path = collection_path.relative_to(config.rootpath).as_posix()
+    return True if config.getoption("quick") and path in PROCESS_PLACES else None
 
 
 def starts_processes(path: str, module: ModuleType) -> bool:

@@ -126,6 +126,7 @@ def test_imports_that_matter() -> None:
     assert not {"os", "sys", "subprocess", "socket", "ctypes", "importlib"} & ALLOWED_IMPORTS
 
 
+@pytest.mark.slow
 def test_a_deep_program_in_one_thread_does_not_break_parsing_in_another() -> None:
     deep = "x = " + "(" * 150 + "1" + ")" * 150 + "\n" + "\n".join("y = " + "-" * 80 + "1" for _ in range(200))
     plain = "def solve(a):\n    return a\n" + "\n".join(f"z{number} = [{number}, ({number},)]" for number in range(400))

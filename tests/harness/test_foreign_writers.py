@@ -147,6 +147,7 @@ HOUSEKEEPING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", HOUSEKEEPING, ids=lambda command: " ".join(command))
 def test_a_run_continues_after_git_housekeeping(archive: Archive, command: tuple[str, ...]) -> None:
     made = family(archive)

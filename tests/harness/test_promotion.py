@@ -140,6 +140,7 @@ def test_nor_do_they_where_each_of_them_had_a_score_that_claims_the_title() -> N
     assert sum(promoted) <= 1  # 0.08 expected at most; two and more have a chance of 0.2 %
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 0.015, 0.05])
 def test_duels_between_equals_err_less_than_their_level_allows(spread: float) -> None:
     """At the first and widest level, 1.25 % of duels may favour one side, looked at after every round."""
@@ -149,11 +150,13 @@ def test_duels_between_equals_err_less_than_their_level_allows(spread: float) ->
     assert better <= 6  # 1.9 expected at most; 7 and more have a chance of 0.4 %
 
 
+@pytest.mark.slow
 def test_program_that_is_ten_percent_faster_is_promoted() -> None:
     promoted = [leader(run(Machine(seed), 1.10, 1900.0, Pareto(), 3)) > 0 for seed in range(10)]
     assert sum(promoted) >= 9
 
 
+@pytest.mark.slow
 def test_program_that_is_fifty_times_faster_than_a_slow_one_is_promoted_after_few_calls() -> None:
     machine = Machine(3)
     duel = machine.duel(50.0, 1_000_000.0, confirmation_level(1))

@@ -140,6 +140,7 @@ def test_reading_interval_covers_under_heavy_tails_and_differing_processes(round
     assert covered >= 0.92 * runs
 
 
+@pytest.mark.slow
 def test_reading_interval_covers_when_measuring_stops_at_a_narrow_interval() -> None:
     rng, runs, covered, lengths = np.random.default_rng(9), 800, 0, []
     for _ in range(runs):
@@ -152,6 +153,7 @@ def test_reading_interval_covers_when_measuring_stops_at_a_narrow_interval() -> 
     assert min(lengths) == stats.ENOUGH_ROUNDS < max(lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.9, 0.99])
 @pytest.mark.parametrize("two_kinds", [False, True])
 def test_certain_interval_covers_at_all_looks_at_once(level: float, two_kinds: bool) -> None:
@@ -185,6 +187,7 @@ def test_combined_interval_covers_when_processes_differ_equally_in_all_cases(cas
 # Decisions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("two_kinds", [False, True])
 @pytest.mark.parametrize("processes", [0.0, 0.015, 0.06])
 def test_program_against_itself_is_rarely_decided(processes: float, two_kinds: bool) -> None:

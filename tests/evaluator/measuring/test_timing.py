@@ -150,6 +150,7 @@ def test_errors_of_a_call_propagate() -> None:
         Script(fails).measure(TimingSettings())
 
 
+@pytest.mark.slow
 def test_optional_stopping_does_not_make_a_program_faster_than_itself() -> None:
     """With the real order, clock and stopping rule: at most one wrong decision in 200, here in 150 runs."""
     rng, called = np.random.default_rng(8), 0
