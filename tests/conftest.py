@@ -20,7 +20,7 @@ PROCESS_MODULES = (
     *("evaluator.evaluate", "evaluator.executors", "evaluator.worker_handle", "evaluator.confined"),
     *("tests.cli", "tests.harness.fire", "tests.harness.processes", "tests.stub"),
 )
-"""A test module that imports one of these, or a name that one defines, starts processes or a server. Git does not count."""
+"""A test module that imports one of these, or a name defined there, starts processes or a server. Git is exempt."""
 QUICK_EXAMPLES = 15
 """Examples of a property in the quick loop; the whole suite takes as many as the test asks for."""
 
