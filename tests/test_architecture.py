@@ -23,37 +23,44 @@ ROOMS: Mapping[str, frozenset[str]] = {
     for room, names in {
         "evaluator": (
             "evaluator.confined evaluator.environment evaluator.evaluate evaluator.executors evaluator.gpus "
-            "evaluator.measuring evaluator.settings evaluator.shipped evaluator.tasks evaluator.types"
+            "evaluator.measuring evaluator.settings evaluator.shipped evaluator.task_protocol evaluator.tasks "
+            "evaluator.types"
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
         "evaluator.environment": "evaluator.gpus evaluator.types",
         "evaluator.evaluate": (
             "evaluator.environment evaluator.executors evaluator.measuring evaluator.scoring evaluator.screen "
-            "evaluator.settings evaluator.types evaluator.worker_handle"
+            "evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle"
         ),
         "evaluator.executors": (
             "evaluator.confined evaluator.gpus evaluator.settings evaluator.types evaluator.worker_handle"
         ),
         "evaluator.gpus": "",
-        "evaluator.measuring": "evaluator.settings evaluator.types evaluator.worker_handle",
-        "evaluator.scoring": "evaluator.measuring evaluator.types",
+        "evaluator.measuring": "evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle",
+        "evaluator.scoring": "evaluator.measuring evaluator.task_protocol evaluator.types",
         "evaluator.screen": "evaluator.types",
         "evaluator.settings": "",
         "evaluator.shipped": "",
-        "evaluator.tasks": "evaluator.tasks.eplb evaluator.types",
-        "evaluator.tasks.eplb": "evaluator.tasks evaluator.types",
+        "evaluator.task_protocol": "evaluator.types",
+        "evaluator.tasks": "evaluator.task_protocol evaluator.tasks.eplb evaluator.types",
+        "evaluator.tasks.eplb": "evaluator.task_protocol evaluator.tasks evaluator.types",
         "evaluator.types": "",
         "evaluator.worker_handle": "evaluator.confined evaluator.types",
         "harness": "",
         "harness.__main__": "harness.cli",
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
-            "evaluator evaluator.settings evaluator.shipped harness.archive harness.config harness.exchange "
-            "harness.git harness.llm harness.patch harness.prompt harness.proposers harness.readings harness.report "
+            "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
+            "harness.exchange harness.git harness.llm harness.prompt harness.proposers harness.readings harness.report "
             "harness.search harness.select harness.text harness.types"
         ),
+        "harness.cli.commands": (
+            "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.llm "
+            "harness.patch harness.proposers harness.readings harness.report harness.search harness.select "
+            "harness.text harness.types"
+        ),
         "harness.config": (
-            "evaluator.settings evaluator.shipped evaluator.tasks evaluator.types harness.llm harness.prompt "
+            "evaluator evaluator.settings evaluator.shipped evaluator.tasks evaluator.types harness.llm harness.prompt "
             "harness.proposers harness.search harness.select harness.types"
         ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
@@ -62,12 +69,12 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.llm": "harness.select harness.text harness.types",
         "harness.patch": "harness.types",
         "harness.prompt": (
-            "evaluator.screen evaluator.settings evaluator.shipped evaluator.types harness.select harness.text "
-            "harness.types"
+            "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.types harness.select "
+            "harness.text harness.types"
         ),
         "harness.proposers": (
-            "evaluator.settings evaluator.types harness.git harness.identity harness.llm harness.patch harness.prompt "
-            "harness.select harness.types"
+            "evaluator evaluator.settings evaluator.types harness.git harness.identity harness.llm harness.patch "
+            "harness.prompt harness.select harness.types"
         ),
         "harness.readings": (
             "evaluator evaluator.types harness.archive harness.patch harness.select harness.text harness.turns "
