@@ -59,9 +59,14 @@ class Held:
                 other.append(name)
         torn = sorted(name for name in refs.keys() - derived.keys() - set(other) if not refs[name])
         return cls(
-            seed=refs.get(SEED, ""), attempts=numbered[ATTEMPTS], advice=numbered[ADVICE], notes=refs.get(NOTES, ""),
-            derived=derived, torn=tuple(torn), other=tuple(other),
-        )  # fmt: skip
+            seed=refs.get(SEED, ""),
+            attempts=numbered[ATTEMPTS],
+            advice=numbered[ADVICE],
+            notes=refs.get(NOTES, ""),
+            derived=derived,
+            torn=tuple(torn),
+            other=tuple(other),
+        )
 
     def lacking(self, theirs: Held) -> dict[int, str]:
         """The attempts of the other side that are missing here."""

@@ -111,9 +111,14 @@ def receive(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
             raise ExchangeError(f"another process created {run}: nothing was changed, run it again") from error
         sync(whole.parent)
     return Pulled(
-        attempts=len(sifted.attempts), total=len(sifted.attempts), advice=len(sifted.advice), notes=bool(sifted.notes),
-        size_bytes=size_bytes, made=True, left_out=sifted.left_out,
-    )  # fmt: skip
+        attempts=len(sifted.attempts),
+        total=len(sifted.attempts),
+        advice=len(sifted.advice),
+        notes=bool(sifted.notes),
+        size_bytes=size_bytes,
+        made=True,
+        left_out=sifted.left_out,
+    )
 
 
 def refuse_used(run: Path) -> None:
@@ -153,9 +158,7 @@ def _pull_into(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
         if not (mine.lacking(theirs) or mine.new_advice(theirs) or theirs.notes not in ("", mine.notes)):
             total = len(mine.attempts)
             left_out = (*torn, *_foreign(theirs, remote.shown))
-            return Pulled(
-                attempts=0, total=total, advice=0, notes=False, size_bytes=0, made=False, left_out=left_out
-            )  # fmt: skip
+            return Pulled(attempts=0, total=total, advice=0, notes=False, size_bytes=0, made=False, left_out=left_out)
         repository.begin_writing()
         with _incoming(repository.path) as staging:
             known = {attempt_ref(one): id_ for one, id_ in mine.attempts.items() if id_ == theirs.attempts.get(one)}
@@ -172,9 +175,14 @@ def _pull_into(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
             archive.point(*hooks.choose(archive))
         total = len(archive.entries)
     return Pulled(
-        attempts=len(sifted.attempts), total=total, advice=told, notes=noted, size_bytes=size_bytes, made=False,
+        attempts=len(sifted.attempts),
+        total=total,
+        advice=told,
+        notes=noted,
+        size_bytes=size_bytes,
+        made=False,
         left_out=(*torn, *sifted.left_out),
-    )  # fmt: skip
+    )
 
 
 @contextlib.contextmanager
@@ -229,9 +237,7 @@ def _sift(staging: Staging, mine: Held, root_id: str, there: str, hooks: Hooks) 
         known = {attempt_ref(one): id_ for one, id_ in came.attempts.items() if one not in wanted}
         told = {advice_ref(one): id_ for one, id_ in enumerate(advice)}
         staging.shed({SEED: root_id} | known | taken | told | ({THEIRS: notes} if notes else {}))
-    return _Sifted(
-        attempts=taken, advice=advice, notes=notes, left_out=(*left_out, *problems, *_foreign(came, there))
-    )  # fmt: skip
+    return _Sifted(attempts=taken, advice=advice, notes=notes, left_out=(*left_out, *problems, *_foreign(came, there)))
 
 
 def _wrong(archive: Archive, wanted: Collection[int], hooks: Hooks) -> dict[int, str]:

@@ -163,9 +163,13 @@ def _push(outgoing: _Outgoing, theirs: Held, remote: Remote, staging: Staging, h
             warnings.append(f"{BEST} and {ELITES} could not be updated there: {error}")
     sent = replace(mine, attempts=missing, advice=dict(enumerate(advice.values())), notes=notes)
     return _sent(
-        outgoing, sent, derived=bool(fresh or moved or gone), size_bytes=size_bytes, made=not theirs.seed,
+        outgoing,
+        sent,
+        derived=bool(fresh or moved or gone),
+        size_bytes=size_bytes,
+        made=not theirs.seed,
         warnings=tuple(warnings),
-    )  # fmt: skip
+    )
 
 
 def _notes_to_send(mine: str, theirs: str, remote: Remote, staging: Staging) -> str:

@@ -58,21 +58,31 @@ _DONE = re.compile(r" [*=+-] ")
 _WRITTEN = re.compile(r"Writing objects: 100% .*?, ([\d.]+) (bytes|KiB|MiB|GiB)")
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _ADVICE = (
-    (r"no space left|disk full|quota|file (too large|size limit)",
-     "free some space there and run the same command again"),
-    (r"permission denied \(|could not read (username|password)|authentication|terminal prompts disabled|publickey",
-     "see that plain git gets in (`git ls-remote`): an ssh key in your agent, or a credential helper"),
-    (r"could not resolve|(failed|unable) to connect|connection (refused|timed out|reset)|no route|is unreachable",
-     "check the address and the network, and run the same command again"),
+    (
+        r"no space left|disk full|quota|file (too large|size limit)",
+        "free some space there and run the same command again",
+    ),
+    (
+        r"permission denied \(|could not read (username|password)|authentication|terminal prompts disabled|publickey",
+        "see that plain git gets in (`git ls-remote`): an ssh key in your agent, or a credential helper",
+    ),
+    (
+        r"could not resolve|(failed|unable) to connect|connection (refused|timed out|reset)|no route|is unreachable",
+        "check the address and the network, and run the same command again",
+    ),
     (r"dubious ownership", "that folder is another user's: say that you trust it as git says, and run it again"),
-    (r"permission denied|read-only file system|unable to create temporary|insufficient permission",
-     "see that you may write there, or choose another place"),
-    (r"not appear to be a git repository|no such repository|not found|does not exist|no such file",
-     "see that the address is right, and that there is a repository (packsmith makes one only in a local folder)"),
+    (
+        r"permission denied|read-only file system|unable to create temporary|insufficient permission",
+        "see that you may write there, or choose another place",
+    ),
+    (
+        r"not appear to be a git repository|no such repository|not found|does not exist|no such file",
+        "see that the address is right, and that there is a repository (packsmith makes one only in a local folder)",
+    ),
     (r"transport '.*' not allowed", f"use one of {', '.join(_TRANSPORTS)}"),
     (r"fsck error|index-pack|unpack|corrupt|bad object|missing", "what is there is damaged: run `git fsck` there"),
     (r"rejected|cannot lock ref|failed to push", "the other side refuses, or changed meanwhile: run it again"),
-)  # fmt: skip
+)
 
 
 class RemoteError(GitError):

@@ -126,9 +126,15 @@ class Staging:
         part = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
         try:
             code, _, words = run_watched(
-                f"--git-dir={self.path}", "bundle", "create", "--progress", str(part), "--all",
-                environment=cleaned_environment(), progress=progress,
-            )  # fmt: skip
+                f"--git-dir={self.path}",
+                "bundle",
+                "create",
+                "--progress",
+                str(part),
+                "--all",
+                environment=cleaned_environment(),
+                progress=progress,
+            )
             if code != 0:
                 told = told_by(words)
                 raise RemoteError(f"{file}: git says: {told}. What to do: {what_to_do(told)}")

@@ -213,7 +213,7 @@ def begin(folder: Path) -> None:
 
 
 def write(folder: Path, upto: int) -> dict[str, float]:
-    """Go on to so many attempts, and then to 2,000 more."""
+    """Go on to `upto` attempts, and then to 2,000 more."""
     with Archive.open(folder) as archive:
         author = Author(random.Random(f"write {archive.next_number}"))
         for entry in archive.entries[-200:]:

@@ -41,7 +41,7 @@ from tests.stub import Asked, Reply, Stub
 LONGEST_S = 3.0
 """A search killed this late has printed some attempts; one killed at once has not even begun."""
 LONGEST_ASKING_S, AWAITED = 2.5, 0.7
-"""After the first call of a round, for which so many rounds wait: on a busy machine few others would come so far."""
+"""Rounds that wait for the first call: on a busy machine few others would reach it."""
 GRACE_S = 2.0
 SEARCH = ("search", "tiny.yaml", "--run", "run", "--json")
 ENDLESS = ("-s", "budget.attempts=100000", "-s", "search.rule=random")

@@ -179,7 +179,7 @@ class Timed:
 
 
 def timed_search(archive: Archive, models: Any, *, attempts: int, in_flight: int) -> Timed:
-    """Search until so many attempts are archived."""
+    """Search until this many attempts are archived."""
     numbers, at_s = [], []
     begin = time.monotonic()
     setup = SearchSetup(
@@ -208,7 +208,7 @@ def create(folder: Path) -> Archive:
 
 
 def without_latency(folder: Path, attempts: int) -> Timed:
-    """Part one, in this process: go on to so many attempts in the archive at `folder`."""
+    """Part one, in this process: go on to this many attempts in the archive at `folder`."""
     archive = Archive.open(folder) if Archive.exists(folder) else create(folder)
     with archive, ScriptedModels(first=archive.next_number) as models:
         return timed_search(archive, models, attempts=attempts, in_flight=FLYING)
@@ -252,7 +252,7 @@ def command_share(folder: Path, in_flight: int, waves: int) -> dict[str, float]:
 
 
 def with_latency(folder: Path, base_url: str, in_flight: int, waves: int) -> Timed:
-    """Part two, in this process: so many replies for each call in flight, from a stub."""
+    """Part two, in this process: this many replies for each call in flight, from a stub."""
     build()  # what the command's own process has loaded
     model = Model(name=MODEL, base_url=base_url, price=Price(input=1, output=4), max_output_tokens=1000)
     budget = Budget(attempts=waves * in_flight, usd=1e6)
@@ -295,7 +295,7 @@ def run_part(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def fill(folder: Path, attempts: int) -> None:
-    """An archive of so many attempts, in large batches: for a quick look at a long run."""
+    """An archive of this many attempts, in large batches: for a quick look at a long run."""
     judge = NumberJudge()
     with create(folder) as archive:
         root = archive.root_id

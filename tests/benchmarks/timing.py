@@ -82,7 +82,7 @@ def neighbour(seed: int) -> Iterator[None]:
 
 
 def compare(judge: Judge, source: str, runs: int, label: str, *, quiet: bool) -> tuple[list[Duel], list[float]]:
-    """So many comparisons of a program with the reference, and how long each took."""
+    """This many comparisons of a program with the reference, and how long each took."""
     duels, seconds = [], []
     reference = PROGRAM.read_text()
     for number in range(runs):

@@ -237,7 +237,7 @@ def git(run: Path, *args: str, stdin: str = "") -> str:
 
 
 def on_terminal(cwd: Path, columns: int, *args: object) -> tuple[int, str]:
-    """Run the command on a terminal of so many columns: its exit code, and all that appeared there."""
+    """Run the command on a terminal of this many columns: its exit code, and all that appeared there."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)

@@ -12,7 +12,7 @@ from tests.cli.runs import Cli, git, on_terminal, without_escapes
 
 @pytest.fixture
 def cli(searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The command in a folder of its own, with nobody's git config."""
+    """The command in a folder of its own, without the user's git config."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     return Cli(cwd=tmp_path)

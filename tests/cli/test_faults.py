@@ -87,7 +87,7 @@ LEAVES_WHOLE = {
     "a commit of another hand": commit_by_hand,
     "refs of another hand": strange_refs,
 }
-"""What each leaves damaged is one attempt, or something that is none: the other attempts are shown, verify says no."""
+"""Each damages one attempt or something else: the other attempts are shown, and verify fails."""
 
 
 @pytest.mark.parametrize("fault", LEAVES_WHOLE)

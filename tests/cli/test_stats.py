@@ -14,7 +14,7 @@ from tests.stub import Reply, Stub
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """A run of four answers: two patches, and two that are none, of which one was sent back first."""
+    """A run of four answers: two patches and two other texts, one of which was sent back first."""
     cli = Cli(cwd=write_workshop(tmp_path_factory.mktemp("asked")))
     texts = [change(0), prose(1), prose(2), prose(3), change(4)]
     with Stub([Reply(text=text) for text in texts]) as stub:

@@ -24,7 +24,7 @@ def new(path: Path) -> Archive:
 
 
 def open_or_create(path: Path) -> Archive:
-    """The archive at `path`; made if there is none, unless another process makes it first."""
+    """The archive at `path`; created if it does not exist, unless another process makes it first."""
     try:
         return new(path)
     except ArchiveError:

@@ -1,4 +1,4 @@
-"""What a config says about models: whom to ask, under which limits, and where the keys come from."""
+"""What a config says about models: which to ask, under which limits, and where the keys come from."""
 
 from __future__ import annotations
 

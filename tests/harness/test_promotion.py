@@ -97,8 +97,8 @@ class Machine:
 def run(
     machine: Machine, ratio: float, base_us: float, objective: Objective, attempts: int, *, always: bool = False
 ) -> Standing:
-    """A seed as fast as the reference, then so many programs `ratio` times as fast, measured against the champion where
-    their scores claim its place, or always.
+    """A seed as fast as the reference, then this many programs `ratio` times as fast, measured against the champion
+    where their scores claim its place, or always.
     """
     where = Standing(objective=objective).add(entry(0, machine.verdict(1.0, base_us)))
     duels = 0

@@ -59,7 +59,7 @@ def wrapped(greedy: str, before: str) -> str:
 
 
 def test_pairs_are_taken_in_rounds_of_fresh_processes(judge: Judge, greedy: str) -> None:
-    """A program that fails at its sixth timed call is scored, because no process makes so many timed calls."""
+    """A program that fails at its sixth timed call is scored, because no process makes that many timed calls."""
     calls = judge.task.steps(judge.cases[0]) + len(judge.task.hard_cases(0)) + 5
     verdict = judge.evaluate(wrapped(greedy, f"assert len(_calls) <= {calls}"))
     assert isinstance(verdict, Scored)
