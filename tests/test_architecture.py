@@ -260,8 +260,8 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
     ("eplb_in_its_folder", {"harness.a": "x = 'programs/eplb'"}, "harness/a.py:1: eplb"),
     (
         "eplb_in_its_folder",
-        {"harness.a": '"""As EPLB."""\nfrom evaluator.tasks import Eplb', "evaluator.tasks": "NAME = 'eplb'"},
-        "harness/a.py:2: eplb",
+        {"harness.a": '"""As EPLB."""', "evaluator.tasks": "NAME = 'eplb'"},
+        "harness/a.py:1: eplb",
     ),
     ("nothing_happens_at_import", {"harness.a": "x = connect()"}, "harness/a.py:1: calls connect at import"),
     ("nothing_happens_at_import", {"harness.a": "for x in (): ..."}, "harness/a.py:1: does something at import"),

@@ -57,6 +57,7 @@ def texts(root: Path) -> dict[str, str]:
     for pattern in (
         "*.md",
         ".ci/*",
+        "findings/*",
         "*.toml",
         *(f"{top}/**/*" for top in ("harness", "evaluator", "programs", "configs")),
     ):

@@ -5,8 +5,8 @@
 The writers append, hold tickets and point to the best programs as fast as they can; their upkeep packs every few
 attempts, git processes of it are killed too, and somebody runs plain `git gc`, `git repack -ad` and `git pack-refs
 --all` meanwhile. After every few kills all of them die at once: then every attempt that was printed has to be there
-under its id, and `git fsck --strict --full` has to be clean. At the end one writer opens the archive alone: it must verify,
-be the same with and without its index, and hold no stray file. 0 problems is the reference.
+under its id, and `git fsck --strict --full` has to be clean. At the end one writer opens the archive alone: it must
+verify, be the same with and without its index, and hold no stray file. 0 problems is the reference.
 """
 
 from __future__ import annotations
