@@ -18,7 +18,7 @@ PROCESS_PLACES = ("tests/cli", "tests/evaluator/confined", "tests/test_kills.py"
 """Folders and files whose tests start the command or a judge's processes."""
 PROCESS_MODULES = (
     *("evaluator.evaluate", "evaluator.executors", "evaluator.worker_handle", "evaluator.confined"),
-    *("tests.cli", "tests.harness.fire", "tests.harness.processes", "tests.stub"),
+    *("tests.cli", "tests.harness.archive.fire", "tests.harness.processes", "tests.stub"),
 )
 """A test module that imports one of these, or a name defined there, starts processes or a server. Git is exempt."""
 QUICK_EXAMPLES = 15

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from evaluator.environment import cores, cpu_name
 from harness.git import repository, upkeep
-from tests.harness.fire import Fire, Tally
+from tests.harness.archive.fire import Fire, Tally
 
 
 def burn(folder: Path, rng: random.Random, *, writers: int, kills: int, longest_s: float, every: int) -> Tally:

@@ -13,7 +13,7 @@ import pytest
 from harness.archive import Archive
 from harness.types import Proposal
 from tests.cli.test_history import Here, made
-from tests.harness.archives import git
+from tests.harness.archive.archives import git
 
 __all__ = ["made"]
 

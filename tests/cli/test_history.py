@@ -23,7 +23,7 @@ from harness.patch import apply_reply
 from harness.types import Attempt, Kind, Proposal
 from tests.cli.conftest import Searched
 from tests.cli.runs import Cli, git, on_terminal, patch, without_escapes, write_workshop
-from tests.harness.archives import refused, seed_attempt
+from tests.harness.archive.archives import refused, seed_attempt
 from tests.harness.builders import REJECTED, scored
 
 HOSTILE = "=cmd|'/c x'!A1 ../../../etc \x1b[2J\x07\u202e"

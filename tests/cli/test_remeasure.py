@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.archive import Archive
 from tests.cli.conftest import Searched
 from tests.cli.runs import Cli, git
-from tests.harness import archives
+from tests.harness.archive import archives
 
 IDENTITY = ("-c", "user.name=somebody", "-c", "user.email=somebody@localhost")
 

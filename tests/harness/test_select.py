@@ -29,7 +29,7 @@ from harness.select import (
 )
 from harness.types import Confirmation, Entry
 from tests.harness.builders import ENVIRONMENT, REJECTED, confirmed, duel, entry, scored
-from tests.harness.contracts import SelectorContract
+from tests.harness.proposers.contracts import SelectorContract
 
 PARETO = Pareto()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.fire import Fire
+from tests.harness.archive.fire import Fire
 
 
 def test_four_writers_under_fire_lose_nothing_and_take_no_number_twice(

@@ -17,8 +17,8 @@ from harness.proposers.llm import Llm
 from harness.select import Pareto, QualityLimit, RuntimeLimit, Weighted
 from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
 from tests.harness.builders import PROGRAM
-from tests.harness.contracts import REFUSED, ProposerContract
 from tests.harness.programs import Programs
+from tests.harness.proposers.contracts import REFUSED, ProposerContract
 
 EPLB = TASKS["eplb"]({})
 BOOM = Rejected(stage="run", reason="exception", detail="IndexError: list index out of range, line 8")

@@ -30,9 +30,9 @@ from harness.search import Progress, SearchSetup, search
 from harness.search.budget import Budget
 from harness.select import Pareto, Standing, standing
 from harness.types import Entry, Request, Turn
-from tests.harness.archives import git
+from tests.harness.archive.archives import git
 from tests.harness.builders import PROGRAM, REJECTED, KnobJudge
-from tests.harness.models import Asking, Models, knobs, turn
+from tests.harness.llm.models import Asking, Models, knobs, turn
 
 DEADLINE_S = 20.0
 

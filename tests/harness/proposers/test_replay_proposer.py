@@ -14,10 +14,10 @@ from harness.proposers.replay import Replay
 from harness.readings.verify import verify
 from harness.select import Pareto, standing
 from harness.types import Attempt, Entry, HarnessError, Proposal
-from tests.harness import archives
+from tests.harness.archive import archives
 from tests.harness.builders import PROGRAM, KnobJudge, scored
-from tests.harness.contracts import OfflineContract
 from tests.harness.programs import Programs
+from tests.harness.proposers.contracts import OfflineContract
 
 FASTER = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 3")
 DEEPER = PROGRAM.replace("depth=2", "depth=1")

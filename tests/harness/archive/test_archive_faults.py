@@ -18,7 +18,7 @@ import pytest
 
 from harness.archive import Archive, ArchiveError
 from harness.types import Attempt, Entry, HarnessError, Proposal
-from tests.harness.archives import CONFIG, fsck, git, new, open_or_create, raw, seed_attempt
+from tests.harness.archive.archives import CONFIG, fsck, git, new, open_or_create, raw, seed_attempt
 from tests.harness.builders import PROGRAM
 from tests.harness.processes import Report, child, reported
 

@@ -18,7 +18,7 @@ from harness.archive.measurements import NOTES, Measurements
 from harness.git import Repository
 from harness.git.notes import NotesError
 from harness.types import HarnessError, Measurement
-from tests.harness import archives
+from tests.harness.archive import archives
 from tests.harness.builders import ENVIRONMENT, REJECTED, scored
 
 
@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 from harness.archive.measurements import Measurements
 from harness.git import Repository
-from tests.harness.test_measurements import measurement
+from tests.harness.archive.test_measurements import measurement
 notes = Measurements(Repository(Path(sys.argv[1])))
 print("ready", flush=True)
 sys.stdin.readline()

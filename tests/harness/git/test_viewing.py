@@ -10,7 +10,7 @@ import pytest
 
 from harness.git import GitError, Repository
 from harness.git.viewing import add_worktree, graph, plain_files
-from tests.harness.archives import changing, family, fsck, git, new
+from tests.harness.archive.archives import changing, family, fsck, git, new
 
 
 def test_the_graph_has_every_attempt_newest_first(tmp_path: Path) -> None:

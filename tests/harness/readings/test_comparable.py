@@ -19,9 +19,9 @@ from harness.report import attempts, measurements_view
 from harness.search.judging import same_machine
 from harness.select import Pareto, clearly_faster, standing
 from harness.types import HarnessError, Measurement
-from tests.harness.archives import read_verdict, stored_verdict
+from tests.harness.archive.archives import read_verdict, stored_verdict
 from tests.harness.builders import ENVIRONMENT, REJECTED, KnobJudge, entry, scored
-from tests.harness.test_search import archive_at, run
+from tests.harness.search.test_search import archive_at, run
 
 
 def there(**changes: object) -> Environment:

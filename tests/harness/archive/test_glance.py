@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.archive.glance import best
-from tests.harness.archives import CONFIG, family, git, new
+from tests.harness.archive.archives import CONFIG, family, git, new
 
 
 def test_a_glance_gives_what_an_open_archive_gives(tmp_path: Path) -> None:

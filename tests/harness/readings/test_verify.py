@@ -14,7 +14,7 @@ from harness.patch import apply_reply
 from harness.readings.verify import verify
 from harness.text import encode
 from harness.types import Attempt, Entry, Proposal
-from tests.harness.archives import changing, family, git, new, raw, seed_attempt
+from tests.harness.archive.archives import changing, family, git, new, raw, seed_attempt
 from tests.harness.builders import PROGRAM, REJECTED, scored
 
 

@@ -14,8 +14,8 @@ from harness.proposers.crossover import common_ancestor, merged
 from harness.select import Pareto, standing
 from harness.types import Proposal
 from tests.harness.builders import PROGRAM, entry, scored
-from tests.harness.contracts import OfflineContract
 from tests.harness.programs import Programs
+from tests.harness.proposers.contracts import OfflineContract
 
 FASTER = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 3")
 DEEPER = PROGRAM.replace("depth=2", "depth=1")

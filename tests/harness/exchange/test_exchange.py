@@ -26,7 +26,7 @@ from harness.git import GitError
 from harness.git.remote import RemoteError, remote
 from harness.readings.verify import faults, verify
 from harness.types import Attempt, Entry, Proposal
-from tests.harness.archives import changing, family, fsck, git, new, seed_attempt
+from tests.harness.archive.archives import changing, family, fsck, git, new, seed_attempt
 from tests.harness.processes import Report, child, reported
 
 WHO = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")

@@ -17,7 +17,7 @@ from harness.archive import Archive, ArchiveError
 from harness.archive.keeper import _CODE as UPKEEP
 from harness.readings.verify import verify
 from harness.types import Attempt, Entry, Proposal
-from tests.harness.archives import changing, git, new, refused, seed_attempt
+from tests.harness.archive.archives import changing, git, new, refused, seed_attempt
 from tests.harness.processes import Report, child
 
 STRAY = "what no ref leads to\n"

@@ -10,7 +10,7 @@ import pytest
 from harness.archive import Archive
 from harness.archive.index_file import FILE, IndexFile
 from harness.types import Attempt, Confirmation, Proposal, Turn, Usage
-from tests.harness.archives import family, new, raw, refused, seed_attempt
+from tests.harness.archive.archives import family, new, raw, refused, seed_attempt
 from tests.harness.builders import duel, scored
 
 

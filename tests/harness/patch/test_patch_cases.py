@@ -11,8 +11,8 @@ import pytest
 from harness.patch import PatchError, apply, apply_reply, diff, parse, render
 from harness.patch.refusals import REASONS
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "patches"
-SHARED = Path(__file__).resolve().parents[3] / "shared"
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "patches"
+SHARED = Path(__file__).resolve().parents[4] / "shared"
 
 
 @dataclass(frozen=True)

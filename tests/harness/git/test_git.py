@@ -13,7 +13,7 @@ import pytest
 from harness.git import GitError, Repository, merge_file, run_git, store
 from harness.git import command as git_command
 from harness.text import decode, encode
-from tests.harness.archives import fsck, git
+from tests.harness.archive.archives import fsck, git
 
 BASE = "a\nb\nc\nd\ne\n"
 WHEN = 1_700_000_000

@@ -13,7 +13,18 @@ from harness.archive import Archive, ArchiveError
 from harness.archive.commits import Archived
 from harness.archive.message import one_line
 from harness.types import Candidate, Proposal
-from tests.harness.archives import CONFIG, changing, family, fsck, git, new, open_or_create, raw, refused, seed_attempt
+from tests.harness.archive.archives import (
+    CONFIG,
+    changing,
+    family,
+    fsck,
+    git,
+    new,
+    open_or_create,
+    raw,
+    refused,
+    seed_attempt,
+)
 from tests.harness.builders import PROGRAM, REJECTED
 
 

@@ -21,7 +21,7 @@ from harness.git import GitError, Pace, Upkeep
 from harness.git.delta import delta
 from harness.git.packs import Loose, PackWriter, merge_packs, object_count, packed_ids, read_loose
 from harness.git.refs import PackedRefs
-from tests.harness.archives import changing, fsck, git, new, raw, refused, seed_attempt
+from tests.harness.archive.archives import changing, fsck, git, new, raw, refused, seed_attempt
 
 
 def undone(base: bytes, changes: bytes) -> bytes:

@@ -21,7 +21,7 @@ from harness.search import SearchSetup, search
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front
 from harness.types import Attempt, Edit, Entry, HarnessError, Patch, Proposal
-from tests.harness.archives import changing, family, fsck, git, new, open_or_create, refused, seed_attempt
+from tests.harness.archive.archives import changing, family, fsck, git, new, open_or_create, refused, seed_attempt
 from tests.harness.builders import KnobJudge, scored
 
 WHO = ("-c", "user.name=x", "-c", "user.email=x@y")

@@ -26,9 +26,9 @@ from harness.search import Judge, Progress, SearchSetup, search, settle
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front, standing
 from harness.types import Booked, Entry, HarnessError, Pending, Proposal, Request, Turn
-from tests.harness.archives import git
+from tests.harness.archive.archives import git
 from tests.harness.builders import PROGRAM, KnobJudge, scored
-from tests.harness.models import BOUND, Asking, Models, knobs, turn
+from tests.harness.llm.models import BOUND, Asking, Models, knobs, turn
 from tests.harness.processes import Report, child
 
 DEADLINE_S = 20.0

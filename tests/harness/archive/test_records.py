@@ -55,7 +55,7 @@ from harness.types import (
     Turn,
     Usage,
 )
-from tests.harness.archives import read_verdict, stored_verdict
+from tests.harness.archive.archives import read_verdict, stored_verdict
 from tests.harness.builders import REJECTED, scored
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)

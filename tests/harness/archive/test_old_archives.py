@@ -12,10 +12,10 @@ from harness.archive import Archive
 from harness.patch import apply_reply
 from harness.readings.verify import verify
 from harness.types import Attempt
-from tests.harness.archives import fsck, git, refused
+from tests.harness.archive.archives import fsck, git, refused
 from tests.harness.builders import PROGRAM, duel, scored
 
-BUNDLES = Path(__file__).parents[1] / "data" / "archives"
+BUNDLES = Path(__file__).parents[2] / "data" / "archives"
 FIRST, LAST = "b069eee", "8ddfcc6"
 """The first version that had archives, and the last one that wrote format 1: each names its bundle."""
 
