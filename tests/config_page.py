@@ -2,7 +2,7 @@
 
 Owns: how a section becomes a table, and where in the page the tables go. Does not know: what a key is used for.
 
-`python -m tests.config_page` writes the page anew, and `tests/harness/config/test_config_page.py` fails until that is done.
+`python -m tests.config_page` writes the page anew; `tests/harness/config/test_config_page.py` fails until it is done.
 The meaning of a key is the text below it in the schema. It is read from the source, because nothing needs it at run
 time.
 """

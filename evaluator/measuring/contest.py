@@ -184,7 +184,7 @@ class TimedCase:
             "the scored plans fit the next window better than the plans of timed calls, which see the same windows "
             "under other labels, as if the program knew loads that it was not given: they differ",
         )
-        # A cached plan is nearly right when the same window returns under other labels.
+        # A cached plan is nearly right when a window returns under other labels.
         firsts = [value for value, repeated in zip(self._shortfalls, self._repeated, strict=True) if not repeated]
         repeats = [value for value, repeated in zip(self._shortfalls, self._repeated, strict=True) if repeated]
         if firsts and repeats:

@@ -26,6 +26,8 @@ from tests.harness.builders import KnobJudge, scored
 
 WHO = ("-c", "user.name=x", "-c", "user.email=x@y")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
@@ -147,7 +149,6 @@ HOUSEKEEPING = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", HOUSEKEEPING, ids=lambda command: " ".join(command))
 def test_a_run_continues_after_git_housekeeping(archive: Archive, command: tuple[str, ...]) -> None:
     made = family(archive)
