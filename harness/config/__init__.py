@@ -1,7 +1,8 @@
 """The config: one strict YAML file, its defaults and the command line's overrides.
 
-`schema` names the keys, `document` reads the text, `problems` words the errors, `files` finds what is named, `config`
-puts them together.
+Owns: what a config is. `schema` names the keys, `document` reads the text, `problems` words the errors, `files` finds
+the named files, `config` combines them, `stored` restores a run's config. Does not know: how anything it configures
+works.
 """
 
 from harness.config.config import Config, difference, load

@@ -1,7 +1,7 @@
-"""A config, loaded: its settings, the files it names, and what of it belongs to a run.
+"""A loaded config: its values, the files it names, and the part that is stored with a run.
 
 Owns: the layers (shipped defaults, the file, `-s`), relative paths, the portable form stored with a run, and which
-part of it affects scores. Does not know: how anything it configures works.
+keys affect scores. Does not know: how anything it configures works.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SCORING_KEYS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A config whose keys are known, whose values fit and whose files exist. `name` is what the user called it."""
+    """A valid config: known keys, fitting values, existing files. `name` is the path as the user wrote it."""
 
     name: str
     raw: Settings
@@ -61,13 +61,13 @@ class Config:
     patches: tuple[File, ...]
     traces: tuple[File, ...]
     prompts: Path | None = None
-    """The folder of prompt templates; None is the shipped ones."""
+    """The folder of prompt templates; None means the shipped ones."""
     recording: Path | None = None
-    """What `proposer.kind: replay` answers from: a run's folder, or a folder of replies."""
+    """The source of `proposer.kind: replay`: a run's folder, or a folder of replies."""
 
     @property
     def kind(self) -> str:
-        """The proposer's, as in `PROPOSERS`."""
+        """The kind of proposer: a key of `PROPOSERS`, or EXTERNAL_PROPOSER."""
         return self.raw.proposer.kind
 
     @property
@@ -80,7 +80,7 @@ class Config:
 
     @property
     def run(self) -> Path:
-        """The archive's folder, relative to the working folder; `runs/<name of the config>` where none is given."""
+        """The archive's folder, relative to the working folder; `runs/<name of the config>` by default."""
         return Path(self.raw.run or f"runs/{Path(self.name).stem}")
 
     @property
@@ -116,7 +116,7 @@ class Config:
 
     @property
     def proposer_options(self) -> ProposerOptions:
-        """What `PROPOSERS[config.kind]` is built from, but for the recording of a replay."""
+        """The options of `PROPOSERS[config.kind]`, without the recording of a replay."""
         section = self.raw.proposer
         bandit = BanditSettings(**section.bandit.model_dump()) if section.choice == "bandit" else None
         return ProposerOptions(
@@ -135,13 +135,11 @@ class Config:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """The models, without addresses from the environment and without keys; for these see `keyed`."""
+        """The models, without addresses from the environment and without keys: see `keyed`."""
         return model_settings.configured(self.raw)
 
     def resolved(self) -> dict[str, Any]:
-        """Everything the config says, defaults included, as JSON values; files by name and content, nothing of this
-        machine.
-        """
+        """The whole config, defaults included, as JSON values: files by name and sha256, nothing of this machine."""
         tree: dict[str, Any] = self.raw.model_dump(mode="json", exclude={"run"}, by_alias=True)
         for key in ("prompts", "from"):
             written = tree["proposer"][key]
@@ -160,7 +158,7 @@ class Config:
 
 
 def objective_of(section: ObjectiveSection) -> Objective:
-    """The objective a section describes."""
+    """The objective of a section."""
     if section.kind == "pareto":
         return Pareto(epsilon=section.epsilon)
     if section.kind == "weighted":
@@ -197,7 +195,7 @@ def _shown(value: Any) -> str:
 
 
 def _differing(mine: Any, yours: Any, steps: tuple[Step, ...]) -> Iterator[tuple[str, Any, Any]]:
-    """The key paths at which two JSON values differ, with both values. Files are the same where their content is."""
+    """The key paths at which two JSON values differ, with both values. Files are equal if their content is."""
     if isinstance(mine, Mapping) and isinstance(yours, Mapping) and "sha256" not in mine:
         for key in dict.fromkeys([*mine, *yours]):
             yield from _differing(mine.get(key), yours.get(key), (*steps, key))
@@ -212,9 +210,9 @@ def _differing(mine: Any, yours: Any, steps: tuple[Step, ...]) -> Iterator[tuple
 
 
 def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What affects scores and differs between a run's resolved config and another, one line a key.
+    """The differences between a run's resolved config and another that affect scores, one line a key.
 
-    [] where nothing does. Files are the same where their content is, whatever they are called.
+    [] if there is no difference. Files are equal if their content is, whatever their names.
     """
     return [
         f"{path.replace('task.identity.', 'task.', 1)}: {_shown(mine)} in the run, {_shown(yours)} in the config"
@@ -225,11 +223,11 @@ def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def _plain(value: object) -> str:
     if isinstance(value, (datetime, date)):
         return value.isoformat()
-    raise TypeError(f"expected a value of YAML's plain kinds, found {type(value).__name__}")
+    raise TypeError(f"expected a plain YAML value, found {type(value).__name__}")
 
 
 def _with_task(document: Document, folder: Path) -> Document:
-    """The document with `task: name` or `task: file` written out as the mapping it stands for."""
+    """The document with `task: name` or `task: file` expanded into a mapping."""
     task = document.tree.get("task")
     if not isinstance(task, str):
         return document
@@ -246,8 +244,8 @@ def _with_task(document: Document, folder: Path) -> Document:
 
 
 def _with_kind(document: Document) -> Document:
-    """The document with the proposer's kind written out where models imply it: none is given, or one in the file and
-    models on the command line.
+    """The document with `proposer.kind: llm` added where models imply it: no kind is given, or the file gives a kind
+    and the command line gives models.
     """
     proposer = document.tree.get("proposer", {})
     if not document.tree.get("models") or not isinstance(proposer, dict):
@@ -277,8 +275,8 @@ def _settings(document: Document) -> Settings:
         )
     if settings.proposer.kind == "replay" and settings.proposer.from_ is None:
         lines.append(
-            f"{document.where(('proposer',))}: proposer.from: expected a run's folder or a folder of replies, which "
-            f"replay answers from, found nothing"
+            f"{document.where(('proposer',))}: proposer.from: expected the folder of a run or of replies, from which "
+            f"replay answers, found nothing"
         )
     if lines:
         raise ConfigError("\n".join(lines))
@@ -288,7 +286,7 @@ def _settings(document: Document) -> Settings:
 
 
 def _open(path: Path) -> Path:
-    """The config file itself: where the user says, else the shipped one of that name."""
+    """The path of the config file: where the user says, else the shipped one of that name. Raises ConfigError."""
     if path.exists():
         return path
     if not path.is_absolute() and ".." not in path.parts:
@@ -322,9 +320,7 @@ def _task(settings: Settings, traces: tuple[File, ...], document: Document) -> T
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a config file and lay `section.key=value` overrides over it. Raises ConfigError, naming all it can find at
-    once.
-    """
+    """Read a config file and apply `section.key=value` overrides. Raises ConfigError, naming all problems it finds."""
     name = str(path)
     file = _open(Path(path))
     folder = file.parent
@@ -351,11 +347,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def _folder(written: str | None, folder: Path) -> Path | None:
-    """A folder the config names, beside it; whether it is there is seen when it is used."""
+    """A folder that the config names, relative to the config; it is not checked here."""
     return None if written is None else folder / written
 
 
 def _recording(written: str | None, folder: Path) -> Path | None:
-    """What is replayed: beside the config, or, as `run` is, relative to the working folder."""
+    """The source of a replay: relative to the config, or else, as `run` is, to the working folder."""
     beside = _folder(written, folder)
     return beside if written is None or (beside is not None and beside.exists()) else Path(written)

@@ -1,7 +1,7 @@
-"""A config as text: YAML read strictly, and the command line's overrides laid over it.
+"""A config as text: strict YAML, and the overrides of the command line.
 
-Owns: YAML errors with their lines, duplicate keys, `-s section.key=value`, and where each key came from.
-Does not know: which keys there are or what they mean.
+Owns: YAML errors with their lines, duplicate keys, `-s section.key=value`, and the origin of each key.
+Does not know: which keys exist or what they mean.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ from harness.types import HarnessError
 Step = str | int
 MOST_NODES = 10_000
 SECRET_KEY = re.compile(r"(^|\.)(key|token|secret|password|.*api_?key.*|.*(auth|access)_token)$")
-"""Key paths whose value may be a secret, by right or by mistake: it is not repeated in messages."""
+"""Key paths whose value may be a secret, intended or by mistake: messages do not repeat it."""
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _ADDRESS = re.compile(r"[^.\[\]=]+(\.[^.\[\]=]+|\[\d+\])*")
 
 
 class ConfigError(HarnessError):
-    """A config that cannot be used: one problem a line, each saying where it is, what was expected and what was
-    found.
-    """
+    """A config that cannot be used: one problem a line, each with its place, what was expected and what was found."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which `1e-3` is a number, as people expect, and not a text."""
+    """Safe YAML in which `1e-3` is a number, as people expect, not a text."""
 
 
 _Loader.add_implicit_resolver(
@@ -59,7 +57,7 @@ class Document:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def where(self, steps: tuple[Step, ...]) -> str:
-        """The place of a key path, else of the nearest section round it, else the file."""
+        """The place of a key path, else of the nearest enclosing section, else the file."""
         for length in range(len(steps), 0, -1):
             origin = self.origins.get(key_path(steps[:length]))
             if origin is not None:
@@ -75,7 +73,7 @@ def _syntax_error(name: str, error: yaml.YAMLError) -> ConfigError:
 
 
 def _children(node: yaml.Node, steps: tuple[Step, ...], name: str) -> list[tuple[tuple[Step, ...], yaml.Node, int]]:
-    """The nodes under one, each with its key path and line. Refuses a key written twice and a key that is no text."""
+    """The children of a node, each with its key path and line. Refuses duplicate keys and keys that are not text."""
     if isinstance(node, yaml.SequenceNode):
         return [((*steps, at), value, value.start_mark.line + 1) for at, value in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
@@ -85,7 +83,7 @@ def _children(node: yaml.Node, steps: tuple[Step, ...], name: str) -> list[tuple
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode) or key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
             where = key_path(steps) or "the top level"
-            raise ConfigError(f"{name}:{line}: expected a key that is a text under {where}, found {key.value!r}")
+            raise ConfigError(f"{name}:{line}: expected a text as key under {where}, found {key.value!r}")
         if key.value in children:
             path = key_path((*steps, key.value))
             first = children[key.value][2]
@@ -103,7 +101,7 @@ def _origins(root: yaml.Node, name: str) -> dict[str, str]:
             origins[key_path(child_steps)] = f"{name}:{line}"
             waiting.append((child_steps, child))
         if len(origins) > MOST_NODES:
-            raise ConfigError(f"{name}: more than {MOST_NODES} entries, or an alias that holds itself")
+            raise ConfigError(f"{name}: more than {MOST_NODES} entries, or an alias that contains itself")
     return origins
 
 
@@ -127,7 +125,7 @@ def _read_yaml(text: str, name: str) -> tuple[Any, dict[str, str]]:
 
 
 def read(path: Path, name: str) -> Document:
-    """Read a YAML file that holds one mapping. `name` is what errors call it."""
+    """Read a YAML file that holds one mapping. `name` is its name in errors. Raises ConfigError."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -158,7 +156,7 @@ def described(value: object) -> str:
 
 
 def _put(tree: dict[str, Any], steps: tuple[Step, ...], value: Any, origin: str) -> None:
-    """Set one address in place. Sections that are missing are made; a list may grow by one at its end."""
+    """Set the value at one address, in place. Missing sections are added; a list may grow by one at its end."""
     here: Any = tree
     step: Any
     for at, step in enumerate(steps):
@@ -166,7 +164,9 @@ def _put(tree: dict[str, Any], steps: tuple[Step, ...], value: Any, origin: str)
         if isinstance(step, int):
             if not isinstance(here, list) or step > len(here):
                 length = f"a list of {len(here)}" if isinstance(here, list) else described(here)
-                raise ConfigError(f"{origin}: expected {reached} to be a list that reaches [{step}], found {length}")
+                raise ConfigError(
+                    f"{origin}: expected {reached} to be a list of at least {step} entries, found {length}"
+                )
             if step == len(here):
                 here.append(None)
         elif not isinstance(here, dict):
@@ -186,8 +186,9 @@ def _shown(address: str, text: str) -> str:
 
 
 def override(document: Document, assignments: Iterable[str]) -> Document:
-    """The document with `section.key=value` assignments laid over it, the value read as YAML; `a[0].b=...` goes into
-    a list.
+    """The document with `section.key=value` assignments applied, the value read as YAML; `a[0].b=...` addresses a list.
+
+    Raises ConfigError.
     """
     tree = copy.deepcopy(document.tree)
     origins = dict(document.origins)
@@ -202,6 +203,6 @@ def override(document: Document, assignments: Iterable[str]) -> Document:
         path = key_path(steps)
         origins = {key: old for key, old in origins.items() if not key.startswith((f"{path}.", f"{path}["))}
         origins[path] = origin
-        for length in range(1, len(steps)):  # sections the assignment itself brought into being
+        for length in range(1, len(steps)):  # sections that the assignment itself added
             origins.setdefault(key_path(steps[:length]), origin)
     return Document(name=document.name, tree=tree, origins=origins)

@@ -1,6 +1,6 @@
-"""The files a config names: where they are, and what they are by content.
+"""The files that a config names: their paths, and their content hashes.
 
-Owns: the rule by which a path in a config is looked up, and the portable identity of a file.
+Owns: how a path in a config is looked up, and the portable identity of a file.
 Does not know: what the files are for.
 """
 
@@ -20,8 +20,8 @@ PATCH_SUFFIXES = (".patch", ".txt", ".md")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file a config names. `name` is as the config wrote it (of an absolute path only the last part), `sha256` its
-    content's.
+    """A file that a config names. `name` is the path as written (of an absolute path only the last part); `sha256` is
+    that of its content.
     """
 
     name: str
@@ -29,17 +29,17 @@ class File:
     sha256: str
 
     def identity(self) -> dict[str, str]:
-        """What is stored of the file: nothing of this machine."""
+        """The portable identity that is stored: nothing specific to this machine."""
         return {"file": self.name, "sha256": self.sha256}
 
     def text(self) -> str:
-        """The content, line ends as they are. Raises ConfigError where it is not UTF-8 or cannot be read."""
+        """The content, line ends unchanged. Raises ConfigError if it is not UTF-8 or cannot be read."""
         try:
             return self.path.read_bytes().decode()
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot read it: {error.strerror or error}") from error
         except UnicodeDecodeError as error:
-            raise ConfigError(f"{self.path}: expected UTF-8 text, found a byte that is not at {error.start}") from error
+            raise ConfigError(f"{self.path}: byte {error.start} is not UTF-8; expected UTF-8 text") from error
 
 
 def _shipped(written: str) -> Path | None:
@@ -61,7 +61,7 @@ def _identified(written: str, path: Path, where: str) -> File:
 
 
 def find(written: str, folder: Path, where: str) -> File:
-    """The file a config in `folder` means by `written`: beside the config, else among the files packsmith ships."""
+    """The file that a config in `folder` calls `written`: relative to the config, else shipped. Raises ConfigError."""
     beside = folder / written
     path = beside if beside.exists() else _shipped(written)
     if path is None:
@@ -74,9 +74,7 @@ def find(written: str, folder: Path, where: str) -> File:
 
 
 def _expanded(written: str, folder: Path) -> list[tuple[str, Path]]:
-    """The files a path, a folder or a glob stands for under one folder, sorted, with their names as the config would
-    write them.
-    """
+    """The files that a path, a folder or a glob matches under one folder, sorted, each with its name relative to it."""
     paths: list[tuple[str, Path]] = []
     for hit in sorted(glob.glob(written, root_dir=folder)):  # noqa: PTH207 - Path.glob takes no absolute pattern
         path = folder / hit
@@ -89,8 +87,8 @@ def _expanded(written: str, folder: Path) -> list[tuple[str, Path]]:
 
 
 def find_all(written: Sequence[str], folder: Path, where: str) -> tuple[File, ...]:
-    """The files of several paths, folders and globs, in their order and each once. One that names nothing is an
-    error.
+    """The files of several paths, folders and globs, in their order, each once. Raises ConfigError for one that matches
+    nothing.
     """
     found: dict[Path, File] = {}
     for entry in written:
@@ -98,7 +96,9 @@ def find_all(written: Sequence[str], folder: Path, where: str) -> tuple[File, ..
         if not hits and not Path(entry).is_absolute() and ".." not in Path(entry).parts:
             hits = _expanded(entry, shipped("programs").parent)
         if not hits:
-            raise ConfigError(f"{where}: {entry} names no file (expected a file, a glob, or a folder of *.patch files)")
+            raise ConfigError(
+                f"{where}: {entry} matches no file (expected a file, a glob, or a folder of *.patch files)"
+            )
         for name, path in hits:
             found.setdefault(path.resolve(), _identified(name, path, where))
     return tuple(found.values())

@@ -1,6 +1,6 @@
-"""The keys of a model in a config, and the class that every section is made of.
+"""The keys of a model in a config, and the base class of every section.
 
-Owns: which keys an entry of `models` has, their types and defaults, and that no secret stands among them.
+Owns: which keys an entry of `models` has, their types and defaults, and that no secret is among them.
 Does not know: files, YAML, the environment, or how models are called.
 """
 
@@ -16,7 +16,7 @@ from harness.llm.model import Model
 from harness.types import Kind
 
 ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-"""In capitals only: a key that is put where its variable's name belongs is not taken for a name."""
+"""Capitals only: so that an API key, written here by mistake, is not accepted as a name."""
 OURS = (
     *(
         "model",
@@ -31,7 +31,7 @@ OURS = (
     ),
     *("max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of", "store", "tools", "background"),
 )
-"""Parameters that `extra` must not hold: set by other keys, or they change what a call costs or what comes back."""
+"""Parameters that `extra` must not hold: other keys set them, or they change a call's cost or the form of its reply."""
 _MODEL = Model(name="defaults")
 
 
@@ -42,7 +42,7 @@ class Section(BaseModel):
 
 
 def checked_url(url: str) -> str:
-    """An endpoint's address, without a final slash. Raises ValueError("expected|found")."""
+    """An endpoint's address, without a trailing slash. Raises ValueError("expected|found")."""
     try:
         parts = urlsplit(url)
         port_is_fine = parts.port is None or parts.port > 0
@@ -55,7 +55,7 @@ def checked_url(url: str) -> str:
     if " " in url or not url.isprintable() or parts.fragment:
         raise ValueError(f"an address such as http://localhost:8000/v1|{url!r}")
     if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - {"api-version"}:
-        raise ValueError("an address without parameters other than api-version|others behind its question mark")
+        raise ValueError("an address without parameters other than api-version|other parameters")
     if parts.path.rstrip("/").endswith(("/chat/completions", "/responses")):
         raise ValueError(f"the part of the address before /chat/completions or /responses|{url!r}")
     return parts._replace(path=parts.path.rstrip("/")).geturl()
@@ -122,7 +122,7 @@ class ModelSection(Section):
     @classmethod
     def _variable(cls, name: str | None) -> str | None:
         if name is not None and not ENVIRONMENT_NAME.fullmatch(name):
-            # What was found is not shown: it may well be the key.
+            # The value is not shown: it may be the key itself.
             raise ValueError("the name of an environment variable, in capitals, which holds the key|something else")
         return name
 

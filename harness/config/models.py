@@ -1,7 +1,7 @@
 """From the config's `models` to models that can be called.
 
-Owns: which defaults an endpoint has, what has to be there before a search with models can begin, and where keys come
-from. Does not know: the environment (it is handed in), files, or how models are called.
+Owns: an endpoint's defaults, what a search with models requires, and where keys come from. Does not know: the
+environment (it is an argument), files, or how models are called.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAME_IT = "add -s models[0].name=NAME, what its endpoint calls it"
 
 
 def configured(settings: Settings) -> tuple[Model, ...]:
-    """The models of a config, without keys; those without a name are left out."""
+    """The models of a config that have a name, without keys."""
     return tuple(_model(section, f"models[{at}]") for at, section in enumerate(settings.models) if section.name)
 
 
@@ -63,20 +63,18 @@ def _model(section: ModelSection, where: str) -> Model:
 
 
 def check(settings: Settings, document: Document) -> None:
-    """Raises ConfigError where the models of a config cannot be searched with: none, without a name, of one name, or
-    such that its budget has no hold on them.
-    """
+    """Raises ConfigError if a search cannot use the models: none, unnamed, equal names, or no bound by the budget."""
     problems: list[str] = []
     if not settings.models:
         raise ConfigError(f"{document.where(('proposer', 'kind'))}: a proposer of kind llm needs a model: {NAME_IT}")
     for at, section in enumerate(settings.models):
         if not section.name:
             place = document.where(("models", at))
-            problems.append(f"{place}: models[{at}].name: no model is named: {NAME_IT.replace('[0]', f'[{at}]')}")
+            problems.append(f"{place}: models[{at}].name: the model has no name: {NAME_IT.replace('[0]', f'[{at}]')}")
         elif section.name in [other.name for other in settings.models[:at]]:
             problems.append(
-                f"{document.where(('models', at, 'name'))}: models[{at}].name: {section.name} is there twice: give one "
-                f"of them a name of its own, and the endpoint's name for it in models[{at}].model"
+                f"{document.where(('models', at, 'name'))}: models[{at}].name: {section.name} is used twice: give one "
+                f"of them another name, and put the endpoint's name for it in models[{at}].model"
             )
     if problems:
         raise ConfigError("\n".join(problems))
@@ -94,7 +92,7 @@ def check(settings: Settings, document: Document) -> None:
 
 
 def addressed(models: Iterable[Model], environment: Mapping[str, str]) -> tuple[Model, ...]:
-    """The models with the address that the environment gives to those that have none of their own."""
+    """The models, those without an address with the one from the environment. Raises ConfigError."""
     base = environment.get(OPENAI_BASE, "").strip()
     if not base:
         return tuple(models)
@@ -107,7 +105,7 @@ def addressed(models: Iterable[Model], environment: Mapping[str, str]) -> tuple[
 
 
 def keyed(models: Iterable[Model], environment: Mapping[str, str]) -> tuple[Model, ...]:
-    """The models with their addresses and keys. Raises ConfigError where a key is not set, or cannot be one."""
+    """The models with their addresses and keys. Raises ConfigError if a key is not set, or is not a possible key."""
     found, problems = [], []
     for model in addressed(models, environment):
         text = environment.get(model.key_env, "").strip() if model.key_env else ""

@@ -1,7 +1,7 @@
-"""What is wrong with a config, in words.
+"""The errors of a config, in words.
 
-Owns: turning the schema's findings into lines that name the place, the key, what was expected and what was found, and
-the nearest known key. Does not know: what any key is for.
+Owns: turning validation errors into lines that name the place, the key, what was expected, what was found, and the
+nearest known key. Does not know: what any key is for.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pydantic_core import ErrorDetails
 from harness.config.document import SECRET_KEY, ConfigError, Document, Step, described, key_path
 
 NO_SECRETS = (
-    "a secret is never written in a config, since that is stored with the run: put it into an environment variable, "
-    "and name that in api_key_env"
+    "never write a secret in a config, since the config is stored with the run: put it into an environment variable, "
+    "and name the variable in api_key_env"
 )
 
 _EXPECTED = {
@@ -40,7 +40,7 @@ _EXPECTED = {
 
 
 def _variants(annotation: Any) -> Iterator[Any]:
-    """Every class that may stand at a field, through unions, tuples and annotations."""
+    """Every section class that a field may hold, through unions, tuples and annotations."""
     origin = get_origin(annotation)
     if origin is Annotated or origin is tuple or origin is Union or type(annotation).__name__ == "UnionType":
         for part in get_args(annotation):
@@ -50,7 +50,7 @@ def _variants(annotation: Any) -> Iterator[Any]:
 
 
 def _known(model: type[BaseModel], steps: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
-    """Every key path of a schema, list indices left out."""
+    """Every key path of a schema, without list indices."""
     for own, field in model.model_fields.items():
         name = field.alias or own
         yield (*steps, name)
@@ -59,7 +59,7 @@ def _known(model: type[BaseModel], steps: tuple[Step, ...] = ()) -> Iterator[tup
 
 
 def _nearest(steps: tuple[Step, ...], model: type[BaseModel]) -> str:
-    """Advice for an unknown key: its section's nearest key, else the same key in another section, else the list."""
+    """Advice on an unknown key: the nearest key of its section, else the same key in another section, else all keys."""
     names = tuple(step for step in steps if isinstance(step, str))
     section, key = names[:-1], names[-1]
     paths = list(dict.fromkeys(_known(model)))
@@ -76,7 +76,7 @@ def _nearest(steps: tuple[Step, ...], model: type[BaseModel]) -> str:
 
 
 def _steps(error: ErrorDetails, tree: Any) -> tuple[Step, ...]:
-    """The key path of a finding: its location without the names the schema gives the members of a union."""
+    """The key path of an error: its location without the schema's names of union members."""
     steps: list[Step] = []
     here: Any = tree
     location = error["loc"]
@@ -135,6 +135,6 @@ def _line_number(text: str) -> int:
 
 
 def explained(error: ValidationError, document: Document, model: type[BaseModel]) -> ConfigError:
-    """All findings of the schema about a document, one a line."""
+    """All validation errors of a document, one a line."""
     lines = dict.fromkeys(_line(detail, document, model) for detail in error.errors())
     return ConfigError("\n".join(sorted(lines, key=_line_number)))

@@ -1,6 +1,6 @@
-"""Which keys a config has, their types and their defaults.
+"""The keys of a config, their types and their defaults.
 
-Owns: one class a section, in the words of the config file. Does not know: files, YAML, or what a key is used for.
+Owns: one class for each section. Does not know: files, YAML, or what a key is used for.
 
 Everything here is strict: an unknown key, or a text where a number belongs, is an error.
 """
@@ -27,9 +27,7 @@ _BANDIT = BanditSettings()
 
 
 class TaskSection(Section):
-    """What is solved, on which workloads. `traces` are files; the other options belong to the task, which checks
-    them.
-    """
+    """The task and its workloads. `traces` are files; the task checks all other options."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -47,12 +45,12 @@ class TaskSection(Section):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What was set beside the name and the traces, as plain values."""
+        """The options beside the name and the traces, as plain values."""
         return dict(self.model_extra or {})
 
 
 class SharesSection(Section):
-    """How often each kind of proposal is asked for, relative to the others."""
+    """The relative frequency of each kind of proposal."""
 
     patch: float = Field(default=_SHARES.patch, ge=0)
     """A change of one program."""
@@ -71,7 +69,7 @@ class SharesSection(Section):
 
 
 class BanditSection(Section):
-    """How fast `choice: bandit` forgets, and how much it trusts a model that it knows little of."""
+    """How fast `choice: bandit` forgets, and the weight of its prior on a model with few results."""
 
     discount: float = Field(default=_BANDIT.discount, gt=0, le=1)
     """What an attempt still counts after the next one of its kind."""
@@ -80,8 +78,8 @@ class BanditSection(Section):
 
 
 class ProposerSection(Section):
-    """Who proposes, and from what. Without `kind`: llm where there are `models`, else catalogue. Models named on the
-    command line also make it llm over a kind in the file.
+    """The proposer. Without `kind`: llm if there are `models`, else catalogue. Models on the command line imply llm,
+    even if the file gives a kind.
     """
 
     kind: Literal["catalogue", "llm", "replay", "ask"] = "catalogue"
@@ -89,7 +87,7 @@ class ProposerSection(Section):
     patches: tuple[str, ...] | None = None
     """catalogue: files, folders, globs; none is those shipped with the task."""
     shares: SharesSection = SharesSection()
-    """llm: this key and those below."""
+    """llm: this key and the following ones."""
     repairs: int = Field(default=_OPTIONS.repairs, ge=0)
     """How often a rejected answer is sent back with the error."""
     inspirations: int = Field(default=_OPTIONS.inspirations, ge=0)
@@ -135,12 +133,12 @@ class BudgetSection(Section):
 
     @property
     def ends(self) -> bool:
-        """Whether it ends a search that calls no model."""
+        """Whether a limit is set that also ends a search without models."""
         return any((self.attempts, self.minutes, self.deadline, self.judge_s, self.patience))
 
 
 class SearchSection(Section):
-    """How parents are chosen, and how many proposals are under way at once."""
+    """How parents are chosen, and how many proposals are in flight."""
 
     rule: str = "front"
     """The selection rule: `front`, `best` or `random`."""
@@ -156,7 +154,7 @@ class SearchSection(Section):
 
 
 class ParetoSection(Section):
-    """The fastest program above the floor is best."""
+    """The fastest program above the quality floor is best."""
 
     kind: Literal["pareto"] = "pareto"
     epsilon: float = Field(default=0.0, ge=0)
@@ -164,7 +162,7 @@ class ParetoSection(Section):
 
 
 class ConstrainedSection(Section):
-    """A limit on one of the two numbers, then the other one decides."""
+    """A limit on quality or run time; the other one decides."""
 
     kind: Literal["constrained"]
     limit: Literal["runtime", "quality"]
@@ -215,7 +213,7 @@ ObjectiveSection = Annotated[ParetoSection | ConstrainedSection | WeightedSectio
 
 
 class LaneSection(Section):
-    """A place to measure: a device, and the cores its programs are pinned to."""
+    """A place to measure: a device, and the cores to which its programs are pinned."""
 
     device: str | None = Field(default=None, pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """None is the device of the run."""
@@ -231,7 +229,7 @@ class LaneSection(Section):
 
 
 class SandboxSection(Section):
-    """The weakest confinement under which programs are run."""
+    """The weakest confinement under which programs may run."""
 
     require: SandboxLevel = _JUDGE.require
     """Refuse to run under weaker confinement."""
@@ -263,7 +261,7 @@ class TimingSection(Section):
 
 
 class JudgeSection(Section):
-    """What a program may take, and how it is measured."""
+    """The limits on a program, and how it is measured."""
 
     timeout_s: float = Field(default=_JUDGE.timeout_s, gt=0)
     """Wall-clock limit of one call, in seconds."""
@@ -311,7 +309,7 @@ class Settings(Section):
 
 
 def unsupported(settings: Settings, proposers: tuple[str, ...]) -> list[tuple[tuple[str | int, ...], str]]:
-    """Key paths that are set to something this version cannot do yet, each with what it can do."""
+    """Key paths whose value this version does not support, each with what it supports."""
     found: list[tuple[tuple[str | int, ...], str]] = []
     if settings.proposer.kind not in proposers:
         found.append((("proposer", "kind"), f"use {' or '.join(proposers)}"))

@@ -1,6 +1,6 @@
-"""A run's own config, brought back from its archive.
+"""The config of a run, restored from its archive.
 
-Owns: how a resolved config and the files stored beside it become a config again. Does not know: archives, and how a
+Owns: how a resolved config and the files stored with it become a config again. Does not know: archives, and how a
 config is read.
 """
 
@@ -20,7 +20,7 @@ from harness.proposers import EXTERNAL_PROPOSER
 from harness.select import Objective
 
 REFERENCE = "reference.py"
-"""The name under which a run stores the program it times against."""
+"""The name under which a run stores its reference program."""
 
 
 def stored_objective(resolved: Mapping[str, Any]) -> Objective:
@@ -30,11 +30,11 @@ def stored_objective(resolved: Mapping[str, Any]) -> Objective:
 
 
 def restored(resolved: Mapping[str, Any], *, program: str, reference: str | None, folder: Path) -> Config:
-    """The config that `resolved()` was made of, as far as it says how programs are judged and prompts are made. Its
-    programs are written into `folder`, an empty one that stays while the config is used.
+    """Rebuild a config from its `resolved()` form, as far as judging and prompts need it.
 
-    Who was to propose, and models, are left out. Raises ConfigError where what is stored is not enough to judge
-    by, or where this version of packsmith would judge otherwise.
+    Its programs are written into `folder`, which is empty and must exist while the config is used. The proposer and
+    the models are left out. Raises ConfigError if the stored data is not enough to judge by, or if this version of
+    packsmith would judge differently.
     """
     if traces := resolved["task"]["traces"]:
         names = ", ".join(trace["file"] for trace in traces)
@@ -56,13 +56,14 @@ def restored(resolved: Mapping[str, Any], *, program: str, reference: str | None
     config = load(path)
     if lines := difference(resolved, config.resolved()):
         raise ConfigError(
-            "this version of packsmith would judge the run otherwise than it was begun:\n  " + "\n  ".join(lines)
+            "this version of packsmith would judge the run differently from how it was started:\n  "
+            + "\n  ".join(lines)
         )
     return config
 
 
 def _write(folder: Path, name: str, text: str) -> str:
-    """Keep a text under the last part of its old name; the path."""
+    """Write a text under the last part of its old name; returns the path."""
     folder.mkdir(parents=True)
     path = folder / PurePath(name).name
     path.write_bytes(text.encode("utf-8", "surrogateescape"))

@@ -50,7 +50,7 @@ def tell(
     config: ConfigOption = None,
     json: Json = False,
 ) -> None:
-    """Judge and archive the answer to a ticket, and print the verdict.
+    """Judge and archive the answer to a ticket.
 
     Use it after `packsmith ask`. With --program the patch is derived from the edited program. Exit code 0 when the
     answer is archived, whatever its verdict; 1 when it was not accepted, and then the ticket is still open. A program

@@ -201,7 +201,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("extra", "words"),
         [
-            ("proposer: {patches: [nowhere/*.patch]}\n", "proposer.patches: nowhere/*.patch names no file"),
+            ("proposer: {patches: [nowhere/*.patch]}\n", "proposer.patches: nowhere/*.patch matches no file"),
             ("judge: {reference: gone.py}\n", "judge.reference: no such file: gone.py"),
             ("judge: {reference: programs}\n", "expected a file"),
         ],
@@ -275,8 +275,8 @@ class TestRefusals:
             ("seed: [1", "my.yaml:5: not YAML:"),
             ("seed: *nowhere", "my.yaml:4: not YAML:"),
             ("seed: !!python/object:os.system 1", "my.yaml:4: not YAML:"),
-            ("? [a]\n: 1", "expected a key that is a text"),
-            ("1: 2", "expected a key that is a text"),
+            ("? [a]\n: 1", "expected a text as key"),
+            ("1: 2", "expected a text as key"),
         ],
     )
     def test_says_what_and_where(self, tmp_path: Path, extra: str, line: str) -> None:
@@ -366,7 +366,7 @@ class TestOverrides:
             ("sead=1", "-s sead=1: unknown key `sead`; did you mean `seed`?"),
             ("budgt.attempts=1", "-s budgt.attempts=1: unknown key `budgt`; did you mean `budget`?"),
             ("judge.timeout_s=soon", "-s judge.timeout_s=soon: judge.timeout_s: expected a number"),
-            ("models[2].name=x", "expected models to be a list that reaches [2], found a list of 0"),
+            ("models[2].name=x", "expected models to be a list of at least 2 entries, found a list of 0"),
             ("seed.x=3", "expected seed to be a mapping, found 0 (number)"),
             ("seed=[1", "-s seed=[1:1: not YAML"),
             ("seed={a: 1, a: 2}", "written twice"),

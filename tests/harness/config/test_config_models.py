@@ -47,7 +47,9 @@ class TestNaming:
         assert (config.kind, [model.name for model in config.models]) == ("llm", ["gpt-x"])
 
     def test_shipped_config_needs_a_name_and_says_how(self) -> None:
-        with pytest.raises(ConfigError, match=r"eplb\.yaml:\d+: models\[0\]\.name: no model is named: add -s models"):
+        with pytest.raises(
+            ConfigError, match=r"eplb\.yaml:\d+: models\[0\]\.name: the model has no name: add -s models"
+        ):
             load("configs/eplb.yaml")
 
     def test_shipped_config_runs_with_a_name_alone(self) -> None:
@@ -62,7 +64,7 @@ class TestNaming:
 
     def test_twice_is_refused(self, tmp_path: Path) -> None:
         message = refused(tmp_path, MINIMAL + "models:\n- name: m\n- name: m\n")
-        assert "my.yaml:6: models[1].name: m is there twice" in message and "in models[1].model" in message
+        assert "my.yaml:6: models[1].name: m is used twice" in message and "in models[1].model" in message
 
     def test_a_second_one_without_a_name(self, tmp_path: Path) -> None:
         assert "add -s models[1].name=NAME" in refused(tmp_path, MINIMAL + "models: [{name: m}, {weight: 2}]\n")
@@ -101,7 +103,7 @@ class TestKind:
         assert loaded(tmp_path, replaying).recording == Path("runs/x")
         (tmp_path / "runs" / "x").mkdir(parents=True)
         assert loaded(tmp_path, replaying).recording == tmp_path / "runs/x"
-        assert "my.yaml:4: proposer.from: expected a run's folder" in refused(
+        assert "my.yaml:4: proposer.from: expected the folder of a run" in refused(
             tmp_path, MINIMAL + "proposer: {kind: replay}\n"
         )
 
@@ -219,7 +221,7 @@ REFUSED = {
     "a key in its parameters": (f"base_url: 'http://h/v1?key={KEY}'", "without parameters other than api-version"),
     "too much of it": ("base_url: 'http://h/v1/chat/completions'", "the part of the address before /chat/completions"),
     "a key for a name": (f"api_key_env: {KEY}", "expected the name of an environment variable, in capitals"),
-    "a key": (f"api_key: {KEY}", "unknown key `models[0].api_key`; a secret is never written in a config"),
+    "a key": (f"api_key: {KEY}", "unknown key `models[0].api_key`; never write a secret in a config"),
     "a key among others": (f"extra: {{api_key: {KEY}}}", "and no secrets, found api_key"),
     "several answers": ("extra: {n: 4}", "models[0].extra: expected parameters that packsmith does not set itself"),
     "no share": ("kinds: [seed]", "models[0].kinds: expected kinds of patch, rewrite, crossover and repair"),
