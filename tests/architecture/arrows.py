@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Mapping
 
-from tests.architecture.source import Tree, defining, edges, imports, room, within
+from tests.architecture.source import Tree, defining, edges, imports, nodes, room, within
 
 Rooms = Mapping[str, frozenset[str]]
 
@@ -107,7 +107,7 @@ def imports_are_absolute(tree: Tree) -> list[str]:
     return [
         f"{module.at(node)}: relative import"
         for module in tree.values()
-        for node in ast.walk(module.tree)
+        for node in nodes(module.tree)
         if isinstance(node, ast.ImportFrom) and node.level
     ]
 
@@ -137,7 +137,7 @@ def named_modules_exist(tree: Tree) -> list[str]:
     return [
         f"{module.at(node)}: no module {node.value}"
         for module in tree.values()
-        for node in ast.walk(module.tree)
+        for node in nodes(module.tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and re.fullmatch(r"[a-z]+(\.[a-z_]+)+", node.value)
@@ -215,7 +215,7 @@ def pure_modules_touch_no_disk(tree: Tree) -> list[str]:
     for name in says_pure(tree):
         module = tree[name]
         paths = any(within(found.target, ("pathlib.Path",)) for found in imports(module, tree))
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, ast.Call) and (
                 ast.unparse(node.func) == "open"
                 or (paths and isinstance(node.func, ast.Attribute) and node.func.attr in DISK)

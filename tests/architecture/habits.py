@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tests.architecture.source import Tree, within
+from tests.architecture.source import Tree, nodes, within
 
 MAX_LINES, MAX_FUNCTION = 400, 60
 
@@ -71,7 +71,7 @@ def only_the_command_prints_and_exits(tree: Tree) -> list[str]:
     """Libraries return and raise; only the command prints, exits and reads the environment."""
     faults = []
     for name, module in tree.items():
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if called in ("print", "input") and not within(name, PRINTS):
                 faults.append(f"{module.at(node)}: prints")
@@ -90,7 +90,7 @@ def sizes(tree: Tree) -> list[str]:
         lines = len(module.source.splitlines())
         if lines > MAX_LINES:
             faults.append(f"{module.path}: {lines} lines, at most {MAX_LINES}: split it along a real seam")
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or 0) - node.lineno + 1
                 if length > MAX_FUNCTION:
@@ -205,7 +205,7 @@ def globals_are_never_changed(tree: Tree) -> list[str]:
             for leaf in ast.walk(statement)
             if isinstance(leaf, ast.Name) and isinstance(leaf.ctx, ast.Store)
         }
-        for node in ast.walk(module.tree):
+        for node in nodes(module.tree):
             if isinstance(node, ast.Global):
                 faults.append(f"{module.at(node)}: a global statement")
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -224,7 +224,7 @@ def random_state_is_an_argument(tree: Tree) -> list[str]:
         f"{module.at(node)}: uses the generator of everyone: {ast.unparse(node.func)}"
         for name, module in tree.items()
         if name not in SEEDS
-        for node in ast.walk(module.tree)
+        for node in nodes(module.tree)
         if isinstance(node, ast.Call)
         and ast.unparse(node.func).startswith(("random.", "np.random.", "numpy.random."))
         and ast.unparse(node.func) not in allowed

@@ -8,14 +8,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PACKAGES = ("evaluator", "harness")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Module:
-    """One source file; `path` is relative to the repository."""
+    """One source file; `path` is relative to the repository. Equal to itself only, so that readings can be cached."""
 
     path: str
     source: str
@@ -80,20 +81,32 @@ def room(name: str, module: Module) -> str:
     return name.rpartition(".")[0]
 
 
-def imports(module: Module, tree: Tree) -> Iterator[Import]:
-    """Everything that a module imports, at its top or inside a function."""
+@cache
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """All nodes of a syntax tree, walked once for all rules."""
+    return tuple(ast.walk(tree))
+
+
+@cache
+def _import_statements(module: Module) -> tuple[tuple[ast.Import | ast.ImportFrom, bool], ...]:
+    """The import statements of a module, at its top or inside a function; whether each is for type checkers alone."""
     typing_only = {
         id(inner)
-        for node in ast.walk(module.tree)
+        for node in nodes(module.tree)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
     }
-    for node in ast.walk(module.tree):
-        hidden = id(node) in typing_only
+    statements = (node for node in nodes(module.tree) if isinstance(node, ast.Import | ast.ImportFrom))
+    return tuple((node, id(node) in typing_only) for node in statements)
+
+
+def imports(module: Module, tree: Tree) -> Iterator[Import]:
+    """Everything that a module imports, at its top or inside a function."""
+    for node, hidden in _import_statements(module):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(target=alias.name, name="", line=node.lineno, typing_only=hidden)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = "." * node.level + (node.module or "")
             for alias in node.names:
                 full = f"{base}.{alias.name}"
