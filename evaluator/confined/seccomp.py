@@ -41,17 +41,12 @@ _NUMBERS = """
     file_setattr 469 469; truncate 76 45
 """
 """A system call, its number on x86_64 and on aarch64 (`-`: it does not exist there); one after another, `;` between."""
-
-
-@cache
-def _numbers(column: int) -> dict[str, int]:
-    """The numbers by name: of x86_64 in column 1, of aarch64 in column 2."""
-    rows = (row.split() for row in _NUMBERS.split(";"))
-    return {row[0]: int(row[column]) for row in rows if row[column] != "-"}
-
-
-_ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
-"""By machine: its audit number (linux/audit.h) and its column of `_NUMBERS`."""
+_ROWS = tuple(row.split() for row in _NUMBERS.split(";"))
+# Worked out at import, once for all workers: they are forked from the process that imported this.
+_X86_64 = {name: int(number) for name, number, _ in _ROWS if number != "-"}
+_AARCH64 = {name: int(number) for name, _, number in _ROWS if number != "-"}
+_TABLES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
+"""By machine: its audit number (linux/audit.h), and the numbers of its calls by name."""
 _SPECIAL = frozenset(("fork", "vfork", "clone", "clone3", "kill", "tgkill", "prlimit64"))
 _FILE_CALLS = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat", "truncate")
 _FOR_COMPILERS = frozenset(("fork", "vfork", "tkill", "memfd_create", *_FILE_CALLS))
@@ -66,12 +61,12 @@ _NR, _ARCH, _ARG0 = 0, 4, 16
 
 def call_number(name: str) -> int:
     """The number of a system call on this machine. Raises KeyError if we have no table for its calling convention."""
-    return _numbers(_ARCHITECTURES[platform.machine()][1])[name]
+    return _TABLES[platform.machine()][1][name]
 
 
 def supported() -> bool:
     """Whether we have a table for this machine's calling convention."""
-    return platform.machine() in _ARCHITECTURES
+    return platform.machine() in _TABLES
 
 
 @cache
@@ -81,8 +76,7 @@ def program(*, allow_processes: bool, own_pid: int) -> bytes:
     Without `allow_processes` the process may create threads only, and may signal `own_pid` only (older Landlock
     versions do not restrict signals). It may set resource limits on itself only.
     """
-    arch, column = _ARCHITECTURES[platform.machine()]
-    table = _numbers(column)
+    arch, table = _TABLES[platform.machine()]
     code: list[tuple[int, int, int, int]] = [
         (_LD_W_ABS, 0, 0, _ARCH),
         (_JEQ, 1, 0, arch),
