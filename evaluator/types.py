@@ -265,8 +265,8 @@ class Environment:
             "cores for them": str(min(self.cores, self.threads)),
             "task": self.task,
         }
-        found = {name: (text, text or "unknown") for name, text in plain.items()}
-        return found | {"reference": (self.reference.rpartition(" ")[2], self.reference)}
+        conditions = {name: (text, text or "unknown") for name, text in plain.items()}
+        return conditions | {"reference": (self.reference.rpartition(" ")[2], self.reference)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

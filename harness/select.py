@@ -128,23 +128,23 @@ def speed(entry: Entry) -> float:
     return _score(entry).speedup.median
 
 
-def clearly_faster(one: Entry, other: Entry) -> bool:
-    """Whether the 95 % interval of `one`'s speed lies wholly above `other`'s, both measured under the same conditions.
+def clearly_faster(entry: Entry, other: Entry) -> bool:
+    """Whether the 95 % interval of `entry`'s speed lies above all of `other`'s, under the same conditions.
 
     Conditions may differ within a run that an earlier packsmith continued on another machine.
     """
-    if not _clearly_faster(_score(one), _score(other)):
+    if not _clearly_faster(_score(entry), _score(other)):
         return False
-    assert one.scored is not None and other.scored is not None
-    return not one.scored.environment.differing(other.scored.environment)
+    assert entry.scored is not None and other.scored is not None
+    return not entry.scored.environment.differing(other.scored.environment)
 
 
-def _clearly_faster(one: Score, other: Score) -> bool:
-    return one.speedup.low > other.speedup.high
+def _clearly_faster(score: Score, other: Score) -> bool:
+    return score.speedup.low > other.speedup.high
 
 
-def _better_quality(one: Score, other: Score) -> bool:
-    return one.quality.value > other.quality.value + EQUAL_QUALITY
+def _better_quality(score: Score, other: Score) -> bool:
+    return score.quality.value > other.quality.value + EQUAL_QUALITY
 
 
 def improves(child: Entry, parent: Entry) -> bool:
@@ -152,11 +152,11 @@ def improves(child: Entry, parent: Entry) -> bool:
     return _better_quality(_score(child), _score(parent)) or clearly_faster(child, parent)
 
 
-def _claim_to_be_faster(one: Score, other: Score) -> Claim:
+def _claim_to_be_faster(score: Score, other: Score) -> Claim:
     """Quality, if better at no lower median speed; speed, if clearly faster."""
-    if one.speedup.median >= other.speedup.median and _better_quality(one, other):
+    if score.speedup.median >= other.speedup.median and _better_quality(score, other):
         return "quality"
-    return "speed" if _clearly_faster(one, other) else "none"
+    return "speed" if _clearly_faster(score, other) else "none"
 
 
 def meets_limit(entry: Entry, seed: Entry, objective: RuntimeLimit) -> bool:
@@ -224,8 +224,8 @@ def _covers(member: Entry, entry: Entry) -> bool:
     return not improves(entry, member)
 
 
-def _dominates(one: Entry, other: Entry) -> bool:
-    return quality(one) >= quality(other) and speed(one) >= speed(other)
+def _dominates(entry: Entry, other: Entry) -> bool:
+    return quality(entry) >= quality(other) and speed(entry) >= speed(other)
 
 
 def _fastest_first(entries: Iterable[Entry]) -> tuple[Entry, ...]:

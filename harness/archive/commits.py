@@ -231,5 +231,5 @@ def _tree_files(data: bytes) -> dict[str, str]:
 def _plain(value: Any) -> Any:
     """Mappings and sequences as dict and list, for YAML."""
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

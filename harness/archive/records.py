@@ -165,12 +165,12 @@ def _dumper(hint: Any) -> Callable[[Any], Any]:
     if get_origin(hint) in _ROWS:
         item = get_args(hint)[0]
         if item is int:  # raw samples: many plain integers
-            return lambda value: [operator.index(one) for one in value]
+            return lambda value: [operator.index(number) for number in value]
         each = _dumper(item)
-        return lambda value: [each(one) for one in value]
+        return lambda value: [each(part) for part in value]
     if get_origin(hint) is Mapping:
         each = _dumper(get_args(hint)[1])
-        return lambda value: {str(key): each(one) for key, one in value.items()}
+        return lambda value: {str(key): each(part) for key, part in value.items()}
     if hint is float:
         return _dump_float
     return operator.index if hint is int else _as_it_is
@@ -178,7 +178,7 @@ def _dumper(hint: Any) -> Callable[[Any], Any]:
 
 def _dataclass_dumper(hint: Any) -> Callable[[Any], Any]:
     hints = _hints(hint)
-    each = [(_key(one), one.name, _dumper(hints[one.name])) for one in dataclasses.fields(hint)]
+    each = [(_key(field), field.name, _dumper(hints[field.name])) for field in dataclasses.fields(hint)]
 
     def dump(value: Any) -> dict[str, Any]:
         values, key = {}, ""
@@ -233,7 +233,7 @@ def _loader(hint: Any) -> _Loader:
     if get_origin(hint) is Mapping:
         each = _loader(get_args(hint)[1])
         return lambda value, where: {
-            key: each(one, f"{where}.{key}") for key, one in _expect(dict, value, where).items()
+            key: each(part, f"{where}.{key}") for key, part in _expect(dict, value, where).items()
         }
     if get_origin(hint) is Literal:
         return _choice_loader(get_args(hint))
@@ -245,9 +245,9 @@ def _row_loader(item: Any) -> _Loader:
 
     def load(value: Any, where: str) -> Any:
         items = _expect(list, value, where)
-        if item in (int, str) and all(type(one) is item for one in items):
+        if item in (int, str) and all(type(part) is item for part in items):
             return tuple(items)
-        return tuple(each(one, f"{where}[{index}]") for index, one in enumerate(items))
+        return tuple(each(part, f"{where}[{index}]") for index, part in enumerate(items))
 
     return load
 
@@ -273,7 +273,7 @@ def _load_float(value: Any, where: str) -> float:
 
 def _optional(hint: UnionType) -> Any:
     """The type T of an optional `T | None`."""
-    (kind,) = (one for one in get_args(hint) if one is not NoneType)
+    (kind,) = (arm for arm in get_args(hint) if arm is not NoneType)
     return kind
 
 
@@ -288,8 +288,8 @@ def _load_verdict(value: Any, where: str) -> Verdict:
 
 def _dataclass_loader(kind: Any) -> _Loader:
     hints, fields = _hints(kind), dataclasses.fields(kind)
-    each = {_key(one): (one.name, _loader(hints[one.name])) for one in fields}
-    needed = {_key(one) for one in fields if _needed(one)}
+    each = {_key(field): (field.name, _loader(hints[field.name])) for field in fields}
+    needed = {_key(field) for field in fields if _needed(field)}
 
     def load(value: Any, where: str) -> Any:
         values = _expect(dict, value, where)
@@ -298,8 +298,8 @@ def _dataclass_loader(kind: Any) -> _Loader:
         if missing := needed - values.keys():
             raise RecordError(f"{where}: expected {', '.join(sorted(missing))}, found no such key")
         try:
-            read = ((*each[key], key, one) for key, one in values.items())
-            return kind(**{name: loader(one, f"{where}.{key}") for name, loader, key, one in read})
+            read = ((*each[key], key, part) for key, part in values.items())
+            return kind(**{name: loader(part, f"{where}.{key}") for name, loader, key, part in read})
         except RecordError:
             raise
         except ValueError as error:

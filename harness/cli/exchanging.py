@@ -74,11 +74,11 @@ class Shown:
 
 def _check(archive: Archive, numbers: Collection[int]) -> dict[int, str]:
     """The first fault of each attempt that `packsmith verify` would report, by number."""
-    found: dict[int, str] = {}
+    faults_by_number: dict[int, str] = {}
     for fault in faults(archive, numbers):
         if fault.number is not None:
-            found.setdefault(fault.number, f"expected {fault.expected}, found {fault.found}")
-    return found
+            faults_by_number.setdefault(fault.number, f"expected {fault.expected}, found {fault.found}")
+    return faults_by_number
 
 
 def _choose(archive: Archive) -> tuple[Entry | None, Sequence[Entry]]:

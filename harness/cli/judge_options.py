@@ -81,15 +81,15 @@ class JudgeOptions:
 def judge_parameters() -> tuple[Parameter, ...]:
     """The options as parameters of a command, those of the tasks among them, in the order of the help."""
     hints = get_type_hints(JudgeOptions, include_extras=True)
-    found: list[Parameter] = []
+    parameters: list[Parameter] = []
     for each in fields(JudgeOptions):
         if each.name == "given":
-            found += task_parameters()
+            parameters += task_parameters()
         else:
-            found.append(
+            parameters.append(
                 Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
             )
-    return tuple(found)
+    return tuple(parameters)
 
 
 def _collected(values: Mapping[str, Any]) -> JudgeOptions:
@@ -106,18 +106,18 @@ def takes_judge_options(command: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(command, include_extras=True)
     spread = judge_parameters()
     [place] = [name for name, hint in hints.items() if hint is JudgeOptions]
-    found: list[Parameter] = []
-    for one in signature(command).parameters.values():
-        own = one.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[one.name])
-        found += spread if one.name == place else (own,)
+    parameters: list[Parameter] = []
+    for parameter in signature(command).parameters.values():
+        own = parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+        parameters += spread if parameter.name == place else (own,)
 
     @wraps(command)
     def with_options(**values: Any) -> None:
-        judging = {one.name: values.pop(one.name) for one in spread}
+        judging = {parameter.name: values.pop(parameter.name) for parameter in spread}
         command(**values, **{place: _collected(judging)})
 
-    with_options.__signature__ = Signature(found)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {one.name: one.annotation for one in found}
+    with_options.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_options
 
 
@@ -135,7 +135,7 @@ def check_run(context: typer.Context, run: Path | None, config: str | None) -> N
         if config is not None:
             raise typer.BadParameter("expected --run RUN with it: it is that run's config file", param_hint="--config")
         return
-    decided = {one.name for one in judge_parameters()}
+    decided = {parameter.name for parameter in judge_parameters()}
     for option in context.command.params:
         if option.name is None or option.name not in decided:
             continue

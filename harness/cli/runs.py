@@ -104,9 +104,9 @@ def best_of(folder: Path) -> Glance:
     If anything about it is missing or damaged, the whole run is read, with warnings. Raises UserError, ArchiveError.
     """
     need_git()
-    found = glance.best(folder)
-    if found is not None:
-        return found
+    result = glance.best(folder)
+    if result is not None:
+        return result
     with open_run(folder) as run:
         task_of(run.archive.config, folder)
         if not run.archive.entries:

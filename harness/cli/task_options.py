@@ -21,11 +21,11 @@ Given = Mapping[str, Any]
 
 def _of_flags(kinds: Mapping[str, TaskKind]) -> dict[str, dict[str, TaskOption]]:
     """Each flag once, with the option that it is by the names of the tasks that have it."""
-    found: dict[str, dict[str, TaskOption]] = {}
+    by_flag: dict[str, dict[str, TaskOption]] = {}
     for name, kind in kinds.items():
         for option in kind.options:
-            found.setdefault(option.flag, {})[name] = option
-    return found
+            by_flag.setdefault(option.flag, {})[name] = option
+    return by_flag
 
 
 def parameter_name(flag: str) -> str:

@@ -200,8 +200,8 @@ def _differing(mine: Any, yours: Any, steps: tuple[Step, ...]) -> Iterator[tuple
         for key in dict.fromkeys([*mine, *yours]):
             yield from _differing(mine.get(key), yours.get(key), (*steps, key))
     elif isinstance(mine, list) and isinstance(yours, list) and len(mine) == len(yours):
-        for at, (one, other) in enumerate(zip(mine, yours, strict=True)):
-            yield from _differing(one, other, (*steps, at))
+        for at, (my_item, your_item) in enumerate(zip(mine, yours, strict=True)):
+            yield from _differing(my_item, your_item, (*steps, at))
     elif isinstance(mine, Mapping) and isinstance(yours, Mapping):
         if mine["sha256"] != yours.get("sha256"):
             yield key_path(steps), mine, yours

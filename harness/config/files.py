@@ -90,7 +90,7 @@ def find_all(written: Sequence[str], folder: Path, where: str) -> tuple[File, ..
     """The files of several paths, folders and globs, in their order, each once. Raises ConfigError for one that matches
     nothing.
     """
-    found: dict[Path, File] = {}
+    files: dict[Path, File] = {}
     for entry in written:
         hits = _expanded(entry, folder)
         if not hits and not Path(entry).is_absolute() and ".." not in Path(entry).parts:
@@ -100,5 +100,5 @@ def find_all(written: Sequence[str], folder: Path, where: str) -> tuple[File, ..
                 f"{where}: {entry} matches no file (expected a file, a glob, or a folder of *.patch files)"
             )
         for name, path in hits:
-            found.setdefault(path.resolve(), _identified(name, path, where))
-    return tuple(found.values())
+            files.setdefault(path.resolve(), _identified(name, path, where))
+    return tuple(files.values())

@@ -99,14 +99,14 @@ def addressed(models: Iterable[Model], environment: Mapping[str, str]) -> tuple[
     try:
         url = checked_url(base)
     except ValueError as error:
-        expected, _, found = str(error).partition("|")
-        raise ConfigError(f"the environment variable {OPENAI_BASE}: expected {expected}, found {found}") from None
+        expected, _, actual = str(error).partition("|")
+        raise ConfigError(f"the environment variable {OPENAI_BASE}: expected {expected}, found {actual}") from None
     return tuple(replace(model, base_url=url) if model.base_url == OPENAI_URL else model for model in models)
 
 
 def keyed(models: Iterable[Model], environment: Mapping[str, str]) -> tuple[Model, ...]:
     """The models with their addresses and keys. Raises ConfigError if a key is not set, or is not a possible key."""
-    found, problems = [], []
+    ready, problems = [], []
     for model in addressed(models, environment):
         text = environment.get(model.key_env, "").strip() if model.key_env else ""
         if model.key_env and not text:
@@ -117,7 +117,7 @@ def keyed(models: Iterable[Model], environment: Mapping[str, str]) -> tuple[Mode
             )
             continue
         try:
-            found.append(replace(model, key=Secret(text)))
+            ready.append(replace(model, key=Secret(text)))
         except ValueError:
             problems.append(
                 f"{model.key_path('api_key_env')}: the environment variable {model.key_env} holds blanks or characters "
@@ -125,4 +125,4 @@ def keyed(models: Iterable[Model], environment: Mapping[str, str]) -> tuple[Mode
             )
     if problems:
         raise ConfigError("\n".join(problems))
-    return tuple(found)
+    return tuple(ready)

@@ -124,14 +124,14 @@ def _line(error: ErrorDetails, document: Document, model: type[BaseModel]) -> st
     if kind == "union_tag_invalid":
         return f"{where}: {path}.kind: expected {_expected(error)}, found {described(error['ctx']['tag'])}"
     if kind == "value_error":
-        expected, _, found = str(error["ctx"]["error"]).partition("|")
-        return f"{where}: {path}: expected {expected}, found {found}"
+        expected, _, actual = str(error["ctx"]["error"]).partition("|")
+        return f"{where}: {path}: expected {expected}, found {actual}"
     return f"{where}: {path}: expected {_expected(error)}, found {described(error['input'])}"
 
 
 def _line_number(text: str) -> int:
-    found = re.match(r"[^:]*:(\d+):", text)
-    return int(found[1]) if found else 0
+    match = re.match(r"[^:]*:(\d+):", text)
+    return int(match[1]) if match else 0
 
 
 def explained(error: ValidationError, document: Document, model: type[BaseModel]) -> ConfigError:

@@ -310,9 +310,9 @@ class Settings(Section):
 
 def unsupported(settings: Settings, proposers: tuple[str, ...]) -> list[tuple[tuple[str | int, ...], str]]:
     """Key paths whose value this version does not support, each with what it supports."""
-    found: list[tuple[tuple[str | int, ...], str]] = []
+    problems: list[tuple[tuple[str | int, ...], str]] = []
     if settings.proposer.kind not in proposers:
-        found.append((("proposer", "kind"), f"use {' or '.join(proposers)}"))
+        problems.append((("proposer", "kind"), f"use {' or '.join(proposers)}"))
     if settings.executor.kind != "local":
-        found.append((("executor", "kind"), "use local"))
-    return found
+        problems.append((("executor", "kind"), "use local"))
+    return problems

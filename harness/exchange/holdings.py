@@ -138,7 +138,7 @@ def refuse_another(here: str, root: str, theirs: Held, there: str) -> None:
     refuse_no_run(theirs, there)
     if theirs.seed != root:
         raise ExchangeError(
-            f"expected the run {here} at {there}, found another one: its root is {theirs.seed[:12]}, this one's "
+            f"expected the run {here} at {there}, found another run: its root is {theirs.seed[:12]}, this one's "
             f"{root[:12]}. Nothing was changed. What to do: name another place"
         )
 

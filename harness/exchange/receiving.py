@@ -161,7 +161,7 @@ def _pull_into(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
             return Pulled(attempts=0, total=total, advice=0, notes=False, size_bytes=0, made=False, left_out=left_out)
         repository.begin_writing()
         with _incoming(repository.path) as staging:
-            known = {attempt_ref(one): id_ for one, id_ in mine.attempts.items() if id_ == theirs.attempts.get(one)}
+            known = {attempt_ref(nr): id_ for nr, id_ in mine.attempts.items() if id_ == theirs.attempts.get(nr)}
             staging.hold({SEED: root.id, **known})
             _fetch(staging, remote, theirs, hooks)
             sifted = _sift(staging, mine, root.id, remote.shown, hooks)
@@ -234,8 +234,8 @@ def _sift(staging: Staging, mine: Held, root_id: str, there: str, hooks: Hooks) 
         notes = ""
     taken = {attempt_ref(number): id_ for number, id_ in wanted.items() if number not in wrong}
     if left_out or problems:
-        known = {attempt_ref(one): id_ for one, id_ in came.attempts.items() if one not in wanted}
-        told = {advice_ref(one): id_ for one, id_ in enumerate(advice)}
+        known = {attempt_ref(nr): id_ for nr, id_ in came.attempts.items() if nr not in wanted}
+        told = {advice_ref(nr): id_ for nr, id_ in enumerate(advice)}
         staging.shed({SEED: root_id} | known | taken | told | ({THEIRS: notes} if notes else {}))
     return _Sifted(attempts=taken, advice=advice, notes=notes, left_out=(*left_out, *problems, *_foreign(came, there)))
 

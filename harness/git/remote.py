@@ -132,7 +132,7 @@ class Remote:
         """Standard output, and the messages on standard error. Raises RemoteError."""
         if self.progress is not None and self.folder is None:
             self.progress("")
-        settings = (word for one in _SETTINGS for word in ("-c", one))
+        settings = (word for setting in _SETTINGS for word in ("-c", setting))
         code, out, words = run_watched(
             *settings, *args, environment=_environment(terminal=self.terminal), progress=self.progress
         )

@@ -92,11 +92,11 @@ class Bandit:
         if not entry.model:
             return replace(self, standing=standing)
         joined = entry.scored is not None and any(member.id == entry.id for member in standing.front)
-        one = Arm(attempts=1.0, improvements=float(joined), usd=entry.usd, tokens=float(entry.tokens))
+        outcome = Arm(attempts=1.0, improvements=float(joined), usd=entry.usd, tokens=float(entry.tokens))
         by = self.settings.discount
         arms = {key: arm.discounted(by) if key[0] == entry.kind else arm for key, arm in self.arms.items()}
         key = (entry.kind, entry.model)
-        arms[key] = arms.get(key, Arm()).plus(one)
+        arms[key] = arms.get(key, Arm()).plus(outcome)
         return replace(self, standing=standing, arms=MappingProxyType(arms))
 
     def choose(self, kind: Kind, models: Sequence[tuple[str, float]], rng: random.Random) -> str:

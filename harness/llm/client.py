@@ -253,13 +253,13 @@ class Models:
     async def _announce(self, call: _Call, again: Again) -> None:
         """Announce what all tries of a call may cost together, and wait until that is durable."""
         loop, noted = asyncio.get_running_loop(), asyncio.Event()
-        one = bound(call.model, call.request)
+        each = bound(call.model, call.request)
 
         def go() -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(noted.set)
 
-        again(call.ticket, Bound(usd=one.usd + call.usd, tokens=one.tokens + call.tokens), go)
+        again(call.ticket, Bound(usd=each.usd + call.usd, tokens=each.tokens + call.tokens), go)
         await noted.wait()
 
     async def _pause(self, call: _Call) -> None:

@@ -185,8 +185,8 @@ def _fit_line_ends(new: Sequence[str], old: Sequence[str], program: Program) -> 
     return fitted
 
 
-def _same(one: str, other: str) -> bool:
-    return one.removesuffix("\r") == other.removesuffix("\r")
+def _same(line: str, other: str) -> bool:
+    return line.removesuffix("\r") == other.removesuffix("\r")
 
 
 def rewritten(rewrite: str, source: str) -> str:

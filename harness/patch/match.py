@@ -61,20 +61,20 @@ def locate(search: Sequence[str], program: Program, *, editable: bool = True) ->
     where = [(i, segment) for i, segment in enumerate(program.segments) if segment.editable == editable]
     exact = _text(search)
     trim = trimmed(exact)
-    found = [
+    matches = [
         Match(tier="exact", segment=i, line=line, shift=Shift())
         for i, segment in where
         for line in find_lines(segment.text, exact, MANY)
     ]
-    if not found:
-        found = [
+    if not matches:
+        matches = [
             Match(tier="blanks", segment=i, line=line, shift=Shift())
             for i, segment in where
             for line in find_lines(trimmed(segment.text), trim, MANY)
         ]
-    if not found:
-        found = [match for i, segment in where for match in _shifted(i, segment, search)]
-    return found[:MANY]
+    if not matches:
+        matches = [match for i, segment in where for match in _shifted(i, segment, search)]
+    return matches[:MANY]
 
 
 def _text(lines: Sequence[str]) -> str:
@@ -102,14 +102,16 @@ def _shifted(i: int, segment: Segment, search: Sequence[str]) -> list[Match]:
         for line in there.split("\n")
         if line.endswith(body) and line.lstrip(" \t") == body
     )
-    found: list[Match] = []
+    matches: list[Match] = []
     for indent in list(indents)[:_MAX_SHIFTS]:
         shift = _between(first[: len(first) - len(body)], indent)
         moved = None if shift is None else [shift.moved(line) for line in wanted]
         if shift is not None and moved is not None and None not in moved:
             text = "".join([f"{line}\n" for line in moved])
-            found += [Match(tier="indent", segment=i, line=line, shift=shift) for line in find_lines(there, text, MANY)]
-    return sorted(found, key=lambda match: match.line)
+            matches += [
+                Match(tier="indent", segment=i, line=line, shift=shift) for line in find_lines(there, text, MANY)
+            ]
+    return sorted(matches, key=lambda match: match.line)
 
 
 def _between(ours: str, theirs: str) -> Shift | None:

@@ -85,8 +85,8 @@ def _by_substring(bodies: Sequence[str], wanted: Sequence[str]) -> int | None:
     line = max(wanted, key=len, default="")
     if not _WORD.search(line):
         return None
-    found = next((i for i, body in enumerate(bodies) if line in body), None)
-    return None if found is None else max(0, found - wanted.index(line))
+    place = next((i for i, body in enumerate(bodies) if line in body), None)
+    return None if place is None else max(0, place - wanted.index(line))
 
 
 def small_diff(program: Sequence[str], search: Sequence[str], start: int) -> list[str]:
@@ -114,9 +114,9 @@ def odd_characters(search: Sequence[str], lines: Sequence[str]) -> list[str]:
     if len(search) > len(lines):
         return []
     wanted, there = (trimmed("".join([line + "\n" for line in side])) for side in (search, lines))
-    found = find_lines(there.translate(_PLAIN), wanted.translate(_PLAIN), 1)
-    if found:
-        start = found[0]
+    starts = find_lines(there.translate(_PLAIN), wanted.translate(_PLAIN), 1)
+    if starts:
+        start = starts[0]
         return [
             f"It differs from the program at line {start + 1} only in characters that look alike: "
             + "; ".join(
@@ -125,10 +125,10 @@ def odd_characters(search: Sequence[str], lines: Sequence[str]) -> list[str]:
             + ". They do not match each other."
         ]
     squeezed = [trimmed("".join(["".join(line.split()) + "\n" for line in side])) for side in (lines, search)]
-    found = find_lines(squeezed[0], squeezed[1], 1)
-    if found:
+    starts = find_lines(squeezed[0], squeezed[1], 1)
+    if starts:
         return [
-            f"It differs from the program at line {found[0] + 1} only in blanks: tabs, spaces, or the indentation of "
+            f"It differs from the program at line {starts[0] + 1} only in blanks: tabs, spaces, or the indentation of "
             "some lines."
         ]
     odd = _first_odd("SEARCH", search, 0)

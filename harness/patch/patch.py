@@ -39,37 +39,37 @@ def parse(reply: str, *, source: str | None = None, allow_rewrite: bool = False)
     For a block with several dividing lines, `source` decides, after the blocks before it are applied; without `source`
     such a block is refused as ambiguous. With `allow_rewrite`, a reply without blocks may hold one fenced program.
     """
-    found = read(reply, allow_rewrite)
-    if found.rewrite is not None:
-        return Patch(name=found.name, description=found.description, rewrite=found.rewrite)
-    edits = tuple(block for block in found.blocks if isinstance(block, Edit))
-    if len(edits) < len(found.blocks):
+    parts = read(reply, allow_rewrite)
+    if parts.rewrite is not None:
+        return Patch(name=parts.name, description=parts.description, rewrite=parts.rewrite)
+    edits = tuple(block for block in parts.blocks if isinstance(block, Edit))
+    if len(edits) < len(parts.blocks):
         if source is None:
             number, fence = next(
-                (i, block.fence) for i, block in enumerate(found.blocks, 1) if isinstance(block, Block)
+                (i, block.fence) for i, block in enumerate(parts.blocks, 1) if isinstance(block, Block)
             )
-            raise refusals.unclear_dividers(f"Block {number} of {len(found.blocks)}", fence)
-        edits = apply_blocks(found.blocks, source).edits
-    return Patch(name=found.name, description=found.description, edits=edits)
+            raise refusals.unclear_dividers(f"Block {number} of {len(parts.blocks)}", fence)
+        edits = apply_blocks(parts.blocks, source).edits
+    return Patch(name=parts.name, description=parts.description, edits=edits)
 
 
 def title(reply: str) -> tuple[str, str]:
     """The name and the description in a reply, even if its blocks do not apply; "" where it cannot be read."""
     try:
-        found = read(reply, True)
+        parts = read(reply, True)
     except PatchError:
         return "", ""
-    return found.name, found.description
+    return parts.name, parts.description
 
 
 def apply_reply(reply: str, source: str, *, allow_rewrite: bool = False) -> Candidate:
     """The program that a reply makes of `source`. Raises PatchError."""
-    found = read(reply, allow_rewrite)
-    if found.rewrite is not None:
-        return candidate(found.name, found.description, rewritten(found.rewrite, source), (), found.warnings)
-    outcome = apply_blocks(found.blocks, source)
-    warnings = (*found.warnings, *outcome.warnings)
-    return candidate(found.name, found.description, outcome.source, outcome.tiers, warnings)
+    parts = read(reply, allow_rewrite)
+    if parts.rewrite is not None:
+        return candidate(parts.name, parts.description, rewritten(parts.rewrite, source), (), parts.warnings)
+    outcome = apply_blocks(parts.blocks, source)
+    warnings = (*parts.warnings, *outcome.warnings)
+    return candidate(parts.name, parts.description, outcome.source, outcome.tiers, warnings)
 
 
 def render(patch: Patch) -> str:

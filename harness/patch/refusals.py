@@ -68,14 +68,14 @@ def places(lines: Sequence[int]) -> str:
     return f"line{'' if len(lines) == 1 else 's'} {named}{more}"
 
 
-def malformed(found: str) -> PatchError:
-    return PatchError("malformed", f"{found}\nNothing was applied.\n{FORMAT}")
+def malformed(mistake: str) -> PatchError:
+    return PatchError("malformed", f"{mistake}\nNothing was applied.\n{FORMAT}")
 
 
-def truncated(found: str) -> PatchError:
+def truncated(mistake: str) -> PatchError:
     return PatchError(
         "truncated",
-        f"{found}\nNothing was applied. Send the complete reply again. If it was too long, make a smaller change.",
+        f"{mistake}\nNothing was applied. Send the complete reply again. If it was too long, make a smaller change.",
     )
 
 
@@ -210,8 +210,8 @@ def _nearest_lines(search: Sequence[str], lines: Sequence[str]) -> list[str]:
     ]
 
 
-def no_op(found: str) -> PatchError:
-    return PatchError("no_op", f"{found} The program would not change, so there is nothing to judge. Change something.")
+def no_op(what: str) -> PatchError:
+    return PatchError("no_op", f"{what} The program would not change, so there is nothing to judge. Change something.")
 
 
 def no_character(block: str, line: str) -> PatchError:

@@ -204,8 +204,8 @@ class _Reader:
 
     def _unclosed(self, k: int, name: str, opening: _Fence) -> refusals.PatchError:
         wrong = self._wrong_fence(k, len(self.notable), ">")
-        found = f"The reply ends inside a block. {name} has no closing fence `{show(_written('>', opening))}`.{wrong}"
-        return refusals.malformed(found) if wrong else refusals.truncated(found)
+        mistake = f"The reply ends inside a block. {name} has no closing fence `{show(_written('>', opening))}`.{wrong}"
+        return refusals.malformed(mistake) if wrong else refusals.truncated(mistake)
 
     def _stray(self, i: int, fence: _Fence | None) -> refusals.PatchError:
         line = self.lines[i].strip(BLANKS)
@@ -258,7 +258,7 @@ def _size(lines: Sequence[str]) -> str:
 
 def _fenced(reader: _Reader) -> list[tuple[int, int]]:
     """The lines [first, stop) of each piece of fenced code outside the elements. Raises PatchError."""
-    found: list[tuple[int, int]] = []
+    pieces: list[tuple[int, int]] = []
     start, ticks = 0, ""
     for i in reader.notable:
         body = reader.lines[i].strip(BLANKS)
@@ -268,8 +268,8 @@ def _fenced(reader: _Reader) -> list[tuple[int, int]]:
         if not ticks:
             start, ticks = i + 1, run
         elif body == run and run.startswith(ticks):
-            found.append((start, i))
+            pieces.append((start, i))
             ticks = ""
     if ticks:
         raise refusals.truncated(f"The reply ends inside the code whose fence opens in line {start}.")
-    return found
+    return pieces

@@ -43,7 +43,7 @@ def further_turn(
 
     The prompt itself, everything before the first answer, is always kept.
     """
-    prompt_ends = next((at for at, one in enumerate(messages) if one.role == "assistant"), len(messages))
+    prompt_ends = next((at for at, message in enumerate(messages) if message.role == "assistant"), len(messages))
     prompt, turns = messages[:prompt_ends], messages[prompt_ends:]
     longest = LONGEST_DETAIL
     while True:

@@ -100,10 +100,10 @@ class History:
         """Scored attempts made from an entry, latest first."""
         return reversed(self._scored.get(of.id, []))
 
-    def related(self, one: Entry, other: Entry) -> bool:
+    def related(self, first: Entry, second: Entry) -> bool:
         """Whether one of two entries descends from the other."""
-        return any(entry is other for entry in self._lineage(one)) or any(
-            entry is one for entry in self._lineage(other)
+        return any(entry is second for entry in self._lineage(first)) or any(
+            entry is first for entry in self._lineage(second)
         )
 
     def _lineage(self, of: Entry) -> Iterator[Entry]:

@@ -101,7 +101,7 @@ def pool(measurements: Sequence[Measurement]) -> PooledSpeedup | None:
 
     Their rounds are pooled as those of one measurement, since rounds are independent.
     """
-    scores = [one.verdict.score for one in measurements if isinstance(one.verdict, Scored)]
+    scores = [taken.verdict.score for taken in measurements if isinstance(taken.verdict, Scored)]
     samples = [per_score for per_score in map(_samples, scores) if per_score]
     if len(samples) < 2:
         return None
@@ -112,8 +112,8 @@ def pool(measurements: Sequence[Measurement]) -> PooledSpeedup | None:
         measurements=len(samples),
         rounds=len(per_case[0].rounds),
         speedup=combined_speedup(per_case),
-        cases=tuple((case.quality.case, combined_speedup([one])) for case, one in cases),
-        apart=max(one.low for one in speedups) > min(one.high for one in speedups),
+        cases=tuple((case.quality.case, combined_speedup([pooled])) for case, pooled in cases),
+        apart=max(speedup.low for speedup in speedups) > min(speedup.high for speedup in speedups),
     )
 
 

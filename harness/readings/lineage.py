@@ -91,9 +91,9 @@ def first_parent(entry: Entry) -> str:
     return entry.parents[0] if entry.parents else ""
 
 
-def unlike(one: Environment, other: Environment) -> tuple[str, ...]:
+def unlike(first: Environment, second: Environment) -> tuple[str, ...]:
     """Why run times from two environments are not comparable, in words; () if they are."""
-    return () if one is other else one.differences(other)
+    return () if first is second else first.differences(second)
 
 
 def significant_speedup(mine: Interval, other: Interval) -> float | None:
@@ -114,17 +114,17 @@ def lineage(entry: Entry, find: Find, root_id: str) -> Lineage:
     """The chain from the seed program to an attempt. Raises HarnessError if a link of it cannot be read."""
     chain = [entry]
     while chain[-1].kind != "seed" and first_parent(chain[-1]) != root_id:
-        child = chain[-1]
-        parent = find(first_parent(child))
+        oldest = chain[-1]
+        parent = find(first_parent(oldest))
         if parent is None:
             raise HarnessError(
-                f"attempt {child.number} was made from {first_parent(child)[:12] or 'nothing'}, which is no attempt of "
-                f"this run that can be read: `packsmith verify RUN` says what is damaged"
+                f"attempt {oldest.number} was made from {first_parent(oldest)[:12] or 'nothing'}, which is no attempt "
+                f"of this run that can be read: `packsmith verify RUN` says what is damaged"
             )
         chain.append(parent)
     steps = [Step(entry=chain[-1])]
-    for one in reversed(chain[:-1]):
+    for child in reversed(chain[:-1]):
         parent = steps[-1].entry
-        merged = tuple(find(other) for other in dict.fromkeys(one.parents[1:]) if other != parent.id)
-        steps.append(Step(entry=one, parent=parent, merged=merged, gain=gain(one, parent)))
+        merged = tuple(find(other) for other in dict.fromkeys(child.parents[1:]) if other != parent.id)
+        steps.append(Step(entry=child, parent=parent, merged=merged, gain=gain(child, parent)))
     return Lineage(steps=tuple(steps), gain=gain(entry, chain[-1]) if len(chain) > 1 else None)

@@ -129,12 +129,12 @@ def _told(entry: Entry) -> str:
 
 
 def _first_difference(expected: str, found: str) -> str:
-    here, there = expected.splitlines(keepends=True), found.splitlines(keepends=True)
-    for number, (one, other) in enumerate(zip(here, there, strict=False), start=1):
-        if one != other:
-            return f"line {number}: expected {one[:80]!r}, found {other[:80]!r}"
-    return f"expected {len(here)} lines, found {len(there)}"
+    wanted, actual = expected.splitlines(keepends=True), found.splitlines(keepends=True)
+    for number, (line, other) in enumerate(zip(wanted, actual, strict=False), start=1):
+        if line != other:
+            return f"line {number}: expected {line[:80]!r}, found {other[:80]!r}"
+    return f"expected {len(wanted)} lines, found {len(actual)}"
 
 
 def _short(ids: tuple[str, ...]) -> str:
-    return ", ".join(one[:12] for one in ids) or "none"
+    return ", ".join(id_[:12] for id_ in ids) or "none"

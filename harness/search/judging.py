@@ -67,12 +67,12 @@ class Job:
     confirmations: tuple[Confirmation, ...] = ()
 
 
-def same_machine(one: Environment, other: Environment) -> bool:
+def same_machine(first: Environment, second: Environment) -> bool:
     """Whether run times taken in two environments are comparable, so that both may be in one run.
 
     A new kernel, another sandbox level, a busy machine or another GPU of one kind do not matter: see `Environment`.
     """
-    return one.fingerprint == other.fingerprint
+    return first.fingerprint == second.fingerprint
 
 
 def owes_duel(

@@ -30,13 +30,13 @@ def best(
     packsmith best runs/mine > best.py
     packsmith best runs/mine -o best.py
     """
-    found = best_of(run)
-    entry, source = found.entry, found.source
-    task = task_of(found.config, run)
+    result = best_of(run)
+    entry, source = result.entry, result.source
+    task = task_of(result.config, run)
     if out is not None:
         write_program(out, source)
     if json:
-        record = jsonl.entry_record(entry, task=task, device=str(found.config["device"]))
+        record = jsonl.entry_record(entry, task=task, device=str(result.config["device"]))
         emit(jsonl.line({**record, "source": source, "path": None if out is None else str(out)}))
     elif out is None:
         emit_text(source)

@@ -89,7 +89,7 @@ def _facts() -> dict[str, Any]:
 
 def _git_version() -> str:
     try:
-        found = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return "not found: install git, the archive needs it"
-    return found.stdout.strip().removeprefix("git version ")
+    return done.stdout.strip().removeprefix("git version ")

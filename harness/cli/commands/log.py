@@ -73,7 +73,7 @@ def _graph(opened: OpenRun, task: Task, shown: Sequence[Entry]) -> Iterator[Text
     archive = opened.archive
     first = shown[0].number
     parents = {parent for entry in shown for parent in entry.parents}
-    before = {one for one in parents if (found := archive.find(one)) is not None and found.number < first}
+    before = {id_ for id_ in parents if (parent := archive.find(id_)) is not None and parent.number < first}
     drawn = graph_of(archive.path, [entry.id for entry in reversed(shown)], before)
     view = graph_view.graph_view(opened.standing(), archive.find, drawn.width)
     yield Text(view.heading(task), style="bold")

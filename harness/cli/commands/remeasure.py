@@ -71,11 +71,11 @@ def remeasure(
             for round_ in range(times):  # all of them once, then again: drift affects them equally
                 for entry in chosen:
                     what = f"attempt {entry.number}" + (f", {round_ + 1} of {times}" if times > 1 else "")
-                    found = _judged(judge, opened.archive, entry, seed, what, waiting)
-                    opened.archive.measurements.add(entry.id, found)
-                    taken[entry.id].append(found)
+                    measurement = _judged(judge, opened.archive, entry, seed, what, waiting)
+                    opened.archive.measurements.add(entry.id, measurement)
+                    taken[entry.id].append(measurement)
         _show(opened, chosen, before, taken, json=json)
-    if any(isinstance(one.verdict, Rejected) for found in taken.values() for one in found):
+    if any(isinstance(measurement.verdict, Rejected) for each in taken.values() for measurement in each):
         raise typer.Exit(1)
 
 
@@ -108,17 +108,19 @@ def _show(
 ) -> None:
     console, notices = output(), messages()
     for entry in chosen:
-        found = measured.grouped(opened.archive, entry, before[entry.id], taken[entry.id])
+        groups = measured.grouped(opened.archive, entry, before[entry.id], taken[entry.id])
         if json:
-            record = measurements_view.record(entry, found, opened.config.task)
+            record = measurements_view.record(entry, groups, opened.config.task)
             emit(jsonl.line({"number": entry.number, "id": entry.id, "name": entry.name, **record}))
             continue
-        console.print(measurements_view.view(entry, found, opened.config.task))
-        for one in taken[entry.id]:
-            if isinstance(one.verdict, Rejected):
+        console.print(measurements_view.view(entry, groups, opened.config.task))
+        for measurement in taken[entry.id]:
+            if isinstance(measurement.verdict, Rejected):
                 notices.print(
-                    f"attempt {entry.number}: {one_line(one.verdict.detail, _LINE)}", style="red", markup=False
+                    f"attempt {entry.number}: {one_line(measurement.verdict.detail, _LINE)}", style="red", markup=False
                 )
-    warnings = dict.fromkeys(text for found in taken.values() for one in found for text in one.environment.warnings)
+    warnings = dict.fromkeys(
+        text for each in taken.values() for measurement in each for text in measurement.environment.warnings
+    )
     for warning in () if json else warnings:
         warn(warning)

@@ -74,7 +74,7 @@ def _print(opened: OpenRun, entry: Entry) -> None:
 
 def _parents(archive: Archive, entry: Entry) -> str:
     known = ((parent, archive.find(parent)) for parent in entry.parents)
-    return ", ".join(f"{found.number if found else '?'} ({one_line(parent[:12], 12)})" for parent, found in known)
+    return ", ".join(f"{parent.number if parent else '?'} ({one_line(id_[:12], 12)})" for id_, parent in known)
 
 
 def _change(archive: Archive, entry: Entry) -> str:

@@ -24,8 +24,8 @@ def stats(run: RunFolder, json: Json = False) -> None:
     packsmith stats runs/mine --json
     """
     with open_run(run) as opened:
-        found = counted(opened.standing(), opened.archive.entries)
+        statistics = counted(opened.standing(), opened.archive.entries)
     if json:
-        emit(jsonl.line({"run": str(run), **stats_record(found)}))
+        emit(jsonl.line({"run": str(run), **stats_record(statistics)}))
     else:
-        output().print(stats_view(found))
+        output().print(stats_view(statistics))

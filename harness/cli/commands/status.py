@@ -22,7 +22,7 @@ def status(run: RunFolder, json: Json = False) -> None:
     """
     with open_run(run) as opened:
         archive = opened.archive
-        found = status_view.status(
+        state = status_view.status(
             opened.standing(),
             archive.entries,
             pending=[(pending, archive.orphaned(pending)) for pending in archive.pending()],
@@ -31,6 +31,6 @@ def status(run: RunFolder, json: Json = False) -> None:
             advice=archive.advice(),
         )
     if json:
-        emit(jsonl.line({"run": str(run), **status_view.record(found)}))
+        emit(jsonl.line({"run": str(run), **status_view.record(state)}))
     else:
-        output().print(status_view.view(found, str(run)))
+        output().print(status_view.view(state, str(run)))

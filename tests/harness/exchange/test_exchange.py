@@ -150,7 +150,7 @@ class TestPush:
         git(tmp_path / "tree", *WHO, "commit", "-q", "--allow-empty", "-m", "x")
         (tmp_path / "file").write_text("x")
         before = refs(other.path)
-        with pytest.raises(ExchangeError, match="found another one"):
+        with pytest.raises(ExchangeError, match="found another run"):
             sent(archive.path, other.path)
         with pytest.raises(ExchangeError, match="without refs/heads/seed"):
             sent(archive.path, tmp_path / "tree")
@@ -260,7 +260,7 @@ class TestPull:
         with pytest.raises(ExchangeError, match=f"at {tmp_path}/empty, found another git repository"):
             pulled(tmp_path / "mine", tmp_path / "empty")
         other = Archive.create(tmp_path / "other", seed_source="other = 1\n", config={})
-        with pytest.raises(ExchangeError, match="found another one"):
+        with pytest.raises(ExchangeError, match="found another run"):
             pulled(other.path, archive.path)
         assert not (tmp_path / "mine").exists()
 
