@@ -1,6 +1,6 @@
 """Attempts of a run as lines and tables.
 
-Owns: how an attempt, a front and a conclusion are worded for people. Does not know: how they came about.
+Owns: how an attempt, a front and the comparison with the seed are worded for people. Does not know: how they were made.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def heading(task: Task) -> str:
 def legend(reference: str) -> str:
     """What the columns of the rows mean."""
     return (
-        f"speed-up: over {reference}, and the half-width of its 95 % interval; "
-        "against parent: points (hundredths), and speed where it surely differs"
+        f"speed-up: over {reference}, with the half-width of its 95 % interval; "
+        "against parent: change of quality in points (hundredths), and of speed if it is certain"
     )
 
 
@@ -51,24 +51,24 @@ def origin(entry: Entry, find: Find) -> str:
     """The numbers of an attempt's parents, as in `2+1`."""
     if entry.kind == "seed":
         return ""
-    return "+".join(str(parent.number) if (parent := find(one)) else "?" for one in entry.parents)
+    return "+".join(str(parent.number) if (parent := find(id_)) else "?" for id_ in entry.parents)
 
 
 def change(entry: Entry, find: Find) -> str:
-    """What an attempt changed against its first parent: quality and speed, each only where it is certain."""
+    """What an attempt changed against its first parent: quality and speed, each only if it is certain."""
     bought = gain(entry, find(first_parent(entry)))
     return "" if bought is None else change_words(bought)
 
 
 def change_words(bought: Gain) -> str:
-    """A gain in words: points (hundredths) of quality, and times as fast; each only where it is certain."""
+    """A gain in words: points (hundredths) of quality, and times as fast; each only if it is certain."""
     points = "" if bought.points is None else f"{bought.points:+.2f}"
     speed = "run times not compared" if bought.not_compared else speed_words(bought)
     return ", ".join(filter(None, (points, speed))) or UNCERTAIN
 
 
 def speed_words(bought: Gain) -> str:
-    """The part of it about speed; "" where no difference is sure."""
+    """A gain of speed in words; "" if no difference is certain."""
     if bought.not_compared:
         return f"run times not compared: {'; '.join(bought.not_compared)}"
     if bought.times is None:
@@ -77,7 +77,7 @@ def speed_words(bought: Gain) -> str:
 
 
 def same(entry: Entry, find: Find) -> str:
-    """Which attempt's program this is again; "" for one that was judged itself."""
+    """The earlier attempt with the same program, in words; "" for an attempt that was judged itself."""
     if not entry.same_as:
         return ""
     first = find(entry.same_as)
@@ -85,12 +85,12 @@ def same(entry: Entry, find: Find) -> str:
 
 
 def half_width(interval: Interval) -> str:
-    """How far the 95 % interval reaches from its median, on the wider side."""
+    """The larger distance from the median to an end of the 95 % interval, in percent of the median."""
     return f"±{100 * max(interval.high / interval.median - 1, 1 - interval.low / interval.median):.0f}%"
 
 
 def row(entry: Entry, find: Find, width: int) -> Text:
-    """One attempt as one line of at most `width` characters; its parents are found by `find`."""
+    """One attempt as one line of at most `width` characters; `find` looks up its parents."""
     text = Text(f"{entry.number:>4}  {one_line(entry.name, _NAME):<{_NAME}}  {origin(entry, find):<6}  ")
     if isinstance(entry.verdict, Rejected):
         text.append(f"{entry.verdict.stage}: {one_line(entry.verdict.reason, _REASON)}", style="red")
@@ -100,9 +100,9 @@ def row(entry: Entry, find: Find, width: int) -> Text:
         speed = f"{ratio(score.speedup.median)} {half_width(score.speedup)}"
         text.append(f"{score.quality.value:>7.4f}  {speed:<13}  ")
         again = same(entry, find)
-        said = again or change(entry, find)
-        worse = said.startswith("-") or "slower" in said
-        text.append(said, style="dim" if again or said == UNCERTAIN else "" if worse else "green")
+        words = again or change(entry, find)
+        worse = words.startswith("-") or "slower" in words
+        text.append(words, style="dim" if again or words == UNCERTAIN else "" if worse else "green")
     text.rstrip()
     text.truncate(width, overflow="ellipsis")
     return text
@@ -138,18 +138,19 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
 
 
 def _elsewhere(result: Standing, shown: Sequence[Entry]) -> Iterator[str]:
-    """A warning of those that were measured under other conditions than the champion: in runs that earlier versions
-    carried on elsewhere.
+    """A warning for each program that was measured under other conditions than the champion, as in runs that an
+    earlier version continued on another machine.
     """
     champion = result.champion.scored if result.champion is not None else None
     for entry in shown if champion is not None else ():
         assert entry.scored is not None and champion is not None
         if apart := unlike(entry.scored.environment, champion.environment):
-            yield f"the speed of {entry.number} does not compare with the best's: {one_line('; '.join(apart), _DETAIL)}"
+            reasons = one_line("; ".join(apart), _DETAIL)
+            yield f"the speed of {entry.number} is not comparable with the best's: {reasons}"
 
 
 def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, name: str) -> RenderableType:
-    """The champion against the seed program, timed against it: two rows a case, the seed's first."""
+    """The champion and the seed program, timed side by side: two rows per case, the seed's first."""
     table = plain_table()
     table.add_column("case", no_wrap=True)
     table.add_column("program", no_wrap=True)

@@ -1,6 +1,6 @@
-"""Attempts as flat rows for spreadsheets: one row an attempt. Pure.
+"""Attempts as flat rows for spreadsheets: one row per attempt. Pure.
 
-Owns: the columns of `attempts.csv`, and that no cell is a formula. Does not know: files, archives.
+Owns: the columns of `attempts.csv`, and the rule that no cell is a formula. Does not know: files, archives.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ def flat_row(entry: Entry, find: Find) -> tuple[Cell, ...]:
 
 
 def text_cell(text: str) -> str:
-    """Somebody else's text on one line; one that a spreadsheet would take for a formula begins with an apostrophe."""
+    """Untrusted text on one line, with an apostrophe before what a spreadsheet takes for a formula (CSV injection)."""
     line = one_line(text, _LONGEST)
     return f"'{line}" if line.startswith(_FORMULA) else line
 
 
 def _numbers(ids: Iterable[str], find: Find) -> str:
-    return " ".join(str(found.number) if (found := find(one)) else one_line(one, 12) for one in ids)
+    return " ".join(str(entry.number) if (entry := find(id_)) else one_line(id_, 12) for id_ in ids)
 
 
 def _when(seconds: int) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, OSError, ValueError):  # a time of somebody else's, beyond what a calendar has
+    except (OverflowError, OSError, ValueError):  # an untrusted time, beyond what a calendar holds
         return str(seconds)

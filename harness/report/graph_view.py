@@ -1,6 +1,6 @@
 """The attempts of a run as a graph, beside git's drawing of it.
 
-Owns: what stands beside a commit in the graph. Does not know: who draws it, archives, the terminal itself.
+Owns: what is shown beside a commit in the graph. Does not know: how the graph is drawn, archives, the terminal.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.text import one_line
 from harness.types import Entry
 
 _WIDEST = 24
-"""Columns of the drawing: what more branches would take is cut, so that rows stay readable."""
+"""The most columns of the drawing: a wider one is cut, so that rows stay readable."""
 _NAMES = (14, 21)
-"""Columns of a name: what the drawing leaves of 80, within these."""
+"""The fewest and the most columns of a name: it gets what the drawing leaves of 80."""
 _BESIDES = 55
-"""Columns of a row besides the drawing and the name, with a usual change."""
+"""Columns that a typical row takes besides the drawing and the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class GraphView:
 
     def row(self, drawing: str, entry: Entry, *, cut: bool = False) -> Text:
         """An attempt: number, mark, name, scores, and what it changed against its parent. `cut`: a parent of it is not
-        in the graph, so that it is named.
+        in the graph, so its parents are named.
         """
         mark = "best" if entry.id == self.best else "front" if entry.id in self.front else ""
         style = "bold" if mark == "best" else "dim" if isinstance(entry.verdict, Rejected) else ""
@@ -60,7 +60,7 @@ class GraphView:
         return text
 
     def other(self, drawing: str, words: str = "") -> Text:
-        """A line that is no attempt."""
+        """A line of the graph without an attempt."""
         text = Text(self._cut(drawing))
         text.append(f"  {words}", style="dim")
         text.rstrip()
@@ -77,6 +77,6 @@ class GraphView:
 
 
 def graph_view(result: Standing, find: Find, drawing: int) -> GraphView:
-    """The view of a run that stands so."""
+    """The view of a run with this standing."""
     best = "" if result.champion is None else result.champion.id
-    return GraphView(drawing=drawing, best=best, front=frozenset(one.id for one in result.front), find=find)
+    return GraphView(drawing=drawing, best=best, front=frozenset(entry.id for entry in result.front), find=find)

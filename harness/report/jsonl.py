@@ -1,4 +1,4 @@
-"""Verdicts as JSON lines for machines: one object a program.
+"""Verdicts as JSON lines for machines: one object per program.
 
 Owns: the keys of `--json`. Does not know: where a verdict comes from. Pure.
 """
@@ -47,7 +47,7 @@ def case_record(score: CaseScore, key: str) -> dict[str, Any]:
 def verdict_record(
     verdict: Verdict, *, program: str, task: Task, device: str, environment: Environment | None = None
 ) -> dict[str, Any]:
-    """The record of one judged program. Every key is always there; what a rejected program does not have is null."""
+    """The record of one judged program. Every key is always present; what a rejected program does not have is null."""
     record: dict[str, Any] = {"program": program, "task": task.name, "device": device, "verdict": "rejected"}
     record |= {"stage": None, "reason": None, "detail": None}
     record |= {"quality": None, task.quality_key: None} | dict.fromkeys(column.key for column in task.columns)
@@ -71,7 +71,7 @@ def verdict_record(
 
 
 def environment_record(environment: Environment) -> dict[str, Any]:
-    """Where a score was taken; scores of one `fingerprint` compare."""
+    """Where a score was taken; scores with equal `fingerprint` are comparable."""
     return {"fingerprint": environment.fingerprint, **asdict(environment)}
 
 

@@ -26,7 +26,7 @@ _REASON = 40
 
 
 def chain_view(line: Lineage, task: Task, find: Find) -> RenderableType:
-    """A row a step, and what all of them came to."""
+    """A row per step, and the total gain and cost."""
     paid = line.tokens > 0 or line.usd > 0
     table = plain_table()
     table.add_column("#", justify="right", no_wrap=True)
@@ -47,13 +47,13 @@ def chain_view(line: Lineage, task: Task, find: Find) -> RenderableType:
         words = Text(_bought(step, find))
         table.add_row(str(entry.number), Text(one_line(entry.name, 60)), _origin(step), *scores, words, *spent)
     steps = len(line.steps) - 1
-    title = f"The way to attempt {line.entry.number}: {steps} {'patch' if steps == 1 else 'patches'} from the seed"
+    title = f"Lineage of attempt {line.entry.number}: {steps} {'patch' if steps == 1 else 'patches'} from the seed"
     return titled(title, table, _sum(line))
 
 
 def _origin(step: Step) -> str:
-    """The parents by number; a second one is merged in, and its own chain not followed."""
-    merged = [str(one.number) if one else "?" for one in step.merged]
+    """The parents by number; the chain of a second parent, which was merged in, is not followed."""
+    merged = [str(parent.number) if parent else "?" for parent in step.merged]
     return "" if step.parent is None else "+".join([str(step.parent.number), *merged])
 
 
@@ -66,7 +66,7 @@ def _bought(step: Step, find: Find) -> str:
 
 
 def _sum(line: Lineage) -> str:
-    """What the chain came to against its beginning, in a sentence."""
+    """The total gain and cost of the chain, in a sentence."""
     words = []
     if line.gain is not None:
         words += [f"{line.gain.points or 0.0:+.2f} points", speed_words(line.gain) or "no sure change of speed"]
@@ -79,7 +79,7 @@ def _sum(line: Lineage) -> str:
 
 
 def chain_records(line: Lineage, task: Task) -> Iterator[Mapping[str, Any]]:
-    """The chain as JSON values: a record a step, then one of what all of it came to."""
+    """The chain as JSON values: a record per step, then one with the totals."""
     for step in line.steps:
         entry = step.entry
         yield {
@@ -88,7 +88,7 @@ def chain_records(line: Lineage, task: Task) -> Iterator[Mapping[str, Any]]:
             "kind": entry.kind,
             "name": entry.name,
             "parent": None if step.parent is None else step.parent.number,
-            "merged": [None if one is None else one.number for one in step.merged],
+            "merged": [None if parent is None else parent.number for parent in step.merged],
             task.quality_key: None if entry.scored is None else quality(entry),
             "bought": _gain_record(step.gain),
             "model": entry.model,
@@ -103,26 +103,26 @@ def chain_records(line: Lineage, task: Task) -> Iterator[Mapping[str, Any]]:
 
 
 def _gain_record(bought: Gain | None) -> dict[str, Any] | None:
-    """`points` are hundredths of quality; `times_as_fast` is null where no difference is sure."""
+    """`points` are hundredths of quality; `times_as_fast` is null if no difference is certain."""
     if bought is None:
         return None
     apart = list(bought.not_compared)
     return {"points": bought.points or 0.0, "times_as_fast": bought.times, "not_compared": apart}
 
 
-def difference_view(one: Entry, other: Entry, task: Task) -> RenderableType:
-    """The scores of two attempts, case by case: quality in points, and speed where it surely differs."""
-    title = f"Attempt {other.number} ({one_line(other.name, 24)}) against {one.number} ({one_line(one.name, 24)})"
-    bought = gain(other, one)
-    if bought is None or one.scored is None or other.scored is None:
-        unscored = [_unscored(entry) for entry in (one, other) if isinstance(entry.verdict, Rejected)]
+def difference_view(first: Entry, second: Entry, task: Task) -> RenderableType:
+    """The scores of two attempts, case by case: quality in points, and speed if the difference is certain."""
+    title = f"Attempt {second.number} ({one_line(second.name, 24)}) against {first.number} ({one_line(first.name, 24)})"
+    bought = gain(second, first)
+    if bought is None or first.scored is None or second.scored is None:
+        unscored = [_unscored(entry) for entry in (first, second) if isinstance(entry.verdict, Rejected)]
         return Group(Text(title, style="bold"), *(Text(f"  {words}", style="red") for words in unscored), Text())
     table = plain_table()
     table.add_column("case", no_wrap=True)
-    named = (f"{task.quality_key}\n{entry.number}" for entry in (one, other))
-    figures(table, *named, "points", *(f"speed-up\n{entry.number}" for entry in (one, other)))
+    named = (f"{task.quality_key}\n{entry.number}" for entry in (first, second))
+    figures(table, *named, "points", *(f"speed-up\n{entry.number}" for entry in (first, second)))
     table.add_column("speed")
-    for before, after in _like(one, other):
+    for before, after in _like(first, second):
         points = 100 * (after.quality.value - before.quality.value)
         times = None if bought.not_compared else significant_speedup(after.speedup, before.speedup)
         table.add_row(
@@ -134,7 +134,7 @@ def difference_view(one: Entry, other: Entry, task: Task) -> RenderableType:
             "" if bought.not_compared else speed_words(Gain(times=times)) or UNCERTAIN,
         )
     table.add_section()
-    scores = (one.scored.score, other.scored.score)
+    scores = (first.scored.score, second.scored.score)
     table.add_row(
         "all",
         *(f"{score.quality.value:.4f}" for score in scores),
@@ -146,24 +146,24 @@ def difference_view(one: Entry, other: Entry, task: Task) -> RenderableType:
     return titled(title, table, speed_words(bought) if bought.not_compared else "")
 
 
-def difference_record(one: Entry, other: Entry, task: Task, diff: str) -> dict[str, Any]:
-    """The same as JSON values, with the difference of the programs."""
-    bought = gain(other, one)
+def difference_record(first: Entry, second: Entry, task: Task, diff: str) -> dict[str, Any]:
+    """The same as JSON values, with the diff of the programs."""
+    bought = gain(second, first)
     cases = []
-    for before, after in _like(one, other):
+    for before, after in _like(first, second):
         times = None if bought is None or bought.not_compared else significant_speedup(after.speedup, before.speedup)
         qualities = [before.quality.value, after.quality.value]
         cases.append({"name": after.quality.case, task.quality_key: qualities, "times_as_fast": times})
-    named = [{"number": entry.number, "id": entry.id, "name": entry.name} for entry in (one, other)]
+    named = [{"number": entry.number, "id": entry.id, "name": entry.name} for entry in (first, second)]
     return {"a": named[0], "b": named[1], "bought": _gain_record(bought), "cases": cases, "diff": diff}
 
 
-def _like(one: Entry, other: Entry) -> Iterator[tuple[CaseScore, CaseScore]]:
-    """The cases that both were judged on, by name."""
-    if one.scored is None or other.scored is None:
+def _like(first: Entry, second: Entry) -> Iterator[tuple[CaseScore, CaseScore]]:
+    """The scores on each case that both attempts were judged on."""
+    if first.scored is None or second.scored is None:
         return
-    before = {case.quality.case: case for case in one.scored.score.cases}
-    for case in other.scored.score.cases:
+    before = {case.quality.case: case for case in first.scored.score.cases}
+    for case in second.scored.score.cases:
         if case.quality.case in before:
             yield before[case.quality.case], case
 
@@ -175,13 +175,13 @@ def _unscored(entry: Entry) -> str:
 
 
 def program_diff(before: str, after: str, names: tuple[str, str]) -> str:
-    """A unified diff that `patch -p1` and `git apply` take; "" for equal programs."""
+    """A unified diff that `patch -p1` and `git apply` accept; "" for equal programs."""
     old, new = (f"{name}/program.py" for name in names)
     lines = difflib.unified_diff(_lines(before), _lines(after), old, new)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
 def _lines(text: str) -> list[str]:
-    """Lines as git and `patch` know them: nothing but "\\n" ends one."""
+    """Lines as git and `patch` split them: only "\\n" ends a line."""
     *whole, last = text.split("\n")
     return [*(f"{line}\n" for line in whole), *([last] if last else [])]

@@ -1,6 +1,6 @@
-"""Measurements of an attempt as tables and records: those that compare together, the others apart.
+"""Measurements of an attempt as tables and records: comparable ones together, the others apart.
 
-Owns: how they are worded and laid out. Does not know: which compare, where they come from.
+Owns: how they are worded and laid out. Does not know: which are comparable, where they come from.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from harness.types import Entry
 
 _LINE, _SLUG = 400, 40
 APART = (
-    "the intervals of two of these lie apart: something changed that the fingerprint does not tell, and the joint "
-    "interval is narrower than it should be"
+    "two of these intervals do not overlap: something changed that the fingerprint does not record, and the joint "
+    "interval is too narrow"
 )
 
 
-def view(entry: Entry, found: Sequence[Group], task: Task) -> RenderableType:
-    """A table for each group, the first one's title naming the attempt."""
+def view(entry: Entry, groups: Sequence[Group], task: Task) -> RenderableType:
+    """A table for each group; the first title names the attempt."""
     parts: list[RenderableType] = []
-    for group in found:
+    for group in groups:
         title = f"Measurements of attempt {entry.number}, {entry.name}"
         if group.differs:
             title = f"Not compared with these: {'; '.join(group.differs)}"
@@ -78,21 +78,30 @@ def _where(group: Group) -> str:
     return one_line(f"{shared}; {APART}" if group.pooled is not None and group.pooled.apart else shared, 2 * _LINE)
 
 
-def record(entry: Entry, found: Sequence[Group], task: Task) -> dict[str, Any]:
-    """All measurements, each with what sets it apart from the first (`differs`), and the joint figure of each group."""
+def record(entry: Entry, groups: Sequence[Group], task: Task) -> dict[str, Any]:
+    """All measurements, with the conditions that differ from the first group's (`differs`), and the joint figures."""
     return {
-        "measurements": [_member_record(entry, member, group, task) for group in found for member in group.members],
-        "joint": [_pooled_record(group, group.pooled) for group in found if group.pooled is not None],
+        "measurements": [_member_record(entry, member, group, task) for group in groups for member in group.members],
+        "joint": [_pooled_record(group, group.pooled) for group in groups if group.pooled is not None],
     }
 
 
 def _member_record(entry: Entry, member: Taken, group: Group, task: Task) -> dict[str, Any]:
-    one = member.measurement
+    measurement = member.measurement
     verdict = jsonl.verdict_record(
-        one.verdict, program=entry.name, task=task, device=one.environment.device, environment=one.environment
+        measurement.verdict,
+        program=entry.name,
+        task=task,
+        device=measurement.environment.device,
+        environment=measurement.environment,
     )
-    about = {"measured": member.taken, "when": one.when_s, "seed": one.seed, "differs": list(group.differs)}
-    return {**about, "fingerprint": one.environment.fingerprint, **verdict}
+    about = {
+        "measured": member.taken,
+        "when": measurement.when_s,
+        "seed": measurement.seed,
+        "differs": list(group.differs),
+    }
+    return {**about, "fingerprint": measurement.environment.fingerprint, **verdict}
 
 
 def _pooled_record(group: Group, pooled: PooledSpeedup) -> dict[str, Any]:

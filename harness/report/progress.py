@@ -1,6 +1,6 @@
-"""What a waiting person sees: one line that says what is going on, on standard error.
+"""The status line: one line on standard error that says what is going on.
 
-Owns: the status line. Does not know: what is being done.
+Owns: showing and hiding it. Does not know: what is being done.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evaluator import Progress
 
 
 class Waiting:
-    """A status line while something takes its time; silent where standard error is no terminal."""
+    """A status line during slow work; silent if standard error is not a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._status: Status | None = console.status("starting") if console.is_terminal else None
@@ -37,7 +37,7 @@ class Waiting:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Take the line away while something else is printed on the same terminal."""
+        """Hide the line while something else is printed on the same terminal."""
         if self._status is None:
             yield
             return
@@ -46,16 +46,16 @@ class Waiting:
         self._status.start()
 
     def beside(self, text: str) -> None:
-        """Have this stand beside whatever is said from now on; "" for nothing."""
+        """Show this text in parentheses after every text from now on; "" for nothing."""
         self._beside = f"  ({text})" if text else ""
 
     def say(self, text: str) -> None:
-        """Show another text."""
+        """Show this text."""
         if self._status is not None:
             self._status.update(escape(text + self._beside))
 
     def judging(self, what: str, progress: Progress) -> None:
-        """Show where an evaluation is."""
+        """Show how far an evaluation is."""
         case = f" {progress.case} ({progress.done + 1} of {progress.total})" if progress.case else ""
         verbs = {"run": "checking", "measure": "timing"}
         self.say(f"{what}: {verbs.get(progress.stage, progress.stage)}{case}")

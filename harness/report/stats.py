@@ -1,6 +1,6 @@
-"""What proposals came to: one row for each model and kind, and why proposals were refused.
+"""Statistics of proposals: one row for each model and kind, and why proposals were refused.
 
-Owns: what is counted, from the archive's entries alone. Does not know: how it is shown, what is still under way. Pure.
+Owns: what is counted, from the archive's entries alone. Pure. Does not know: how it is shown, what is in progress.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from harness.types import Entry, Kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """The proposals of one model and kind; "" as model or kind stands for all of them.
+    """The proposals of one model and kind; "" and None stand for all models and all kinds.
 
-    `applied` gave a program, `known` one that was judged before and was not again, `valid` one with a score, `better`
-    one above the floor that is new and improves on the nearest scored program of its line: better quality, or surely
-    faster. `repaired` are those among `applied` that took more than one turn.
+    `applied`: gave a program. `known`: gave a program that was judged before. `valid`: scored. `better`: new, above the
+    floor, and with better quality or clearly higher speed than its nearest scored ancestor. `repaired`: applied after
+    more than one turn.
     """
 
     model: str
@@ -38,13 +38,13 @@ class Row:
     tokens: int = 0
     usd: float = 0.0
     model_s: float = 0.0
-    """Seconds from asking to answer, summed: calls in flight at once count side by side."""
+    """Seconds from request to answer, summed over all calls, concurrent ones too."""
     judge_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """How often proposals ended in one way without a score, whose they were, and what the newest of them was told."""
+    """A reason for getting no score: how many proposals, from which models and kinds, and the detail of the newest."""
 
     stage: str
     reason: str
@@ -56,7 +56,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Rows by model and kind, their sum, and refusals with the commonest first. The seed program is no proposal."""
+    """Rows by model and kind, their sum, and refusals, the most frequent first. The seed program is not counted."""
 
     rows: tuple[Row, ...]
     total: Row
@@ -64,12 +64,12 @@ class Stats:
 
 
 def who(entry: Entry) -> str:
-    """The model an entry came from, or the proposer where no model was asked."""
+    """The model an entry came from, or its proposer if no model was asked."""
     return entry.model or entry.proposer
 
 
 def stats(standing: Standing, entries: Iterable[Entry]) -> Stats:
-    """Count entries, in the order of their numbers, whose standing is known."""
+    """The statistics of entries, in any order; `standing` is theirs."""
     proposals = [entry for entry in sorted(entries, key=lambda entry: entry.number) if entry.kind != "seed"]
     by_id = {entry.id: entry for entry in proposals} | ({standing.seed.id: standing.seed} if standing.seed else {})
     above = {entry.id for entry in standing.valid}
@@ -78,14 +78,14 @@ def stats(standing: Standing, entries: Iterable[Entry]) -> Stats:
     for entry in proposals:
         groups.setdefault((who(entry), entry.kind), []).append(entry)
     return Stats(
-        rows=tuple(_row(model, kind, found, better) for (model, kind), found in sorted(groups.items())),
+        rows=tuple(_row(model, kind, group, better) for (model, kind), group in sorted(groups.items())),
         total=_row("", None, proposals, better),
         refusals=_refusals(proposals),
     )
 
 
 def _improved(entry: Entry, by_id: Mapping[str, Entry]) -> bool:
-    """Whether an entry improves on the nearest scored program above it: the parent of a repair has no score."""
+    """Whether an entry improves on its nearest scored ancestor: the parent of a repair has no score."""
     above = by_id.get(entry.parents[0])
     while above is not None and above.scored is None:
         above = by_id.get(above.parents[0])
@@ -120,20 +120,20 @@ def _refused_as_patch(entry: Entry) -> bool:
 
 
 def _refusals(entries: list[Entry]) -> tuple[Refusal, ...]:
-    found: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         if isinstance(entry.verdict, Rejected):
-            found.setdefault((entry.verdict.stage, entry.verdict.reason), []).append(entry)
+            groups.setdefault((entry.verdict.stage, entry.verdict.reason), []).append(entry)
     refusals = [
         Refusal(
             stage=stage,
             reason=reason,
-            count=len(of),
-            models=tuple(model for model, _ in Counter(who(entry) for entry in of).most_common()),
-            kinds=tuple(kind for kind, _ in Counter(entry.kind for entry in of).most_common()),
-            newest=_detail(of[-1]),
+            count=len(group),
+            models=tuple(model for model, _ in Counter(who(entry) for entry in group).most_common()),
+            kinds=tuple(kind for kind, _ in Counter(entry.kind for entry in group).most_common()),
+            newest=_detail(group[-1]),
         )
-        for (stage, reason), of in found.items()
+        for (stage, reason), group in groups.items()
     ]
     return tuple(sorted(refusals, key=lambda refusal: (-refusal.count, refusal.stage, refusal.reason)))
 

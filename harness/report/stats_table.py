@@ -17,16 +17,16 @@ from harness.report.stats import Refusal, Row, Stats
 from harness.report.tables import figures, plain_table, titled
 
 _SHOWN = 8
-"""Refusals listed, the commonest first."""
+"""The most refusals listed."""
 _TOLD = 200
-"""Characters of what a model was told that are shown, at most."""
+"""The most characters shown of what a model was told."""
 _MODEL = 14
-"""Characters of a model's name that are shown: its end, which tells more than its vendor."""
+"""The most characters shown of a model's name: its end, which says more than the vendor at its beginning."""
 NOTE = "applied: gave a program; valid: scored; better: improves on its parent"
 
 
 def dollars(usd: float) -> str:
-    """An amount of money: $0.000012, $0.0123, $4.56, $1,234.56; nothing is $0."""
+    """An amount of money: $0.000012, $0.0123, $4.56, $1,234.56; zero is $0."""
     if usd == 0:
         return "$0"
     return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= 0.001 else f"${usd:.6f}"
@@ -43,7 +43,7 @@ def tokens(count: int) -> str:
 
 
 def spending(*, usd: float, limit_usd: float | None, calls: int, in_flight: int = 0, waiting: int = 0) -> str:
-    """Money spent, of how much, and calls, as one phrase; "" where nothing was asked of a model."""
+    """Money spent, its limit, and calls, as one phrase; "" if no model was asked."""
     if not calls and not usd and not in_flight:
         return ""
     limit = f" of {dollars(limit_usd)}" if limit_usd is not None else ""
@@ -56,19 +56,19 @@ def spending(*, usd: float, limit_usd: float | None, calls: int, in_flight: int 
 def stats_view(stats: Stats) -> RenderableType:
     """The table of proposals, and why some were refused."""
     if not stats.rows:
-        return Text("nothing was proposed yet")
+        return Text("no proposals yet")
     parts: list[RenderableType] = [titled("Proposals by model and kind", _rows(stats), NOTE + _known(stats.total))]
     if stats.refusals:
         more = len(stats.refusals) - _SHOWN
         note = f"and {more} more; --json lists them all" if more > 0 else ""
-        parts.append(Text("Why proposals failed, the commonest first", style="bold"))
+        parts.append(Text("Why proposals failed, the most frequent reason first", style="bold"))
         parts.append(_refusals(stats.refusals[:_SHOWN]))
         parts += [Text(note, style="dim")] if note else []
     return Group(*parts)
 
 
 def _known(total: Row) -> str:
-    """A line on programs that came again; "" where none did."""
+    """A line on programs that were proposed again; "" if none were."""
     if not total.known:
         return ""
     return f"\nknown already, so not judged again: {total.known} of the {total.applied} programs"
@@ -102,7 +102,7 @@ def _short(model: str) -> str:
 
 
 def _refusals(refusals: Sequence[Refusal]) -> RenderableType:
-    """A line each: a table would cut its figures before the long text beside them."""
+    """One line per refusal: a table would cut the counts before the long text beside them."""
     places = [f"{refusal.stage}: {refusal.reason}" for refusal in refusals]
     width = max(map(len, places))
     lines = [Text(f"times  {'refused at':<{width}}  the newest was told", style="bold")]

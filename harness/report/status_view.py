@@ -1,6 +1,6 @@
-"""Where a run stands, for people and for machines.
+"""The state of a run, for people and for machines.
 
-Owns: which facts that is, and how they are worded. Does not know: who works on the run, how anything was judged.
+Owns: which facts belong to it, and how they are worded. Does not know: who works on the run, how anything was judged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class TicketState(StrEnum):
     """The state of a ticket: where its answer is.
 
     ASKED: open until `packsmith tell` brings the answer. CALLING: a model is being asked. ANSWERED: the reply is here
-    and not judged yet. LEFT: the process that worked on it is gone, and the next search goes on with it.
+    and not judged yet. LEFT: the process that worked on it is gone; the next search continues it.
     """
 
     ASKED = "asked"
@@ -47,7 +47,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The state of a run. `booked` counts calls under way at the most they may cost; `limits` is the stored budget."""
+    """The state of a run. `booked` counts open calls at the most they may cost; `limits` is the stored budget."""
 
     attempts: int
     scored: int
@@ -70,7 +70,7 @@ def status(
     limits: Mapping[str, Any],
     advice: tuple[str, ...],
 ) -> Status:
-    """Put the facts together; `pending` are tickets, each with whether nobody works on it any more."""
+    """Collect the facts. `pending` are the open tickets, each with whether it is orphaned: its process is gone."""
     numbers = {entry.id: entry.number for entry in entries}
     made = [entry for entry in entries if entry.kind != "seed"]
     return Status(
@@ -82,7 +82,7 @@ def status(
         booked=booked,
         judge_s=sum(entry.seconds for entry in entries),
         limits={name: limit for name, limit in limits.items() if limit is not None},
-        open=tuple(_open(one, orphaned, numbers) for one, orphaned in pending),
+        open=tuple(_open(ticket, orphaned, numbers) for ticket, orphaned in pending),
         advice=advice,
     )
 
@@ -105,19 +105,19 @@ def _state(pending: Pending, orphaned: bool) -> TicketState:
     return TicketState.CALLING if pending.calling else TicketState.ASKED
 
 
-def record(found: Status) -> dict[str, Any]:
+def record(state: Status) -> dict[str, Any]:
     """The status as JSON values."""
     return {
-        "attempts": found.attempts,
-        "scored": found.scored,
-        "seed": None if found.seed is None else _program(found.seed),
-        "best": None if found.best is None else _program(found.best),
-        "front": [entry.number for entry in found.front],
-        "booked": asdict(found.booked),
-        "judge_s": found.judge_s,
-        "budget": dict(found.limits),
-        "open": [asdict(one) for one in found.open],
-        "advice": list(found.advice),
+        "attempts": state.attempts,
+        "scored": state.scored,
+        "seed": None if state.seed is None else _program(state.seed),
+        "best": None if state.best is None else _program(state.best),
+        "front": [entry.number for entry in state.front],
+        "booked": asdict(state.booked),
+        "judge_s": state.judge_s,
+        "budget": dict(state.limits),
+        "open": [asdict(ticket) for ticket in state.open],
+        "advice": list(state.advice),
     }
 
 
@@ -133,21 +133,21 @@ def _program(entry: Entry) -> dict[str, Any]:
     }
 
 
-def view(found: Status, run: str) -> RenderableType:
+def view(state: Status, run: str) -> RenderableType:
     """The status in lines of 80 columns."""
-    lines = [("run", run), ("attempts", f"{found.attempts}, {found.scored} of them scored")]
-    lines.append(("seed", "not judged yet" if found.seed is None else _words(found.seed)))
-    if found.best is not None:
-        lines.append(("best", _words(found.best)))
-        lines.append(("front", ", ".join(str(entry.number) for entry in found.front)))
-    booked = found.booked
+    lines = [("run", run), ("attempts", f"{state.attempts}, {state.scored} of them scored")]
+    lines.append(("seed", "not judged yet" if state.seed is None else _words(state.seed)))
+    if state.best is not None:
+        lines.append(("best", _words(state.best)))
+        lines.append(("front", ", ".join(str(entry.number) for entry in state.front)))
+    booked = state.booked
     spent = f"{dollars(booked.usd)}, {tokens(booked.tokens)} tokens"
-    calls = "1 call" if booked.calls == 1 else f"{booked.calls} calls"
-    lines.append(("spent", f"{spent}, {calls} of models, {found.judge_s:,.0f} s of judging"))
-    if found.limits:
-        lines.append(("budget", ", ".join(f"{name} {limit}" for name, limit in found.limits.items())))
-    lines += [("ticket", _ticket(one)) for one in found.open]
-    lines += [("advice", " ".join(text.split())) for text in found.advice]
+    calls = "1 model call" if booked.calls == 1 else f"{booked.calls} model calls"
+    lines.append(("spent", f"{spent}, {calls}, {state.judge_s:,.0f} s of judging"))
+    if state.limits:
+        lines.append(("budget", ", ".join(f"{name} {limit}" for name, limit in state.limits.items())))
+    lines += [("ticket", _ticket(ticket)) for ticket in state.open]
+    lines += [("advice", " ".join(text.split())) for text in state.advice]
     rows = [Text(f"{name:<9} {text}", overflow="ellipsis", no_wrap=True) for name, text in lines]
     return Group(*rows)
 
@@ -159,7 +159,7 @@ def _words(entry: Entry) -> str:
     return f"{number}: {entry.scored.score.quality.name} {quality(entry):.4f}, {ratio(speed(entry))}"
 
 
-def _ticket(one: Open) -> str:
-    who = f" ({one.model})" if one.model else ""
-    parents = " and ".join(str(number) for number in one.parents)
-    return f"{one.ticket}: {one.kind} of {parents}{who}, {one.state}"
+def _ticket(ticket: Open) -> str:
+    who = f" ({ticket.model})" if ticket.model else ""
+    parents = " and ".join(str(number) for number in ticket.parents)
+    return f"{ticket.ticket}: {ticket.kind} of {parents}{who}, {ticket.state}"

@@ -20,7 +20,7 @@ _LINE, _NAME = 800, 80
 
 
 def _digits(value: float) -> int:
-    """Decimals that show three figures of a speed-up, or two of a small one."""
+    """Decimals that show three significant figures of a speed-up, or two of a small one."""
     return next((digits for digits, least in enumerate((100, 10, 1, 0.01)) if value >= least), 4)
 
 
@@ -41,12 +41,12 @@ def milliseconds(value: float) -> str:
 
 
 def plain_table() -> Table:
-    """The one style of tables."""
+    """An empty table in the style of all tables."""
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
 
 def figures(table: Table, *headings: str) -> Table:
-    """Add columns of figures, which are never cut."""
+    """Add columns of numbers, which are never cut."""
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
@@ -71,12 +71,12 @@ def environment_line(environment: Environment, seed: int) -> str:
 
 
 def headings(columns: Sequence[Column]) -> tuple[str, ...]:
-    """What stands over the cells of `metric_cells`."""
+    """The headings over the cells of `metric_cells`."""
     return tuple(column.heading for column in columns)
 
 
 def metric_cells(columns: Sequence[Column], metrics: Mapping[str, float]) -> tuple[str, ...]:
-    """A cell for each column; it is empty where a score of an earlier version lacks the metric."""
+    """A cell for each column; it is empty if a score of an earlier version lacks the metric."""
     return tuple(f"{metrics[column.key]:.4f}" if column.key in metrics else "" for column in columns)
 
 
@@ -105,7 +105,7 @@ def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableTyp
 
 
 def rejected_text(verdict: Rejected, *, program: str) -> Text:
-    """One rejected program: at which stage, why, and what its author has to know."""
+    """One rejected program: at which stage, why, and what its author needs to know."""
     text = Text()
     text.append(f"{program}\n", style="bold")
     text.append(f"  rejected at {verdict.stage}: {one_line(verdict.reason, _NAME)}\n", style="red")
@@ -124,11 +124,11 @@ def verdict_view(verdict: Verdict, *, program: str, task: Task) -> RenderableTyp
 
 
 DO_NOTHING = "do_nothing_"
-"""What begins the names of the figures for keeping the first plan."""
+"""The prefix of the metrics of a baseline that keeps the first plan."""
 
 
 def metrics_table(verdict: Scored, *, program: str) -> RenderableType:
-    """Every other metric of a scored program, a column a case; those for keeping the first plan come last."""
+    """Every other metric of a scored program, a column per case; those for keeping the first plan come last."""
     table = plain_table()
     table.add_column("metric", no_wrap=True)
     cases = [case.quality for case in verdict.score.cases]
@@ -165,7 +165,7 @@ def ladder_table(
 
 
 def change_table(before: Scored, after: Scored, *, task: Task) -> RenderableType:
-    """What a change buys and costs: quality in points (hundredths), time as a ratio, each by case."""
+    """The effect of a change, by case: quality in points (hundredths), run time as a ratio."""
     table = plain_table()
     table.add_column("case", no_wrap=True)
     figures(table, "points", *(_in_points(column) for column in task.columns), "times the run time")
@@ -190,7 +190,7 @@ def change_table(before: Scored, after: Scored, *, task: Task) -> RenderableType
 
 
 def _in_points(column: Column) -> str:
-    """A column's heading over differences, on a line, with their unit on the next."""
+    """The heading of a column of differences: the name on one line, the unit on the next."""
     return f"{column.heading.replace(chr(10), ' ')},\npoints"
 
 
@@ -204,6 +204,6 @@ def _points(old: float | None, new: float | None) -> str:
 
 
 def _times(old: Interval, new: Interval) -> str:
-    """Ratio of two programs' run times through their common reference; the intervals' far ends bound it."""
+    """Ratio of two programs' run times through their common reference; bounded by the outer ends of both intervals."""
     low, high = old.low / new.high, old.high / new.low
     return ratio_interval(Interval(median=old.median / new.median, low=low, high=high))

@@ -128,8 +128,8 @@ def test_measurements_that_disagree_are_marked() -> None:
     own = taken(2.0, noise=2)
     [group] = groups(members(entry(1, own.verdict), 7, None, [taken(2.2, noise=2)]))
     assert group.pooled is not None and group.pooled.apart
-    assert "lie apart" in shown(own, taken(2.2, noise=2))
-    assert "lie apart" not in shown(own, taken(2.0, noise=2))
+    assert "do not overlap" in shown(own, taken(2.2, noise=2))
+    assert "do not overlap" not in shown(own, taken(2.0, noise=2))
 
 
 def shown(own: Measurement, *noted: Measurement) -> str:
@@ -174,7 +174,7 @@ def test_faster_elsewhere_is_not_faster() -> None:
     better = replace(elsewhere, verdict=replace(elsewhere.verdict, score=scored(0.6, 2.0).score))
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(attempts.front_table(standing([slow, better], Pareto()), TASKS["eplb"]({}), "toy"))
-    assert "does not compare with the best's: torch 2.1" in console.export_text()
+    assert "is not comparable with the best's: torch 2.1" in console.export_text()
 
 
 def test_records_of_earlier_versions_have_no_driver() -> None:
