@@ -23,7 +23,7 @@ What an entry claims, by objective:
 
 An entry whose claim of speed was not confirmed does not count as faster: without better quality than the champion it
 does not join the front. A standing is a fold over the archived entries in the order of their numbers, and depends on
-nothing else. Of two equal programs the earlier one stays; an entry whose verdict was copied from an equal program
+nothing else. Of two equal programs the earlier stays; an entry whose verdict was copied from an equal program
 (`same_as`) is ignored.
 """
 

@@ -1,10 +1,10 @@
 """Immutable sequences and sets that are cheap to extend: persistent, append-only.
 
-Owns: how a longer sequence shares its storage with the shorter one it was made from. Pure.
+Owns: how a longer sequence shares its storage with the shorter one that it extends. Pure.
 Does not know: what the items are.
 
-Extending the newest one takes constant time: it writes past the end of the shared storage, where older ones never
-read. Extending an older one copies.
+Extending the newest sequence takes constant time: it appends to the shared storage, past the part that older
+sequences read. Extending an older sequence copies.
 """
 
 from __future__ import annotations

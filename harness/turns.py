@@ -1,6 +1,6 @@
 """Conversations with a model: how each turn changes a ticket, and how turns are recorded. Pure.
 
-Owns: the records of turns beside their texts, and which answers leave nothing to apply.
+Owns: the records of turns, and which answers hold nothing to apply.
 Does not know: who asks, who judges, where anything is stored.
 """
 
@@ -29,8 +29,8 @@ def nothing_came(turn: Turn) -> Rejected | None:
     if turn.finish not in NOTHING_CAME:
         return None
     reason, sentence = NOTHING_CAME[turn.finish]
-    said = turn.text if turn.finish == "refusal" else ""
-    detail = ": ".join(part for part in (sentence, turn.note, said[:2000]) if part)
+    text = turn.text if turn.finish == "refusal" else ""
+    detail = ": ".join(part for part in (sentence, turn.note, text[:2000]) if part)
     return Rejected(stage="patch", reason=reason, detail=detail)
 
 
@@ -82,7 +82,7 @@ def with_refusal(proposal: Proposal, refusal: str) -> Proposal:
 
 
 def transcript(proposal: Proposal) -> bytes:
-    """The content of `reply.md`: the texts of all turns, one after another."""
+    """The content of `reply.md`: the concatenated texts of all turns."""
     return b"".join(encode(turn.text) for turn in proposal.turns) if proposal.turns else encode(proposal.reply)
 
 
@@ -90,12 +90,12 @@ def turn_records(turns: Sequence[Turn]) -> tuple[TurnRecord, ...]:
     return tuple(TurnRecord(length=len(encode(turn.text)), **base_fields(Call, turn)) for turn in turns)
 
 
-def read_turns(written: bytes, noted: Sequence[TurnRecord]) -> tuple[Turn, ...]:
-    """The turns again, from `reply.md` and the notes. Raises ValueError where they do not fit each other."""
-    if sum(note.length for note in noted) != len(written):
-        raise ValueError(f"expected turns of {sum(note.length for note in noted)} bytes, found {len(written)}")
+def read_turns(written: bytes, records: Sequence[TurnRecord]) -> tuple[Turn, ...]:
+    """The turns, from `reply.md` and their records. Raises ValueError if the lengths do not match."""
+    if sum(record.length for record in records) != len(written):
+        raise ValueError(f"expected turns of {sum(record.length for record in records)} bytes, found {len(written)}")
     turns, at = [], 0
-    for note in noted:
-        turns.append(Turn(text=decode(written[at : at + note.length]), **base_fields(Call, note)))
-        at += note.length
+    for record in records:
+        turns.append(Turn(text=decode(written[at : at + record.length]), **base_fields(Call, record)))
+        at += record.length
     return tuple(turns)

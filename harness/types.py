@@ -1,4 +1,4 @@
-"""The values that the rooms of the search exchange.
+"""The value types that the rooms of the harness exchange.
 
 Owns: patches, requests, proposals, tickets, candidates, attempts and archived entries, as types.
 Does not know: how any of them is made, judged or stored.
@@ -29,7 +29,7 @@ class HarnessError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One SEARCH/REPLACE block. Both texts are whole lines, without a final newline; "" is no line at all.
+    """One SEARCH/REPLACE block. Both texts are whole lines, without a final newline; "" is no line.
 
     Lines that are all empty are one "\\n" each, which tells a single empty line ("\\n") from no line.
     """
@@ -97,8 +97,8 @@ class Usage:
 class Call:
     """What a call of a model cost and how it ended, without the text it returned.
 
-    `usd` is what is booked for it, failed tries included, and `seconds` how long it took; `note` says what is unusual
-    about it. `refusal` is the text that asked the model to repair this answer, "" for the last call of a proposal.
+    `usd` is what is booked for it, failed tries included; `seconds` is how long it took; `note` says what was unusual.
+    `refusal` is the text that asked the model to repair this answer, "" for the last call of a proposal.
     """
 
     model: str
@@ -225,7 +225,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFacts:
-    """What an archived attempt says of itself, wherever it is held: its record on disk and its entry in memory.
+    """The facts of an archived attempt, common to its record on disk and its entry in memory.
 
     `parents` and `inspirations` are commit ids. `usd`, `tokens` and `seconds` are what the proposal cost and how long
     the attempt took; `tiers` has one item for each edit that was applied.
@@ -247,13 +247,13 @@ class AttemptFacts:
     seconds: float
     confirmations: tuple[Confirmation, ...] = ()
     turns: Sequence[TurnRecord] = ()
-    """The conversation with a model it came from, oldest first; () where no model was asked."""
+    """The conversation with a model it came from, oldest first; () if no model was asked."""
     ticket_number: int = 0
     """The ticket it was requested under; 0 for none."""
     syntax_hash: str = ""
-    """The hash of the program's normalised syntax: equal hashes are the same program but for comments and layout."""
+    """The hash of the program's normalised syntax: equal hashes mean the same program up to comments and layout."""
     same_as: str = ""
-    """The commit id of the entry with the same program, whose verdict was copied; "" where it was judged itself."""
+    """The commit id of the entry with the same program, whose verdict was copied; "" if it was judged itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
