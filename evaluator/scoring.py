@@ -1,6 +1,6 @@
 """From measured samples and judged plans to a score. Pure.
 
-Owns: which figure of a score is which mean of which. Does not know: how plans were made, how samples were taken.
+Owns: how each figure of a score is averaged. Does not know: how plans were made, how samples were taken.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from evaluator.types import CaseQuality, CaseScore, Quality, Samples, Score
 
 
 def score_cases(qualities: Sequence[CaseQuality], samples: Sequence[Samples]) -> tuple[CaseScore, ...]:
-    """The score of each case: its quality, and its run time from its samples (same order, one of each a case)."""
+    """The score of each case from its quality and its samples (in the same order, one of each per case)."""
     return tuple(
         CaseScore(
             quality=quality,

@@ -1,7 +1,7 @@
-"""What a task is to everything outside its folder.
+"""The interface between a task and everything outside its folder.
 
-Owns: the protocol a task fulfils, and what it says of itself to reports and to the command line. Does not know: any one
-task, how programs are run, how reports are laid out.
+Owns: the protocol that a task implements, and how it describes itself to reports and to the command line. Does not
+know: any particular task, how programs are run, how reports are laid out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from evaluator.types import Answer, Call, Case, CaseQuality, HardCase, Plan, Var
 class Column:
     """A metric that tables show beside the quality. A score holds its mean over the cases.
 
-    `key` is its name in a case's metrics. `heading` is that of a table's column; it may break into lines.
+    `key` is its name in a case's metrics. `heading` stands over the column in tables; it may have several lines.
     """
 
     key: str
@@ -30,8 +30,8 @@ class Column:
 class Ladder:
     """Programs of known order, which show whether a case tells good programs from bad ones.
 
-    `programs` are paths of shipped files, worst first. Two that follow each other are told apart by a case where
-    `metric`, of which higher is better, differs by at least `step`. `note` says for people what a tie means.
+    `programs` are paths of shipped files, worst first. A case tells two neighbours apart if `metric` (higher is
+    better) differs by at least `step`. `note` explains to people what a tie means.
     """
 
     programs: tuple[str, ...]
@@ -44,9 +44,9 @@ class Ladder:
 class TaskOption:
     """An option of a task on the command line.
 
-    `flag` is what is typed (`--size`), `key` its key in the `task:` section of a config (`sizes`). `parse` makes the
-    config's value of the text given, or raises WorkloadError. `repeated`: it may be given several times, and the value
-    is the list of all. `metavar` stands for the text in the help; where there are `choices`, these do.
+    `flag` is the option as typed (`--size`), `key` its key in the `task:` section of a config (`sizes`). `parse` turns
+    the text into the value in the config, or raises WorkloadError. `repeated`: it may be given several times, and the
+    value is a list. The help shows `metavar` for the text, or the `choices` if there are any.
     """
 
     key: str
@@ -60,7 +60,7 @@ class TaskOption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskKind:
-    """How a task is made from its options: `TASKS["name"](options)`. Raises WorkloadError for an option that is wrong.
+    """Makes a task from its options: `TASKS["name"](options)`. Raises WorkloadError for an invalid option.
 
     `build` takes the `task:` section of a config without its name. `options` are those that can also be given on the
     command line.
@@ -105,19 +105,19 @@ class Task(Protocol):
 
     @property
     def ladder(self) -> Ladder | None:
-        """Programs of known order; None where none are shipped for these options."""
+        """Programs of known order; None if none are shipped for these options."""
         ...
 
     @property
     def tolerance(self) -> float:
-        """How far below the quality pass the mean `step_quality` of timed answers may lie, and other differences a
-        quarter as far; chance comes on top.
+        """How far the mean `step_quality` of timed answers may lie below that of the quality pass. Other differences
+        between the two may be a quarter of it. An allowance for chance is added to both.
         """
         ...
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to the workload without being asked (layers dropped, say), for people to read."""
+        """What the task changed in the workload unasked (such as layers dropped), in sentences for people."""
         ...
 
     def cases(self, seed: int) -> tuple[Case, ...]:
@@ -129,7 +129,7 @@ class Task(Protocol):
         ...
 
     def identity(self) -> Mapping[str, Any]:
-        """Everything of the task that affects scores, as JSON values (part of the config hash)."""
+        """Everything about the task that affects scores, as JSON values (part of the config hash)."""
         ...
 
     def steps(self, case: Case) -> int: ...
@@ -143,11 +143,11 @@ class Task(Protocol):
         ...
 
     def call_bytes(self, case: Case) -> int:
-        """The most bytes the arrays of one call take."""
+        """The most bytes that the arrays of one call take."""
         ...
 
     def answer_bytes(self, case: Case) -> int:
-        """The most bytes a valid answer's arrays can take."""
+        """The most bytes that the arrays of a valid answer take."""
         ...
 
     def read(self, case: Case, answer: Answer) -> Plan:
@@ -159,7 +159,7 @@ class Task(Protocol):
         ...
 
     def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """What the plan of a step adds to the score of the pass (such as its quality on the window to come)."""
+        """What the plan of a step adds to the score of the pass (such as its quality on the next window)."""
         ...
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:

@@ -1,7 +1,7 @@
-"""The values the judge speaks in.
+"""The value types of the judge.
 
-Owns: what a case, a call, an answer, a score and a verdict are. Does not know: any task (`task_protocol` says what one
-is), how a program is run, timed or archived, nor that a search exists.
+Owns: what a case, a call, an answer, a score and a verdict are. Does not know: any task (see
+`task_protocol`), how a program is run, timed or archived, that a search exists.
 
 Units are in the names (`runtime_ms`, `candidate_us`). For every quality, higher is better.
 """
@@ -37,7 +37,7 @@ class WorkloadError(EvaluatorError):
 
 
 class OtherFailed(EvaluatorError):
-    """The program that is measured against failed, not the one that is judged."""
+    """The program that the candidate is measured against failed, not the candidate."""
 
 
 class InvalidAnswer(Exception):
@@ -50,7 +50,7 @@ class InvalidAnswer(Exception):
 
 
 def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A mapping that nobody can change: one that is a dict is copied, any other is so already."""
+    """An immutable mapping: a dict is copied, any other mapping is immutable already."""
     return MappingProxyType(dict(mapping)) if isinstance(mapping, dict) else mapping
 
 
@@ -58,8 +58,8 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 class Case:
     """One workload: its sizes and the judge's own copy of its data.
 
-    `sizes` are the integers a solver is told (how many items, how many bins). `data` is the task's own array, of any
-    dtype and shape (what each item weighs, in each window of time), made read-only.
+    `sizes` are the integers passed to a solver (how many items, how many bins). `data` is the task's own array, of any
+    dtype and shape (such as the weight of each item in each window of time); it is made read-only.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call of the entry point: positional arguments, and the keyword parameters on offer.
+    """One call of the entry point: positional arguments, and the keyword parameters offered.
 
     An offered parameter is passed only to a solver that declares it by name. Arrays reach the solver as torch tensors
     of the same dtype on the run's device.
@@ -106,9 +106,9 @@ Plan = Array
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """A timed call, on inputs like those of a step of the pass but under other names and near them only.
+    """A timed call on a relabelled and slightly changed copy of the inputs of a step of the quality pass.
 
-    `qualities` of a validated plan for `call`: what `step_quality` and `pass_quality` are for the step, on its inputs.
+    `qualities` gives the step quality and the pass quality of a validated plan for `call`, on the changed inputs.
     """
 
     call: Call
@@ -170,7 +170,7 @@ class Samples:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseScore:
     """One case of a scored program. `speedup` is reference time / candidate time, above 1 = faster than the
-    reference. `samples` are None where a reader has left them on the disk; a judge always gives them.
+    reference. `samples` is None if a reader left them on disk; a judge always sets it.
     """
 
     quality: CaseQuality
@@ -182,7 +182,7 @@ class CaseScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """A program's quality over all cases: what it is called, its mean, and the mean ceiling."""
+    """A program's quality over all cases: its name, its mean, and the mean ceiling."""
 
     name: str
     value: float
@@ -210,14 +210,15 @@ class Score:
 class Environment:
     """Where a score was taken. Run times whose `fingerprint` differs are never compared.
 
-    The fingerprint is over what a program's speed against the reference hangs on: the kind of device (`cuda:1` is as
-    good as `cuda:0`), the hardware, driver, torch, Python's minor version, the threads a program may use and the cores
-    there are for them, the task, and the reference program by its content. Not in it are:
+    The fingerprint covers what a program's speed relative to the reference depends on: the kind of device (`cuda:1`
+    equals `cuda:0`), the hardware, the driver, torch, Python's minor version, the threads a program may use and the
+    cores available to them, the task, and the content of the reference program. It leaves out:
     - further cores, which no program may use;
-    - the kernel, replaced every few weeks: a timed call computes and asks it for little, for both of a pair alike;
-    - the sandbox level: confinement is paid for when a process starts, outside the clock, and by both of a pair (how
-      far a score is to be trusted is another question, which `judge.sandbox.require` answers);
-    - an empty call's cost, the scatter and the warnings: they say how sure a figure is, and so do intervals.
+    - the kernel, which changes every few weeks: timed calls compute and make few system calls, equally in both
+      programs of a pair;
+    - the sandbox level: confinement costs time when a process starts, which is not timed, and equally in both (how far
+      a score can be trusted is another question: see `judge.sandbox.require`);
+    - the cost of an empty call, the scatter and the warnings: they say how precise a figure is, as intervals do.
     """
 
     device: str
@@ -239,22 +240,22 @@ class Environment:
 
     @property
     def fingerprint(self) -> str:
-        """12 hexadecimal digits, the same wherever run times compare."""
+        """12 hexadecimal digits; equal if run times are comparable."""
         keys = {name: key for name, (key, _) in self._conditions().items()}
         return hashlib.sha256(json.dumps(keys).encode("ascii")).hexdigest()[:12]
 
     def differing(self, other: Environment) -> tuple[str, ...]:
-        """What makes run times from here and from there not comparable, by name ("torch"); () where they are."""
+        """The conditions that make run times of the two incomparable, by name ("torch"); () if they are comparable."""
         theirs = other._conditions()
         return tuple(name for name, (key, _) in self._conditions().items() if key != theirs[name][0])
 
     def differences(self, other: Environment) -> tuple[str, ...]:
-        """The same with what is here and what there ("torch 2.13.0 and 2.14.0")."""
+        """The same conditions with both values ("torch 2.13.0 and 2.14.0")."""
         mine, theirs = self._conditions(), other._conditions()
         return tuple(f"{name} {mine[name][1]} and {theirs[name][1]}" for name in self.differing(other))
 
     def _conditions(self) -> dict[str, tuple[str, str]]:
-        """What the fingerprint is over, by name: what is compared, and how it is shown."""
+        """The conditions in the fingerprint, by name: the value compared, and the value shown."""
         plain = {
             "device": self.device.partition(":")[0],
             "hardware": self.hardware,
@@ -298,8 +299,8 @@ class Duel:
     """One program measured against another, head to head, in rounds of fresh processes on fresh inputs.
 
     `speedup` is the other's time / the program's time, above 1 = the program is faster, with its 95 % interval for
-    reading. `comparison` is taken from `certain`, the interval at `level`, which holds however often it was looked at.
-    `samples` has an entry a case, the other program as the reference.
+    reading. `comparison` is taken from `certain`, the interval at `level`, which stays valid however often it is looked
+    at (sequential). `samples` has an entry per case, with the other program as the reference.
     """
 
     comparison: Comparison

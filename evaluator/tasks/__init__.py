@@ -1,4 +1,4 @@
-"""The problems the judge knows, by name. Adding one is a folder and a line here; `README.md` says how."""
+"""The tasks the judge knows, by name. A new task is a folder and a line here: see `README.md`."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ TASKS: dict[str, TaskKind] = {
 }
 
 DEFAULT_TASK, *_ = TASKS
-"""What the command line takes for the task where none is named: the first."""
+"""The task of a command line that names none: the first."""

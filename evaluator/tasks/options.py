@@ -1,6 +1,6 @@
 """Reading a task's options strictly, as they come from a config file or the command line.
 
-Owns: the checks of keys and types, and their texts. Does not know: any task.
+Owns: the checks of keys and types, and their error messages. Does not know: any task.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def number(value: Any, where: str) -> float:
 
 
 def items(value: Any, where: str) -> Sequence[Any]:
-    """A list or tuple as it is; a single text is not taken for a list of characters."""
+    """A list or tuple as it is; a text is not a list of characters."""
     if not isinstance(value, list | tuple):
         raise WorkloadError(f"{where}: expected a list, found {value!r}")
     return value

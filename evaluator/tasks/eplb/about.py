@@ -1,6 +1,6 @@
-"""What EPLB says of itself to reports and to the command line.
+"""How EPLB describes itself to reports and to the command line.
 
-Owns: its columns, its shipped programs of known order and to time against, and its command-line options.
+Owns: its columns, its ladder, its reference programs, and its command-line options.
 Does not know: calls, plans, scores.
 """
 
@@ -14,7 +14,7 @@ from evaluator.tasks.eplb.answers import FORMS, Form
 from evaluator.types import WorkloadError
 
 SAME_WINDOW = "same_window_balance"
-"""The metric of plans on the windows they were made from."""
+"""The balance of plans on the windows they were made from."""
 
 COLUMNS = (Column(key=SAME_WINDOW, heading="same\nwindow"),)
 
@@ -22,7 +22,7 @@ REFERENCES: Mapping[Form, str] = {
     "triple": "programs/eplb/vectorised_greedy.py",
     "phy2log": "programs/eplb/vectorised_greedy_phy2log.py",
 }
-"""The same algorithm in both forms: programs are compared within one."""
+"""The same algorithm in both forms; programs are compared only within a form."""
 
 LADDER = Ladder(
     programs=(
@@ -33,10 +33,10 @@ LADDER = Ladder(
     ),
     metric=SAME_WINDOW,
     step=5e-4,
-    note="With two slots a GPU sorting and folding is already optimal, so snake, greedy and swaps must tie there; "
-    "elsewhere a tie says that the case measures little.",
+    note="With two slots per GPU, sorting and folding is already optimal, so snake, greedy and lpt_swap tie there; "
+    "elsewhere a tie means that the case tells little.",
 )
-"""Programs that return the triple."""
+"""All return the triple."""
 
 
 def read_case(text: str) -> str | dict[str, int | str]:
@@ -63,7 +63,7 @@ OPTIONS = (
         repeated=True,
         parse=read_case,
         help="A standard case such as global-ep32, or your own by layers, experts, replicas, groups, nodes and gpus, "
-        "as in layers=58,experts=256,...; may be repeated. Without it, all six standard cases.",
+        "as in layers=58,experts=256,...; repeatable. Default: all six standard cases.",
     ),
     TaskOption(
         key="traces",
@@ -71,13 +71,13 @@ OPTIONS = (
         metavar="FILE",
         repeated=True,
         parse=Path,
-        help="Measured loads instead of generated ones (ADRS JSON, SGLang JSON or .pt, .npy); several files are the "
-        "sequence of windows.",
+        help="Measured loads instead of generated ones (ADRS JSON, SGLang JSON or .pt, .npy); repeatable: the files "
+        "are one sequence of windows.",
     ),
     TaskOption(
         key="form",
         flag="--form",
         choices=FORMS,
-        help="What programs return: DeepSeek's triple (the default), or phy2log alone.",
+        help="What programs return: DeepSeek's triple (the default), or phy2log only.",
     ),
 )

@@ -7,7 +7,7 @@ in `relabelling`, figures in `metrics`, ceilings in `bounds`, hard cases in `har
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
-GPU load: the share of the time in which the mean GPU works, when all wait for the slowest. With a single window
+GPU load: the share of the time that the mean GPU works if all wait for the slowest. With a single window
 there is one step, scored on the window it was planned on, and the quality is `balance_same`. Higher is better.
 
 Shapes: W windows, T windows so far, L layers, E experts, R replicas.
@@ -45,9 +45,9 @@ _GENERATED = ("windows", "drift", "regime_changes")
 class Eplb:
     """The task with its options. Reading `traces` happens on construction. Raises WorkloadError.
 
-    `form`: what the solver returns, DeepSeek's triple or `phy2log` alone. `traces`: files whose windows replace
-    generated ones; each case then has as many layers as the trace. `windows`, `drift`, `regime_changes`: of
-    generated loads.
+    `form`: what the solver returns, DeepSeek's triple or `phy2log` only. `traces`: files whose windows replace the
+    generated ones; each case then has as many layers as the trace. `windows`, `drift` and `regime_changes`
+    describe generated loads.
     """
 
     sizes: tuple[EplbCase, ...] = tuple(STANDARD_CASES.values())
@@ -80,7 +80,7 @@ class Eplb:
         if size > MAX_ANSWER_BYTES:
             raise WorkloadError(
                 f"case {case.name}: expected answers of at most {MAX_ANSWER_BYTES} bytes, found {size}: "
-                "fewer layers or replicas, or form: phy2log, make it smaller"
+                "use fewer layers or replicas, or form: phy2log"
             )
         if self._trace is None:
             self._model(case)
@@ -136,7 +136,7 @@ class Eplb:
 
     @property
     def reference(self) -> str:
-        """Greedy placement in whole tensors, in the form of this task."""
+        """Vectorised greedy placement, in the form of this task."""
         return REFERENCES[self.form]
 
     @property
@@ -197,7 +197,7 @@ class Eplb:
     def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
         """`rebalance_experts(weight float32 [L, E], replicas, groups, nodes, gpus)` on window `step`.
 
-        On offer: `old_phy2log` (int64 `[L, R]`, the plan of the step before, None at step 0) and `history` (float32
+        Offered: `old_phy2log` (int64 `[L, R]`, the plan of the step before, None at step 0) and `history` (float32
         `[T, L, E]`, the windows so far, the planned one last).
         """
         return self._call(case, step, plans, None)
@@ -233,15 +233,15 @@ class Eplb:
         return answers.read_answer(answer, case.sizes, self.form)
 
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """The plan's balance on the very window it was made from."""
+        """The plan's balance on the window it was made from."""
         return metrics.balance(plan, case.data[step], case.sizes["gpus"])
 
     def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """The plan's balance on the window after the one it was made from (on the same, where there is one only)."""
+        """The plan's balance on the window after the one it was made from (on the same window if there is only one)."""
         return metrics.balance(plan, case.data[step - self.steps(case)], case.sizes["gpus"])
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
-        """The quality and ceiling of a pass, with the metrics of `metrics`, and those of its first plan kept."""
+        """The quality and ceiling of a pass, its other metrics, and those of a baseline that keeps the first plan."""
         steps, sizes = self.steps(case), case.sizes
         if len(plans) != steps:
             raise ValueError(f"case {case.name}: expected {steps} plans, found {len(plans)}")
