@@ -1,4 +1,4 @@
-"""What `push`, `pull` and `bundle` share: progress while git works, the checks, and the report at the end.
+"""What `push`, `pull` and `bundle` share: progress while git works, the checks, and the final report.
 
 Owns: these lines. Does not know: how anything is exchanged.
 """
@@ -116,15 +116,17 @@ def report_rest(done: Sent | Pulled, *, json: bool) -> None:
     for line in done.left_out[:_SHOWN]:
         console.print(f"left out: {one_line(line, _LINE)}", style="yellow", markup=False)
     if len(done.left_out) > _SHOWN:
-        console.print(f"left out: {len(done.left_out) - _SHOWN} more; --json names all", style="yellow", markup=False)
+        console.print(
+            f"left out: {len(done.left_out) - _SHOWN} more; --json lists them all", style="yellow", markup=False
+        )
     if done.left_out and isinstance(done, Pulled) and not json:
-        console.print("git clone --mirror takes a run as it is, sound or not", style="dim", markup=False)
+        console.print("git clone --mirror copies a run as it is, damage included", style="dim", markup=False)
     if done.left_out:
         raise typer.Exit(1)
 
 
 def emit_record(named: dict[str, str], done: Sent | Pulled) -> None:
-    """Print the JSON record of an exchange; `named` are its ends."""
+    """Print the JSON record of an exchange; `named` gives its two ends."""
     values: dict[str, Any] = asdict(done)
     emit(jsonl.line({**named, **values, "nothing": done.nothing}))
 

@@ -1,6 +1,6 @@
-"""Folders that a command writes: whole, or not at all.
+"""Folders that a command writes atomically: whole, or not at all.
 
-Owns: when a folder is free, and that its files appear there all at once. Does not know: what is written.
+Owns: when a folder is free, and that its files appear all at once. Does not know: what is written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def free(folder: Path) -> Path:
     if path.is_dir() and any(path.iterdir()):
         raise UserError(f"{folder}: expected a folder that is new or empty, found files in it: name another")
     if not path.parent.is_dir():
-        raise UserError(f"{folder}: its parent folder {folder.parent} does not exist: make it first")
+        raise UserError(f"{folder}: its parent folder {folder.parent} does not exist: create it first")
     return path
 
 

@@ -1,7 +1,7 @@
 """The options of `evaluate` and `replay --evaluate`, and the judge they describe.
 
 Owns: these options, their help and their defaults, and how they become parameters of a command. Does not know: the
-options of tasks (`task_options`), what is done with the verdicts.
+options of tasks (see `task_options`), what happens to the verdicts.
 """
 
 from __future__ import annotations
@@ -26,25 +26,29 @@ _LIMITS, _TIMING = JudgeSettings(), TimingSettings()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeOptions:
-    """How to judge. Each field is an option of the command line, `given` those of all tasks, by flag."""
+    """How to judge. Each field is an option of the command line; `given` holds the options of all tasks."""
 
-    task: Annotated[str, typer.Option("--task", metavar="TASK", help="What the programs solve.")] = DEFAULT_TASK
+    task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task that the programs solve.")] = (
+        DEFAULT_TASK
+    )
     reference: Annotated[
         str,
-        typer.Option("--reference", metavar="FILE", help="Time against this program, not the task's shipped one."),
+        typer.Option(
+            "--reference", metavar="FILE", help="Time against this program instead of the task's shipped one."
+        ),
     ] = ""
     given: Given = field(default_factory=dict)
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto"
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Decides the generated workload.")] = 0
-    timeout_s: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Limit of one call.")] = (
-        _LIMITS.timeout_s
-    )
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the generated workload.")] = 0
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Time limit of one call.")
+    ] = _LIMITS.timeout_s
     budget_s: Annotated[
-        float, typer.Option("--budget", metavar="SECONDS", min=0.001, help="How long each case is measured.")
+        float, typer.Option("--budget", metavar="SECONDS", min=0.001, help="Time to measure each case.")
     ] = _TIMING.budget_s
-    memory_gb: Annotated[
-        float, typer.Option("--memory", metavar="GB", min=0.001, help="Memory a program may take.")
-    ] = _LIMITS.memory_gb
+    memory_gb: Annotated[float, typer.Option("--memory", metavar="GB", min=0.001, help="Memory a program may use.")] = (
+        _LIMITS.memory_gb
+    )
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads a program may use.")] = _LIMITS.threads
     require: Annotated[
         SandboxLevel, typer.Option("--require", help="Refuse to run under weaker confinement (see packsmith doctor).")
@@ -79,7 +83,7 @@ class JudgeOptions:
 
 
 def judge_parameters() -> tuple[Parameter, ...]:
-    """The options as parameters of a command, those of the tasks among them, in the order of the help."""
+    """The options, including those of the tasks, as parameters of a command, in the order of the help."""
     hints = get_type_hints(JudgeOptions, include_extras=True)
     parameters: list[Parameter] = []
     for each in fields(JudgeOptions):
@@ -98,8 +102,7 @@ def _collected(values: Mapping[str, Any]) -> JudgeOptions:
 
 
 def takes_judge_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these options: they stand in the place of its one parameter of the type `JudgeOptions`, which
-    holds them all.
+    """Give a command these options in place of its parameter of type `JudgeOptions`, which receives them all.
 
     Typer reads a command's options from its signature, and the tasks' options are known only from `TASKS`.
     """
@@ -123,17 +126,17 @@ def takes_judge_options(command: Callable[..., None]) -> Callable[..., None]:
 
 FromRun = Annotated[
     Path | None,
-    typer.Option(
-        "--run", metavar="RUN", help="Judge as this run does: its workload, reference, seed, device and limits."
-    ),
+    typer.Option("--run", metavar="RUN", help="Judge with this run's workload, reference, seed, device and limits."),
 ]
 
 
 def check_run(context: typer.Context, run: Path | None, config: str | None) -> None:
-    """With `--run`, nothing may be given that the run decides: all of `JudgeOptions`. Raises BadParameter."""
+    """Raises BadParameter if `--run` and an option that the run decides (any of `JudgeOptions`) are both given."""
     if run is None:
         if config is not None:
-            raise typer.BadParameter("expected --run RUN with it: it is that run's config file", param_hint="--config")
+            raise typer.BadParameter(
+                "expected --run RUN as well: this is the config file of that run", param_hint="--config"
+            )
         return
     decided = {parameter.name for parameter in judge_parameters()}
     for option in context.command.params:
@@ -141,4 +144,4 @@ def check_run(context: typer.Context, run: Path | None, config: str | None) -> N
             continue
         source = context.get_parameter_source(option.name)
         if source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter("the run decides that: leave it out, or --run", param_hint=option.opts[0])
+            raise typer.BadParameter("the run decides that: leave out this option, or --run", param_hint=option.opts[0])

@@ -1,6 +1,6 @@
 """The ladder of a task: its programs of known order, and whether each case tells them apart.
 
-Owns: judging these programs, and what counts as told apart. Does not know: which programs they are, any command's
+Owns: judging these programs, and when two count as told apart. Does not know: which programs they are, any command's
 options.
 """
 
@@ -19,13 +19,13 @@ from harness.report.progress import Waiting
 
 
 def told_apart(rungs: Sequence[CaseQuality], ladder: Ladder) -> bool:
-    """Whether the metric puts the programs on one case, worst first, in that order with room between them."""
+    """Whether each program (worst first) beats the one before it by at least `ladder.step` on a case."""
     values = [rung.metrics[ladder.metric] for rung in rungs]
     return all(above - below >= ladder.step for below, above in pairwise(values))
 
 
 def _rungs(judge: Judge, ladder: Ladder) -> dict[str, tuple[CaseQuality, ...]]:
-    """The quality of each program on every case, by the program's name. Raises UserError where one is rejected."""
+    """The quality of each program on every case, by the program's name. Raises UserError if one is rejected."""
     rungs: dict[str, tuple[CaseQuality, ...]] = {}
     with Waiting(messages()) as waiting:
         for program in ladder.programs:
@@ -39,7 +39,7 @@ def _rungs(judge: Judge, ladder: Ladder) -> dict[str, tuple[CaseQuality, ...]]:
 
 
 def climb(judge: Judge, *, json: bool) -> None:
-    """Judge and show the ladder of the judge's task. Raises UserError where it has none."""
+    """Judge and show the ladder of the judge's task. Raises UserError if it has none."""
     task = judge.task
     ladder = task.ladder
     if ladder is None:

@@ -34,11 +34,11 @@ class View:
         return self
 
     def begin(self, config: Config, folder: Path, last: int) -> None:
-        """Print what is searched for, and the heading of the rows."""
-        going_on = f", continuing after attempt {last}" if last >= 0 else ""
+        """Print the task, the run folder, and the heading of the rows."""
+        continuing = f", continuing after attempt {last}" if last >= 0 else ""
         start = f"{self._judge.task.name} on {self._judge.device} from {config.program.path.name}"
         with self._waiting.aside():
-            self._notices.print(f"{start}, archived in {folder}{going_on}", markup=False)
+            self._notices.print(f"{start}, archived in {folder}{continuing}", markup=False)
             self._notices.print(attempts.legend(config.reference.path.name), style="dim", markup=False)
             self._console.print(attempts.heading(self._judge.task), style="bold", markup=False)
 
@@ -48,7 +48,7 @@ class View:
             self._notices.print(f"search ended: {self.ended}", markup=False)
 
     def progress(self, step: Progress) -> None:
-        """Follow the loop."""
+        """Show the current step of the search."""
         if step.phase == "ended":
             self.ended = step.reason
             return
@@ -59,7 +59,7 @@ class View:
             self._waiting.say(f"{_named(step)}: {step.phase}")
 
     def _money(self, step: Progress) -> str:
-        """What calls of models have cost, what is left, and how many are in flight."""
+        """The cost of model calls, the limit, and the calls in flight."""
         spent = self._ledger.spent
         return spending(
             usd=spent.usd,

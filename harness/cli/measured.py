@@ -1,6 +1,6 @@
 """The measurements of an attempt, as `remeasure` and `show` list them.
 
-Owns: gathering them from an archive. Does not know: how they are taken, how they are laid out.
+Owns: collecting them from an archive. Does not know: how they are taken or laid out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LINE = 400
 
 
 def noted(archive: Archive, entry: Entry) -> tuple[Measurement, ...]:
-    """The measurements noted on an attempt; warns of those that cannot be read."""
+    """The measurements noted on an attempt; warns of any that cannot be read."""
     note = archive.measurements.on(entry.id)
     if damage := note.damage(f"attempt {entry.number}"):
         warn(one_line(damage, _LINE))

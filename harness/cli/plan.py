@@ -1,6 +1,6 @@
 """`packsmith search --dry-run`: what a search would do, what it may cost, and what it still needs.
 
-Owns: the plan, as lines and as JSON. Does not know: how any of it is done. Nothing is called, judged or archived.
+Owns: the plan, as lines and as JSON. Does not know: how it is carried out. It calls, judges and archives nothing.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _model(model: Model, config: Config, environment: Mapping[str, str]) -> dict
 
 
 def _worst_case(config: Config, models: list[dict[str, Any]]) -> dict[str, Any]:
-    """The most that a whole run may take, if every try costs its maximum; None where nothing limits it."""
+    """The most that a whole run may cost, if every try costs its maximum; None if nothing limits it."""
     budget = config.raw.budget
     proposals = budget.attempts
     tries = max(model["tries"] for model in models)
@@ -126,11 +126,11 @@ def _worst_case(config: Config, models: list[dict[str, Any]]) -> dict[str, Any]:
 def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "plan", f"{plan['config']}; nothing is called, judged or archived"
     yield "task", f"{plan['task']}, {plan['cases']} cases, from {plan['program']}, on {plan['device']}"
-    yield "run", f"{plan['run']} ({'goes on' if plan['goes_on'] else 'new'})"
+    yield "run", f"{plan['run']} ({'continues' if plan['goes_on'] else 'new'})"
     yield "proposer", plan["proposer"]
     yield "budget", ", ".join(BUDGETS[name].format(limit) for name, limit in plan["budget"].items())
     if plan["prompt"] is None:
-        yield "models", "none is called"
+        yield "models", "no model is called"
         return
     shares = ", ".join(f"{kind} {share:g}" for kind, share in plan["shares"].items() if share)
     yield "kinds", f"{shares}; up to {plan['repairs']} repairs of an answer"
@@ -145,7 +145,7 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for model in plan["models"]:
         usd, limit = model["most_usd_a_try"], plan["budget"].get("usd")
         if usd is not None and limit is not None and usd > limit:
-            yield "warning", f"a call to {model['name']} with the largest prompt may cost more than budget.usd is"
+            yield "warning", f"a call to {model['name']} with the largest prompt may cost more than budget.usd"
     for name in dict.fromkeys(model["key_env"] for model in plan["models"] if model["key_is_set"] is False):
         yield "missing", f"the environment variable {name} is not set: export {name}=..."
 
@@ -161,7 +161,7 @@ def _model_line(model: Mapping[str, Any]) -> str:
 
 def _cost_line(model: Mapping[str, Any]) -> str:
     if model["most_tokens_a_try"] is None:
-        return "no max_output_tokens: one try may cost anything"
+        return "no max_output_tokens: the cost of a try is unlimited"
     usd = model["most_usd_a_try"]
     price = "no price stated" if usd is None else f"${usd:.4g}"
     return f"one try: at most {model['most_tokens_a_try']:,} tokens, {price}; up to {model['tries']} tries"

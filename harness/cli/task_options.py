@@ -1,7 +1,7 @@
 """The options that tasks add to the commands that judge, as the tasks themselves describe them.
 
-Owns: how all tasks' options become parameters of one command, and how what was given becomes the options of the task
-that was chosen. Does not know: any task, any command, what the options mean.
+Owns: how all tasks' options become parameters of one command, and how the given values become the options of the
+chosen task. Does not know: any particular task or command, what the options mean.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from evaluator import TASKS, TaskKind, TaskOption
 from harness.cli.console import UserError
 
 Given = Mapping[str, Any]
-"""What was given on the command line, by flag: a text, or a list of texts where the option may be repeated."""
+"""What was given on the command line, by flag: a text, or a list of texts if the option may be repeated."""
 
 
 def _of_flags(kinds: Mapping[str, TaskKind]) -> dict[str, dict[str, TaskOption]]:
-    """Each flag once, with the option that it is by the names of the tasks that have it."""
+    """The options by flag, and within a flag by the task that has them."""
     by_flag: dict[str, dict[str, TaskOption]] = {}
     for name, kind in kinds.items():
         for option in kind.options:
@@ -56,8 +56,8 @@ def given(values: Mapping[str, Any], kinds: Mapping[str, TaskKind] = TASKS) -> G
 
 
 def config_values(task: str, given: Given, kinds: Mapping[str, TaskKind] = TASKS) -> dict[str, Any]:
-    """The options of a task as its `task:` section in a config holds them. Raises UserError for one it does not have,
-    and WorkloadError for a text that the task cannot read.
+    """The options of a task, in the form of its `task:` section in a config. Raises UserError for an option of another
+    task, and WorkloadError for a text that the task cannot read.
     """
     values: dict[str, Any] = {}
     for flag, texts in given.items():

@@ -14,7 +14,7 @@ from harness.report.progress import Waiting
 
 
 def say_notes(task: Task) -> None:
-    """Say what the task changed in its workload without being asked, such as layers without load that it dropped."""
+    """Print what the task changed in its workload unasked, such as dropped layers without load."""
     for note in task.notes:
         messages().print(f"note: {note}", markup=False)
 

@@ -59,12 +59,12 @@ def test_budget_that_no_large_prompt_fits_is_warned_of(cli: Cli) -> None:
 
 def test_of_a_catalogue_no_model_is_called(cli: Cli) -> None:
     done = cli("search", "tiny.yaml", "--dry-run")
-    assert done.code == 0 and "models      none is called" in done.out
+    assert done.code == 0 and "models      no model is called" in done.out
     assert not Path(cli.cwd / "runs").exists()
 
 
 def test_of_a_run_that_is_there_it_goes_on(cli: Cli, own_run: Path) -> None:
-    assert "(goes on)" in cli("search", "tiny.yaml", "--dry-run", "--run", own_run).out
+    assert "(continues)" in cli("search", "tiny.yaml", "--dry-run", "--run", own_run).out
 
 
 def test_without_a_name_it_is_refused(cli: Cli) -> None:
