@@ -1,22 +1,22 @@
-"""How fast, small and light an archive is, as it grows to a hundred thousand attempts.
+"""The speed, size and memory use of an archive as it grows to 100,000 attempts.
 
     python tests/benchmarks/archive.py [--quick] [--json]
 
-Attempts of realistic size are appended one at a time, each durable before the next is begun: a program of about 10 KB
+Attempts of realistic size are appended one at a time, each durable before the next begins: a program of about 10 KB
 with a few lines changed, a reply of 2 to 3 KB with the patch that changes them, six cases of 100 pairs of raw samples
 and 15 metrics each; one in four is rejected. Prose is drawn from the words of this project, run times are drawn from a
-log-normal distribution. Making them up is part of the time. Each figure is taken at 1,000, 10,000 and 100,000 attempts
-(--quick: not the last), those below the first when the 2,000 are there too:
+log-normal distribution. Generating them is part of the time. Each figure is taken at 1,000, 10,000 and 100,000
+attempts (--quick: not the last), all but the first of them after 2,000 further attempts:
 
-`attempts_per_s`     the next 2,000 attempts, the upkeep of those before going on beside
-`bytes_per_attempt`  all files of the folder after the upkeep has ended
-`open_s`             opening it as a search does, in a fresh process
+`attempts_per_s`     the next 2,000 attempts, while the upkeep of earlier ones runs
+`bytes_per_attempt`  all files of the folder after upkeep
+`open_s`             opening the archive as a search does, in a fresh process
 `next_attempt_ms`    the median of 20 attempts after that
-`memory_mb`          the most that the writing or the opening process held
+`memory_mb`          the most memory that the writing or the opening process held
 
-Beside them: `whole_attempts_per_s`, all attempts since the size before; `rebuild_s`, opening it without its index;
-`upkeep_mb`, the most that a process of the last upkeep held; and how many small files a second this disk takes, each
-synced, before and after.
+Also printed: `whole_attempts_per_s`, all attempts since the previous size; `rebuild_s`, opening it without its index;
+`upkeep_mb`, the most memory that a process of the last upkeep held; and `fsyncs_per_s`, how many small files a second
+this disk takes, each synced, before and after.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ REJECTIONS = (
 
 
 class Author:
-    """Makes up attempts: each changes a program of the last 200."""
+    """Generates attempts: each changes one of the last 200 programs."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -213,7 +213,7 @@ def begin(folder: Path) -> None:
 
 
 def write(folder: Path, upto: int) -> dict[str, float]:
-    """Go on to `upto` attempts, and then to 2,000 more."""
+    """Append attempts up to number `upto`, and then 2,000 more."""
     with Archive.open(folder) as archive:
         author = Author(random.Random(f"write {archive.next_number}"))
         for entry in archive.entries[-200:]:
@@ -238,7 +238,7 @@ def write(folder: Path, upto: int) -> dict[str, float]:
 
 
 def upkeep(folder: Path) -> dict[str, float]:
-    """Have all upkeep done, and wait for it."""
+    """Run all upkeep, and wait for it."""
     with Archive.open(folder) as archive:
         archive.maintain()
     return {"upkeep_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
@@ -294,7 +294,7 @@ def fsyncs_per_s(folder: Path, count: int = 200) -> float:
 
 
 def child(part: str, folder: Path, *arguments: object) -> dict[str, float]:
-    """A part in a fresh process."""
+    """Run a part in a fresh process."""
     command = [sys.executable, __file__, "--part", part, "--folder", str(folder), *map(str, arguments)]
     return dict(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout))
 
@@ -304,17 +304,16 @@ def measure(folder: Path, sizes: tuple[int, ...]) -> Iterator[tuple[int, dict[st
     begin(folder)
     for size in sizes:
         figures = child("write", folder, "--upto", size)
-        upkept = child("upkeep", folder)
+        maintained = child("upkeep", folder)
         figures["bytes_per_attempt"] = folder_bytes(folder) / (size + WINDOW)
-        found = child("open", folder)
-        rebuilt_ = child("rebuild", folder)
-        memory = max(one["memory_mb"] for one in (figures, found, rebuilt_))
-        yield size, {**rebuilt_, **found, **upkept, **figures, "memory_mb": memory}
+        reopened, without_index = child("open", folder), child("rebuild", folder)
+        memory = max(part["memory_mb"] for part in (figures, reopened, without_index))
+        yield size, {**without_index, **reopened, **maintained, **figures, "memory_mb": memory}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="to 10,000 attempts only")
+    parser.add_argument("--quick", action="store_true", help="up to 10,000 attempts only")
     parser.add_argument("--json", action="store_true", help="print one object of figures")
     parser.add_argument("--in", dest="place", type=Path, help="a folder on the disk to measure (default: temporary)")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
@@ -328,8 +327,8 @@ def main() -> None:
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="packsmith-archive-", dir=options.place) as place:
         before = fsyncs_per_s(Path(place))
-        for size, found in measure(Path(place) / "run", SIZES[:2] if options.quick else SIZES):
-            for name, value in found.items():
+        for size, values in measure(Path(place) / "run", SIZES[:2] if options.quick else SIZES):
+            for name, value in values.items():
                 figures.setdefault(name, {})[str(size)] = round(value, 3)
         figures["fsyncs_per_s"] = [round(before), round(fsyncs_per_s(Path(place)))]
     figures["machine"] = machine.describe()
@@ -337,7 +336,7 @@ def main() -> None:
         print(json.dumps(figures))
         return
     for name, value in figures.items():
-        shown = ", ".join(f"{size}: {one:g}" for size, one in value.items()) if isinstance(value, dict) else value
+        shown = ", ".join(f"{size}: {number:g}" for size, number in value.items()) if isinstance(value, dict) else value
         print(f"{name:<18} {shown}  {TARGETS.get(name, '')}")
 
 

@@ -1,4 +1,4 @@
-"""What judging costs: candidates per second, confinement, scoring, and the share of time that is the solver's.
+"""What judging costs: candidates per second, confinement, scoring, and the share of time spent in the solver.
 
     python tests/benchmarks/evaluate.py [--quick] [--json]
 
@@ -53,7 +53,7 @@ FRESH = "import torch; exec({source!r}); rebalance_experts(torch.rand(2, 8), 8, 
 
 
 def first_answer(executor: LocalExecutor, task: Task) -> None:
-    """A candidate from source to a validated first answer, and its end."""
+    """Run a candidate from source to a validated first answer, and end it."""
     (case,) = task.cases(0)
     worker = executor.open(
         request_bytes=task.call_bytes(case) + (1 << 16), answer_bytes=task.answer_bytes(case), device="cpu"
@@ -115,7 +115,7 @@ def per_second(kind: str, seconds: float) -> float:
 
 
 def milliseconds_each(level: SandboxLevel, times: int) -> float:
-    """Median milliseconds of one candidate, source to end, at a level."""
+    """Median milliseconds of one candidate, from source to end, at a sandbox level."""
     task = TASKS["eplb"]({"cases": [TINY]})
     with LocalExecutor(JudgeSettings(require="L0"), level) as executor:
         first_answer(executor, task)
@@ -128,7 +128,7 @@ def milliseconds_each(level: SandboxLevel, times: int) -> float:
 
 
 def fresh_interpreter_per_s(times: int) -> float:
-    """The reference: an interpreter of its own for each candidate, two at a time, unconfined."""
+    """The reference: a fresh interpreter for each candidate, two at a time, unconfined."""
     command = [sys.executable, "-c", FRESH.format(source=TRIVIAL)]
     begin = time.perf_counter()
     for _ in range(times):
@@ -146,7 +146,7 @@ def scoring_ms(times: int) -> float:
     sizes = case.sizes
     layers, experts, replicas = sizes["layers"], sizes["experts"], sizes["replicas"]
     plan = np.empty((layers, replicas), np.int64)
-    # Every GPU holds the experts of its node in turn, the first of them twice: valid, and nothing else is asked.
+    # Every GPU holds the experts of its node in turn, the first of them twice: a valid plan.
     per_node = experts // sizes["nodes"]
     slots = replicas // sizes["nodes"]
     for node in range(sizes["nodes"]):
@@ -167,7 +167,7 @@ def scoring_ms(times: int) -> float:
 
 
 def solver_share(budget_s: float) -> float:
-    """Share of an evaluation's wall time spent inside calls of candidate and reference, for a solver of some 2 ms."""
+    """Share of an evaluation's wall time spent inside calls of candidate and reference, for a solver of about 2 ms."""
     source = (Path(__file__).resolve().parents[2] / "programs/eplb/vectorised_greedy.py").read_text()
     task = TASKS["eplb"]({"cases": ["hier-ep32"]})
     settings = JudgeSettings(timing=TimingSettings(budget_s=budget_s, half_width=1e-9, max_pairs=100_000))
@@ -185,7 +185,7 @@ def main() -> None:
     """Measure, print, and with --json print one object of figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--json", action="store_true", help="one object of figures")
+    parser.add_argument("--json", action="store_true", help="print one object of figures")
     options = parser.parse_args()
     seconds, times = (5.0, 40) if options.quick else (20.0, 200)
     confined, bare = milliseconds_each("L2", times), milliseconds_each("L0", times)

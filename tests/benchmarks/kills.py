@@ -1,17 +1,16 @@
-"""Kills a search at random instants and checks that nothing it ever printed, or was answered, is lost.
+"""Kills a search at random instants and checks that no attempt it printed and no reply it received is lost.
 
     python tests/benchmarks/kills.py --kills 50 [--offline]
 
 Each round starts the same command, lets it print attempts as JSON lines, and sends SIGKILL to its whole process group
 after a random time from its start, or from the first call of a model. After each kill no process of the search may be
-alive, `git fsck` has to be clean, and every attempt printed so far has to stand in the archive under its id; at the end
-the search goes on and `verify` passes. The archive is the only reference: a search that keeps everything loses 0
-attempts.
+alive, `git fsck` must be clean, and every attempt printed so far must be in the archive under its id. At the end the
+search continues and `verify` must pass. The target is 0 lost attempts.
 
-The model is a stub, so that each kill finds calls in flight. It knows what it was asked, what it sent and what that
-costs: every reply that was durable at a kill has to stand in one attempt at the end, no call may have been made that is
-not booked (one that is asked for again would be), and neither the bill nor what is booked may pass the budget. With
---offline the catalogue proposes instead.
+The model is a stub, so that each kill finds calls in flight. It records the requests, its replies and
+their cost: every reply that was durable at a kill must be in exactly one attempt at the end, every call must be booked
+(one that was repeated would not be), and neither the bill nor the bookings may exceed the budget. With --offline the
+catalogue proposes instead.
 """
 
 from __future__ import annotations
@@ -41,23 +40,23 @@ from tests.stub import Asked, Reply, Stub
 LONGEST_S = 3.0
 """A search killed this late has printed some attempts; one killed at once has not even begun."""
 LONGEST_ASKING_S, AWAITED = 2.5, 0.7
-"""Rounds that wait for the first call: on a busy machine few others would reach it."""
+"""`AWAITED`: the share of rounds that wait for the first call; on a busy machine few others would reach it."""
 GRACE_S = 2.0
 SEARCH = ("search", "tiny.yaml", "--run", "run", "--json")
 ENDLESS = ("-s", "budget.attempts=100000", "-s", "search.rule=random")
-"""Parents from everywhere: those of the front alone would leave nothing to propose after some dozens of attempts."""
+"""Parents are any valid programs: the front alone would leave nothing to propose after some dozens of attempts."""
 IN_FLIGHT = 8
 PRICE = (0.25, 1.0)
 """Dollars per million tokens: a call may cost up to half a cent, and costs an eighth of one."""
 LAST_USD = 0.03
-"""What is left for the search after the last kill."""
+"""The budget left for the search after the last kill."""
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What the kills did. `lost`, `unclean`, `survivors`, `failures` and `unbooked` are to stay empty.
+    """What the kills did. `lost`, `unclean`, `survivors`, `failures` and `unbooked` must stay empty.
 
-    `reached`: replies found durable and not archived yet at a kill; `cut_off`: calls under way at one.
+    `reached`: replies that were durable but not yet archived at a kill; `cut_off`: calls in progress at a kill.
     """
 
     kills: int = 0
@@ -81,7 +80,7 @@ class Tally:
 
 
 class Killer:
-    """One run under fire: the command, its folder for temporary files (which marks its processes), what it printed."""
+    """One run that is killed: the command, its folder for temporary files (which marks its processes), its output."""
 
     def __init__(self, folder: Path, rng: random.Random, options: Sequence[str] = ENDLESS) -> None:
         self._options = options
@@ -123,12 +122,12 @@ class Killer:
         time.sleep(self._rng.uniform(0.05, LONGEST_S))
 
     def _last(self) -> Sequence[str]:
-        """Options of the search that goes on to its end."""
+        """Options of the final search, which runs to its end."""
         return ("-s", f"budget.attempts={max(self.archived(), default=0) + 2}")
 
     def _alive(self) -> list[str]:
-        """Processes of the search: those that know its folder for temporary files."""
-        found = []
+        """Processes of the search: those whose command line names its folder for temporary files."""
+        alive = []
         for process in Path("/proc").iterdir():
             if process.name.isdigit():
                 try:
@@ -136,8 +135,8 @@ class Killer:
                 except OSError:
                     continue
                 if str(self._temporary).encode() in line:
-                    found.append(f"{process.name} {line[-80:]!r}")
-        return found
+                    alive.append(f"{process.name} {line[-80:]!r}")
+        return alive
 
     def _await_end(self) -> None:
         begin = time.monotonic()
@@ -147,7 +146,7 @@ class Killer:
         self.tally.survivors += alive
 
     def archived(self) -> dict[int, str]:
-        """The attempts in the archive as git alone lists them."""
+        """The attempts in the archive, listed by git only."""
         if not (self._run / "refs" / "heads" / "seed").exists():
             return {}
         rows = git(self._run, "for-each-ref", "--format=%(refname) %(objectname)", "refs/attempts").splitlines()
@@ -167,7 +166,7 @@ class Killer:
                 self.tally.unclean.append((done.stdout + done.stderr).decode())
 
     def finish(self) -> None:
-        """The search goes on to a budget, and everything verifies."""
+        """Let the search continue to its budget, and verify everything."""
         done = self._cli(*SEARCH, *self._options, *self._last(), env=with_key())
         if done.code or self._cli("status", "run", "--json").records[0]["open"]:
             self.tally.failures.append(f"going on to the end: exit code {done.code} {done.err}")
@@ -180,7 +179,7 @@ class Killer:
 
 
 class PaidKiller(Killer):
-    """The same with a model that is asked, and paid."""
+    """The same with a paid model."""
 
     def __init__(self, folder: Path, rng: random.Random, stub: Stub) -> None:
         prices = (f"models[0].price.input={PRICE[0]}", f"models[0].price.output={PRICE[1]}")
@@ -205,7 +204,7 @@ class PaidKiller(Killer):
         time.sleep(self._rng.uniform(0.05, LONGEST_ASKING_S))
 
     def _tickets(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What stands under the tickets, as git alone shows it."""
+        """The content of each ticket, read by git only."""
         if self.archived():
             rows = git(self._run, "for-each-ref", "--format=%(refname) %(objectname)", "refs/pending").splitlines()
             for ref, held in map(str.split, rows):
@@ -221,9 +220,9 @@ class PaidKiller(Killer):
         records = [record for record in self._cli("log", "run", "--json").records if record["ticket"]]
         replies = [git(self._run, "show", f"{record['id']}:reply.md") for record in records]
         for text, ticket in self._reached.items():
-            found = sum(reply.count(text) for reply in replies)
-            if found != 1:
-                self.tally.lost.append(f"{ticket}: its reply {text[-60:]!r} is archived {found} times")
+            copies = sum(reply.count(text) for reply in replies)
+            if copies != 1:
+                self.tally.lost.append(f"{ticket}: its reply {text[-60:]!r} is archived {copies} times")
         self.tally.asked = len(self._stub.asked)
         self._check_money(records)
 
@@ -238,7 +237,7 @@ class PaidKiller(Killer):
 
 
 def replies(seed: int) -> Callable[[Asked], Reply]:
-    """Another reply to every request, each at its own time: a third of them patches."""
+    """A different reply to every request, each with its own latency; a third of them are patches."""
 
     def reply(asked: Asked) -> Reply:
         latency_s = random.Random(f"{seed}/{asked.number}").uniform(0.0, 1.5)
@@ -248,7 +247,7 @@ def replies(seed: int) -> Callable[[Asked], Reply]:
 
 
 def kill(folder: Path, kills: int, seed: int, *, offline: bool = False) -> Tally:
-    """Kill a search so often at random instants; see the module's text."""
+    """Kill a search `kills` times at random instants; see the module's docstring."""
     with Stub(replies(seed)) as stub:
         rng = random.Random(seed)
         killer = Killer(folder, rng) if offline else PaidKiller(folder, rng, stub)
@@ -262,7 +261,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--offline", action="store_true", help="the catalogue proposes, no model is asked")
+    parser.add_argument("--offline", action="store_true", help="the catalogue proposes; no model is called")
     parser.add_argument("--quick", action="store_true", help="10 kills")
     parser.add_argument("--json", action="store_true", help="print one object of figures")
     options = parser.parse_args()

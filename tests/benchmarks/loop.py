@@ -1,18 +1,18 @@
-"""How fast the loop is: with a model that answers at once, and against a real endpoint that takes its time.
+"""The speed of the search loop, with a model that answers at once, and with an endpoint that takes 2 s.
 
     python tests/benchmarks/loop.py [--quick] [--json]
 
 `attempts_per_s_at_N`: attempts a second round attempt N, with a scripted model without latency and a judge that only
 reads a number out of the program. Prompts are rendered, replies parsed and applied, everything is durable in the
-archive before it counts. Beside it: the most that one `fsync` after another allows on this disk.
+archive before it counts. Also printed: how many successive `fsync` calls a second this disk allows.
 
 `ideal_share_K`: K calls in flight, 2 s latency, the real client over real sockets to a stub in another process, the
 same judge. The ideal is K attempts every 2 s; the share is taken between the first K and the last K attempts.
-`memory_mb` is the most that process held meanwhile. Each part runs in a fresh process.
+`memory_mb` is the most memory that process held. Each part runs in a fresh process.
 
 `command_share_16` is the same share of the command itself, `packsmith search configs/eplb.yaml` with a key and a
 model's name, whose replies are prose: they are refused before they are judged, as no judge keeps up with eight a
-second. `command_memory_mb` is the most the command's own process held. Not with --quick.
+second. `command_memory_mb` is the most memory the command's process held. Not with --quick.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ TARGETS: Mapping[str, str] = {
 }
 LATENCY_S = 2.0
 WINDOW = 200
-"""Attempts that a rate is taken over: the attempts 100 to 300, say."""
+"""The number of attempts that a rate is taken over, such as attempts 100 to 300."""
 LONG = 10_000
 FLYING = 16
-"""Calls in flight where the model takes no time."""
+"""Calls in flight if the model has no latency."""
 MODEL = "scripted-1"
 PROGRAM = """\
 # EVOLVE-BLOCK-START
@@ -92,7 +92,7 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
 
 
 def reply(number: int) -> str:
-    """A patch that applies to every program of the benchmark, and makes another program for each number."""
+    """A patch that applies to every program of the benchmark, and makes a different program for each number."""
     return (
         f"<NAME>\nstep_{number}\n</NAME>\n<DESCRIPTION>\nOne more step, {number}, after those that are there.\n"
         f"</DESCRIPTION>\n<DIFF>\n<<<<<<< SEARCH\n    # next step\n=======\n    {number},\n    # next step\n"
@@ -101,8 +101,8 @@ def reply(number: int) -> str:
 
 
 class NumberJudge:
-    """Scores a program by its last step: as good as that number is by a fixed shuffle, all equally fast. So one in
-    `n` is the best of the first `n`, as in a search, and becomes a parent.
+    """Scores a program by its last number, through a fixed pseudo-random map; all are equally fast. So program n is the
+    best of the first n, and becomes a parent, about as often as in a search: with probability 1/n.
     """
 
     def evaluate(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Verdict:
@@ -166,7 +166,7 @@ def _sizes() -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """When the attempts of a search were archived, in seconds from its begin, and what the process held at most."""
+    """When the attempts of a search were archived, in seconds from its start, and the most memory the process held."""
 
     numbers: tuple[int, ...]
     at_s: tuple[float, ...]
@@ -208,14 +208,14 @@ def create(folder: Path) -> Archive:
 
 
 def without_latency(folder: Path, attempts: int) -> Timed:
-    """Part one, in this process: go on to this many attempts in the archive at `folder`."""
+    """Part one, in this process: extend the archive at `folder` to this many attempts."""
     archive = Archive.open(folder) if Archive.exists(folder) else create(folder)
     with archive, ScriptedModels(first=archive.next_number) as models:
         return timed_search(archive, models, attempts=attempts, in_flight=FLYING)
 
 
 def command_share(folder: Path, in_flight: int, waves: int) -> dict[str, float]:
-    """The command at work: see the module's text."""
+    """The share reached by the command itself: see the module's docstring."""
     text = folder / "prose"
     text.write_text("I would rather not change anything.\n")
     options = ["task.cases=[hier-ep32]", "judge.timing.budget_s=0.1", "device=cpu", "proposer.repairs=0"]
@@ -240,7 +240,7 @@ def command_share(folder: Path, in_flight: int, waves: int) -> dict[str, float]:
         for number in range(waves * in_flight + 1):
             process.stdout.readline()
             at_s.append(time.monotonic())
-            if number == waves * in_flight - in_flight:  # with calls still in flight: it is there, and has seen most
+            if number == waves * in_flight - in_flight:  # calls are still in flight, so the process still exists
                 status = Path(f"/proc/{process.pid}/status").read_text()
         process.stdout.read()
         process.wait()
@@ -253,7 +253,7 @@ def command_share(folder: Path, in_flight: int, waves: int) -> dict[str, float]:
 
 def with_latency(folder: Path, base_url: str, in_flight: int, waves: int) -> Timed:
     """Part two, in this process: this many replies for each call in flight, from a stub."""
-    build()  # what the command's own process has loaded
+    build()  # loads what the command's process loads
     model = Model(name=MODEL, base_url=base_url, price=Price(input=1, output=4), max_output_tokens=1000)
     budget = Budget(attempts=waves * in_flight, usd=1e6)
     with create(folder) as archive, Models([model], budget.ledger()) as models:
@@ -272,13 +272,13 @@ def fsyncs_per_s(folder: Path, count: int = 200) -> float:
 
 
 def child(folder: Path, *arguments: object) -> dict[str, Any]:
-    """A part in a fresh process."""
+    """Run a part in a fresh process."""
     command = [sys.executable, __file__, "--folder", str(folder), *map(str, arguments)]
     return dict(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout))
 
 
 def run_part(options: argparse.Namespace) -> dict[str, Any]:
-    """A part, in this process."""
+    """Run a part in this process."""
     if options.part == "fill":
         fill(options.folder, options.attempts)
         return {}
@@ -324,8 +324,11 @@ def fill(folder: Path, attempts: int) -> None:
 def rates(folder: Path, *, quick: bool) -> dict[str, float]:
     """Attempts a second round attempt 100 and 10,000; quick: the latter in an archive that was filled in batches."""
     if not quick:
-        found = child(folder / "long", "--part", "rate", "--attempts", LONG, "--at", 100, LONG)
-        return {"attempts_per_s_at_100": found["rates"]["100"], "attempts_per_s_at_10000": found["rates"][str(LONG)]}
+        figures = child(folder / "long", "--part", "rate", "--attempts", LONG, "--at", 100, LONG)
+        return {
+            "attempts_per_s_at_100": figures["rates"]["100"],
+            "attempts_per_s_at_10000": figures["rates"][str(LONG)],
+        }
     short = child(folder / "short", "--part", "rate", "--attempts", 100, "--at", 100)
     child(folder / "filled", "--part", "fill", "--attempts", LONG - 100)
     long = child(folder / "filled", "--part", "rate", "--attempts", LONG, "--at", LONG)
@@ -336,7 +339,7 @@ def rates(folder: Path, *, quick: bool) -> dict[str, float]:
 
 
 def shares(folder: Path, *, quick: bool) -> dict[str, float]:
-    """How near the loop comes to the ideal rate, and what it takes."""
+    """How near the loop comes to the ideal rate, and the memory it takes."""
     figures: dict[str, float] = {}
     texts = []
     for number in range(997):
@@ -344,15 +347,15 @@ def shares(folder: Path, *, quick: bool) -> dict[str, float]:
         texts[-1].write_text(reply(number + 1))
     for in_flight, waves in ((16, 5 if quick else 12), (256, 6 if quick else 12)):
         with spawned(latency_s=LATENCY_S, replies=texts) as stub:
-            found = child(
+            part = child(
                 folder / f"flying-{in_flight}",
                 *("--part", "share", "--base-url", stub.base_url, "--in-flight", in_flight, "--waves", waves),
             )
             facts = stub.stats()
-        figures[f"ideal_share_{in_flight}"] = found["share"]
-        figures[f"whole_share_{in_flight}"] = found["whole_share"]
+        figures[f"ideal_share_{in_flight}"] = part["share"]
+        figures[f"whole_share_{in_flight}"] = part["whole_share"]
         figures[f"most_in_flight_{in_flight}"] = facts["most_in_flight"]
-        figures["memory_mb"] = max(figures.get("memory_mb", 0.0), found["memory_mb"])
+        figures["memory_mb"] = max(figures.get("memory_mb", 0.0), part["memory_mb"])
     return figures if quick else {**figures, **command_share(folder, 16, 12)}
 
 
@@ -360,7 +363,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--json", action="store_true", help="print one object of figures")
-    parser.add_argument("--folder", type=Path, help="where archives are made; else beside other temporary files")
+    parser.add_argument(
+        "--folder", type=Path, help="where to create archives (default: the folder for temporary files)"
+    )
     inner = parser.add_argument_group("for the parts, which it starts itself")
     inner.add_argument("--part", choices=("fill", "rate", "share"), help=argparse.SUPPRESS)
     inner.add_argument("--attempts", type=int, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""What every benchmark says of the machine it ran on."""
+"""The machine that a benchmark runs on, as one line."""
 
 from __future__ import annotations
 

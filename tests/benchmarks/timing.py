@@ -4,9 +4,9 @@
 
 A/A: `programs/eplb/vectorised_greedy.py` is compared with itself, again and again, each time in fresh processes, while
 a neighbour keeps the machine busy in bursts; at most 2 % of the comparisons may say better or worse. Power: the same
-program, made to spin for a twentieth of its own time in each call, has to be called worse in at least 95 % of the
-comparisons, of at most 10 s of measuring each. How much slower it really is, is measured beside it, without neighbour,
-by the clock inside the program. The reference of both is the program itself.
+program, made to spin for a twentieth of its own time in each call, must be called worse in at least 95 % of the
+comparisons, of at most 10 s of measuring each. Its real slowdown is measured without a neighbour and reported as well.
+The reference of both is the program itself.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def neighbour(seed: int) -> Iterator[None]:
 
 
 def compare(judge: Judge, source: str, runs: int, label: str, *, quiet: bool) -> tuple[list[Duel], list[float]]:
-    """This many comparisons of a program with the reference, and how long each took."""
+    """Compare a program with the reference `runs` times; also returns the seconds each comparison took."""
     duels, seconds = [], []
     reference = PROGRAM.read_text()
     for number in range(runs):
@@ -93,19 +93,19 @@ def compare(judge: Judge, source: str, runs: int, label: str, *, quiet: bool) ->
             sys.exit(f"{label}: rejected at {duel.stage} ({duel.reason}): {duel.detail}")
         duels.append(duel)
         if not quiet:
-            found = f"{duel.comparison:<9} {duel.speedup.median:.3f} [{duel.speedup.low:.3f}, {duel.speedup.high:.3f}]"
+            result = f"{duel.comparison:<9} {duel.speedup.median:.3f} [{duel.speedup.low:.3f}, {duel.speedup.high:.3f}]"
             rounds = len(duel.samples[0].rounds)
-            print(f"{label} {number + 1:>3}/{runs}  {found}  {rounds} rounds, {seconds[-1]:.1f} s", flush=True)
+            print(f"{label} {number + 1:>3}/{runs}  {result}  {rounds} rounds, {seconds[-1]:.1f} s", flush=True)
     return duels, seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="40 A/A comparisons and 20 for power")
-    parser.add_argument("--aa", type=int, default=0, help="so many A/A comparisons")
-    parser.add_argument("--power", type=int, default=0, help="so many comparisons for power")
+    parser.add_argument("--aa", type=int, default=0, help="number of A/A comparisons")
+    parser.add_argument("--power", type=int, default=0, help="number of comparisons for power")
     parser.add_argument("--case", default="hier-ep32", help="the case measured")
-    parser.add_argument("--seed", type=int, default=0, help="of the neighbour's bursts")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the neighbour's bursts")
     parser.add_argument("--json", action="store_true", help="print one object of figures")
     options = parser.parse_args()
     aa_runs = options.aa or (40 if options.quick else 200)

@@ -1,12 +1,12 @@
-"""Kills one of several writers of an archive again and again, and checks that the archive is none the worse for it.
+"""Kills one of several writers of an archive again and again, and checks that the archive stays intact.
 
     python tests/benchmarks/writers.py --writers 4 --kills 300
 
 The writers append, hold tickets and point to the best programs as fast as they can; their upkeep packs every few
-attempts, git processes of it are killed too, and somebody runs plain `git gc`, `git repack -ad` and `git pack-refs
---all` meanwhile. After every few kills all of them die at once: then every attempt that was printed has to be there
-under its id, and `git fsck --strict --full` has to be clean. At the end one writer opens the archive alone: it must
-verify, be the same with and without its index, and hold no stray file. 0 problems is the reference.
+attempts, git processes of it are killed too, and another process runs plain `git gc`, `git repack -ad` and `git
+pack-refs --all` meanwhile. After every few kills all of them die at once: then every attempt that was printed must be
+there under its id, and `git fsck --strict --full` must be clean. At the end one writer opens the archive alone: it must
+verify, be the same with and without its index, and hold no stray file. The target is 0 problems.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from tests.harness.archive.fire import Fire, Tally
 
 
 def burn(folder: Path, rng: random.Random, *, writers: int, kills: int, longest_s: float, every: int) -> Tally:
-    """Kill so often; see the module's text."""
+    """Kill `kills` writers at random instants; see the module's docstring."""
     fire = Fire(folder / "run", rng, writers=writers)
     with fire:
         for kill in range(1, kills + 1):
             fire.round(longest_s=longest_s)
             if kill % every == 0:
                 fire.pause()
-    upkeep._STRAY_S = upkeep._LOCKED_S = 0.0  # what the dead left is told from what the living need by its age
+    upkeep._STRAY_S = upkeep._LOCKED_S = 0.0  # the age of a file tells leftovers of dead writers from files in use
     return fire.finish()
 
 
