@@ -75,7 +75,7 @@ class TestAsk:
         assert [message["role"] for message in record["messages"]][-1] == "user"
         assert all(message["text"].strip() in record["prompt"] for message in record["messages"])
 
-    def test_every_ticket_is_another(self, cli: Cli) -> None:
+    def test_every_ask_opens_a_new_ticket(self, cli: Cli) -> None:
         assert [asked(cli)["ticket"] for _ in range(3)] == [1, 2, 3]
         assert [ticket["ticket"] for ticket in tickets(cli)] == [1, 2, 3]
 
@@ -84,7 +84,7 @@ class TestAsk:
         assert tickets(cli) == []
         assert asked(cli, "--kind", "rewrite")["ticket"] == 1
 
-    def test_no_run_and_no_kind(self, cli: Cli) -> None:
+    def test_missing_run_and_unknown_kind_are_errors(self, cli: Cli) -> None:
         assert "`packsmith search` creates one" in cli.refused("ask", "nowhere")
         assert "--kind" in cli.refused("ask", "run", "--kind", "poem", code=2)
 
@@ -99,7 +99,7 @@ class TestAsk:
         assert "expected some words" in cli.refused("advise", "run", "  ")
         assert "be brief" in cli.refused("advise", "run", "-", stdin="x" * 5000)
 
-    def test_a_run_that_was_begun_otherwise_can_be_asked_too(self, searched: Searched, tmp_path: Path) -> None:
+    def test_a_run_of_a_catalogue_search_can_be_asked(self, searched: Searched, tmp_path: Path) -> None:
         run = Path(shutil.copytree(searched.run, tmp_path / "run"))
         record = asked(Cli(cwd=tmp_path), "--kind", "crossover")
         assert len(record["parents"]) == 2 and run.is_dir()
@@ -132,7 +132,7 @@ class TestTell:
         reply = git(cli.cwd / "run", "show", "refs/attempts/000001:reply.md")
         assert "<DESCRIPTION>\nQuicker.\n" in reply and "+" not in reply.split("<DIFF>")[1].splitlines()[1][:1]
 
-    def test_a_rejected_answer_is_archived_and_the_ticket_used_up(self, cli: Cli) -> None:
+    def test_a_rejected_answer_is_archived_and_closes_its_ticket(self, cli: Cli) -> None:
         first, second = asked(cli)["ticket"], asked(cli)["ticket"]
         record = told(cli, second, "I would not know.")
         assert (record["verdict"], record["stage"], record["reason"]) == ("rejected", "patch", "malformed")
@@ -141,7 +141,7 @@ class TestTell:
         assert cli("verify", "run").code == 0 and tickets(cli) == []
         assert asked(cli, "--kind", "repair")["kind"] == "repair"
 
-    def test_what_cannot_be_taken_leaves_the_ticket_open(self, cli: Cli) -> None:
+    def test_an_unusable_answer_leaves_the_ticket_open(self, cli: Cli) -> None:
         ticket = asked(cli)["ticket"]
         (cli.cwd / "binary").write_bytes(b"\x89PNG\r\n\xff\xfe\0")
         (cli.cwd / "outside.py").write_text("import os\n" + solver())
@@ -159,7 +159,7 @@ class TestTell:
         assert "--usd" in cli.refused("tell", "run", ticket, "-", "--usd", "nan", code=2)
         assert [one["state"] for one in tickets(cli)] == ["asked"]
 
-    def test_an_unknown_ticket_and_one_that_is_told(self, cli: Cli) -> None:
+    def test_unknown_and_closed_tickets_are_refused(self, cli: Cli) -> None:
         ticket = asked(cli)["ticket"]
         told(cli, ticket, "no patch")
         assert "it became attempt 1" in cli.refused("tell", "run", ticket, "-", stdin=PATCHES["careful.patch"])
@@ -168,8 +168,8 @@ class TestTell:
         assert status["attempts"] == 1
 
 
-def test_a_run_that_lacks_files_of_its_config_takes_the_config(workshop: Path) -> None:
-    """As runs of earlier versions, which did not store the reference program."""
+def test_a_run_without_the_files_of_its_config_needs_the_config_option(workshop: Path) -> None:
+    """Runs of earlier versions did not store the reference program."""
     settings = load(workshop / "tiny.yaml")
     Archive.create(workshop / "run", seed_source=solver(), config=settings.resolved()).close()
     cli = Cli(cwd=workshop)
@@ -180,7 +180,7 @@ def test_a_run_that_lacks_files_of_its_config_takes_the_config(workshop: Path) -
 
 
 @pytest.mark.slow
-def test_prompts_of_ones_own_are_asked_for(workshop: Path) -> None:
+def test_own_prompt_templates_are_used(workshop: Path) -> None:
     cli = Cli(cwd=workshop)
     (workshop / "mine").mkdir()
     (workshop / "mine" / "patch.j2").write_text("Only this, in the words of mine.\n")
@@ -204,7 +204,7 @@ def drive(cli: Cli, base: int, count: int) -> list[tuple[int, int, str]]:
 
 
 @pytest.mark.long
-def test_four_at_once_lose_and_double_no_ticket(cli: Cli) -> None:
+def test_four_concurrent_processes_neither_lose_nor_duplicate_tickets(cli: Cli) -> None:
     with ThreadPoolExecutor(4) as pool:
         drivers = [pool.submit(drive, cli, 100 * at, 1 + at % 2) for at in range(1, 5)]
         found = [step for driver in drivers for step in driver.result()]
@@ -218,7 +218,7 @@ def test_four_at_once_lose_and_double_no_ticket(cli: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_one_ticket_told_by_four_at_once_is_told_once(cli: Cli) -> None:
+def test_a_ticket_told_by_four_processes_at_once_is_taken_once(cli: Cli) -> None:
     ticket = asked(cli)["ticket"]
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda at: cli("tell", "run", ticket, "-", "--json", stdin=change(at)), range(4)))
@@ -229,7 +229,7 @@ def test_one_ticket_told_by_four_at_once_is_told_once(cli: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_an_answer_whose_judging_is_killed_is_kept_and_judged_by_whoever_comes_next(cli: Cli) -> None:
+def test_an_answer_survives_a_killed_judge_and_is_judged_by_the_next_process(cli: Cli) -> None:
     ticket = asked(cli)["ticket"]
     slow = change(1).replace("# change 1", "# change 1\nimport time; time.sleep(0.4)")
     process = subprocess.Popen(
@@ -248,7 +248,7 @@ def test_an_answer_whose_judging_is_killed_is_kept_and_judged_by_whoever_comes_n
     assert "was answered before" in done.err and json.loads(done.out)["name"] == "change_1"
 
 
-def test_status_for_people(cli: Cli) -> None:
+def test_status_is_readable_text(cli: Cli) -> None:
     asked(cli, "--kind", "patch")
     done = cli("status", "run")
     lines = dict(line.split(maxsplit=1) for line in done.out.splitlines())

@@ -45,15 +45,15 @@ def test_a_bundle_is_one_file_and_open_tickets_stay_here(cli: Cli, own_run: Path
     assert "refs/pending" not in git(cli.cwd / "mine", "for-each-ref")
 
 
-def test_what_cannot_be_exchanged_is_one_clear_error(cli: Cli, own_run: Path) -> None:
+def test_impossible_exchanges_give_one_clear_error(cli: Cli, own_run: Path) -> None:
     assert "runs a program" in cli.refused("push", own_run, "ext::sh -c true")
     assert "for a path of that name" in cli.refused("pull", "mine", "--", "--upload-pack=x")
     assert "expected an archive" in cli.refused("push", "nowhere", "there")
     assert "What to do" in cli.refused("pull", "mine", "git://127.0.0.1:1/x")
 
 
-def test_what_is_left_out_is_said_with_exit_code_1(cli: Cli, own_run: Path) -> None:
-    """An attempt under a number that is not its own, of a run that a stranger gave us."""
+def test_attempts_left_out_are_listed_with_exit_code_1(cli: Cli, own_run: Path) -> None:
+    """An attempt under a wrong number, in an untrusted run."""
     git(own_run, "update-ref", "refs/attempts/000008", "refs/attempts/000002")
     done = cli("pull", "mine", own_run)
     assert done.code == 1 and done.out.startswith("made mine from ") and " 8 attempts" in done.out
@@ -61,7 +61,7 @@ def test_what_is_left_out_is_said_with_exit_code_1(cli: Cli, own_run: Path) -> N
     assert cli("verify", "mine").code == 0
 
 
-def test_on_a_terminal_progress_is_seen(cli: Cli, own_run: Path) -> None:
+def test_progress_is_shown_on_a_terminal(cli: Cli, own_run: Path) -> None:
     code, seen = on_terminal(cli.cwd, 100, "pull", "mine", f"file://{own_run}")
     text = without_escapes(seen)
     assert code == 0 and f"asking file://{own_run}" in text and "made mine from file://" in text

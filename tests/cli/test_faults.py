@@ -1,4 +1,4 @@
-"""Damaged and foreign runs on the command line: what is whole is shown, what is not is named, with what to do."""
+"""Damaged and foreign runs on the command line: what is intact is shown, what is damaged is named, with what to do."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ LEAVES_WHOLE = {
     "a commit of another hand": commit_by_hand,
     "refs of another hand": strange_refs,
 }
-"""Each damages one attempt or something else: the other attempts are shown, and verify fails."""
+"""Each damages one attempt or another part: the other attempts are shown, and verify fails."""
 
 
 @pytest.mark.parametrize("fault", LEAVES_WHOLE)
@@ -116,7 +116,7 @@ def test_a_run_whose_index_is_lost_is_the_same(damaged: Here) -> None:
 
 
 @pytest.mark.parametrize("fault", [tear_pack, lose_pack_index])
-def test_a_torn_pack_is_named_and_never_a_bug_of_ours(damaged: Here, fault: Callable[[Path], None]) -> None:
+def test_a_torn_pack_is_reported_as_damage_and_not_as_a_bug(damaged: Here, fault: Callable[[Path], None]) -> None:
     fault(damaged.run)
     for command in (("log",), ("show", 4), ("best",), ("lineage",), ("verify",)):
         done = damaged(command[0], damaged.run, *command[1:])
@@ -125,7 +125,7 @@ def test_a_torn_pack_is_named_and_never_a_bug_of_ours(damaged: Here, fault: Call
     assert "expected" in done.out or "git fsck" in done.err
 
 
-def test_a_torn_root_says_what_may_be_whole(damaged: Here) -> None:
+def test_a_torn_root_commit_is_named(damaged: Here) -> None:
     tear(loose(damaged.run, "seed:config.yaml"))
     for command in ("log", "verify", "best"):
         done = damaged(command, damaged.run)
@@ -133,7 +133,7 @@ def test_a_torn_root_says_what_may_be_whole(damaged: Here) -> None:
         assert "of the root commit is" in done.err and "`git fsck` lists the damage" in done.err
 
 
-def test_a_parent_that_is_gone_ends_a_command_that_needs_it_with_its_name(damaged: Here) -> None:
+def test_a_command_that_needs_a_missing_parent_names_it(damaged: Here) -> None:
     tear(loose(damaged.run, "refs/attempts/000004:program.py"))
     done = damaged("best", damaged.run)
     assert done.code == 1 and "program.py of" in done.err and "git fsck" in done.err
@@ -164,7 +164,7 @@ def test_a_read_only_run_is_read_and_refuses_to_be_written(read_only: Here, tmp_
     assert told.code == 1 and "cannot be written to; all 8 attempts archived before are safe" in told.err
 
 
-def test_a_torn_ticket_is_told_of_and_takes_no_answer(damaged: Here, tmp_path: Path) -> None:
+def test_a_torn_ticket_is_reported_and_takes_no_answer(damaged: Here, tmp_path: Path) -> None:
     with Archive.open(damaged.run) as archive:
         best = archive.entry("best").id
         archive.hold(9, Proposal(kind="patch", parents=(best,), reply="held", proposer="test"))
@@ -183,7 +183,7 @@ def lose_the_names(run: Path) -> None:
     (run / "packed-refs").write_bytes((run / "packed-refs").read_bytes()[:400])
 
 
-def test_a_run_whose_names_are_torn_is_left_as_it_is(damaged: Here, made: Path, tmp_path: Path) -> None:
+def test_a_run_with_torn_refs_is_left_unchanged(damaged: Here, made: Path, tmp_path: Path) -> None:
     lose_the_names(damaged.run)
     before = (damaged.run / "packed-refs").read_bytes()
     (tmp_path / "reply.md").write_text("an answer")
@@ -197,7 +197,7 @@ def test_a_run_whose_names_are_torn_is_left_as_it_is(damaged: Here, made: Path, 
     assert (damaged.run / "packed-refs").read_bytes() == before
 
 
-def test_a_search_whose_parent_is_gone_ends_with_its_name(damaged: Here, made: Path) -> None:
+def test_a_search_that_needs_a_missing_parent_names_it(damaged: Here, made: Path) -> None:
     tear(loose(damaged.run, "best:program.py"))
     searched = damaged("search", made.parent / "tiny.yaml", "--run", damaged.run, "-s", "budget.attempts=12")
     assert searched.code == 1 and "Traceback" not in searched.err

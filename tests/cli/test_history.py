@@ -1,4 +1,4 @@
-"""`packsmith log`, `diff`, `lineage`, `export` and `checkout`: how a run came about, shown, written and taken out.
+"""`packsmith log`, `diff`, `lineage`, `export` and `checkout`: the history of a run, shown, written and checked out.
 
 Most run in this process, on a run whose attempts are made by hand, so that nothing has to be judged.
 """
@@ -31,7 +31,7 @@ HOSTILE = "=cmd|'/c x'!A1 ../../../etc \x1b[2J\x07\u202e"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a command in this process left."""
+    """The result of a command in this process."""
 
     code: int
     out: str
@@ -108,7 +108,7 @@ def test_the_graph_shows_every_attempt_and_marks_the_champion(here: Here) -> Non
     assert "\x1b" not in done.out and "\u202e" not in done.out and done.out.isprintable() is False
 
 
-def test_the_last_of_a_graph_name_the_parents_that_are_left_out(here: Here) -> None:
+def test_a_graph_of_the_last_attempts_names_the_parents_left_out(here: Here) -> None:
     done = here("log", here.run, "--graph", "--last", 4)
     numbers = [row.split("*")[1].split()[0] for row in done.out.splitlines() if "*" in row]
     assert sorted(numbers) == ["4", "5", "6", "7"]
@@ -123,7 +123,7 @@ def test_the_graph_fits_a_terminal(made: Path) -> None:
     assert code == 0 and len(rows) == 9 and max(len(row) for row in rows) <= 80
 
 
-def test_log_takes_the_newest_and_the_scored_alone(here: Here) -> None:
+def test_log_can_be_limited_to_the_newest_or_the_scored(here: Here) -> None:
     assert [record["number"] for record in here("log", here.run, "--last", 2, "--json").records] == [6, 7]
     assert [record["number"] for record in here("log", here.run, "--scored", "--json").records] == [0, 1, 2, 3, 4, 7]
     assert len(here("log", here.run, "--last", 3).out.splitlines()) == 4
@@ -142,7 +142,7 @@ def test_diff_shows_scores_and_a_patch_that_git_applies(here: Here, tmp_path: Pa
     assert (tmp_path / "program.py").read_bytes() == (tmp_path / "out" / "best.py").read_bytes()
 
 
-def test_diff_is_sure_or_says_that_it_is_not(here: Here) -> None:
+def test_diff_marks_uncertain_changes(here: Here) -> None:
     close = here("diff", here.run, "2", "3")
     assert "+10.00" in close.out and close.out.count("no sure change") == 2
     assert "attempt 6 has no score: run: timeout" in here("diff", here.run, "4", "6").out
@@ -155,7 +155,7 @@ def test_diff_is_sure_or_says_that_it_is_not(here: Here) -> None:
     assert record["diff"].startswith("--- 000003/program.py\n+++ 000004/program.py\n@@ ")
 
 
-def test_lineage_shows_what_each_patch_bought_and_their_sum(here: Here) -> None:
+def test_lineage_shows_the_gain_of_each_patch_and_the_total(here: Here) -> None:
     done = here("lineage", here.run)
     rows = [line.split() for line in done.out.splitlines()]
     assert max(len(line) for line in done.out.splitlines()[:7]) <= 80
@@ -168,7 +168,7 @@ def test_lineage_shows_what_each_patch_bought_and_their_sum(here: Here) -> None:
     assert "same program as 2" in here("lineage", here.run, 7).out
 
 
-def test_a_lineage_as_patches_gives_the_same_bytes_through_replay(here: Here, tmp_path: Path) -> None:
+def test_replaying_a_lineage_as_patches_gives_the_same_bytes(here: Here, tmp_path: Path) -> None:
     folder = tmp_path / "series"
     done = here("lineage", here.run, "7", "--patches", folder)
     assert done.code == 0 and f"packsmith replay {folder}/*.patch --onto {folder}/seed.py" in done.err
@@ -219,7 +219,7 @@ def test_export_writes_plain_files(here: Here, tmp_path: Path) -> None:
     assert here("export", here.run, folder).code == 1
 
 
-def test_a_checkout_is_a_work_tree_and_refuses_a_folder_in_use(here: Here, tmp_path: Path) -> None:
+def test_checkout_makes_a_work_tree_and_refuses_a_used_folder(here: Here, tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
     done = here("checkout", here.run, 4, folder)
     assert done.code == 0 and f"packsmith evaluate '{folder}/program.py' --run {here.run}" in done.out
@@ -231,7 +231,7 @@ def test_a_checkout_is_a_work_tree_and_refuses_a_folder_in_use(here: Here, tmp_p
     assert here("verify", here.run).code == 0
 
 
-def test_an_archived_program_is_judged_again_exactly_as_its_run_does(searched: Searched, tmp_path: Path) -> None:
+def test_an_archived_program_is_judged_again_as_in_its_run(searched: Searched, tmp_path: Path) -> None:
     cli = Cli(cwd=searched.workshop)
     [record] = cli("checkout", "run", "best", tmp_path / "work", "--json").records
     assert record["worktree"] is True and record["number"] == searched.best["number"]

@@ -19,7 +19,7 @@ KEYS = [
 NULL_WHERE_REJECTED = ("quality", "balance", "same_window_balance", "runtime_ms", "speedup")
 
 
-def test_evaluate_shows_every_program_and_fails_where_one_is_rejected(cli: Cli) -> None:
+def test_evaluate_shows_every_program_and_fails_if_one_is_rejected(cli: Cli) -> None:
     (cli.cwd / "late.py").write_text("def rebalance_experts(*arguments):\n    raise ValueError('no idea')\n")
     done = cli("evaluate", "programs/eplb/snake.py", "late.py", *TINY)
     assert done.code == 1
@@ -51,7 +51,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
     return {record["program"]: record for record in done.records}
 
 
-def test_the_keys_of_json_are_those_promised(judged: dict[str, dict[str, Any]]) -> None:
+def test_json_has_the_documented_keys(judged: dict[str, dict[str, Any]]) -> None:
     scored, rejected = judged["programs/eplb/snake.py"], judged["bad.py"]
     assert list(scored) == list(rejected) == KEYS
     assert (scored["program"], scored["task"], scored["device"]) == ("programs/eplb/snake.py", "eplb", "cpu")
@@ -73,7 +73,7 @@ def test_line_ends_of_another_system_do_not_matter(judged: dict[str, dict[str, A
 
 
 @pytest.mark.parametrize("name", NO_PROGRAMS)
-def test_programs_that_cannot_be_one_are_rejected_at_the_screen(judged: dict[str, dict[str, Any]], name: str) -> None:
+def test_texts_that_are_no_programs_are_rejected_at_the_screen(judged: dict[str, dict[str, Any]], name: str) -> None:
     assert judged[name]["stage"] == "screen" and judged[name]["detail"]
 
 
@@ -87,7 +87,7 @@ def test_the_ladder_tells_programs_apart(cli: Cli) -> None:
     assert list(record["told_apart"].values()) == [True]
 
 
-def test_details_and_a_reference_of_ones_own(cli: Cli) -> None:
+def test_details_and_another_reference(cli: Cli) -> None:
     done = cli("evaluate", "solver.py", "--details", "--reference", "solver.py", *TINY)
     assert done.code == 0
     for metric in ("worst_layer_balance", "moved_share", "with the first plan kept:"):
@@ -109,7 +109,7 @@ def test_traces_replace_generated_loads(cli: Cli) -> None:
     assert single.records[0]["quality"]["name"] == "balance_same"
 
 
-def test_the_short_form_has_a_reference_of_its_own(cli: Cli) -> None:
+def test_the_phy2log_form_has_its_own_reference(cli: Cli) -> None:
     text = (cli.cwd / "solver.py").read_text()
     (cli.cwd / "short.py").write_text(text.replace("    return phy2log, log2phy", "    return phy2log  # log2phy"))
     done = cli("evaluate", "short.py", "solver.py", "--form", "phy2log", "--json", *TINY)
@@ -126,7 +126,7 @@ def test_replay_prints_the_patched_program(cli: Cli) -> None:
     assert cli("replay", "-", "--onto", "solver.py", stdin=PATCHES["hasty.patch"]).out == done.out
 
 
-def test_patches_apply_in_order_each_to_what_the_last_one_left(cli: Cli) -> None:
+def test_patches_apply_in_order_each_to_the_result_of_the_last(cli: Cli) -> None:
     (cli.cwd / "first.patch").write_text(patch("first", "", "PAUSE_S = 0.008\n", "PAUSE_S = 0.02\n"))
     (cli.cwd / "second.patch").write_text(patch("second", "", "PAUSE_S = 0.02\n", "PAUSE_S = 0.03\n"))
     done = cli("replay", "first.patch", "second.patch", "--onto", "solver.py", "-o", "child.py")
@@ -143,7 +143,7 @@ def test_replay_keeps_bytes(cli: Cli) -> None:
     assert child.count(b"\n") == child.count(b"\r\n") and not child.endswith(b"\n")
 
 
-def test_a_refused_patch_says_what_the_model_is_told(cli: Cli) -> None:
+def test_a_refused_patch_prints_the_text_for_the_model(cli: Cli) -> None:
     (cli.cwd / "bad.patch").write_text(patch("bad", "", "PAUSE_S = 0.7\n", "PAUSE_S = 0.8\n"))
     error = cli.refused("replay", "bad.patch", "--onto", "solver.py", "-o", "child.py")
     assert error.startswith("error: bad.patch: refused (no_match)\nBlock 1")

@@ -98,8 +98,8 @@ def test_a_rejected_reply_is_sent_back_with_its_refusal_and_both_turns_are_archi
     assert (found["total"]["turns"], found["total"]["repaired"]) == (2, 1)
 
 
-def test_the_key_is_nowhere(cli: Cli) -> None:
-    """Not in the archive, not in what is printed: not even where the endpoint repeats it."""
+def test_the_key_is_neither_stored_nor_printed(cli: Cli) -> None:
+    """Not in the archive and not in the output, even if the endpoint repeats it."""
     with Stub(Reply(text=f"Your key is {KEY}.")) as stub:
         done = cli("search", "tiny.yaml", "--run", "run", "--json", *asking(stub.base_url, attempts=2), env=with_key())
     assert done.code == 0 and KEY not in done.out + done.err
@@ -127,7 +127,9 @@ def test_the_key_is_missing(cli: Cli) -> None:
     ids=["nothing", "billions", "negative", "no usage"],
 )
 @pytest.mark.slow
-def test_five_cents_are_never_exceeded_by_a_stub_that_lies(cli: Cli, liar: dict[str, int] | None) -> None:
+def test_a_budget_of_five_cents_holds_if_the_endpoint_reports_false_usage(
+    cli: Cli, liar: dict[str, int] | None
+) -> None:
     with Stub(lambda asked: Reply(text=prose(asked.number), usage=liar), latency_s=0.02) as stub:
         *_, last = searched(cli, stub, *CENTS)
     assert len(stub.asked) > 8 and stub.bill(input_usd_per_million=0.25, output_usd_per_million=1) <= 0.05
@@ -136,7 +138,7 @@ def test_five_cents_are_never_exceeded_by_a_stub_that_lies(cli: Cli, liar: dict[
 
 
 @pytest.mark.slow
-def test_five_cents_are_never_exceeded_by_a_stub_that_fails_half_the_time(cli: Cli) -> None:
+def test_a_budget_of_five_cents_holds_if_half_the_calls_fail(cli: Cli) -> None:
     def half(asked: Asked) -> Reply:
         good = Reply(text=prose(asked.number))
         bad = (replace(good, status=500), replace(good, fail="drop"), replace(good, fail="drop_midway"))
@@ -218,7 +220,7 @@ def rest(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_stop_ends_a_search_once_what_is_under_way_is_archived(cli: Cli) -> None:
+def test_stop_ends_a_search_after_open_calls_are_archived(cli: Cli) -> None:
     with Stub(numbered(prose), latency_s=0.3) as stub:
         process = live(cli, *SEARCH, *asking(stub.base_url, attempts=10_000))
         records = printed(process, 6)
@@ -230,8 +232,8 @@ def test_stop_ends_a_search_once_what_is_under_way_is_archived(cli: Cli) -> None
 
 
 @pytest.mark.slow
-def test_ctrl_c_with_calls_in_flight_ends_soon_and_the_same_command_goes_on(cli: Cli) -> None:
-    """What was cut off, however much of it, says nothing about the endpoint."""
+def test_ctrl_c_with_calls_in_flight_ends_soon_and_the_same_command_continues(cli: Cli) -> None:
+    """Calls that were cut off, however many, say nothing about the endpoint."""
     with Stub(lambda asked: Reply(text=prose(asked.number), latency_s=0.1 if asked.number < 6 else 30)) as stub:
         process = live(cli, *SEARCH, *asking(stub.base_url, attempts=16, in_flight=8))
         printed(process, 7)
@@ -251,7 +253,7 @@ def test_ctrl_c_with_calls_in_flight_ends_soon_and_the_same_command_goes_on(cli:
 
 
 @pytest.mark.slow
-def test_the_status_line_says_what_is_spent_and_in_flight(cli: Cli) -> None:
+def test_the_status_line_shows_spending_and_calls_in_flight(cli: Cli) -> None:
     with Stub(numbered(), latency_s=0.4) as stub:
         options = asking(stub.base_url, "budget.usd=3", "models[0].api_key_env=null", attempts=4, in_flight=2)
         code, text = on_terminal(cli.cwd, 100, "search", "tiny.yaml", "--run", "run", *options)
@@ -262,8 +264,8 @@ def test_the_status_line_says_what_is_spent_and_in_flight(cli: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_config_runs_with_a_key_and_a_models_name_alone(cli: Cli) -> None:
-    """Two of its six cases, timed shortly: the others only take longer."""
+def test_the_shipped_config_needs_only_a_key_and_a_model_name(cli: Cli) -> None:
+    """With one of its six cases and short timing: the others only take longer."""
     with Stub([Reply(text=prose(0)), Reply(text=prose(1)), Reply(text=change(2))], latency_s=0.2) as stub:
         done = cli(
             *("search", "configs/eplb.yaml", "--run", "run", "--json", "-s", f"models[0].name={MODEL}"),

@@ -1,4 +1,4 @@
-"""Bad input and bad places: each gives one clear error on standard error and the right exit code, never a traceback."""
+"""Bad input and bad files: each gives one clear error on standard error and the right exit code, never a traceback."""
 
 from __future__ import annotations
 
@@ -104,14 +104,14 @@ def test_wrong_usage_is_exit_code_2(
 
 
 @pytest.mark.parametrize(("arguments", "said"), WRONG.values(), ids=WRONG)
-def test_what_the_user_can_put_right_is_exit_code_1(
+def test_errors_that_the_user_can_fix_are_exit_code_1(
     mistaken: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
     monkeypatch.chdir(mistaken)
     assert said in refusal(capfd, arguments, 1)
 
 
-def test_the_command_itself_exits_so(cli: Cli) -> None:
+def test_the_installed_command_exits_with_these_codes(cli: Cli) -> None:
     (cli.cwd / "typo.yaml").write_text((cli.cwd / "tiny.yaml").read_text().replace("attempts:", "atempts:"))
     assert "did you mean `budget.attempts`?" in cli.refused("search", "typo.yaml")
     assert "Did you mean 'search'?" in cli.refused("sarch", code=2, afresh=True)
@@ -119,7 +119,7 @@ def test_the_command_itself_exits_so(cli: Cli) -> None:
     assert bare.code == 2 and bare.out.startswith("Usage: packsmith") and not bare.err
 
 
-def test_a_patch_that_applies_and_has_nowhere_to_go(cli: Cli) -> None:
+def test_an_output_file_that_cannot_be_written_is_an_error(cli: Cli) -> None:
     done = cli("replay", "hasty.patch", "--onto", "solver.py", "-o", "no/child.py")
     assert done.code == 1 and done.out == "" and "error: no/child.py: cannot be written" in done.err
 
@@ -136,7 +136,7 @@ def test_a_reference_that_fails(cli: Cli) -> None:
     assert "the reference bad.py failed at run" in error and "another reference" in error
 
 
-def test_repositories_of_others_are_left_alone(cli: Cli) -> None:
+def test_other_repositories_are_left_alone(cli: Cli) -> None:
     for options in (["foreign"], ["--bare", "bare"]):
         subprocess.run(["git", "init", "-q", *options], cwd=cli.cwd, check=True)
         folder = options[-1]
@@ -148,7 +148,7 @@ def test_repositories_of_others_are_left_alone(cli: Cli) -> None:
 
 
 def test_without_git_the_message_says_so(searched: Searched, tmp_path: Path) -> None:
-    """Commands that need no run work all the same."""
+    """Commands that need no run still work."""
     cli = Cli(cwd=searched.workshop)
     bare = environment(PATH=str(tmp_path))
     for arguments in (["log", "run"], ["search", "tiny.yaml"], ["verify", "run"]):
@@ -180,7 +180,7 @@ def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 
 
 @pytest.mark.slow
-def test_a_full_disk_stops_the_search_and_room_lets_it_go_on(cli: Cli, mounted: Callable[..., Path]) -> None:
+def test_a_search_stopped_by_a_full_disk_continues_once_there_is_room(cli: Cli, mounted: Callable[..., Path]) -> None:
     folder = mounted("small", "128k")
     search = ["search", "tiny.yaml", "--run", folder / "run", *QUICKLY, "-s", "budget.attempts=40"]
     done = cli(*search)
@@ -200,7 +200,7 @@ def test_a_full_disk_stops_the_search_and_room_lets_it_go_on(cli: Cli, mounted: 
 
 
 @pytest.mark.slow
-def test_a_read_only_run_can_be_read_and_not_carried_on(
+def test_a_read_only_run_can_be_read_but_not_continued(
     searched: Searched, own_run: Path, mounted: Callable[..., Path]
 ) -> None:
     folder = mounted("fixed", "8m")

@@ -1,4 +1,4 @@
-"""How the command looks: help, widths, colours, and what it does where its output goes elsewhere."""
+"""How the command looks: help, widths, colours, and output to pipes and closed streams."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_version_and_help(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_fits_80_columns_and_examples_stand_on_lines_of_their_own(
+def test_help_fits_80_columns_with_one_example_per_line(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], verb: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -74,7 +74,7 @@ def test_everything_fits_a_terminal_of_80_columns(searched: Searched) -> None:
             assert cut not in text, "no figure is cut"
 
 
-def test_a_pipe_gets_no_escapes_and_whole_lines(searched: Searched) -> None:
+def test_a_pipe_gets_whole_lines_without_escapes(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     assert "\x1b" not in searched.done.out + searched.done.err
     for arguments in (["log", "run"], ["show", "run", "2"]):
@@ -85,14 +85,14 @@ def test_a_pipe_gets_no_escapes_and_whole_lines(searched: Searched) -> None:
     assert not any(line != line.rstrip() for line in rows)
 
 
-def test_colours_are_for_terminals_that_want_them(searched: Searched) -> None:
+def test_colours_appear_only_on_a_terminal(searched: Searched) -> None:
     coloured = on_terminal(searched.workshop, 100, "log", "run")[1]
     assert "\x1b[32m" in coloured or "\x1b[31m" in coloured
     plain = Cli(cwd=searched.workshop)("log", "run", env=environment(NO_COLOR="1")).out
     assert "\x1b" not in plain
 
 
-def test_a_reader_that_goes_away_is_no_error(searched: Searched) -> None:
+def test_a_closed_pipe_is_no_error(searched: Searched) -> None:
     for verb in ("log run", "log run --json", "show run 3", "best run", "-h"):
         done = shell(Cli(cwd=searched.workshop), f"packsmith {verb} | head -c 1")
         assert done.returncode == 0 and "rror" not in done.stderr and "Exception" not in done.stderr, done.stderr
@@ -107,15 +107,15 @@ def test_output_that_cannot_be_written_is_an_error(searched: Searched) -> None:
         assert "Exception" not in done.stderr
 
 
-def test_closed_streams(searched: Searched) -> None:
+def test_commands_work_with_closed_standard_streams(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     assert shell(cli, "packsmith log run >&-").returncode == 0
     assert shell(cli, "packsmith log run 2>&-").returncode == 0
     assert shell(cli, "packsmith verify run <&-").returncode == 0
 
 
-def test_a_poor_environment(searched: Searched) -> None:
-    """No home, the C locale, no UTF-8: what the terminal lacks is replaced, a program's bytes are not."""
+def test_commands_work_in_the_c_locale_without_home(searched: Searched) -> None:
+    """No home, the C locale, no UTF-8: what the terminal lacks is replaced, but not in programs."""
     (searched.workshop / "umlaut.py").write_text("# größer\n" + (searched.workshop / "solver.py").read_text())
     cli = Cli(cwd=searched.workshop)
     poor = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -126,8 +126,8 @@ def test_a_poor_environment(searched: Searched) -> None:
     assert "# größer\n" in cli("replay", "hasty.patch", "--onto", "umlaut.py", env=poor).out
 
 
-def test_a_program_of_our_own_fault_leaves_a_log(cli: Cli, tmp_path: Path) -> None:
-    """The boundary itself: an exception that nothing foresaw is exit code 3, with its traceback in a file."""
+def test_an_internal_error_is_exit_code_3_with_a_log(cli: Cli, tmp_path: Path) -> None:
+    """The boundary itself: an unexpected exception is exit code 3, with its traceback in a file."""
     code = (
         "import sys\nfrom harness import cli\n"
         "def build():\n    raise RuntimeError('unforeseen')\n"
@@ -141,7 +141,7 @@ def test_a_program_of_our_own_fault_leaves_a_log(cli: Cli, tmp_path: Path) -> No
     assert log.parent == tmp_path and "RuntimeError: unforeseen" in log.read_text()
 
 
-def test_doctor_says_what_this_machine_gives(cli: Cli) -> None:
+def test_doctor_describes_this_machine(cli: Cli) -> None:
     [facts] = cli("doctor", "--json").records
     assert {"python", "torch", "git", "cpu", "cuda"} <= facts.keys()
     assert list(facts["sandbox"]) == ["L0", "L1", "L2", "L3"] and facts["level"] in facts["sandbox"]

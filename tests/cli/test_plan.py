@@ -27,7 +27,7 @@ def test_plan_of_a_search_with_a_model(cli: Cli) -> None:
     assert not (cli.cwd / "new").exists()
 
 
-def test_says_what_is_missing(cli: Cli) -> None:
+def test_missing_keys_and_prices_are_named(cli: Cli) -> None:
     args = ("search", "configs/eplb.yaml", "--dry-run", "-s", "models[0].name=gpt-x")
     done = cli(*args, env=environment(OPENAI_API_KEY=None, OPENAI_BASE_URL=None))
     assert done.code == 0
@@ -51,21 +51,21 @@ def test_as_json(cli: Cli) -> None:
     assert 5_000 < plan["prompt"]["first_bytes"] < plan["prompt"]["most_tokens"] * 3
 
 
-def test_budget_that_no_large_prompt_fits_is_warned_of(cli: Cli) -> None:
+def test_a_budget_below_the_cost_of_a_large_prompt_gives_a_warning(cli: Cli) -> None:
     model = "models=[{name: m, base_url: 'http://h/v1', price: {input: 1, output: 1}, max_output_tokens: 900}]"
     done = cli("search", "configs/eplb.yaml", "--dry-run", "-s", model, "-s", "budget.usd=0.05")
     assert "warning" in done.out and "more than budget.usd" in done.out
 
 
-def test_of_a_catalogue_no_model_is_called(cli: Cli) -> None:
+def test_a_catalogue_search_calls_no_model(cli: Cli) -> None:
     done = cli("search", "tiny.yaml", "--dry-run")
     assert done.code == 0 and "models      no model is called" in done.out
     assert not Path(cli.cwd / "runs").exists()
 
 
-def test_of_a_run_that_is_there_it_goes_on(cli: Cli, own_run: Path) -> None:
+def test_an_existing_run_continues(cli: Cli, own_run: Path) -> None:
     assert "(continues)" in cli("search", "tiny.yaml", "--dry-run", "--run", own_run).out
 
 
-def test_without_a_name_it_is_refused(cli: Cli) -> None:
+def test_a_model_without_a_name_is_refused(cli: Cli) -> None:
     assert "add -s models[0].name=NAME" in cli.refused("search", "configs/eplb.yaml", "--dry-run")

@@ -1,4 +1,4 @@
-"""`packsmith remeasure`, and what `show` says of measurements, on a real run."""
+"""`packsmith remeasure`, and how `show` lists measurements, on a real run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.harness.archive import archives
 IDENTITY = ("-c", "user.name=somebody", "-c", "user.email=somebody@localhost")
 
 
-def test_measurements_are_noted_shown_and_compared_like_with_like(searched: Searched, own_run: Path) -> None:
+def test_measurements_are_noted_shown_and_compared_if_comparable(searched: Searched, own_run: Path) -> None:
     cli, number, broken = Cli(cwd=searched.workshop), searched.number("hasty"), searched.number("broken")
     before = git(own_run, "for-each-ref", "refs/attempts", "refs/heads")
     done = cli("remeasure", own_run, number, broken, number)

@@ -19,7 +19,7 @@ def test_log_lists_every_attempt_with_its_parents(searched: Searched) -> None:
     assert done.err.startswith("speed-up: over solver.py")
 
 
-def test_show_takes_a_number_a_commit_its_beginning_and_best(searched: Searched) -> None:
+def test_show_takes_a_number_a_commit_id_a_prefix_or_best(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     by_number = cli("show", "run", 2)
     commit = git(searched.run, "rev-parse", "refs/attempts/000002").strip()
@@ -47,7 +47,7 @@ def test_show_of_the_seed_and_of_a_crossover(searched: Searched) -> None:
     assert "kind     crossover by catalogue" in crossed and "parents  2 (" in crossed and ", 1 (" in crossed
 
 
-def test_an_unknown_attempt_is_refused_with_what_there_is(searched: Searched) -> None:
+def test_an_unknown_attempt_is_refused_with_the_known_numbers(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     assert "numbers run from 0 to 7" in cli.refused("show", "run", 99)
     assert "the nearest id is" in cli.refused("show", "run", "deadbeef")
@@ -64,7 +64,7 @@ def test_best_prints_or_writes_the_same_bytes(searched: Searched, tmp_path: Path
     assert "nowhere" in error and "cannot be written" in error
 
 
-def test_verify_proves_the_run(searched: Searched) -> None:
+def test_verify_passes_on_a_sound_run(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     done = cli("verify", "run")
     assert done.code == 0 and done.out == "8 attempts checked: each is what its reply makes of its parent\n"
@@ -73,7 +73,7 @@ def test_verify_proves_the_run(searched: Searched) -> None:
 
 
 def test_verify_finds_a_reply_that_was_changed(searched: Searched, own_run: Path) -> None:
-    """A whole new commit under the old number, as git itself would make it: sound, but not what the reply makes."""
+    """A whole new commit under the old number, as git would make it: intact, but not what the reply makes."""
     tree = git(own_run, "ls-tree", "refs/attempts/000002")
     other = git(own_run, "rev-parse", "refs/attempts/000001:program.py").strip()
     mine = git(own_run, "rev-parse", "refs/attempts/000002:program.py").strip()

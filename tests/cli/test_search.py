@@ -1,4 +1,4 @@
-"""`packsmith search`: what it shows and leaves, how it is interrupted and carried on, and the lineage in git."""
+"""`packsmith search`: its output and archive, interrupting and continuing it, and the lineage in git."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_git_shows_the_lineage(searched: Searched, tmp_path: Path) -> None:
     assert Cli(cwd=tmp_path)("verify", "mirror").code == 0
 
 
-def test_json_gives_a_record_an_attempt_and_the_best_last(searched: Searched, own_run: Path) -> None:
+def test_json_gives_a_record_per_attempt_and_the_best_last(searched: Searched, own_run: Path) -> None:
     cli = Cli(cwd=searched.workshop)
     done = cli("search", "tiny.yaml", "--run", own_run, "-s", "budget.attempts=8", "--json")
     assert done.code == 0 and done.err == ""
@@ -72,8 +72,8 @@ def test_json_gives_a_record_an_attempt_and_the_best_last(searched: Searched, ow
 
 
 @pytest.mark.slow
-def test_a_search_in_two_steps_is_the_search_in_one(searched: Searched, cli: Cli) -> None:
-    """Times differ from run to run, but the toy's are far enough apart that every choice is the same."""
+def test_a_search_in_two_steps_equals_one_in_a_single_step(searched: Searched, cli: Cli) -> None:
+    """Run times vary, but those of the toy programs are far enough apart that every choice is the same."""
     for attempts in (1, 3):
         done = cli("search", "tiny.yaml", "-s", f"budget.attempts={attempts}", "--run", "run")
         assert done.code == 0, done.err
@@ -82,7 +82,7 @@ def test_a_search_in_two_steps_is_the_search_in_one(searched: Searched, cli: Cli
     assert len(records) == 4 and outline(records)[:4] == outline(log(cli, searched.run))[:4]
 
 
-def test_a_run_is_only_carried_on_under_what_it_was_begun_with(searched: Searched) -> None:
+def test_a_run_is_continued_only_under_its_own_config(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     error = cli.refused("search", "tiny.yaml", "--run", "run", "-s", "seed=6", "-s", "judge.timeout_s=4")
     assert "seed: 5 in the run, 6 in the config" in error
@@ -112,7 +112,7 @@ def interrupt(cli: Cli, number: int, *args: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(cli: Cli) -> None:
+def test_ctrl_c_says_what_is_safe_and_the_same_command_continues(cli: Cli) -> None:
     code, out, err = interrupt(cli, signal.SIGINT, "--json")
     assert code == 130
     printed = [json.loads(line) for line in out.splitlines()]
@@ -145,14 +145,14 @@ def test_ctrl_c_while_the_judge_starts(cli: Cli) -> None:
         assert process.returncode == 130 and err.splitlines()[-1].startswith("interrupted"), err
 
 
-def test_a_request_to_end_is_taken_like_ctrl_c(cli: Cli) -> None:
+def test_sigterm_is_handled_like_ctrl_c(cli: Cli) -> None:
     code, out, err = interrupt(cli, signal.SIGTERM)
     assert code == 143 and err.splitlines()[-1].startswith("interrupted: everything so far ")
     rows = [line for line in out.splitlines() if line[:4].strip().isdigit()]
     assert len(log(cli, cli.cwd / "run")) >= len(rows) >= 2
 
 
-def test_an_ignored_hang_up_stays_ignored(cli: Cli) -> None:
+def test_an_ignored_sighup_stays_ignored(cli: Cli) -> None:
     """As under `nohup`."""
     shell = f"trap '' HUP; exec '{command()}' search tiny.yaml --run run {' '.join(QUICKLY)} -s budget.attempts=2"
     process = subprocess.Popen(

@@ -34,7 +34,7 @@ def test_a_row_for_each_model_and_kind(asked: Cli) -> None:
     assert row[7].startswith("$0.")
 
 
-def test_json_holds_the_same_and_more(asked: Cli) -> None:
+def test_json_holds_all_figures(asked: Cli) -> None:
     [found] = asked("stats", "run", "--json").records
     [row] = found["rows"]
     assert (row["model"], row["kind"], row["proposals"], row["applied"], row["valid"]) == (MODEL, "patch", 3, 2, 2)
@@ -45,7 +45,7 @@ def test_json_holds_the_same_and_more(asked: Cli) -> None:
     assert "no SEARCH/REPLACE block" in refusal["newest"]
 
 
-def test_status_tells_what_is_spent(asked: Cli) -> None:
+def test_status_shows_spending(asked: Cli) -> None:
     [status] = asked("status", "run", "--json").records
     [found] = asked("stats", "run", "--json").records
     assert status["booked"]["usd"] == pytest.approx(found["total"]["usd"]) and status["booked"]["calls"] == 5
@@ -61,14 +61,14 @@ def test_a_run_without_models_names_the_proposer(searched: Searched) -> None:
     assert "`packsmith search` creates one" in cli.refused("status", "nowhere")
 
 
-def test_both_fit_a_terminal_of_80_columns(asked: Cli) -> None:
+def test_stats_and_status_fit_a_terminal_of_80_columns(asked: Cli) -> None:
     for verb in ("stats", "status"):
         code, text = on_terminal(asked.cwd, 80, verb, "run")
         assert code == 0 and max(map(len, without_escapes(text).splitlines())) <= 80
 
 
-def test_reading_needs_no_right_to_write(asked: Cli, tmp_path: Path) -> None:
-    """A look at a run leaves nothing behind in it."""
+def test_reading_leaves_no_files_in_the_run(asked: Cli, tmp_path: Path) -> None:
+    """Reading a run leaves no files in it."""
     before = sorted(path.name for path in (asked.cwd / "run").iterdir())
     assert asked("stats", "run").code == asked("status", "run").code == 0
     assert sorted(path.name for path in (asked.cwd / "run").iterdir()) == before

@@ -36,7 +36,7 @@ def evaluate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
     return run
 
 
-def test_help_shows_whose_an_option_is(evaluate: Command) -> None:
+def test_help_names_the_task_of_each_option(evaluate: Command) -> None:
     text = " ".join(" ".join(evaluate("--help")).split()).split(" Options: ")[1]
     options = ("--task", "--reference", "--case", "--trace", "--form", "--spread", "--device", "--seed", "--run")
     places = [text.index(f"{option} ") for option in options]
@@ -47,7 +47,7 @@ def test_help_shows_whose_an_option_is(evaluate: Command) -> None:
 
 
 @pytest.mark.slow
-def test_a_task_of_ones_own_is_evaluated(evaluate: Command, root: Path) -> None:
+def test_a_second_task_is_evaluated(evaluate: Command, root: Path) -> None:
     programs = root / "tests" / "data" / "toy"
     options = ("--task", "toy", "--spread", "uneven", *QUICK, "--json")
     record, ladder = map(json.loads, evaluate(programs / "in_turn.py", "--ladder", *options))

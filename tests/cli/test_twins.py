@@ -1,4 +1,4 @@
-"""A program that a run knows already, as a user meets it: told again in another layout."""
+"""A program that a run knows already, given again in another layout by a user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cli.runs import Cli, git
 MARKER = "# EVOLVE-BLOCK-START\n"
 
 
-def test_a_known_program_is_told_and_not_judged_again(searched: Searched, tmp_path: Path) -> None:
+def test_a_known_program_is_reported_and_not_judged_again(searched: Searched, tmp_path: Path) -> None:
     run, cli = Path(shutil.copytree(searched.run, tmp_path / "run")), Cli(cwd=tmp_path)
     archive = Archive.open(run)
     first, last = archive.entry("best"), archive.entries[-1].number + 1

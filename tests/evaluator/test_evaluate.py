@@ -169,7 +169,7 @@ def test_a_failed_hard_case_says_why_it_is_hard(judge: Judge, greedy: str) -> No
 
 
 def test_an_answer_for_other_labels_is_disputed(judge: Judge, greedy: str) -> None:
-    """A program that solves once and always returns that plan is fast and valid, but balanced at first only."""
+    """A program that solves once and always returns that plan is fast and valid, but balanced only at first."""
     stale = greedy.replace("def rebalance_experts(", "def solve(") + (
         "\n_plans = {}\n\n\ndef rebalance_experts(weight, *sizes):\n    key = (weight.shape, sizes)\n"
         "    if key not in _plans:\n        _plans[key] = solve(weight, *sizes)\n    return _plans[key]\n"

@@ -173,7 +173,7 @@ def test_answer_is_the_judges_copy_even_if_a_thread_rewrites_it(executor: LocalE
 
 
 def test_thread_cannot_reply_between_calls(executor: LocalExecutor) -> None:
-    """It replies when the next call continues the process, before there is an answer."""
+    """It replies when the next call resumes the process, before there is an answer."""
     source = (
         "import os, stat, threading, time, torch\n"
         "calls = []\n"
@@ -199,7 +199,7 @@ def test_thread_cannot_reply_between_calls(executor: LocalExecutor) -> None:
 
 
 def test_no_thread_works_between_calls(executor: LocalExecutor) -> None:
-    """A thread that always works: the process uses no more CPU time than passes on the judge's clock."""
+    """With a thread that always works, the process uses no more CPU time than passes on the judge's clock."""
     source = (
         "import threading, time, torch\n"
         "def work():\n"

@@ -79,12 +79,12 @@ def of(text: str) -> str:
 
 class TestAnyText:
     @given(st.one_of(st.text(), st.text("ab01()[]{}:=.,\\\"'#\n\t \0\ud800fπ@*-lambdefi"), st.binary().map(repr)))
-    def test_is_forty_digits_or_nothing(self, text: str) -> None:
+    def test_hash_is_forty_digits_or_empty(self, text: str) -> None:
         assert re.fullmatch(r"[0-9a-f]{40}|", syntax_hash(text))
         assert syntax_hash(text) == syntax_hash(text)
 
     @given(programs, st.integers(0, 10_000), st.text(max_size=3))
-    def test_so_is_a_damaged_program(self, program: str, place: int, put: str) -> None:
+    def test_hash_of_a_damaged_program_is_forty_digits_or_empty(self, program: str, place: int, put: str) -> None:
         place %= len(program)
         assert re.fullmatch(r"[0-9a-f]{40}|", syntax_hash(program[:place] + put + program[place + 1 :]))
 
@@ -97,10 +97,10 @@ class TestAnyText:
         ],
         ids=lambda text: f"{text[:8]!a} of {len(text)}",
     )
-    def test_what_cannot_be_read_has_none(self, text: str) -> None:
+    def test_unparsable_text_has_no_hash(self, text: str) -> None:
         assert syntax_hash(text) == ""
 
-    def test_what_is_long_and_flat_has_one(self) -> None:
+    def test_long_and_flat_text_has_a_hash(self) -> None:
         assert of("x = 0x" + "f" * 20_000) != of("x = 0x" + "f" * 19_999 + "e")
         assert len(of("x\n" * (MOST_CHARACTERS // 2))) == 40
         assert of("") == of("# nothing\n\n")
@@ -146,15 +146,15 @@ def without_docstrings(program: str, put: str) -> str:
 
 class TestKept:
     @given(programs)
-    def test_when_it_is_written_out_again(self, program: str) -> None:
+    def test_unparsing_keeps_the_hash(self, program: str) -> None:
         assert of(ast.unparse(ast.parse(program))) == of(program)
 
     @given(programs, st.text("abc: =#'\"\\(inspect", max_size=12))
-    def test_whatever_its_comments_and_blank_lines(self, program: str, remark: str) -> None:
+    def test_comments_and_blank_lines_keep_the_hash(self, program: str, remark: str) -> None:
         assert of(commented(program, remark)) == of(program)
 
     @given(programs, st.text(min_size=1, max_size=20))
-    def test_whatever_its_docstrings(self, program: str, text: str) -> None:
+    def test_docstrings_keep_the_hash(self, program: str, text: str) -> None:
         bare = without_docstrings(program, "")
         assert of(without_docstrings(program, text)) == of(bare) == of(program)
 
@@ -174,7 +174,7 @@ class TestKept:
             ("x = f'{a}b'", "x = f'{a}' 'b'"),
         ],
     )
-    def test_in_another_spelling(self, one: str, other: str) -> None:
+    def test_another_spelling_keeps_the_hash(self, one: str, other: str) -> None:
         assert of(one) == of(other)
 
 
@@ -254,7 +254,9 @@ def docstrings(tree: ast.AST) -> set[int]:
 class TestChanged:
     @settings(max_examples=300)
     @given(programs, st.sampled_from(CHANGES), st.data())
-    def test_by_any_change_of_what_is_run(self, program: str, change: Change, data: st.DataObject) -> None:
+    def test_any_change_of_executed_code_changes_the_hash(
+        self, program: str, change: Change, data: st.DataObject
+    ) -> None:
         tree = ast.parse(program)
         exempt = docstrings(tree)
         places = [at for at, node in enumerate(ast.walk(tree)) if id(node) not in exempt]
@@ -294,7 +296,7 @@ class TestChanged:
             ("x = 1\n'text'", "x = 1"),
         ],
     )
-    def test_by_what_looks_alike(self, one: str, other: str) -> None:
+    def test_similar_but_different_code_has_another_hash(self, one: str, other: str) -> None:
         assert of(one) != of(other)
 
 
@@ -316,7 +318,7 @@ class TestLooksAtItself:
             "x = []  # type: list[int]",
         ],
     )
-    def test_only_its_bytes_count(self, program: str) -> None:
+    def test_introspective_programs_have_no_hash(self, program: str) -> None:
         assert syntax_hash(program) == ""
 
     def test_a_name_in_a_comment_or_a_docstring_is_not_introspection(self) -> None:
@@ -324,12 +326,12 @@ class TestLooksAtItself:
         assert of("# we open and inspect sys\ndef f():\n 'See __doc__ of this program.'\n return 1") == plain
 
     @given(st.sampled_from(sorted(INTROSPECTIVE_NAMES)))
-    def test_every_way_there_is_seen(self, way: str) -> None:
+    def test_every_way_of_introspection_is_detected(self, way: str) -> None:
         assert syntax_hash(f"x = y.{way}") == syntax_hash(f"x = 'from {way} import'") == ""
         assert len(of(f"x = y.{way}x")) == 40
 
 
-def test_another_python_knows_less_and_never_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_python_version_gives_another_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     here = of(PROGRAM)
     monkeypatch.setattr(sys, "version_info", (3, 99, 0, "final", 0))
     assert of(PROGRAM) != here

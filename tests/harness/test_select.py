@@ -186,14 +186,14 @@ class TestBest:
             lambda: Weighted(quality_weight=0, speed_weight=0),
         ],
     )
-    def test_refuses_numbers_without_sense(self, make: object) -> None:
+    def test_invalid_numbers_are_refused(self, make: object) -> None:
         assert callable(make)
         with pytest.raises(ValueError, match="expected"):
             make()
 
 
 class TestConfirmation:
-    """A place taken over speed is taken in a duel with the champion of the moment, or not at all."""
+    """A claim of speed wins only by a duel with the current champion."""
 
     def standing(self, challenger: Score, *confirmations: Confirmation, objective: Objective = PARETO) -> Standing:
         verdict = Scored(score=challenger, environment=ENVIRONMENT)
@@ -205,7 +205,7 @@ class TestConfirmation:
         assert champion is not None
         return champion.number
 
-    def test_clearly_faster_alone_takes_no_title_and_joins_no_front(self) -> None:
+    def test_clearly_faster_without_a_duel_neither_leads_nor_joins_the_front(self) -> None:
         where = self.standing(scored(0.8, 2.0).score)
         assert where.champion is not None and where.champion.number == 0
         assert numbers(where.front) == [0] and numbers(where.valid) == [0, 1]
@@ -221,7 +221,7 @@ class TestConfirmation:
     def test_champion_that_fails_again_has_lost(self) -> None:
         assert self.champion(scored(0.8, 2.0).score, Confirmation(against="e0", failure="it raised")) == 1
 
-    def test_duel_gives_no_title_to_a_program_that_scores_do_not(self) -> None:
+    def test_a_duel_alone_makes_no_champion(self) -> None:
         assert self.champion(scored(0.8, 1.01).score, Confirmation(against="e0", duel=duel(2.0))) == 0
         assert self.champion(scored(0.7, 9.0).score, Confirmation(against="e0", duel=duel(9.0))) == 0
 
@@ -230,7 +230,7 @@ class TestConfirmation:
         limit = RuntimeLimit(min_speedup_over_seed=0.5)
         assert self.champion(scored(0.9, 0.7).score, objective=limit) == 1
 
-    def test_not_borne_out_but_better_in_quality_joins_the_front(self) -> None:
+    def test_an_unconfirmed_program_with_better_quality_joins_the_front(self) -> None:
         where = self.standing(scored(0.9, 5.0).score, objective=RuntimeLimit(min_speedup_over_seed=4))
         assert where.champion is not None and where.champion.number == 0
         assert numbers(where.pareto) == [1]

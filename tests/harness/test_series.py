@@ -11,7 +11,7 @@ from harness.series import Names, Series
 
 
 @given(st.lists(st.integers()), st.lists(st.integers(), min_size=1), st.integers(0, 5))
-def test_longer_ones_leave_the_shorter_as_they_are(first: list[int], more: list[int], branch: int) -> None:
+def test_extending_a_series_leaves_the_shorter_one_unchanged(first: list[int], more: list[int], branch: int) -> None:
     grown = [Series(first)]
     for item in more:
         grown.append(grown[-1].plus(item))
@@ -21,7 +21,7 @@ def test_longer_ones_leave_the_shorter_as_they_are(first: list[int], more: list[
     assert other == [*grown[branch % len(grown)], -1]
 
 
-def test_series_is_read_as_a_tuple() -> None:
+def test_series_behaves_as_a_tuple() -> None:
     items = Series([1, 2]).plus(3)
     shorter = Series([1, 2])
     assert (items[0], items[-1], items[1:], items[::-1], items[-2:]) == (1, 3, (2, 3), (3, 2, 1), (2, 3))
@@ -40,7 +40,7 @@ def test_series_is_read_as_a_tuple() -> None:
 
 
 @given(st.lists(st.sampled_from("abcde")), st.lists(st.sampled_from("abcde")))
-def test_names_are_sets(first: list[str], more: list[str]) -> None:
+def test_names_behave_as_sets(first: list[str], more: list[str]) -> None:
     names = Names(first)
     grown = names
     for name in more:

@@ -1,4 +1,4 @@
-"""Texts of strangers: none of them steers a terminal, breaks a line or leaves a folder."""
+"""Untrusted texts: none controls a terminal, breaks a line or leaves a folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_one_line_is_printable_and_as_short_as_asked(text: str, limit: int) -> N
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\n")))
-def test_a_visible_line_keeps_its_length_and_steers_nothing(line: str) -> None:
+def test_a_visible_line_keeps_its_length_and_has_no_control_characters(line: str) -> None:
     shown = visible(line)
     assert len(shown) == len(line) and not set(shown) & set("\x1b\x07\x08\r\x9b\u202e\u2028")
     if line.isprintable():

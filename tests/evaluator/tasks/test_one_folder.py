@@ -1,4 +1,4 @@
-"""A task is one folder: nothing else of the judge, and nothing of the harness, knows its name or what is its own."""
+"""A task is one folder: nothing else of the judge, and nothing of the harness, knows its name or its other words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evaluator import TASKS
 from evaluator.tasks import eplb
 
 EVERYBODYS = {"triple"}
-"""Names of a task's own that are also plain words."""
+"""Names in a task that are also plain words."""
 
 
 def own_words(name: str) -> set[str]:
@@ -37,15 +37,15 @@ def lines_outside(root: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_no_code_outside_a_tasks_folder_speaks_of_it(root: Path, name: str) -> None:
+def test_no_code_outside_a_task_folder_names_the_task(root: Path, name: str) -> None:
     whole = "|".join(re.escape(word) for word in sorted(own_words(name)))
     words = re.compile(rf"{name}|({whole})(?![\w-])", re.IGNORECASE)
     found = [f"{where}: {line.strip()}" for where, line in lines_outside(root) if words.search(line)]
     assert not found, "\n".join(found)
 
 
-def test_the_words_looked_for_are_those_of_the_task() -> None:
-    """The search above would find them: the task's own folder is full of them."""
+def test_the_words_searched_for_occur_in_the_task_folder() -> None:
+    """So the search above would find them elsewhere."""
     folder = Path(eplb.__file__).parent
     text = "\n".join(path.read_text() for path in folder.glob("*.py"))
     words = own_words("eplb")

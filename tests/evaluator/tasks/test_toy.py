@@ -1,4 +1,4 @@
-"""A task that is not the shipped one passes the same contract, is judged by the real judge and shown by the reports."""
+"""A second task passes the same contract, is judged by the real judge and shown in the reports."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def shown(view: RenderableType) -> str:
 
 
 class Bare(Toy):
-    """A task that says no more than it has to."""
+    """A task that describes only what it must."""
 
     columns = ()
     ladder = None
 
 
 @pytest.mark.slow
-def test_it_is_judged_and_shown_as_any_task() -> None:
+def test_a_toy_task_is_judged_and_reported_like_any_task() -> None:
     task = KIND({"spread": "uneven"})
     source = shipped("tests/data/toy/back_and_forth.py").read_text()
     with Judge(task, reference=shipped(task.reference).read_text(), device="cpu", settings=SETTINGS) as judge:

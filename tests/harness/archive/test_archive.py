@@ -1,4 +1,4 @@
-"""The archive on real git: what it stores, how it is found again, and what it says when something is wrong."""
+"""The archive on real git: what it stores, how it is found again, and its errors."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ HOSTILE = {
 
 class TestHostileTexts:
     @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-    def test_texts_round_trip_and_forge_no_trailers(self, archive: Archive, text: str) -> None:
+    def test_texts_round_trip_and_cannot_forge_trailers(self, archive: Archive, text: str) -> None:
         attempt = raw(0, archive.root_id, name=text, description=text, reply=text, source=text)
         entry = archive.append(dataclasses.replace(attempt, verdict=REJECTED))
         again = Archive.open(archive.path)
@@ -218,7 +218,7 @@ class TestHostileTexts:
 
 
 class TestFinding:
-    def test_by_number_id_and_name(self, archive: Archive) -> None:
+    def test_entries_are_found_by_number_id_and_name(self, archive: Archive) -> None:
         made = family(archive)
         archive.point(made[3], [])
         for entry in made:
@@ -227,7 +227,7 @@ class TestFinding:
         assert archive.entry("best") == made[3]
         assert archive.entry("seed") == made[0]
 
-    def test_what_is_not_there_says_what_is(self, archive: Archive) -> None:
+    def test_an_unknown_entry_is_an_error_that_says_what_exists(self, archive: Archive) -> None:
         with pytest.raises(ArchiveError, match="an archive without attempts"):
             archive.entry(3)
         with pytest.raises(ArchiveError, match="no best attempt yet"):
@@ -276,7 +276,7 @@ class TestNumbers:
             archive.append(raw(0, "f" * 40))
         assert git(archive.path, "for-each-ref", "refs/attempts") == ""
 
-    def test_a_parent_another_writer_made_is_known(self, archive: Archive) -> None:
+    def test_a_parent_from_another_writer_is_known(self, archive: Archive) -> None:
         other = Archive.open(archive.path)
         seed = archive.append(seed_attempt(archive))
         assert other.append(refused(other, 1, seed.id)).parents == (seed.id,)
@@ -297,7 +297,7 @@ class TestPointing:
         archive.point(None, [])
         assert git(archive.path, "rev-parse", "best").strip() == archive.root_id
 
-    def test_nothing_is_written_where_nothing_changes(self, archive: Archive) -> None:
+    def test_nothing_is_written_if_nothing_changes(self, archive: Archive) -> None:
         _, one, *_ = family(archive)
         archive.point(one, [one])
         before = (
@@ -312,7 +312,7 @@ class TestPointing:
 
 
 class TestMaking:
-    def test_an_existing_archive_is_not_made_again(self, archive: Archive) -> None:
+    def test_an_existing_archive_is_not_created_again(self, archive: Archive) -> None:
         with pytest.raises(ArchiveError, match="found an archive"):
             new(archive.path)
         again = Archive.open(archive.path)
@@ -323,7 +323,7 @@ class TestMaking:
         assert open_or_create(tmp_path).entries == ()
         assert Archive.exists(tmp_path)
 
-    def test_a_folder_of_something_else_is_left_alone(self, tmp_path: Path) -> None:
+    def test_a_folder_with_other_content_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.txt").write_text("mine")
         with pytest.raises(ArchiveError, match="found other files"):
             new(tmp_path)
@@ -334,7 +334,7 @@ class TestMaking:
             new(tmp_path / "thesis.txt" / "run")
 
     @pytest.mark.parametrize("lost", [[], ["refs"], ["refs", "HEAD"], ["refs", "HEAD", "config", "objects"]])
-    def test_one_cut_short_is_finished(self, archive: Archive, tmp_path: Path, lost: list[str]) -> None:
+    def test_an_interrupted_creation_is_completed(self, archive: Archive, tmp_path: Path, lost: list[str]) -> None:
         (archive.path / "refs/heads/seed").unlink()
         (archive.path / "refs/heads/best.lock").write_bytes(b"")
         archive.close()
@@ -349,7 +349,7 @@ class TestMaking:
 
 
 class TestOpening:
-    def test_what_is_no_archive(self, tmp_path: Path) -> None:
+    def test_folders_that_are_no_archive_say_why(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         git(tmp_path, "init", "-q", "--bare", "empty")
         git(tmp_path, "init", "-q", "tree")
@@ -363,7 +363,7 @@ class TestOpening:
             with pytest.raises(ArchiveError, match=said):
                 Archive.open(tmp_path / name)
 
-    def test_a_foreign_repository(self, tmp_path: Path) -> None:
+    def test_another_git_repository_is_refused(self, tmp_path: Path) -> None:
         git(tmp_path, "init", "-q", "--bare", "foreign")
         path = tmp_path / "foreign"
         tree = git(path, "hash-object", "-t", "tree", "-w", "/dev/null").strip()
@@ -372,7 +372,7 @@ class TestOpening:
         with pytest.raises(ArchiveError, match="found another git repository"):
             Archive.open(path)
 
-    def test_a_later_format(self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_a_later_format_is_refused(self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr("harness.archive.commits.FORMAT", 3)
         new_path = tmp_path / "later"
         made = new(new_path)
@@ -419,7 +419,7 @@ class TestOpening:
         with pytest.raises(ArchiveError, match=rf"program.py of {one.id[:12]} is missing or torn"):
             again.source(one.id)
 
-    def test_a_torn_root_says_so(self, archive: Archive) -> None:
+    def test_a_torn_root_is_an_error_that_says_so(self, archive: Archive) -> None:
         family(archive)
         tear(loose(archive, "seed:config.yaml"))
         with pytest.raises(ArchiveError, match=r"config\.yaml of the root commit is missing or torn"):

@@ -71,7 +71,7 @@ def test_kills_at_any_instant_lose_nothing_that_was_printed(tmp_path: Path) -> N
     assert fsck(path) == ""
 
 
-def test_kills_while_an_archive_is_made(tmp_path: Path) -> None:
+def test_kills_during_creation_leave_an_archive_that_can_be_completed(tmp_path: Path) -> None:
     rng = random.Random(6)
     for kill in range(20):
         path = tmp_path / f"run{kill}"
@@ -225,7 +225,7 @@ def new_large(path: Path) -> Archive:
     return Archive.create(path, seed_source=random.Random(0).randbytes(400_000).hex(), config=CONFIG)
 
 
-def test_upkeep_on_a_full_disk_loses_nothing_and_is_done_later(mounted: Callable[..., Path]) -> None:
+def test_upkeep_on_a_full_disk_loses_nothing_and_is_repeated_later(mounted: Callable[..., Path]) -> None:
     disk = mounted("disk", "-t", "tmpfs", "-o", "size=3m", "none")
     archive = new(disk / "run")
     kept = [archive.append(seed_attempt(archive))]

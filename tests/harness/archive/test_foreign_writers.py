@@ -51,7 +51,7 @@ def packed(archive: Archive) -> list[Entry]:
 
 
 class TestCommitsOfOthers:
-    def test_whatever_a_tree_holds_it_hides_no_other_attempt(self, archive: Archive) -> None:
+    def test_an_attempt_with_any_tree_hides_no_other(self, archive: Archive) -> None:
         made = family(archive)
         commits = {
             f"refs/attempts/{number:06d}": odd_attempt(archive, made[3], number, mode, name)
@@ -204,7 +204,7 @@ class TestLostNames:
             open_or_create(archive.path)
         assert git(archive.path, "for-each-ref") == ""
 
-    def test_a_pack_that_lost_its_index_gets_one(self, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_pack_without_its_index_gets_a_new_one(self, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
         made = packed(archive)
         [index] = (archive.path / "objects/pack").glob("*.idx")
         index.unlink()
@@ -232,7 +232,7 @@ class TestUpkeep:
             again.maintain()
         assert list((archive.path / "refs/attempts").iterdir()) == []
 
-    def test_a_lock_of_packed_refs_is_waited_out_and_then_removed(self, archive: Archive) -> None:
+    def test_a_stale_lock_of_packed_refs_is_removed_after_a_wait(self, archive: Archive) -> None:
         made = family(archive)
         lock = archive.path / "packed-refs.lock"
         lock.write_bytes(b"")
@@ -245,7 +245,7 @@ class TestUpkeep:
         assert both(archive.path) == tuple(made)
 
     @pytest.mark.parametrize("name", ["objects/pack", "packsmith.upkeep"])
-    def test_failed_upkeep_hinders_no_attempt_and_is_done_later(
+    def test_failed_upkeep_stops_no_attempt_and_is_repeated_later(
         self, archive: Archive, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         made = family(archive)

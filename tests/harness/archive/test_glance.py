@@ -1,4 +1,4 @@
-"""The best attempt read without the others: the one an open archive gives, or none where that has to be said."""
+"""The best attempt read without the others: the same as from an open archive, or none if anything is damaged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_glance_gives_what_an_open_archive_gives(tmp_path: Path) -> None:
         assert found.source == archive.source(entries[3].id) and found.config == CONFIG
 
 
-def test_a_glance_is_none_where_something_is_damaged(tmp_path: Path) -> None:
+def test_a_glance_is_none_if_something_is_damaged(tmp_path: Path) -> None:
     with new(tmp_path / "run") as archive:
         entries = family(archive)
         archive.point(entries[3], [])

@@ -119,7 +119,7 @@ def test_a_damaged_index_changes_nothing_and_is_rebuilt(archive: Archive, name: 
         assert facts(again) == truth(archive.path)
 
 
-def test_a_stale_line_does_not_count(archive: Archive) -> None:
+def test_a_stale_line_of_the_index_is_ignored(archive: Archive) -> None:
     """A run whose attempt was replaced: the line is whole, but no ref names its commit any more."""
     data = (archive.path / FILE).read_bytes()
     other = new(archive.path.parent / "other")
@@ -131,7 +131,7 @@ def test_a_stale_line_does_not_count(archive: Archive) -> None:
     assert Archive.open(other.path).entries == (seed, mine)
 
 
-def test_an_archive_opens_where_the_index_cannot_be_written(archive: Archive) -> None:
+def test_an_archive_opens_if_its_index_cannot_be_written(archive: Archive) -> None:
     expected = truth(archive.path)
     (archive.path / FILE).unlink()
     (archive.path / FILE).mkdir()

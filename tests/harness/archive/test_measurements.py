@@ -44,7 +44,7 @@ def notes(run: Path) -> Measurements:
     return Measurements(Repository(run))
 
 
-def test_what_is_noted_is_read_again_oldest_first(run: Path) -> None:
+def test_notes_are_read_back_oldest_first(run: Path) -> None:
     mine, other = commits(run)[:2]
     late, early = measurement(1_800_000_000), measurement(1_700_000_000, REJECTED, seed=8)
     for one in (late, early):
@@ -56,7 +56,7 @@ def test_what_is_noted_is_read_again_oldest_first(run: Path) -> None:
     archives.fsck(run)
 
 
-def test_plain_git_shows_it(run: Path) -> None:
+def test_plain_git_shows_a_note(run: Path) -> None:
     mine = commits(run)[1]
     notes(run).add(mine, measurement())
     line = archives.git(run, "notes", "--ref=measurements", "show", mine)
@@ -124,7 +124,7 @@ for number in range(25):
 
 
 @pytest.mark.slow
-def test_no_note_of_several_writers_is_lost(run: Path, root: Path) -> None:
+def test_several_writers_lose_no_note(run: Path, root: Path) -> None:
     mine, other = commits(run)[:2]
     wanted = ((mine, 100), (mine, 200), (other, 300))
     writers = [
@@ -161,7 +161,7 @@ def test_notes_of_two_machines_are_joined_by_git(run: Path, tmp_path: Path) -> N
     assert [one.when_s for one in notes(run).on(mine).measurements] == [100, 200, 300]
 
 
-def test_a_line_that_came_twice_is_one_measurement(run: Path) -> None:
+def test_a_duplicate_line_is_one_measurement(run: Path) -> None:
     mine = commits(run)[1]
     notes(run).add(mine, measurement())
     line = archives.git(run, "notes", "--ref=measurements", "show", mine)
@@ -269,7 +269,7 @@ def test_lock_of_a_dead_writer_is_cleared(run: Path) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(st.text("0123456789abcdef", min_size=40, max_size=40), min_size=1, max_size=8))
 def test_any_commits_have_their_own_notes(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
-    """Whatever the names: those that begin alike share folders, and git finds each."""
+    """Notes of names with a common prefix share folders, and git finds each."""
     path = tmp_path_factory.mktemp("notes") / "run"
     with archives.new(path) as archive:
         root = archive.root_id

@@ -1,4 +1,4 @@
-"""Archives that earlier versions made, as bundles in `tests/data/archives`: each opens, verifies, and goes on."""
+"""Archives that earlier versions made, as bundles in `tests/data/archives`: each opens, verifies, and continues."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ROWS = [
 CONVERSATION = (6, "repair", "größer \ufffd", [3], [2], 0.9, 0.75)
 
 
-def test_it_is_read_as_it_was_written(path: Path) -> None:
+def test_an_old_archive_is_read_as_it_was_written(path: Path) -> None:
     archive = Archive.open(path)
     assert rows(archive) == [*ROWS, *([CONVERSATION] if path.name == LAST else [])]
     assert archive.damage == ()
@@ -71,7 +71,7 @@ def test_it_is_read_as_it_was_written(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [LAST], indirect=True)
-def test_a_conversation_and_the_answers_given(path: Path) -> None:
+def test_a_conversation_and_advice_are_read(path: Path) -> None:
     archive = Archive.open(path)
     entry = archive.entries[6]
     assert archive.advice() == ("Try the slack first. \udcff", "Fewer rounds.")
@@ -85,7 +85,7 @@ def test_a_conversation_and_the_answers_given(path: Path) -> None:
     assert (entry.ticket_number, archive.booked.calls) == (6, 3)
 
 
-def test_it_continues_under_upkeep_and_its_ticket_is_adopted(path: Path) -> None:
+def test_an_old_archive_continues_under_upkeep_and_its_ticket_is_adopted(path: Path) -> None:
     before = rows(Archive.open(path))
     with Archive.open(path) as archive:
         (pending,) = archive.adopt()

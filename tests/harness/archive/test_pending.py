@@ -1,4 +1,4 @@
-"""Tickets on real git: who owns one, how it passes on, and what is never given twice; advice and the wish to stop."""
+"""Tickets on real git: ownership, adoption, and numbers never used twice; advice and requests to stop."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def loose(archive: Archive) -> set[Path]:
 
 
 class TestHolding:
-    def test_what_is_held_outlives_the_process(self, archive: Archive) -> None:
+    def test_a_held_ticket_outlives_the_process(self, archive: Archive) -> None:
         assert archive.hold(3, proposal(archive, "")) == 3
         archive.hold(3, proposal(archive))
         archive.hold(4, proposal(archive))
@@ -66,7 +66,7 @@ class TestHolding:
         assert '"paid for\\udc80"' in git(archive.path, "show", "refs/pending/000003")
         assert fsck(archive.path) == ""
 
-    def test_an_attempt_or_a_drop_ends_it_and_leaves_nothing_behind(self, archive: Archive) -> None:
+    def test_an_attempt_or_a_drop_removes_a_ticket_completely(self, archive: Archive) -> None:
         before = loose(archive)
         for ticket in (1, 2, 3):
             archive.hold(ticket, proposal(archive))
@@ -102,7 +102,7 @@ class TestHolding:
         assert again.pending() == ()
         assert "refs/pending/000001" in again.damage[0]
 
-    def test_one_that_an_earlier_version_held_is_judged(self, archive: Archive) -> None:
+    def test_a_ticket_of_an_earlier_version_is_adopted(self, archive: Archive) -> None:
         old = (
             f'{{"kind": "patch", "parents": ["{archive.root_id}"], "reply": "", "proposer": "m", "inspirations": [],'
             f' "model": "", "usd": 0.5, "tokens": 0}}'
@@ -113,7 +113,7 @@ class TestHolding:
         (found,) = Archive.open(archive.path).adopt()
         assert (found.ticket, found.answered, found.proposal.reply, found.proposal.usd) == (7, True, "old reply", 0.5)
 
-    def test_nothing_of_a_batch_that_fails_is_there(self, archive: Archive) -> None:
+    def test_a_failed_batch_leaves_nothing(self, archive: Archive) -> None:
         with pytest.raises(RuntimeError), archive.writing() as writing:
             writing.put(reserved(archive, writing.ticket(), archive.owner))
             writing.append(raw(0, archive.root_id))
@@ -188,7 +188,7 @@ class TestAsking:
         with pytest.raises(ArchiveError, match=r"expected an open ticket, found 9: the open tickets"):
             third.take(9)
 
-    def test_a_ticket_that_was_answered_is_never_given_again(self, archive: Archive) -> None:
+    def test_the_number_of_an_answered_ticket_is_never_reused(self, archive: Archive) -> None:
         other = Archive.open(archive.path)
         for expected in (1, 2, 3):
             assert asked(archive) == expected
@@ -196,7 +196,7 @@ class TestAsking:
             archive.append(raw(archive.next_number, archive.root_id, ticket=expected))
         assert asked(other) == 4
 
-    def test_four_processes_at_once_lose_and_double_none(self, archive: Archive) -> None:
+    def test_four_concurrent_processes_neither_lose_nor_duplicate_tickets(self, archive: Archive) -> None:
         def work(salt: int) -> Callable[[Report], None]:
             def asking(report: Report) -> None:
                 mine = Archive.open(archive.path)
@@ -226,7 +226,7 @@ class TestAsking:
 
 
 class TestCatchingUp:
-    def test_it_finds_what_refresh_finds_at_the_cost_of_a_few_names(self, archive: Archive) -> None:
+    def test_catching_up_finds_what_refresh_finds(self, archive: Archive) -> None:
         other = Archive.open(archive.path)
         made = [other.append(raw(number, other.root_id)) for number in range(5)]
         assert archive.catch_up() == tuple(made) and archive.catch_up() == ()
@@ -240,7 +240,7 @@ class TestCatchingUp:
         assert archive.refresh() == (late,)
         assert archive.entries == (*made, late, later)
 
-    def test_one_that_was_being_written_is_taken_in_when_it_is_there(self, archive: Archive) -> None:
+    def test_an_attempt_in_writing_is_taken_in_once_it_is_complete(self, archive: Archive) -> None:
         other = Archive.open(archive.path)
         with other.writing() as writing:
             first = writing.append(raw(0, other.root_id))
@@ -263,7 +263,7 @@ class TestNotices:
         assert Archive.open(archive.path).advice() == archive.advice()
         assert fsck(archive.path) == ""
 
-    def test_only_a_later_wish_to_stop_counts(self, archive: Archive) -> None:
+    def test_only_a_later_request_to_stop_counts(self, archive: Archive) -> None:
         other = Archive.open(archive.path)
         other.ask_to_stop()
         assert archive.stop_asked() and not Archive.open(archive.path).stop_asked()

@@ -174,13 +174,13 @@ attempts = st.builds(
 
 @given(verdicts)
 @settings(max_examples=60)
-def test_a_verdict_comes_back_from_json(verdict: Verdict) -> None:
+def test_a_verdict_round_trips(verdict: Verdict) -> None:
     assert read_verdict(stored_verdict(verdict)) == verdict
 
 
 @given(attempts)
 @settings(max_examples=60)
-def test_a_record_comes_back_and_becomes_an_entry(attempt: Attempt) -> None:
+def test_a_record_round_trips_and_becomes_an_entry(attempt: Attempt) -> None:
     record = record_of(attempt, number=attempt.number, config="c" * 40, ticket="")
     data = record_to_bytes(record)
     assert data.isascii()
@@ -200,13 +200,13 @@ def test_a_record_comes_back_and_becomes_an_entry(attempt: Attempt) -> None:
 
 @given(pendings)
 @settings(max_examples=60)
-def test_a_ticket_comes_back(pending: Pending) -> None:
+def test_a_ticket_round_trips(pending: Pending) -> None:
     data = pending_to_bytes(pending)
     assert data.isascii()
     assert pending_from_bytes(data) == pending
 
 
-def test_a_proposal_as_earlier_versions_held_it_reads() -> None:
+def test_a_proposal_of_an_earlier_version_is_read() -> None:
     old = {
         "kind": "patch",
         "parents": ["a" * 40],
@@ -233,7 +233,7 @@ def test_any_other_bytes_are_a_record_error(data: bytes) -> None:
         record_from_bytes(data)
 
 
-def test_a_line_a_key() -> None:
+def test_a_record_has_one_key_per_line() -> None:
     proposal = Proposal(kind="patch", parents=("a" * 40,), reply="", proposer="test")
     record = record_of(
         Attempt(number=1, proposal=proposal, candidate=None, verdict=scored(0.5, 2.0)), number=1, config="", ticket=""
@@ -324,18 +324,18 @@ def broken(change: str) -> Any:
         ("no object at all", "expected dict"),
     ],
 )
-def test_what_was_not_written_is_refused(change: str, said: str) -> None:
+def test_values_that_are_never_written_are_refused(change: str, said: str) -> None:
     with pytest.raises(RecordError, match=said):
         read_verdict(broken(change))
 
 
-def test_a_field_added_later_with_a_default_is_no_obstacle() -> None:
+def test_a_missing_field_with_a_default_is_accepted() -> None:
     data = stored_verdict(scored(0.5, 2.0))
     del data["scored"]["environment"]["empty_call_us"]
     assert read_verdict(data) == scored(0.5, 2.0)
 
 
-def test_a_record_from_before_confirmations_and_rounds_reads() -> None:
+def test_a_record_without_confirmations_and_rounds_is_read() -> None:
     proposal = Proposal(kind="patch", parents=("a" * 40,), reply="", proposer="test")
     attempt = Attempt(number=1, proposal=proposal, candidate=None, verdict=scored(0.5, 2.0))
     record = record_of(attempt, number=1, config="", ticket="")

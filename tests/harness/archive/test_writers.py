@@ -1,4 +1,4 @@
-"""Four writers on one archive, killed at random instants while its upkeep runs and somebody uses plain git on it."""
+"""Four writers on one archive, killed at random instants while its upkeep runs and plain git is used on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.harness.archive.fire import Fire
 
 
-def test_four_writers_under_fire_lose_nothing_and_take_no_number_twice(
+def test_four_killed_writers_lose_nothing_and_take_no_number_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.git.upkeep.PORTION", 8)

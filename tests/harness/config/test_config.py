@@ -44,7 +44,7 @@ def refused(folder: Path, text: str, *overrides: str) -> str:
 
 class TestShipped:
     @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
-    def test_loads_and_what_it_names_is_there(self, path: Path) -> None:
+    def test_shipped_config_loads_and_its_files_exist(self, path: Path) -> None:
         config = load(path, NAMED.get(path.name, ()))
         assert config.program.text() and config.reference.text()
         assert config.raw.search.rule in SELECTORS
@@ -210,7 +210,7 @@ class TestFiles:
         message = refused(tmp_path, MINIMAL + extra)
         assert words in message and "my.yaml:4" in message
 
-    def test_program_that_is_no_text(self, tmp_path: Path) -> None:
+    def test_binary_program_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "seed.py").write_bytes(b"\xff\xfe")
         config = loaded(tmp_path, MINIMAL.replace("programs/eplb/greedy.py", "seed.py"))
         with pytest.raises(ConfigError, match="UTF-8"):
@@ -295,10 +295,10 @@ class TestRefusals:
             ("just words\n", "found 'just words' (text)"),
         ],
     )
-    def test_file_that_holds_no_mapping(self, tmp_path: Path, text: str, words: str) -> None:
+    def test_file_without_a_mapping_is_refused(self, tmp_path: Path, text: str, words: str) -> None:
         assert words in refused(tmp_path, text)
 
-    def test_file_that_is_no_text(self, tmp_path: Path) -> None:
+    def test_binary_file_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "my.yaml").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(ConfigError, match="expected UTF-8"):
             load(tmp_path / "my.yaml")
@@ -315,7 +315,7 @@ class TestRefusals:
         message = refused(tmp_path, MINIMAL.replace("{attempts: 3}", "{}"))
         assert "budget: expected at least one of attempts, minutes, deadline, usd, tokens, calls, judge_s," in message
 
-    def test_what_cannot_be_done_yet_is_not_accepted(self, tmp_path: Path) -> None:
+    def test_unsupported_values_are_refused(self, tmp_path: Path) -> None:
         message = refused(tmp_path, MINIMAL + "executor: {kind: ray}\n")
         assert "my.yaml:4: executor.kind: not supported in this version; use local" in message
 
@@ -351,7 +351,7 @@ class TestOverrides:
     def test_later_ones_win(self, tmp_path: Path) -> None:
         assert loaded(tmp_path, MINIMAL, "seed=7", "seed=8").seed == 8
 
-    def test_null_takes_a_limit_away(self, tmp_path: Path) -> None:
+    def test_null_removes_a_limit(self, tmp_path: Path) -> None:
         assert loaded(tmp_path, MINIMAL, "budget.attempts=", "budget.minutes=2").budget == Budget(minutes=2.0)
 
     def test_value_may_hold_an_equals_sign(self, tmp_path: Path) -> None:
@@ -420,7 +420,7 @@ class TestDifference:
             "task.cases=[hier-ep32, global-ep32, global-ep72, global-ep144, hier-ep32-tight, global-ep32-tight]",
         ],
     )
-    def test_what_affects_no_score_is_none(self, tmp_path: Path, free: str) -> None:
+    def test_a_difference_without_effect_on_scores_is_not_reported(self, tmp_path: Path, free: str) -> None:
         assert self.between(tmp_path, free) == []
 
     @pytest.mark.parametrize(
@@ -435,7 +435,7 @@ class TestDifference:
             ("task.cases=[hier-ep32]", "task.cases: 6 entries in the run, 1 entries in the config"),
         ],
     )
-    def test_what_affects_scores_is_one_line(self, tmp_path: Path, changed: str, line: str) -> None:
+    def test_a_difference_that_affects_scores_is_one_line(self, tmp_path: Path, changed: str, line: str) -> None:
         assert self.between(tmp_path, changed) == [line]
 
     def test_program_is_compared_by_content(self, tmp_path: Path) -> None:

@@ -62,14 +62,14 @@ class TestNaming:
         text = MINIMAL + "models: [{name: m}, {name: m-high, model: m, reasoning_effort: high}]\n"
         assert [model.sent_name for model in loaded(tmp_path, text).models] == ["m", "m"]
 
-    def test_twice_is_refused(self, tmp_path: Path) -> None:
+    def test_a_name_used_twice_is_refused(self, tmp_path: Path) -> None:
         message = refused(tmp_path, MINIMAL + "models:\n- name: m\n- name: m\n")
         assert "my.yaml:6: models[1].name: m is used twice" in message and "in models[1].model" in message
 
-    def test_a_second_one_without_a_name(self, tmp_path: Path) -> None:
+    def test_a_second_model_needs_a_name(self, tmp_path: Path) -> None:
         assert "add -s models[1].name=NAME" in refused(tmp_path, MINIMAL + "models: [{name: m}, {weight: 2}]\n")
 
-    def test_none_at_all(self, tmp_path: Path) -> None:
+    def test_an_llm_search_without_models_is_refused(self, tmp_path: Path) -> None:
         message = refused(tmp_path, MINIMAL + "proposer: {kind: llm}\n")
         assert "my.yaml:4: a proposer of kind llm needs a model: add -s models[0].name=NAME" in message
 
@@ -200,7 +200,7 @@ class TestBudgetsThatHaveNoHold:
             ),
         ],
     )
-    def test_are_refused(self, tmp_path: Path, budget: str, model: str, words: str) -> None:
+    def test_invalid_budgets_are_refused(self, tmp_path: Path, budget: str, model: str, words: str) -> None:
         text = MINIMAL.replace("attempts: 3", budget)
         message = refused(tmp_path, text + f"models: [{{name: m{model}}}]\n")
         assert words in message and "my.yaml:3: " in message
@@ -267,7 +267,7 @@ class TestRefusals:
             ("proposer: {choice: best}", "proposer.choice: expected one of 'weights' or 'bandit'"),
         ],
     )
-    def test_of_the_proposer(self, tmp_path: Path, extra: str, words: str) -> None:
+    def test_mistakes_in_the_proposer_are_named(self, tmp_path: Path, extra: str, words: str) -> None:
         assert words in refused(tmp_path, MINIMAL + MODEL + extra + "\n")
 
 
@@ -298,25 +298,25 @@ class TestKeys:
         assert model.key.reveal() == "other-key"
 
     @pytest.mark.parametrize("environment", [{}, {"OPENAI_API_KEY": ""}, {"OPENAI_API_KEY": " \n"}])
-    def test_not_set(self, tmp_path: Path, environment: dict[str, str]) -> None:
+    def test_a_key_that_is_not_set_is_named(self, tmp_path: Path, environment: dict[str, str]) -> None:
         with pytest.raises(ConfigError) as error:
             keyed(self.models(tmp_path), environment)
         assert "models[0].api_key_env: the environment variable OPENAI_API_KEY is not set" in str(error.value)
         assert "export OPENAI_API_KEY=..." in str(error.value)
 
-    def test_of_two_that_are_not_set_both_are_named(self, tmp_path: Path) -> None:
+    def test_two_keys_that_are_not_set_are_both_named(self, tmp_path: Path) -> None:
         models = loaded(tmp_path, MINIMAL + "models: [{name: m}, {name: n, api_key_env: OTHER_KEY}]\n").models
         with pytest.raises(ConfigError, match=r"(?s)OPENAI_API_KEY is not set.*OTHER_KEY is not set"):
             keyed(models, {})
 
     @pytest.mark.parametrize("key", ["sk-1234 5678-secret", '"sk-ключ"', "sk-\x00secret"])
-    def test_that_cannot_be_one_is_not_shown(self, tmp_path: Path, key: str) -> None:
+    def test_an_invalid_key_is_not_shown(self, tmp_path: Path, key: str) -> None:
         with pytest.raises(ConfigError) as error:
             keyed(self.models(tmp_path), {"OPENAI_API_KEY": key})
         assert "OPENAI_API_KEY holds blanks or characters that no key has" in str(error.value)
         assert key not in str(error.value)
 
-    def test_is_in_nothing_that_is_stored_or_shown(self, tmp_path: Path) -> None:
+    def test_a_key_is_neither_stored_nor_shown(self, tmp_path: Path) -> None:
         config = loaded(tmp_path, MINIMAL + MODEL)
         models = keyed(config.models, {"OPENAI_API_KEY": KEY})
         assert KEY not in repr(models) + repr(config) + json.dumps(config.resolved())
@@ -341,7 +341,7 @@ class TestEndpoints:
         assert list(snippets()) == ["vLLM, SGLang", "Ollama", "llama.cpp", "LiteLLM's proxy", "OpenRouter", "Azure"]
 
     @pytest.mark.parametrize("text", snippets().values(), ids=snippets())
-    def test_each_can_be_put_in_place(self, tmp_path: Path, text: str) -> None:
+    def test_each_snippet_works_in_a_config(self, tmp_path: Path, text: str) -> None:
         config = loaded(tmp_path, MINIMAL + "models:\n" + text)
         assert yaml.safe_load(text)[0]["name"] == config.models[0].name
         environment = {model.key_env: KEY for model in config.models if model.key_env}

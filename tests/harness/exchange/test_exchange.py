@@ -1,4 +1,4 @@
-"""Runs exchanged between real repositories: pushed, pulled, bundled, over real sockets, from strangers, and killed."""
+"""Runs exchanged between real repositories: pushed, pulled, bundled, over real sockets, untrusted, and killed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,9 @@ class TestPush:
         assert copy.entries == archive.entries
         more(copy, 60)
 
-    def test_only_what_is_missing_is_sent_and_twice_nothing(self, archive: Archive, tmp_path: Path) -> None:
+    def test_only_missing_attempts_are_sent_and_a_second_push_sends_nothing(
+        self, archive: Archive, tmp_path: Path
+    ) -> None:
         there = tmp_path / "copy"
         sent(archive.path, there)
         added = more(archive, 60)
@@ -175,7 +177,7 @@ class TestPush:
             pulled(archive.path, there)
         assert (refs(there), refs(archive.path)) == before
 
-    def test_best_is_not_sent_to_whoever_knows_more(self, archive: Archive, tmp_path: Path) -> None:
+    def test_best_is_not_sent_to_a_run_with_more_attempts(self, archive: Archive, tmp_path: Path) -> None:
         there = tmp_path / "copy"
         sent(archive.path, there)
         theirs = Archive.open(there)
@@ -203,7 +205,7 @@ class TestPush:
         sound(tmp_path / "copy")
 
     def test_neither_hooks_nor_config_of_the_run_are_used(self, archive: Archive, tmp_path: Path) -> None:
-        """The run may be a stranger's."""
+        """The run may be untrusted."""
         mark = tmp_path / "mark"
         hook = archive.path / "hooks" / "pre-push"
         hook.parent.mkdir()
@@ -220,7 +222,7 @@ class TestPush:
 
 
 class TestPull:
-    def test_into_a_new_folder(self, archive: Archive, tmp_path: Path) -> None:
+    def test_pull_into_a_new_folder(self, archive: Archive, tmp_path: Path) -> None:
         archive.advise("Be quick.")
         done = pulled(tmp_path / "mine", archive.path)
         assert (done.attempts, done.total, done.advice, done.made, done.left_out) == (5, 5, 1, True, ())
@@ -230,7 +232,7 @@ class TestPull:
         assert mine.entry("best") == mine.entries[-1], "chosen here, whatever the other side thinks"
         assert pulled(tmp_path / "mine", archive.path).nothing
 
-    def test_into_one_that_lacks_some(self, archive: Archive, tmp_path: Path) -> None:
+    def test_pull_into_a_run_that_lacks_some_attempts(self, archive: Archive, tmp_path: Path) -> None:
         mine = tmp_path / "mine"
         pulled(mine, archive.path)
         for rounds in range(60, 64):
@@ -244,7 +246,9 @@ class TestPull:
         assert pulled(mine, archive.path).nothing
         assert sent(mine, archive.path).attempts == 1
 
-    def test_a_folder_with_other_files_and_what_is_no_run_are_refused(self, archive: Archive, tmp_path: Path) -> None:
+    def test_folders_with_other_files_and_sources_that_are_no_run_are_refused(
+        self, archive: Archive, tmp_path: Path
+    ) -> None:
         (tmp_path / "full").mkdir()
         (tmp_path / "full" / "x").write_text("")
         with pytest.raises(ExchangeError, match="found other files"):
@@ -264,7 +268,7 @@ class TestPull:
             pulled(other.path, archive.path)
         assert not (tmp_path / "mine").exists()
 
-    def test_while_another_process_appends(self, archive: Archive, tmp_path: Path) -> None:
+    def test_pull_while_another_process_appends(self, archive: Archive, tmp_path: Path) -> None:
         mine = tmp_path / "mine"
         pulled(mine, archive.path)
         for rounds in range(60, 75):
@@ -304,7 +308,7 @@ class TestPull:
         assert sound(mine).entries == (*archive.entries[:5], taken[0])
 
     def test_a_killed_pull_leaves_no_run_and_is_cleared_away(self, archive: Archive, tmp_path: Path) -> None:
-        """Killed while it looks at what it fetched: all is there, and nothing may count."""
+        """Killed while it checks what it fetched: everything is there, and nothing may count yet."""
         mine = tmp_path / "mine"
         self._killed(mine, archive.path)
         assert not mine.exists()
@@ -333,7 +337,7 @@ class TestPull:
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
 
-    def test_an_interrupted_one_leaves_nothing_at_all(self, archive: Archive, tmp_path: Path) -> None:
+    def test_an_interrupted_pull_leaves_nothing(self, archive: Archive, tmp_path: Path) -> None:
         def interrupted(incoming: Archive, numbers: Collection[int]) -> dict[int, str]:
             raise KeyboardInterrupt
 
@@ -341,7 +345,7 @@ class TestPull:
             pulled(tmp_path / "mine", archive.path, replace(HOOKS, check=interrupted))
         assert sorted(one.name for one in tmp_path.iterdir()) == ["run"]
 
-    def test_a_ref_torn_here_is_said_and_left_alone(self, archive: Archive, tmp_path: Path) -> None:
+    def test_a_torn_local_ref_is_reported_and_left_alone(self, archive: Archive, tmp_path: Path) -> None:
         mine = tmp_path / "mine"
         pulled(mine, archive.path)
         more(archive, 60)
@@ -527,7 +531,7 @@ class TestStrangers:
             "foo://x/y",
         ],
     )
-    def test_addresses_that_would_run_something(
+    def test_addresses_that_would_run_a_program_are_refused(
         self, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, no_settings: Path
     ) -> None:
         (no_settings / ".gitconfig").write_text('[protocol "ext"]\n\tallow = always\n[protocol]\n\tallow = always\n')
@@ -537,7 +541,7 @@ class TestStrangers:
                 action(archive.path, address.replace("MARK", str(tmp_path / "mark")))
         assert sorted(one.name for one in tmp_path.iterdir()) == ["run"]
 
-    def test_a_path_that_looks_like_something_else_is_a_path(
+    def test_a_path_that_looks_like_an_address_is_a_path(
         self, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -585,7 +589,7 @@ class TestBundle:
 
 
 class TestWhatTheDiskRefuses:
-    """In a child process, which may not write files of more than some bytes, or is nobody."""
+    """In a child process with a limit on file size, or as the user nobody."""
 
     @staticmethod
     def told(work: Callable[[], object], limit: Callable[[], None]) -> str:

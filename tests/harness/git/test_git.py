@@ -45,7 +45,7 @@ class TestMergeFile:
     def test_changes_apart_merge(self) -> None:
         assert merge_file("A\nb\nc\nd\ne\n", BASE, "a\nb\nc\nd\nE\n") == "A\nb\nc\nd\nE\n"
 
-    def test_a_conflict_is_none(self) -> None:
+    def test_a_conflict_gives_none(self) -> None:
         assert merge_file("a\nX\nc\nd\ne\n", BASE, "a\nY\nc\nd\ne\n") is None
 
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -55,10 +55,10 @@ class TestMergeFile:
             "a", "é\udc80"
         ).replace("e" + end, "no end")
 
-    def test_what_is_no_text_is_none(self) -> None:
+    def test_binary_content_gives_none(self) -> None:
         assert merge_file("\0a\n", BASE, "\0b\n") is None
 
-    def test_many_conflicts_are_none(self) -> None:
+    def test_many_conflicts_give_none(self) -> None:
         lines = [f"{i}\n" for i in range(2000)]
         ours, theirs = ("".join(f"{who}{line}" if i % 5 == 0 else line for i, line in enumerate(lines)) for who in "xy")
         assert merge_file(ours, "".join(lines), theirs) is None
@@ -70,7 +70,7 @@ def test_encoding_gives_every_text_back(text: str) -> None:
 
 
 class TestEnvironment:
-    def test_nothing_of_the_users_git_gets_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_users_git_config_has_no_effect(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         home = tmp_path / "home"
         home.mkdir()
         (home / ".gitconfig").write_text("[core]\n\tbare = notaboolean\n[user]\n\tname = Somebody\n")
@@ -146,7 +146,7 @@ class TestObjects:
             assert str(Path(target).parent) in events[moved:named]
         assert str(repository.path / "objects") in events[:named]
 
-    def test_many_files_wait_for_the_disk_three_times(
+    def test_a_batch_of_files_waits_for_the_disk_three_times(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Data, names of objects, names of refs: each before the next, whatever the number of objects and refs."""
@@ -210,7 +210,7 @@ class TestObjects:
         assert "corrupt" in found[301].problem
         assert all(f"\n\n{i}\n".encode() in one.data for i, one in enumerate(found) if not one.problem)
 
-    def test_a_reader_that_was_killed_starts_again(self, repository: Repository) -> None:
+    def test_a_killed_reader_is_restarted(self, repository: Repository) -> None:
         made = commit(repository, "one")
         assert repository.read(made).problem == ""
         process = repository._reader._process
@@ -220,7 +220,7 @@ class TestObjects:
         assert repository.read(made).problem == ""
 
     @pytest.mark.parametrize(("kills", "problem"), [(3, ""), (99, "damaged (git said nothing)")])
-    def test_one_that_is_killed_as_it_starts_says_nothing_of_the_object(
+    def test_a_reader_killed_at_its_start_is_retried(
         self, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int, problem: str
     ) -> None:
         made, found = commit(repository, "one"), shutil.which("git")
@@ -234,7 +234,7 @@ class TestObjects:
         monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
         assert repository.read(made).problem == problem
 
-    def test_stopping_half_way_leaves_no_answer_behind(self, repository: Repository) -> None:
+    def test_stopping_half_way_leaves_no_unread_answer(self, repository: Repository) -> None:
         made = [commit(repository, str(i)) for i in range(3)]
         assert next(repository.read_all(made)).id == made[0]
         assert repository.read(made[2]).id == made[2]
@@ -267,7 +267,7 @@ class TestRefs:
         assert repository.reserve(self.NAME) is None
         assert repository.ref(self.NAME) == made
 
-    def test_a_packed_ref_is_taken_too(self, repository: Repository) -> None:
+    def test_a_packed_ref_counts_as_taken(self, repository: Repository) -> None:
         made = commit(repository, "one")
         repository.set_ref(self.NAME, made)
         git(repository.path, "pack-refs", "--all")
@@ -275,13 +275,13 @@ class TestRefs:
         assert repository.reserve(self.NAME) is None
         assert repository.refs("refs/attempts") == {self.NAME: made}
 
-    def test_a_torn_ref_is_taken_and_read_as_torn(self, repository: Repository) -> None:
+    def test_a_torn_ref_counts_as_taken_and_is_read_as_torn(self, repository: Repository) -> None:
         (repository.path / "refs/attempts").mkdir()
         (repository.path / self.NAME).write_bytes(b"")
         assert repository.ref(self.NAME) == ""
         assert repository.reserve(self.NAME) is None
 
-    def test_a_lock_given_back_leaves_the_name_free(self, repository: Repository) -> None:
+    def test_a_released_lock_leaves_the_name_free(self, repository: Repository) -> None:
         with repository.reserve(self.NAME) or pytest.fail("expected a free name"):
             pass
         assert repository.reserve(self.NAME) is not None
@@ -312,7 +312,7 @@ class TestRefs:
         ):
             repository.set_ref("refs/heads/best", "0" * 40)
 
-    def test_a_lock_of_the_dead_is_broken_in_time(
+    def test_a_lock_of_a_dead_process_is_removed_after_a_while(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("harness.git.repository._DEAD_S", 0.05)
@@ -356,7 +356,7 @@ class TestOpening:
             Repository(repository.path)
 
     @pytest.mark.parametrize("lost", ["HEAD", "config", "objects"])
-    def test_a_making_cut_short_is_finished(self, tmp_path: Path, lost: str) -> None:
+    def test_an_interrupted_creation_is_completed(self, tmp_path: Path, lost: str) -> None:
         path = tmp_path / "r"
         Repository.create(path, head="refs/heads/best").close()
         target = path / lost

@@ -1,4 +1,4 @@
-"""Packs, packed refs, and keeping a repository small while it is written to: git has to agree with all of it."""
+"""Packs, packed refs, and keeping a repository small while it is written to: git must accept all of it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ lines = st.lists(st.sampled_from([b"a\n", b"bb\n", b"\n", b"c" * 200 + b"\n", b"
 
 class TestDelta:
     @given(lines | st.binary(max_size=400), lines | st.binary(max_size=400))
-    def test_it_gives_the_target_again(self, base: bytes, target: bytes) -> None:
+    def test_applying_a_delta_gives_the_target(self, base: bytes, target: bytes) -> None:
         assert undone(base, delta(base, target)) == target
 
     def test_a_changed_line_takes_a_few_bytes(self) -> None:
@@ -170,7 +170,7 @@ names = st.sets(st.sampled_from([f"refs/{a}/{b}{c}" for a in ("a", "attempts", "
 class TestPackedRefs:
     @settings(max_examples=40)
     @given(st.lists(names, min_size=1, max_size=4))
-    def test_what_was_added_is_found_by_us_and_by_git(self, batches: list[set[str]]) -> None:
+    def test_added_refs_are_found_by_us_and_by_git(self, batches: list[set[str]]) -> None:
         from tempfile import TemporaryDirectory
 
         with TemporaryDirectory() as folder:
@@ -199,7 +199,7 @@ class TestPackedRefs:
         assert dict(packed.under("refs/b")) == {"refs/b/1": f"{1:040x}", "refs/b/2": f"{2:040x}"}
         assert packed.get("refs/a/3") == f"{3:040x}"
 
-    def test_an_annotated_tag_still_says_what_it_is_of(self, tmp_path: Path) -> None:
+    def test_an_annotated_tag_keeps_its_target(self, tmp_path: Path) -> None:
         archive = new(tmp_path / "run")
         git(archive.path, "-c", "user.name=x", "-c", "user.email=x@y", "tag", "-a", "-m", "mine", "v1", "seed")
         git(archive.path, "pack-refs", "--all")
@@ -272,7 +272,7 @@ class TestUpkeep:
         assert [entry.number for entry in Archive.open(grown.path).entries] == list(range(50))
         assert fsck(grown.path) == ""
 
-    def test_one_does_it_at_a_time(self, grown: Archive) -> None:
+    def test_only_one_process_runs_upkeep_at_a_time(self, grown: Archive) -> None:
         upkeep = Upkeep(grown.path, "refs/attempts", attempt_objects, Pace(portion=1, stray_s=60.0, locked_s=60.0))
         with (grown.path / "packsmith.upkeep").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""What git draws and checks out of a run, a stranger's among them."""
+"""What git draws and checks out of a run, untrusted runs included."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_work_tree_that_cannot_be_completed_is_removed(tmp_path: Path) -> None
 
 
 def test_an_untrusted_repository_runs_and_links_nothing(tmp_path: Path) -> None:
-    """Hooks, filters and monitors of its config, links and attributes of its trees."""
+    """Hooks, filters and monitors in its config; links and attributes in its trees."""
     with new(tmp_path / "run") as archive:
         seed = family(archive)[0]
         run, bait = archive.path, tmp_path / "bait"

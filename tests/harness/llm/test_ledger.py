@@ -92,7 +92,7 @@ class TestRefusing:
 
 
 class TestSettling:
-    def test_once(self) -> None:
+    def test_a_hold_is_settled_only_once(self) -> None:
         ledger = Ledger()
         hold = ledger.reserve(Bound(usd=1.0))
         ledger.settle(hold, 1.0, 0)
@@ -101,7 +101,7 @@ class TestSettling:
         with pytest.raises(ValueError, match="not settled yet"):
             ledger.release(hold)
 
-    def test_only_its_own(self) -> None:
+    def test_a_hold_of_another_ledger_is_refused(self) -> None:
         with pytest.raises(ValueError, match="a hold of this ledger"):
             Ledger().settle(Hold(), 0.0, 0)
 

@@ -366,7 +366,7 @@ class TestTransientFaults:
 
 
 class TestRetryAfter:
-    def test_is_honoured(self) -> None:
+    def test_retry_after_is_honoured(self) -> None:
         with Stub([Reply(status=429, headers=(("Retry-After", "0.4"),)), Reply()]) as stub:
             turn(stub)
             first, second = stub.asked
@@ -408,7 +408,7 @@ class TestRetryAfter:
             ({}, None),
         ],
     )
-    def test_forms(self, headers: dict[str, str], wait_s: float | None) -> None:
+    def test_every_form_of_retry_after_is_read(self, headers: dict[str, str], wait_s: float | None) -> None:
         assert retry_after_s(headers, now_s=1000.0) == wait_s
 
 
@@ -586,13 +586,13 @@ class TestBudget:
 
 
 class TestKey:
-    def test_prints_masked(self) -> None:
+    def test_a_key_prints_masked(self) -> None:
         secret = Secret(KEY)
         with Stub() as stub:
             for text in (repr(secret), str(secret), f"{secret}", repr(model(stub)), repr([secret])):
                 assert KEY not in text and "***" in text
 
-    def test_is_not_pickled(self) -> None:
+    def test_a_key_is_not_pickled(self) -> None:
         import pickle
 
         with pytest.raises(TypeError, match="must not be stored"):

@@ -358,11 +358,11 @@ class TestRepairTurns:
         assert self.first(repairs=0)[0].repair(request, turns[:1], REFUSED) is None
 
     @pytest.mark.parametrize("finish", ["refusal", "empty", "no_reply"])
-    def test_none_without_an_answer(self, finish: Any) -> None:
+    def test_no_repair_without_an_answer(self, finish: Any) -> None:
         proposer, request = self.first()
         assert proposer.repair(request, (Turn(text="I cannot.", model="m", finish=finish),), REFUSED) is None
 
-    def test_none_after_a_blank_answer(self) -> None:
+    def test_no_repair_after_a_blank_answer(self) -> None:
         proposer, request = self.first()
         assert proposer.repair(request, (Turn(text=" \n", model="m"),), REFUSED) is None
 
@@ -380,7 +380,7 @@ class TestRepairTurns:
 
 
 class TestOptions:
-    def test_no_task(self) -> None:
+    def test_a_missing_task_is_an_error(self) -> None:
         with pytest.raises(HarnessError, match="expected a task"):
             PROPOSERS["llm"](ProposerOptions())
 

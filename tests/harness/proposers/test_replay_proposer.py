@@ -114,11 +114,11 @@ class TestFolderWithAWholeProgram(TestFolder):
     def text(self) -> str:
         return f"Here it is.\n\n```python\n{FASTER}```\n"
 
-    def test_is_a_rewrite(self) -> None:
+    def test_a_replayed_program_is_a_rewrite(self) -> None:
         assert self.proposed().kind == "rewrite"
 
 
-def test_one_after_another_gives_the_same_lineage_and_ends() -> None:
+def test_replaying_one_at_a_time_gives_the_same_lineage_and_ends() -> None:
     recorded, again = run(), fresh()
     proposer = replay_of(recorded)
     while (proposal := proposer.propose(again.view(), random.Random(0))) is not None:

@@ -1,4 +1,4 @@
-"""Like is compared with like: groups of measurements, their joint figure, and what is said of the others."""
+"""Groups of comparable measurements, their pooled figure, and the report on the others."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def rejected(where: Environment = ENVIRONMENT) -> Measurement:
     return Measurement(verdict=REJECTED, when_s=5, seed=7, environment=where)
 
 
-def test_like_measurements_give_one_figure_of_all_their_rounds() -> None:
+def test_comparable_measurements_are_pooled_over_all_rounds() -> None:
     own, again = taken(2.0, noise=20), taken(2.0, noise=20, when_s=2)
     [group] = groups(members(entry(1, own.verdict), 7, None, [again]))
     assert [one.taken for one in group.members] == ["in the run", "noted"] and group.differs == ()
@@ -72,8 +72,8 @@ def test_like_measurements_give_one_figure_of_all_their_rounds() -> None:
 
 
 @given(counts=st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=5), min_size=1, max_size=4))
-def test_joined_samples_keep_their_rounds(counts: list[list[int]]) -> None:
-    """Cut at any measurement's end, a figure of all rounds is that of the rounds taken in one go."""
+def test_pooled_samples_keep_their_rounds(counts: list[list[int]]) -> None:
+    """Rounds split into any measurements give the same figure as rounds taken at once."""
     rng = random.Random(str(counts))
     parts = []
     for rounds in counts:
@@ -87,7 +87,7 @@ def test_joined_samples_keep_their_rounds(counts: list[list[int]]) -> None:
     assert joined(parts) == whole and combined_speedup([joined(parts)]) == combined_speedup([whole])
 
 
-def test_single_rounds_stay_rounds_of_their_own() -> None:
+def test_single_rounds_stay_separate_rounds() -> None:
     one = Samples(candidate_us=(5, 6), reference_us=(7, 8))
     assert joined([one, one, one]).rounds == (2, 2, 2)
 
@@ -100,14 +100,16 @@ def test_single_rounds_stay_rounds_of_their_own() -> None:
         (taken(4.0, seed=8, where=there(python="3.12")), ("Python 3.11 and 3.12", "seed 7 and 8")),
     ],
 )
-def test_unlike_measurements_stand_apart_and_change_no_figure(other: Measurement, differs: tuple[str, ...]) -> None:
+def test_incomparable_measurements_are_listed_apart_and_change_no_figure(
+    other: Measurement, differs: tuple[str, ...]
+) -> None:
     own = taken(2.0, noise=5)
     alone, _ = groups(members(entry(1, own.verdict), 7, None, [taken(2.0, noise=5)], [other]))
     mixed, apart = groups(members(entry(1, own.verdict), 7, None, [other, taken(2.0, noise=5)]))
     assert mixed.pooled == alone.pooled and apart.differs == differs and apart.pooled is None
 
 
-def test_other_cases_are_never_joined() -> None:
+def test_different_cases_are_never_pooled() -> None:
     own, other = taken(2.0), scored(0.5, 2.0)
     found = groups(
         members(entry(1, own.verdict), 7, None, [Measurement(verdict=other, when_s=1, seed=7, environment=ENVIRONMENT)])
@@ -115,7 +117,7 @@ def test_other_cases_are_never_joined() -> None:
     assert [group.differs for group in found] == [(), ("other cases",)]
 
 
-def test_rejected_ones_are_listed_and_make_no_figure() -> None:
+def test_rejected_measurements_are_listed_and_not_pooled() -> None:
     own = taken(2.0)
     [group] = groups(members(entry(1, own.verdict), 7, None, [rejected()]))
     assert len(group.members) == 2 and group.pooled is None
@@ -139,7 +141,7 @@ def shown(own: Measurement, *noted: Measurement) -> str:
     return console.export_text()
 
 
-def test_view_names_what_differs_and_lets_no_text_steer_it() -> None:
+def test_view_names_the_differences_and_escapes_markup() -> None:
     text = shown(taken(2.0), taken(2.0), taken(2.0, where=there(torch="2.14\x1b[2J")), rejected())
     assert "Measurements of attempt 1, [bold] [31mname" in text and "\x1b" not in text
     assert "together    10 rounds" in text and "rejected at run: exception" in text
@@ -166,7 +168,7 @@ def test_run_under_another_torch_is_refused_with_what_to_do(tmp_path: Path) -> N
     assert len(archive.entries) == 2
 
 
-def test_faster_elsewhere_is_not_faster() -> None:
+def test_a_higher_speed_under_other_conditions_is_not_faster() -> None:
     slow, fast = entry(0, scored(0.5, 1.0)), entry(1, scored(0.5, 2.0))
     assert isinstance(fast.verdict, Scored) and clearly_faster(fast, slow)
     elsewhere = replace(fast, verdict=replace(fast.verdict, environment=there(torch="2.14")))

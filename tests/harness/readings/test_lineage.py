@@ -1,4 +1,4 @@
-"""The chain of patches to a program: what each step bought, and the chain as files that give the same bytes again."""
+"""The chain of patches to a program: the gain of each step, and the chain as files that give the same bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def finder(*entries: Entry) -> Mapping[str, Entry]:
     return {one.id: one for one in entries}
 
 
-def test_a_gain_names_points_and_only_sure_speed() -> None:
+def test_a_gain_has_points_and_speed_only_if_certain() -> None:
     parent = entry(1, scored(0.90, 2.0, noise=0.05))
     assert gain(entry(2, scored(0.91, 2.1, noise=0.05)), parent) == Gain(points=pytest.approx(1.0))
     assert gain(entry(2, scored(0.90, 4.0, noise=0.05)), parent) == Gain(times=2.0)
@@ -29,7 +29,7 @@ def test_a_gain_names_points_and_only_sure_speed() -> None:
     assert gain(parent, None) is None
 
 
-def test_run_times_of_unlike_machines_are_not_compared_and_quality_is() -> None:
+def test_across_machines_quality_is_compared_and_run_time_is_not() -> None:
     here, there = entry(1, scored(0.9, 2.0)), entry(2, scored(0.8, 9.0, hardware="another processor"))
     found = gain(there, here)
     assert found is not None and found.times is None and found.points == pytest.approx(-10)
@@ -57,7 +57,7 @@ def test_a_chain_follows_first_parents_and_names_the_others() -> None:
     assert lineage(seed, finder(seed).get, "root").steps[0].parent is None
 
 
-def test_a_chain_with_a_lost_link_is_refused_by_name() -> None:
+def test_a_chain_with_a_missing_attempt_is_an_error_that_names_it() -> None:
     orphan = entry(5, scored(0.6, 1.0), parents=("gone",))
     with pytest.raises(HarnessError, match="attempt 5 was made from gone"):
         lineage(orphan, finder(orphan).get, "root")
@@ -66,7 +66,7 @@ def test_a_chain_with_a_lost_link_is_refused_by_name() -> None:
 
 
 class Chain:
-    """Attempts each made of the one before, with the programs and replies they stand for."""
+    """Attempts, each made from the one before, with their programs and replies."""
 
     def __init__(self, seed: str) -> None:
         self.entries = [entry(0, scored(0.5, 1.0))]

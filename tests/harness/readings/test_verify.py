@@ -1,4 +1,4 @@
-"""`verify` on real archives: what is whole passes, and every kind of forgery or damage is told."""
+"""`verify` on real archives: a sound one passes, and every kind of forgery or damage is reported."""
 
 from __future__ import annotations
 
@@ -69,27 +69,27 @@ def test_a_rewrite_is_applied_as_one(archive: Archive) -> None:
     assert verify(archive).ok
 
 
-def test_a_program_its_reply_does_not_give(archive: Archive) -> None:
+def test_a_program_that_its_reply_does_not_give_is_reported(archive: Archive) -> None:
     made = family(archive)
     forge(archive, made[3], program=archive.source(made[3].id).replace("ROUNDS = 6", "ROUNDS = 7"))
     assert told(archive) == [(3, "the same bytes", "line 3: expected 'ROUNDS = 6\\n', found 'ROUNDS = 7\\n'")]
 
 
-def test_a_line_end_more_is_not_the_same_bytes(archive: Archive) -> None:
+def test_an_extra_line_end_is_reported(archive: Archive) -> None:
     made = family(archive)
     forge(archive, made[3], program=archive.source(made[3].id) + "\n")
     ((number, expected, _),) = told(archive)
     assert (number, expected) == (3, "the same bytes")
 
 
-def test_a_seed_that_is_not_the_root_s(archive: Archive) -> None:
+def test_a_seed_that_differs_from_the_root_is_reported(archive: Archive) -> None:
     seed = archive.append(seed_attempt(archive))
     forge(archive, seed, program="other\n")
     ((number, expected, _),) = told(archive)
     assert (number, expected) == (0, "the parent's program")
 
 
-def test_a_refusal_for_another_reason(archive: Archive) -> None:
+def test_a_refusal_for_another_reason_is_reported(archive: Archive) -> None:
     *_, none = family(archive)
     forge(archive, none, verdict={"rejected": {"stage": "patch", "reason": "ambiguous", "detail": ""}})
     ((number, expected, found),) = told(archive)
@@ -97,7 +97,7 @@ def test_a_refusal_for_another_reason(archive: Archive) -> None:
     assert found.startswith("it is refused as malformed: ")
 
 
-def test_a_refusal_of_what_applies_and_a_program_from_what_does_not(archive: Archive) -> None:
+def test_a_false_refusal_and_a_false_program_are_reported(archive: Archive) -> None:
     _, _, _, both, none = family(archive)
     forge(archive, both, verdict={"rejected": {"stage": "patch", "reason": "no_match", "detail": ""}})
     forge(archive, none, verdict={"rejected": {"stage": "run", "reason": "timeout", "detail": ""}})
@@ -108,7 +108,7 @@ def test_a_refusal_of_what_applies_and_a_program_from_what_does_not(archive: Arc
     ]
 
 
-def test_parents_that_git_does_not_know(archive: Archive) -> None:
+def test_parents_that_git_does_not_know_are_reported(archive: Archive) -> None:
     _, one, _, both, _ = family(archive)
     forge(archive, both, git_parents=[one.id])
     ((number, expected, found),) = told(archive)
@@ -117,7 +117,7 @@ def test_parents_that_git_does_not_know(archive: Archive) -> None:
     assert found == f"git parents {one.id[:12]}"
 
 
-def test_a_parent_that_is_no_attempt_here(archive: Archive) -> None:
+def test_a_parent_that_is_no_attempt_is_reported(archive: Archive) -> None:
     *_, none = family(archive)
     with Repository(archive.path).batch() as batch:
         stranger = batch.commit(batch.tree({"program.py": b"x"}), (), "stranger", 1)
@@ -126,7 +126,7 @@ def test_a_parent_that_is_no_attempt_here(archive: Archive) -> None:
     assert (number, found) == (4, f"{stranger[:12]}, which is no attempt that can be read")
 
 
-def test_a_parent_that_came_later(archive: Archive) -> None:
+def test_a_parent_with_a_higher_number_is_reported(archive: Archive) -> None:
     _, one, _, both, _ = family(archive)
     forge(archive, one, inspirations=[both.id])
     assert (1, "parents and inspirations that came before", "attempt 3") in told(archive)

@@ -65,10 +65,10 @@ class TestCounts:
         assert (found.total.proposals, found.total.valid, found.total.turns) == (4, 2, 6)
         assert (found.total.model, found.total.kind) == ("", None)
 
-    def test_the_seed_program_is_no_proposal(self) -> None:
+    def test_the_seed_program_is_not_counted(self) -> None:
         assert counted() == Stats(rows=(), total=Row(model="", kind=None), refusals=())
 
-    def test_repaired_is_what_applied_after_more_than_one_turn(self) -> None:
+    def test_repaired_means_applied_after_more_than_one_turn(self) -> None:
         found = counted(proposal(1, scored(0.6, 1.0), turns=2), proposal(2, NO_MATCH, turns=2), proposal(3, RAISED))
         assert (found.total.repaired, found.total.applied) == (1, 2)
 
@@ -78,25 +78,25 @@ class TestCounts:
 
 
 class TestBetter:
-    def test_better_quality_or_surely_faster_than_the_parent(self) -> None:
+    def test_better_means_better_quality_or_clearly_faster_than_the_parent(self) -> None:
         found = counted(proposal(1, scored(0.6, 1.0)), proposal(2, scored(0.5, 2.0)), proposal(3, scored(0.5, 1.01)))
         assert found.total.better == 2
 
-    def test_not_below_the_floor_however_fast(self) -> None:
+    def test_a_fast_program_below_the_floor_is_not_better(self) -> None:
         assert counted(proposal(1, scored(0.3, 9.0))).total.better == 0
 
-    def test_not_the_same_program_again(self) -> None:
+    def test_a_repeated_program_is_not_better(self) -> None:
         twice = [proposal(number, scored(0.6, 1.0), source="the same") for number in (1, 2)]
         assert counted(*twice).total.better == 1
 
-    def test_a_repair_of_a_failed_child_is_compared_with_what_that_was_made_of(self) -> None:
+    def test_a_repair_is_compared_with_the_parent_of_the_failed_program(self) -> None:
         repaired = proposal(2, scored(0.6, 1.0), kind="repair", parent=1)
         assert counted(proposal(1, RAISED), repaired).total.better == 1
         assert counted(proposal(1, RAISED), replace(repaired, verdict=scored(0.5, 1.0))).total.better == 0
 
 
 class TestRefusals:
-    def test_the_commonest_first_with_what_the_newest_was_told(self) -> None:
+    def test_refusals_are_sorted_by_count_with_the_newest_detail(self) -> None:
         other = replace(NO_MATCH, detail="newest")
         found = counted(
             proposal(1, RAISED),
@@ -122,13 +122,13 @@ class TestShown:
         assert refused.split()[:3] == ["29", "patch:", "no_match"] and "Block 1 of 1: the SEARCH text" in refused
         assert next(line for line in text.splitlines() if line.startswith("all")).split()[1] == "30"
 
-    def test_texts_are_shown_as_they_are(self) -> None:
-        """A model's name and an error are no markup."""
+    def test_markup_in_texts_is_not_interpreted(self) -> None:
+        """A model's name and an error are not markup."""
         text = shown(stats_view(counted(proposal(1, replace(RAISED, detail="[red]x[/red] [/]"), model="[bold]m"))))
         assert "[red]x[/red] [/]" in text and "[bold]m" in text
 
-    def test_nothing_proposed_yet(self) -> None:
-        assert "nothing" in shown(stats_view(counted()))
+    def test_a_run_without_proposals_says_so(self) -> None:
+        assert "no proposals yet" in shown(stats_view(counted()))
 
     def test_the_record_holds_all_refusals(self) -> None:
         refused = [
@@ -140,7 +140,7 @@ class TestShown:
         assert record["total"]["proposals"] == 4 and record["rows"][0]["model"] == "small"
 
 
-def test_amounts_are_worded_with_the_figures_that_matter() -> None:
+def test_amounts_have_significant_figures_only() -> None:
     assert [dollars(usd) for usd in (0, 0.00004, 0.05, 1, 1234.5)] == [
         "$0",
         "$0.000040",

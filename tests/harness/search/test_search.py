@@ -51,7 +51,7 @@ def lineage(archive: Archive) -> list[tuple[str, str, tuple[int, ...]]]:
 
 
 class Scripted:
-    """A proposer that gives these replies to the seed program, one after another."""
+    """A proposer that gives these replies to the seed program, in order."""
 
     def __init__(self, *replies: str) -> None:
         self.replies = replies

@@ -1,4 +1,4 @@
-"""Programs that come again: archived with the verdict of the first of them, and not judged again."""
+"""Programs proposed again: archived with the verdict of the first, and not judged again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def making(child: str, name: str) -> str:
 
 
 def laid_out(reply: str, name: str) -> str:
-    """The reply that makes the same program with a comment more and a constant in another spelling."""
+    """The reply that makes the same program with one more comment and another spelling of a constant."""
     child = patch.apply_reply(reply, PROGRAM).source
     return making(child.replace("\nSLACK = ", "\n# and the slack\nSLACK = ").replace("items[3]", "items[0x3]"), name)
 
@@ -81,7 +81,7 @@ def answered(archive: Archive) -> int:
 
 
 class Gated(KnobJudge):
-    """Judges children when it is let."""
+    """Judges children only once it may."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class TestTakenOver:
         assert entries[1].same_as == entries[0].id and judge.sources == [PROGRAM]
         assert standing(archive.entries, Pareto()).champion == entries[0]
 
-    def test_one_without_a_meaning_is_known_by_its_bytes_alone(self, tmp_path: Path) -> None:
+    def test_a_program_without_a_syntax_hash_is_known_by_its_bytes_only(self, tmp_path: Path) -> None:
         archive, judge = archive_at(tmp_path / "run"), KnobJudge()
         child = PROGRAM.replace("SLACK = 0.5\n", "SLACK = 0.5\nTEXT = __doc__\n")
         remarked = child.replace("TEXT", "# to be read\nTEXT")
@@ -148,7 +148,7 @@ class TestTakenOver:
         assert history.failures(9) == [first], "a repair of one is a repair of both"
         assert verify(Archive.open(tmp_path / "run")).ok
 
-    def test_a_text_refused_for_its_length_says_nothing_of_shorter_ones(self, tmp_path: Path) -> None:
+    def test_a_text_refused_for_its_length_does_not_refuse_shorter_ones(self, tmp_path: Path) -> None:
         class Narrow(KnobJudge):
             def evaluate(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Verdict:
                 if len(source) > len(PROGRAM) + 10:
@@ -190,7 +190,7 @@ class TestAtTheSameTime:
         assert first.same_as == "" and [one.same_as for one in twins] == [first.id] * 2
         assert verify(Archive.open(tmp_path / "run")).ok
 
-    def test_it_is_judged_itself_where_the_first_is_repaired(self, tmp_path: Path) -> None:
+    def test_the_second_is_judged_itself_if_the_first_is_repaired(self, tmp_path: Path) -> None:
         archive, judge, bad = archive_at(tmp_path / "run"), Gated(), knobs(9)
 
         def answer(ticket: int, request: Request) -> Turn:
@@ -210,7 +210,7 @@ class TestAtTheSameTime:
         assert [source.count("ROUNDS = 9") for source in judge.sources].count(1) == 2
         assert [(one.scored is not None, one.same_as, len(one.turns)) for one in entries[1:]] == [(True, "", 2)] * 2
 
-    def test_one_that_waits_when_the_search_is_interrupted_is_settled_by_the_next(self, tmp_path: Path) -> None:
+    def test_a_waiting_twin_of_an_interrupted_search_is_settled_by_the_next(self, tmp_path: Path) -> None:
         archive, better = archive_at(tmp_path / "run"), knobs(6)
         replies = [better, laid_out(better, "again")]
 
@@ -232,7 +232,7 @@ class TestAtTheSameTime:
 
 
 class TestCounted:
-    def test_as_an_attempt_and_as_no_improvement(self, tmp_path: Path) -> None:
+    def test_a_twin_counts_as_an_attempt_and_not_as_an_improvement(self, tmp_path: Path) -> None:
         archive, better = archive_at(tmp_path / "run"), knobs(6)
         steps: list[Progress] = []
         options: dict[str, Any] = {"budget": Budget(patience=3), "progress": steps.append}
@@ -245,7 +245,7 @@ class TestCounted:
         (arm,) = reduce(Bandit.add, archive.entries, empty).arms.values()
         assert (arm.attempts, arm.improvements, round(arm.usd, 9)) == (3, 1, 0.03)
 
-    def test_twins_that_two_processes_judged_are_one_program_of_the_standing(self, tmp_path: Path) -> None:
+    def test_twins_judged_by_two_processes_are_one_program_in_the_standing(self, tmp_path: Path) -> None:
         archive, better = archive_at(tmp_path / "run"), knobs(6)
         entries = list(run(archive, [better, laid_out(better, "again")]))
         judged = replace(entries[2], same_as="")
@@ -280,7 +280,7 @@ class TestVerified:
 
 
 class TestShown:
-    def test_a_row_says_whose_program_it_is(self, tmp_path: Path) -> None:
+    def test_a_row_names_the_attempt_with_the_same_program(self, tmp_path: Path) -> None:
         archive, bad = archive_at(tmp_path / "run"), knobs(9)
         entries = list(run(archive, [knobs(6), bad, laid_out(bad, "again"), knobs(6)]))
         rows = [str(row(one, archive.find, 120)) for one in entries]
@@ -289,7 +289,7 @@ class TestShown:
         assert str(row(entries[3], lambda _: None, 120)).endswith("same program as ?")
         assert str(row(entries[3], archive.find, 40)).endswith("…")
 
-    def test_statistics_count_what_was_known(self, tmp_path: Path) -> None:
+    def test_statistics_count_known_programs(self, tmp_path: Path) -> None:
         archive, better = archive_at(tmp_path / "run"), knobs(6)
         entries = list(run(archive, [better, "no patch", better, better]))
         found = stats(standing(entries, Pareto(epsilon=1.0)), entries)

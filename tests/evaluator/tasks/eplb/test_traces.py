@@ -78,14 +78,14 @@ def test_fewer_steps_than_a_window_are_one_window(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("loads", [LOADS, LOADS[0]], ids=["T-L-E", "L-E"])
-def test_the_recorders_counts_as_json(tmp_path: Path, loads: np.ndarray) -> None:
+def test_json_counts_of_the_sglang_recorder_are_read(tmp_path: Path, loads: np.ndarray) -> None:
     trace = read_traces([save_json(tmp_path / "t.JSON", {"logical_count": loads.tolist(), "rank": 0})])
     np.testing.assert_array_equal(trace.loads, loads.reshape(-1, 3, 6))
     assert trace.notes == ()
 
 
 @pytest.mark.slow
-def test_the_recorders_own_file(pt_files: Path) -> None:
+def test_the_file_of_the_sglang_recorder_is_read(pt_files: Path) -> None:
     loads = np.arange(1, 37).reshape(2, 3, 6)
     np.testing.assert_array_equal(read_traces([pt_files / "windows.pt"]).loads, loads)
     np.testing.assert_array_equal(read_traces([pt_files / "one.pt"]).loads, loads[:1])
@@ -93,7 +93,7 @@ def test_the_recorders_own_file(pt_files: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int32", "uint8", ">i8"])
 @pytest.mark.parametrize("shape", [(2, 3, 6), (3, 6)])
-def test_numpy_arrays(tmp_path: Path, dtype: str, shape: tuple[int, ...]) -> None:
+def test_numpy_arrays_are_read(tmp_path: Path, dtype: str, shape: tuple[int, ...]) -> None:
     loads = np.arange(1, 1 + np.prod(shape)).reshape(shape)
     trace = read_traces([save_npy(tmp_path / "t.npy", loads.astype(dtype))])
     np.testing.assert_array_equal(trace.loads, loads.reshape(-1, 3, 6))
