@@ -17,7 +17,7 @@ from rich.text import Text
 from harness.text import visible
 from harness.types import HarnessError
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of tables.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of tables.")]
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 

@@ -26,7 +26,7 @@ AskedKind = Literal["patch", "rewrite", "crossover", "repair"]
 def ask(
     run: RunFolder,
     kind: Annotated[
-        AskedKind | None, typer.Option("--kind", help="What to ask for; by default by the run's shares.")
+        AskedKind | None, typer.Option("--kind", help="The kind of proposal; by default drawn by the run's shares.")
     ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the prompt here.")] = None,
     program: Annotated[
@@ -38,9 +38,9 @@ def ask(
     config: ConfigOption = None,
     json: Json = False,
 ) -> None:
-    """Print one prompt and its ticket, for somebody to answer.
+    """Print one prompt and its ticket, for you or another program to answer.
 
-    Use it to be the model yourself, or to connect a program of your own. Standard output is the prompt alone; the
+    Use it to be the model yourself, or to connect a program of your own. Standard output is only the prompt; the
     ticket, which `packsmith tell` needs with the answer, is on standard error (or in the object of --json). Several
     tickets may be open at once.
 

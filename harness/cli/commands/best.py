@@ -23,7 +23,7 @@ def best(
 ) -> None:
     """Print a run's best program, or write it with -o.
 
-    Use it to take the result of a search, also while the search goes on.
+    Use it to take the result of a search, also while the search is running.
 
     \b
     Examples:

@@ -24,9 +24,9 @@ def bundle(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     json: Json = False,
 ) -> None:
-    """Write a run into one file, to be mailed or kept.
+    """Write a run into one file, to mail or to keep.
 
-    Use it where two machines share no network. Read the file with `packsmith pull NEWRUN FILE`, or with
+    Use it if two machines share no network. Read the file with `packsmith pull NEWRUN FILE`, or with
     `git clone --mirror FILE`. Open tickets stay here.
 
     \b

@@ -23,11 +23,11 @@ PROGRAM = "program.py"
 
 
 def checkout(run: RunFolder, id: AttemptWord, folder: Folder, json: Json = False) -> None:
-    """Put an attempt into a folder, to be read, changed and judged.
+    """Check an attempt out into a folder, to read, change and judge it.
 
     Use it to work on a program by hand. The folder holds program.py, reply.md and attempt.json. It is a work tree of
     the run: `git diff` there shows your changes, `git log` shows the program's ancestors, and `git worktree remove DIR`
-    deletes it. If you may not write to the run, the folder holds the files alone.
+    deletes it. If you may not write to the run, the folder holds only the files.
 
     \b
     Examples:

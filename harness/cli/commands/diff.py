@@ -23,7 +23,7 @@ def diff(
     """Show how two attempts differ: their scores and their programs.
 
     Use it to see what a change gained. It shows B against A, case by case: quality in points (hundredths), and speed
-    where the difference is significant.
+    if the difference is significant.
 
     \b
     Examples:

@@ -36,7 +36,7 @@ def evaluate(
 ) -> None:
     """Judge programs: quality and run time on every case.
 
-    Quality is what the task says of a program's answers. Run time is measured in pairs with a reference program. Exit
+    Quality is the task's measure of a program's answers. Run time is measured in pairs with a reference program. Exit
     code 0 when every program was scored, 1 when one was rejected.
 
     \b

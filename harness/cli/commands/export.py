@@ -30,7 +30,7 @@ def export(run: RunFolder, folder: Folder, json: Json = False) -> None:
 
     \b
     attempts.csv     one row for each attempt, for spreadsheets
-    attempts.jsonl   the same in full, one object a line, as in `log --json`
+    attempts.jsonl   the same in full, one object per line, as in `log --json`
     config.yaml      the whole config of the run
     seed.py best.py  the first program and the best
     front/000042.py  the programs of the front, by number

@@ -1,4 +1,4 @@
-"""`packsmith pull`: a run, or what is missing of it, fetched from elsewhere.
+"""`packsmith pull`: a run, or the missing part of it, fetched from elsewhere.
 
 Owns: this verb. Does not know: how anything is exchanged.
 """
@@ -17,15 +17,15 @@ from harness.exchange.receiving import pull as pull_run
 
 
 def pull(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder; made if it does not exist.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder; created if it does not exist.")],
     remote: Annotated[str, typer.Argument(metavar="REMOTE", help="A folder, a bundle, or an address.")],
     json: Json = False,
 ) -> None:
-    """Fetch a run, or what is missing of it, from elsewhere.
+    """Fetch a run, or the missing part of it, from elsewhere.
 
-    Use it to get a run of somebody else, or to merge what others found into yours. If RUN does not exist, it gets the
-    whole run; if it is the same run, it gets the attempts, advice and measurements that it lacks, also while a search
-    works on it. Each attempt is verified first, and a damaged one is left out, with exit code 1.
+    Use it to get another person's run, or to merge the attempts of others into yours. If RUN does not exist, it gets
+    the whole run; if it is the same run, it gets the attempts, advice and measurements that it lacks, also while a
+    search works on it. Each attempt is verified first, and a damaged one is left out, with exit code 1.
 
     \b
     Examples:

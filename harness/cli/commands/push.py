@@ -14,7 +14,7 @@ from harness.exchange.sending import push as push_run
 def push(run: RunFolder, remote: Other, json: Json = False) -> None:
     """Send a run to another repository.
 
-    Use it to back a run up or to share it. REMOTE is a folder, which is made if it does not exist, or the address of
+    Use it to back a run up or to share it. REMOTE is a folder, which is created if it does not exist, or the address of
     an empty repository or of the same run. Attempts, advice and measurements that are missing there are sent; nothing
     there is overwritten. Open tickets stay here.
 

@@ -11,9 +11,9 @@ from harness.report import jsonl, status_view
 
 
 def status(run: RunFolder, json: Json = False) -> None:
-    """Show where a run stands: best program, money, open tickets.
+    """Show the state of a run: best program, spending, open tickets.
 
-    Use it while a search goes on, or to find the tickets that wait for `packsmith tell`. It changes nothing.
+    Use it while a search is running, or to find the tickets that wait for `packsmith tell`. It changes nothing.
 
     \b
     Examples:

@@ -40,13 +40,13 @@ def tell(
     program: Annotated[
         Path | None, typer.Option("--program", metavar="FILE", help="The whole edited program, instead of a reply.")
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="What to call the change; only with --program.")] = "",
+    name: Annotated[str, typer.Option("--name", help="A name for the change; only with --program.")] = "",
     description: Annotated[str, typer.Option("--description", help="What it does; only with --program.")] = "",
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="The name of the author, for the statistics.")
     ] = "",
     usd: Annotated[float, typer.Option("--usd", min=0, help="What the answer cost, in dollars.")] = 0.0,
-    tokens: Annotated[int, typer.Option("--tokens", min=0, help="The tokens that the answer took.")] = 0,
+    tokens: Annotated[int, typer.Option("--tokens", min=0, help="The tokens that the answer used.")] = 0,
     config: ConfigOption = None,
     json: Json = False,
 ) -> None:
