@@ -1,7 +1,7 @@
 """The interface between a task and everything outside its folder.
 
-Owns: the protocol that a task implements, and how it describes itself to reports and to the command line. Does not
-know: any particular task, how programs are run, how reports are laid out.
+Owns: the protocol that a task implements, and how it describes itself to reports and to the command line.
+Does not know: any particular task, how programs are run, how reports are laid out.
 """
 
 from __future__ import annotations

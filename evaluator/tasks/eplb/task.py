@@ -237,7 +237,7 @@ class Eplb:
         return metrics.balance(plan, case.data[step], case.sizes["gpus"])
 
     def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """The plan's balance on the window after the one it was made from (on the same window if there is only one)."""
+        """The plan's balance on the window after the one it was made from (on that one if it is the only window)."""
         return metrics.balance(plan, case.data[step - self.steps(case)], case.sizes["gpus"])
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
