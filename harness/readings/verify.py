@@ -90,7 +90,10 @@ def _taken_over(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[tuple[st
         return
     first = entries.get(entry.same_as)
     if first is None:
-        yield "a verdict taken over from an attempt of this archive", f"{entry.same_as[:12]!r}, which is none"
+        yield (
+            "a verdict taken over from an attempt of this archive",
+            f"{entry.same_as[:12]!r}, which is no attempt of it",
+        )
     elif first.number >= entry.number or first.same_as:
         yield "a verdict taken over from an attempt that came before and was judged", f"attempt {first.number}"
     elif first.verdict != entry.verdict:

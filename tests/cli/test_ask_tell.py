@@ -33,7 +33,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cli(begun: Path, tmp_path: Path) -> Cli:
-    """The command in a copy of that folder without the config: the run alone has to do."""
+    """The command in a copy of that folder without the config: the run must suffice."""
     folder = Path(shutil.copytree(begun, tmp_path / "copy"))
     for name in ("tiny.yaml", "solver.py", *PATCHES):
         (folder / name).unlink()
@@ -60,7 +60,7 @@ def tickets(cli: Cli) -> list[dict[str, Any]]:
 
 
 class TestAsk:
-    def test_standard_output_is_the_prompt_alone(self, cli: Cli) -> None:
+    def test_standard_output_is_only_the_prompt(self, cli: Cli) -> None:
         done = cli("ask", "run", "--kind", "patch")
         assert done.code == 0 and "PLACED_WELL = 4" in done.out and "<<<<<<< SEARCH" in done.out
         assert re.search(r"^ticket (\d+): a \w+$", done.err.splitlines()[0])

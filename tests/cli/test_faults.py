@@ -62,7 +62,7 @@ def lose_the_index(run: Path) -> None:
 
 
 def commit_by_hand(run: Path) -> None:
-    """Somebody cloned the run, committed onto its best program and pushed it back."""
+    """Another user cloned the run, committed onto its best program and pushed it back."""
     work = run.parent / "work"
     git(run.parent, "clone", "-q", str(run), str(work))
     (work / "program.py").write_text("mine\n")
@@ -84,8 +84,8 @@ LEAVES_WHOLE = {
     "an attempt's commit": lambda run: tear(loose(run, "refs/attempts/000005")),
     "an attempt's record": lambda run: tear(loose(run, "refs/attempts/000005:attempt.json")),
     "an attempt's ref": lambda run: tear(run / "refs/attempts/000005"),
-    "a commit of another hand": commit_by_hand,
-    "refs of another hand": strange_refs,
+    "a commit by another tool": commit_by_hand,
+    "refs of another tool": strange_refs,
 }
 """Each damages one attempt or another part: the other attempts are shown, and verify fails."""
 

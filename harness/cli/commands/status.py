@@ -1,6 +1,6 @@
 """`packsmith status`: the state of a run, also while others work on it.
 
-Owns: this verb. Does not know: how a search goes on, which facts a status has.
+Owns: this verb. Does not know: how a search works, which facts a status has.
 """
 
 from __future__ import annotations

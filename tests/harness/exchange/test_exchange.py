@@ -123,7 +123,7 @@ class TestPush:
         archive.point(added, archive.entries[:1])
         done = sent(archive.path, there)
         assert (done.attempts, done.total, done.made, done.derived, done.warnings) == (1, 6, False, True, ())
-        assert refs(there) == refs(archive.path), "elites that are none any more are gone there too"
+        assert refs(there) == refs(archive.path), "former elites are gone there too"
         before = {path: path.stat().st_mtime_ns for path in there.rglob("*")}
         assert sent(archive.path, there).nothing
         assert {path: path.stat().st_mtime_ns for path in there.rglob("*")} == before
