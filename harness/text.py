@@ -24,7 +24,7 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
-def _invisible(character: str) -> bool:
+def invisible(character: str) -> bool:
     """Whether it is a control, a lone surrogate, an invisible formatting character or an unusual line end."""
     return unicodedata.category(character)[0] == "C" or character in "\u2028\u2029"
 
@@ -33,7 +33,7 @@ def printable(text: str) -> str:
     """The text with a blank for each character that cannot be seen, line ends included."""
     if text.isprintable():  # nearly all texts are, and the loop below is slow
         return text
-    return "".join(" " if _invisible(character) else character for character in text)
+    return "".join(" " if invisible(character) else character for character in text)
 
 
 def one_line(text: str, limit: int, *, ellipsis: str = "…") -> str:
@@ -46,7 +46,7 @@ def visible(line: str) -> str:
     """A line of a program as it is, with `?` for each character that would control a terminal."""
     if line.isprintable():
         return line
-    return "".join("?" if character != "\t" and _invisible(character) else character for character in line)
+    return "".join("?" if character != "\t" and invisible(character) else character for character in line)
 
 
 def slug(name: str, otherwise: str) -> str:

@@ -127,6 +127,7 @@ class Config:
             repairs=section.repairs,
             inspirations=section.inspirations,
             rejections=section.rejections,
+            error_texts=section.error_texts,
             context_tokens=section.context_tokens,
             templates=read_templates(self.prompts) if self.prompts else {},
             task=self.task,

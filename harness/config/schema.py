@@ -94,6 +94,8 @@ class ProposerSection(Section):
     """Other programs that a prompt shows, at most."""
     rejections: int = Field(default=_OPTIONS.rejections, ge=0)
     """Rejected attempts that a prompt tells of, at most."""
+    error_texts: bool = _OPTIONS.error_texts
+    """Whether prompts show a program's run-time errors; else line numbers."""
     context_tokens: int = Field(default=_OPTIONS.context_tokens, ge=1000)
     """The largest prompt, at three bytes a token."""
     prompts: str | None = Field(default=None, min_length=1)

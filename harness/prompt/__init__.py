@@ -5,7 +5,7 @@ from harness.prompt.conversation import further_turn
 from harness.prompt.material import Failure, Frame, Material, Shown, TaskFacts
 from harness.prompt.sample import PROMPT_KINDS, check
 from harness.prompt.templates import Templates, read_templates
-from harness.prompt.text import data_line, fenced, shortened, tokens
+from harness.prompt.text import data_line, error_text, fenced, identifier, seen, shortened, tokens
 
 __all__ = [
     "PROMPT_KINDS",
@@ -19,10 +19,13 @@ __all__ = [
     "build",
     "check",
     "data_line",
+    "error_text",
     "fenced",
     "further_turn",
+    "identifier",
     "lighter",
     "read_templates",
+    "seen",
     "shortened",
     "size",
     "tokens",

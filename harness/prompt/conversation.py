@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.prompt.build import size
 from harness.prompt.templates import Templates
-from harness.prompt.text import BYTES_A_TOKEN, clean, shortened, tokens
+from harness.prompt.text import BYTES_A_TOKEN, data_line, identifier, seen, shortened, tokens
 from harness.types import Kind, Message
 
 TEMPLATE = "turn.j2"
@@ -25,7 +25,7 @@ LONGEST_DETAIL = 6_000
 
 def told(kind: Kind, stage: str, reason: str, detail: str) -> dict[str, Any]:
     """The values of the template of a further turn."""
-    return {"kind": kind, "stage": stage, "reason": reason, "detail": detail}
+    return {"kind": kind, "stage": data_line(stage), "reason": identifier(reason), "detail": seen(detail)}
 
 
 def further_turn(
@@ -39,7 +39,8 @@ def further_turn(
     templates: Templates,
     context_tokens: int,
 ) -> tuple[Message, ...] | None:
-    """The messages with the answer and its rejection, within `context_tokens`; None where they do not fit.
+    """The messages with the answer and its rejection, within `context_tokens`; None where they do not fit, and where
+    nothing of the answer is seen: endpoints refuse an empty message.
 
     The prompt itself, everything before the first answer, is always kept.
     """
@@ -55,8 +56,10 @@ def further_turn(
         if longest < SHORTEST_ANSWER:
             return None
         longest //= 2
-    # Shortened twice: cleaning may lengthen the text, and is slow on ten megabytes. The mark of the cut takes room too.
-    said = clean(shortened(answer, LONGEST_ANSWER))
+    # Shortened twice, because cleaning is slow on ten megabytes. The mark of the cut takes room too.
+    said = seen(shortened(answer, LONGEST_ANSWER))
+    if not said.strip():
+        return None
     said = shortened(said, max(SHORTEST_ANSWER // 2, room * BYTES_A_TOKEN - 100))
     left = room - tokens(said)
     while turns and size(turns) > left:

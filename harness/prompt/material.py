@@ -2,7 +2,9 @@
 
 Owns: the values that templates use. Does not know: how they are chosen, rendered or made to fit.
 
-Every text here is untrusted: templates fence texts of several lines and put the others on one line.
+Every text here is untrusted: names, descriptions, replies, advice and scores come from models, people and runs of
+strangers. They are cleaned when they are stored here (`harness.prompt.text`), whatever a template does with them;
+programs and patches keep their characters. Templates fence texts of several lines and put the others on one line.
 """
 
 from __future__ import annotations
@@ -14,7 +16,17 @@ from typing import Any
 from evaluator import Task
 from evaluator.screen import ALLOWED_IMPORTS
 from evaluator.settings import JudgeSettings
+from harness.prompt.text import data_line, identifier, seen
 from harness.types import Kind
+
+_LONGEST_CLAUSE = 400
+"""The most characters of a score in one clause."""
+
+
+def _store(value: object, **cleaned: object) -> None:
+    """Replace fields of a frozen value while it is made."""
+    for name, text in cleaned.items():
+        object.__setattr__(value, name, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +72,16 @@ class Shown:
     marked: bool = False
     """Whether it has EVOLVE-BLOCK markers, so that only lines between them may be changed."""
 
+    def __post_init__(self) -> None:
+        _store(
+            self,
+            name=identifier(self.name),
+            description=seen(self.description),
+            summary=data_line(self.summary, _LONGEST_CLAUSE),
+            table=seen(self.table),
+            losses=tuple(seen(loss) for loss in self.losses),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -72,6 +94,15 @@ class Failure:
     detail: str
     reply: str = ""
     change: str = ""
+
+    def __post_init__(self) -> None:
+        _store(
+            self,
+            name=identifier(self.name),
+            reason=identifier(self.reason),
+            detail=seen(self.detail),
+            reply=seen(self.reply),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +128,15 @@ class Material:
     """Latest first."""
     advice: tuple[str, ...] = ()
     """Oldest first."""
+
+    def __post_init__(self) -> None:
+        _store(
+            self,
+            best=data_line(self.best, _LONGEST_CLAUSE),
+            seed=data_line(self.seed, _LONGEST_CLAUSE),
+            machine=seen(self.machine),
+            advice=tuple(seen(text) for text in self.advice),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

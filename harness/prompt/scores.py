@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluator.types import Environment, Score
+from harness.prompt.text import data_line
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Standing
 
 _WORST_METRICS = 12
@@ -110,6 +111,7 @@ def machine(environment: Environment) -> str:
     """The machine on which programs are judged, as a sentence."""
     cores = f"{environment.cores} cores, of which a program may use {environment.threads}"
     return (
-        f"Device `{environment.device}` ({environment.hardware}); {cores} thread{'s' * (environment.threads != 1)}; "
-        f"Python {environment.python}, torch {environment.torch}."
+        f"Device `{data_line(environment.device)}` ({data_line(environment.hardware)}); {cores} "
+        f"thread{'s' * (environment.threads != 1)}; Python {data_line(environment.python)}, "
+        f"torch {data_line(environment.torch)}."
     )

@@ -170,6 +170,8 @@ class ProposerOptions:
     """llm: how many other programs a prompt shows; half of them are from the front."""
     rejections: int = 4
     """llm: how many rejected attempts of the parent's lineage a prompt shows, latest first."""
+    error_texts: bool = True
+    """llm: whether prompts and repairs show what a program said while it ran; else a line number alone."""
     context_tokens: int = 32_000
     """llm: the most tokens of a prompt, repairs included, at three bytes a token."""
     templates: Mapping[str, str] = field(default_factory=dict)

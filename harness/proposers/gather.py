@@ -14,7 +14,7 @@ from evaluator.types import Rejected
 from harness import patch
 from harness.patch import PatchError
 from harness.patch.lines import cut
-from harness.prompt import Failure, Material, Shown, scores, shortened
+from harness.prompt import Failure, Material, Shown, error_text, identifier, scores, shortened
 from harness.proposers.base import ProposerOptions, View
 from harness.proposers.history import History
 from harness.select import improves
@@ -23,7 +23,7 @@ from harness.types import Entry, Kind
 LONGEST_REPLY = 20_000
 """The most bytes of a failed reply in a prompt."""
 LONGEST_DETAIL = 1_500
-"""The most bytes of the text of a rejection."""
+"""The most bytes of the text of a rejection before the program has run; see `error_text` for later ones."""
 LONGEST_ADVICE = 4_000
 MOST_TRIED = 5
 MOST_LINES = 3_000
@@ -121,7 +121,7 @@ class Gatherer:
             machine="" if seed is None or seed.scored is None else scores.machine(seed.scored.environment),
             tried=tuple(_tried(parent, history)),
             inspirations=tuple(self._inspiration(entry, view, parent) for entry in inspirations),
-            rejections=tuple(_failure(entry) for entry in rejections[: self._options.rejections]),
+            rejections=tuple(self._failure(entry) for entry in rejections[: self._options.rejections]),
             advice=tuple(shortened(text, LONGEST_ADVICE) for text in view.advice),
         )
 
@@ -175,23 +175,22 @@ class Gatherer:
         failed = subject.failed
         assert failed is not None
         if failed is not subject.parent:
-            return _failure(failed, reply=shortened(view.reply(failed.id), LONGEST_REPLY))
+            return self._failure(failed, reply=shortened(view.reply(failed.id), LONGEST_REPLY))
         before = history.by_id.get(failed.parents[0])
-        return _failure(failed, change="" if before is None else self._patch(before, failed, view))
+        return self._failure(failed, change="" if before is None else self._patch(before, failed, view))
 
-
-def _failure(entry: Entry, *, reply: str = "", change: str = "") -> Failure:
-    verdict = entry.verdict
-    assert isinstance(verdict, Rejected)
-    return Failure(
-        label=label(entry),
-        name=entry.name,
-        stage=verdict.stage,
-        reason=verdict.reason,
-        detail=shortened(verdict.detail, LONGEST_DETAIL),
-        reply=reply,
-        change=change,
-    )
+    def _failure(self, entry: Entry, *, reply: str = "", change: str = "") -> Failure:
+        verdict = entry.verdict
+        assert isinstance(verdict, Rejected)
+        return Failure(
+            label=label(entry),
+            name=entry.name,
+            stage=verdict.stage,
+            reason=verdict.reason,
+            detail=shortened(error_text(verdict, in_full=self._options.error_texts), LONGEST_DETAIL),
+            reply=reply,
+            change=change,
+        )
 
 
 def _standing_line(entry: Entry, parent: Entry) -> str:
@@ -207,4 +206,4 @@ def _tried(parent: Entry, history: History) -> Iterator[str]:
     for child in history.scored_children(parent):
         if left and child.scored is not None and (parent.scored is None or not improves(child, parent)):
             left -= 1
-            yield f'"{child.name}": {scores.summary(child.scored.score)}'
+            yield f'"{identifier(child.name)}": {scores.summary(child.scored.score)}'

@@ -19,7 +19,17 @@ from dataclasses import replace
 
 from evaluator.types import Rejected
 from harness.llm.bandit import Bandit
-from harness.prompt import Frame, Material, TaskFacts, Templates, TooLarge, check, further_turn, read_templates
+from harness.prompt import (
+    Frame,
+    Material,
+    TaskFacts,
+    Templates,
+    TooLarge,
+    check,
+    error_text,
+    further_turn,
+    read_templates,
+)
 from harness.prompt import build as build_prompt
 from harness.proposers.base import Contender, Proposer, ProposerOptions, View
 from harness.proposers.gather import Gatherer, Subject
@@ -98,7 +108,7 @@ class Llm:
             kind=request.kind,
             stage=verdict.stage,
             reason=verdict.reason,
-            detail=verdict.detail,
+            detail=error_text(verdict, in_full=self._options.error_texts),
             templates=self._templates,
             context_tokens=self._context(model),
         )

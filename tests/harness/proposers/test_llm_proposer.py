@@ -284,7 +284,22 @@ class TestPromptContent:
         assert "a timeout" not in found
         assert "Think of {{ drift }}." in found
         assert "Device `cpu` (a processor); 2 cores, of which a program may use 1 thread" in found
-        assert 'It is called "fewer_rounds": One round less.' in found
+        assert 'It is called "fewer_rounds".\nWhat its author says of it:\n\n```\nOne round less.\n```\n' in found
+
+    def test_error_texts_are_short_and_kept_out_where_the_options_say_so(self) -> None:
+        secret = "  line 8, in f: raise ValueError(weight)"
+        raised = Rejected(stage="run", reason="exception", detail=f"case x: ValueError: {'0.125 ' * 440}\n{secret}")
+        for shown in (True, False):
+            programs = search()
+            programs.reject(BROKEN, raised, ("e1",))
+            proposer = only("patch", error_texts=shown)
+            request = asked(proposer, programs.view(programs.entries[1]))
+            turn = proposer.repair(request, (Turn(text="answer", model="m"),), raised)
+            assert turn is not None
+            for found in (text(request), turn.messages[-1].text):
+                assert found.count("0.125") < (60 if shown else 1)
+                assert (secret in found) == shown and ("line 8 of the program" in found) != shown
+            assert NO_MATCH.detail in text(request), "what packsmith says of a reply stays"
 
     def test_rejections_of_ancestors_follow_those_of_the_parent_without_duplicates(self) -> None:
         programs = search()
