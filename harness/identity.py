@@ -8,11 +8,22 @@ the text itself. So comments, layout, brackets, line continuations, docstrings a
 annotations (dataclasses and compilers of tensor programs read them), `from __future__`, statements without effect.
 
 A program may inspect itself, and then positions, text and docstrings do count. So a program that contains one of
-`INTROSPECTIVE_NAMES` (`__doc__`, `__file__`, `__code__`, `inspect`, `open` and similar, as an identifier or within a
-string; `program` is its file and its module) has no syntax hash, "": only equal bytes make it equal to another.
-The same holds for a program with type comments, which TorchScript reads; apart from those, TorchScript and Triton read
-a function's text only to parse it again. A program that hides its introspection can be mistaken for its twin, but gains
-nothing: a twin copies a verdict and never becomes champion by it.
+`INTROSPECTIVE_NAMES` as an identifier or within a string, or defines a metaclass, has no syntax hash, "": only equal
+bytes make it equal to another. The names are complete for what a program may import and reach from there without
+building a name from parts:
+- attributes and modules that hold text, lines or docstrings; frames, tracebacks and code; `program` is the program's
+  file and its module;
+- what hands a docstring on without naming it: a metaclass, `update_wrapper`, an object's own state;
+- what prints lines of the program, and where a program can read that: warnings go to standard error, which
+  `redirect_stderr` gives to an object of the program;
+- compilers. TorchScript, `torch.compile`, Triton and Numba read a function's text or bytecode only to compile it, but
+  write its file and lines into their errors, graphs and caches. This costs a program that is compiled nothing but one
+  more evaluation where it comes again in another layout. A program with type comments, which TorchScript reads, has no
+  hash either.
+
+Not in the list: annotations, which are part of the tree; `__qualname__` and `__name__`, which are names; `exec` and
+`eval`, whose texts are strings of the tree and searched like all others. A program that hides its introspection fools
+its author alone: a twin takes over a verdict, is no program of a standing, and so becomes neither champion nor parent.
 
 The hash is valid for one minor version of one implementation of Python, since others may parse a text to another tree.
 A run that is continued under another Python recognises its older programs only by their bytes.
@@ -36,12 +47,32 @@ MOST_CHARACTERS = 64_000
 10 KB (a third of it for the parser), and half a second for the worst text of this length.
 """
 _WAYS = (
-    "__doc__ __file__ __loader__ __spec__ __dict__ __globals__ vars globals locals dir help __prepare__ metaclass "
-    "__code__ co_code co_consts co_firstlineno co_lines co_linetable co_lnotab co_positions gi_code cr_code ag_code "
-    "gi_frame cr_frame ag_frame f_back f_code f_globals f_lasti f_lineno f_locals tb_frame tb_lasti tb_lineno "
-    "tb_next __traceback__ _getframe _current_frames currentframe settrace setprofile exc_info print_exc "
-    "format_exc inspect getdoc getsource getsourcelines linecache traceback tokenize dis symtable get_overloads "
-    "__import__ importlib sys os io open program"
+    # attributes of functions, classes, modules and objects
+    "__doc__ __file__ __loader__ __spec__ __dict__ __dir__ __globals__ __builtins__ __firstlineno__ __getstate__ "
+    "__reduce__ __reduce_ex__ vars globals locals dir help program "
+    # class bodies and wrappers, which get docstrings
+    "__prepare__ __build_class__ metaclass prepare_class new_class EnumType EnumMeta ABCMeta update_wrapper wraps "
+    "WRAPPER_ASSIGNMENTS WRAPPER_UPDATES "
+    # code, frames and tracebacks
+    "__code__ co_code co_consts co_filename co_firstlineno co_lines co_linetable co_lnotab co_positions co_branches "
+    "gi_code cr_code ag_code gi_frame cr_frame ag_frame cr_origin f_back f_code f_globals f_lasti f_lineno f_locals "
+    "tb_frame tb_lasti tb_lineno tb_next __traceback__ _getframe _getframemodulename _current_frames "
+    "_current_exceptions currentframe settrace setprofile monitoring addaudithook excepthook unraisablehook "
+    "set_coroutine_origin_tracking_depth last_exc last_traceback exc_info print_exc format_exc get_overloads "
+    "_overload_registry CapturedTraceback _traceback "
+    # modules, also under the names by which others import them
+    "inspect linecache traceback tokenize dis ast symtable importlib pkgutil runpy pydoc pdb gc ctypes ctypeslib "
+    "builtins bltns sys _sys os _os _osp io _io pathlib glob pickle zipfile threading subprocess tempfile shutil "
+    "multiprocessing unittest logging warnings _warnings __import__ breakpoint getdoc getsource getsourcelines "
+    # files
+    "open fromfile from_file fromregex loadtxt genfromtxt memmap DataSource read_text read_bytes "
+    # what is printed
+    "redirect_stderr redirect_stdout stderr stdout warn showwarning formatwarning catch_warnings suppress_warnings "
+    "deprecated "
+    # numpy, torch and compilers
+    "info lookfor add_newdoc add_docstring testing f2py jit _jit_internal njit numba compile _dynamo _inductor fx "
+    "export package library profiler anomaly_mode detect_anomaly set_detect_anomaly metadata stack_trace "
+    "_record_memory_history memory_snapshot _snapshot _C"
 )
 INTROSPECTIVE_NAMES = frozenset(_WAYS.split(" "))
 _TYPE_COMMENT = re.compile(r"#\s*type\s*:")
@@ -76,7 +107,8 @@ def syntax_hash(source: str) -> str:
 
 
 def _written(tree: ast.Module) -> tuple[list[str], list[str]]:
-    """The tree as lines, node by node, without loss; and every string in it.
+    """The tree as lines, node by node, without loss; and every string in it, `metaclass` for a class derived from
+    `type` too.
 
     Not recursive: a tree may be nested deeper than Python's call stack.
     """
@@ -91,6 +123,8 @@ def _written(tree: ast.Module) -> tuple[list[str], list[str]]:
                 strings.append(value.value)
         elif isinstance(value, ast.AST):
             written.append(type(value).__name__)
+            if isinstance(value, ast.ClassDef) and any(getattr(base, "id", "") == "type" for base in value.bases):
+                strings.append("metaclass")
             fields = [getattr(value, name, None) for name in reversed(value._fields) if name not in _IGNORED]
             if isinstance(value, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 fields = [_without_docstring(field) if field is value.body else field for field in fields]

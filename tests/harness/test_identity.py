@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import io
 import re
 import sys
 import threading
 import tokenize
+import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluator.confined.worker import load
+from evaluator.screen import ALLOWED_IMPORTS
 from harness.identity import INTROSPECTIVE_NAMES, MOST_CHARACTERS, syntax_hash
 from tests.harness.builders import PROGRAM
 
@@ -300,7 +305,120 @@ class TestChanged:
         assert of(one) != of(other)
 
 
+LISTENER = """\
+class Listener:
+    said = ""
+    def write(self, text): Listener.said += text
+    def flush(self): pass
+"""
+WAYS = {
+    "a docstring": "def f():\n 'DOC'\n return f.__doc__",
+    "a wrapper that copies it": """\
+import functools
+class Seen(list):
+    def __setattr__(self, name, value): self.append(value)
+def g(): "DOC"
+def f():
+    seen = Seen()
+    functools.update_wrapper(seen, g)
+    return [one for one in seen if isinstance(one, str)]
+""",
+    "the names that a wrapper copies": """\
+import functools
+def g(): "DOC"
+def f(): return [str(getattr(g, name, "")) for name in functools.WRAPPER_ASSIGNMENTS]
+""",
+    "a metaclass": """\
+seen = []
+class M(type):
+    def __new__(kind, name, bases, space):
+        seen.extend(value for value in space.values() if isinstance(value, str))
+        return super().__new__(kind, name, bases, space)
+B = M("B", (), {})
+class A(B): "DOC"
+def f(): return seen
+""",
+    "the state of an object": """\
+import contextlib
+@contextlib.contextmanager
+def g():
+    "DOC"
+    yield
+def f(): return [one for one in g().__getstate__().values() if isinstance(one, str)]
+""",
+    "numpy's help": LISTENER
+    + "import numpy\ndef g(): 'DOC'\ndef f():\n numpy.info(g, output=Listener())\n return Listener.said",
+    "its file": "import numpy\ndef f(): return numpy.fromfile(__name__ + '.py', numpy.uint8).tobytes()",
+    "a traceback": """\
+class Context:
+    def __enter__(self): return self
+    def __exit__(self, kind, error, trace):
+        self.line = trace.tb_lineno
+        return True
+def f():
+    with Context() as context: 1 / 0
+    return context.line
+""",
+    "a warning": LISTENER
+    + """\
+import contextlib, numpy
+def f():
+    with contextlib.redirect_stderr(Listener()), numpy.errstate(all="warn"):
+        numpy.float64(1) / numpy.float64(0)
+    return Listener.said
+""",
+    "TorchScript's graph": """\
+import torch
+def g(x: torch.Tensor): return x + 1
+def f(): return str(torch.jit.script(g).graph)
+""",
+    "TorchScript's error": """\
+import torch
+def g(x: torch.Tensor): return x.nothing(1)
+def f():
+    try: torch.jit.script(g)
+    except RuntimeError as error: return str(error)
+""",
+}
+"""Programs that return something of their own text or lines, each by another way."""
+
+
+def print_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    """What Python does with a warning where nothing else is set."""
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
 class TestLooksAtItself:
+    @pytest.mark.filterwarnings("default")
+    @pytest.mark.parametrize("way", WAYS)
+    def test_a_program_that_sees_its_text_is_not_the_same_in_another_layout(
+        self, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setitem(sys.modules, "program", types.ModuleType("program"))
+        monkeypatch.setattr(warnings, "showwarning", print_warning)  # in place of the one that collects a test's
+        twin = "# one comment more\n" + WAYS[way].replace("DOC", "COD")
+        told, other = (load(program, "f", []).function() for program in (WAYS[way], twin))
+        assert told != other, "it sees nothing"
+        assert syntax_hash(WAYS[way]) == syntax_hash(twin) == ""
+
+    def test_no_importable_module_lends_another_name_for_one_that_shows_text(self) -> None:
+        shows = {"ast", "builtins", "ctypes", "dis", "gc", "glob", "importlib", "inspect", "io", "linecache", "logging"}
+        shows |= {"os", "posixpath", "pickle", "sys", "tokenize", "traceback", "warnings", "threading"}
+        lent = set()
+        for name in ALLOWED_IMPORTS - {"triton", "numba", "torch"}:
+            module = importlib.import_module(name)
+            found = [one for one in vars(module) if isinstance(getattr(module, one), types.ModuleType)]
+            lent |= {one for one in found if getattr(module, one).__name__.partition(".")[0] in shows}
+        assert {"_sys", "_os", "inspect"} <= lent <= INTROSPECTIVE_NAMES
+
     @pytest.mark.parametrize(
         "program",
         [
@@ -315,6 +433,9 @@ class TestLooksAtItself:
             "def f(inspect): pass",
             "x = f'{a.__doc__}'",
             "class A(metaclass=B): 'text'",
+            "class A(int, type): 'text'",
+            "@numba.njit\ndef f(): pass",
+            "from torch import compile",
             "x = []  # type: list[int]",
         ],
     )
@@ -324,6 +445,12 @@ class TestLooksAtItself:
     def test_a_name_in_a_comment_or_a_docstring_is_not_introspection(self) -> None:
         plain = of("def f():\n return 1")
         assert of("# we open and inspect sys\ndef f():\n 'See __doc__ of this program.'\n return 1") == plain
+
+    @pytest.mark.parametrize(
+        "program", ["x = type(a)", "class A(B): 'text'", "x: int = __name__", "def annotated(): pass"]
+    )
+    def test_what_shows_no_text_is_not_introspection(self, program: str) -> None:
+        assert of(program) == of(f"# one comment more\n{program}")
 
     @given(st.sampled_from(sorted(INTROSPECTIVE_NAMES)))
     def test_every_way_of_introspection_is_detected(self, way: str) -> None:
