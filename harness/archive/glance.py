@@ -29,7 +29,8 @@ class Glance:
 
 
 def best(path: Path) -> Glance | None:
-    """The attempt that `refs/heads/best` names; None if it names none, or anything about it is damaged.
+    """The attempt that `refs/heads/best` names; None if it names none, if anything about it is damaged, and if its
+    verdict was taken over from another attempt: no search makes such an attempt the best.
 
     Raises ArchiveError if `path` is not an archive.
     """
@@ -50,7 +51,7 @@ def _best(repository: Repository, root: Root) -> Glance | None:
         if repository.ref(ref) != commit:
             return None
         (attempt,) = read_attempts(repository, {ref: commit})
-        if isinstance(attempt, Damaged):
+        if isinstance(attempt, Damaged) or attempt.entry.same_as:
             return None
         source = Texts(repository).program(attempt.entry.program_id, f"{PROGRAM} of {commit[:12]}")
     except (RecordError, ArchiveError):

@@ -101,7 +101,8 @@ def begin_run(folder: Path, config: Config) -> Iterator[OpenRun]:
 def best_of(folder: Path) -> Glance:
     """The best attempt of a run, its program and the stored config, without reading the other attempts.
 
-    If anything about it is missing or damaged, the whole run is read, with warnings. Raises UserError, ArchiveError.
+    If anything about it is missing or damaged, or if it is a twin, which no search makes the best, the whole run is
+    read, with warnings. Raises UserError, ArchiveError.
     """
     need_git()
     result = glance.best(folder)
@@ -112,6 +113,8 @@ def best_of(folder: Path) -> Glance:
         if not run.archive.entries:
             raise UserError(f"{folder}: no attempt is archived yet, so there is no best program")
         entry = run.attempt("best")
+        if entry.same_as:
+            entry = run.standing().champion or entry
         return Glance(config=run.archive.config, entry=entry, source=run.archive.source(entry.id))
 
 

@@ -84,6 +84,17 @@ def same(entry: Entry, find: Find) -> str:
     return f"same program as {first.number if first else '?'}"
 
 
+def verdict_origin(entry: Entry, find: Find) -> str:
+    """Whose verdict an attempt has, for whoever takes its program out of a run; "" for one that was judged itself."""
+    if not entry.same_as:
+        return ""
+    first = find(entry.same_as)
+    if first is None:
+        return "verdict taken over from an attempt that cannot be read"
+    equal = "to the byte" if first.program_id == entry.program_id else "but for layout, comments and docstrings"
+    return f"verdict taken over from attempt {first.number}: the same program, {equal}"
+
+
 def half_width(interval: Interval) -> str:
     """The larger distance from the median to an end of the 95 % interval, in percent of the median."""
     return f"±{100 * max(interval.high / interval.median - 1, 1 - interval.low / interval.median):.0f}%"

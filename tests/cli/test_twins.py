@@ -37,3 +37,24 @@ def test_a_known_program_is_reported_and_not_judged_again(searched: Searched, tm
     assert (record["same_as"], record["seconds"], record["verdict"]) == (first.id, 0, "scored")
     assert f"Same-as: {first.id[:12]}" in git(run, "log", "-1", f"refs/attempts/{last:06d}").split("\n    ")
     assert verify(Archive.open(run)).ok
+
+    taken_over = (
+        f"verdict taken over from attempt {first.number}: the same program, but for layout, comments and docstrings"
+    )
+    assert f"{taken_over} (packsmith remeasure run {last} judges it)" in unwrapped(cli("show", "run", last).out)
+    assert taken_over in unwrapped(cli("checkout", "run", last, "work").out)
+    assert cli("checkout", "run", last, "other", "--json").records[0]["same_as"] == first.id
+    assert f"attempt {last}: {taken_over}" in unwrapped(cli("diff", "run", first.number, last).out)
+    assert taken_over in unwrapped(cli("lineage", "run", last, "--patches", "series").err)
+    for judged in (cli("show", "run", first.number), cli("lineage", "run", first.number, "--patches", "first")):
+        assert judged.code == 0 and "taken over" not in judged.out + judged.err
+
+    assert cli("export", "run", "exported").code == 0
+    assert (tmp_path / "exported" / "best.py").read_text() == source
+    assert f"{last:06d}.py" not in [path.name for path in (tmp_path / "exported" / "front").iterdir()]
+    git(run, "update-ref", "refs/heads/best", record["id"])  # as no search does
+    assert cli("best", "run").out == source and cli("best", "run", "--json").records[0]["number"] == first.number
+
+
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())

@@ -16,7 +16,7 @@ from harness.cli.folders import Folder
 from harness.cli.runs import AttemptWord, RunFolder, open_run, task_of
 from harness.git import Repository
 from harness.git.viewing import add_worktree, plain_files
-from harness.report import jsonl
+from harness.report import attempts, jsonl
 from harness.types import Entry
 
 PROGRAM = "program.py"
@@ -37,6 +37,7 @@ def checkout(run: RunFolder, id: AttemptWord, folder: Folder, json: Json = False
     with open_run(run) as opened:
         task_of(opened.archive.config, run)
         entry = opened.attempt(id)
+        origin = attempts.verdict_origin(entry, opened.archive.find)
     path = folders.free(folder)
     repository = Repository(run)
     try:
@@ -50,7 +51,7 @@ def checkout(run: RunFolder, id: AttemptWord, folder: Folder, json: Json = False
         add_worktree(repository.path, path, entry.id, files)
     else:
         _write(folder, files)
-    _say(run, entry, folder, worktree=worktree, json=json)
+    _say(run, entry, folder, worktree=worktree, origin=origin, json=json)
 
 
 def _ours(run: Path) -> bool:
@@ -64,12 +65,19 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             (inside / name).write_bytes(data)
 
 
-def _say(run: Path, entry: Entry, folder: Path, *, worktree: bool, json: bool) -> None:
+def _say(run: Path, entry: Entry, folder: Path, *, worktree: bool, origin: str, json: bool) -> None:
     program = shlex.quote(str(folder / PROGRAM))
     command = f"packsmith evaluate {program} --run {shlex.quote(str(run))}"
     if json:
-        record = {"run": str(run), "number": entry.number, "id": entry.id, "path": str(folder)}
+        record = {
+            "run": str(run),
+            "number": entry.number,
+            "id": entry.id,
+            "path": str(folder),
+            "same_as": entry.same_as or None,
+        }
         emit(jsonl.line({**record, "worktree": worktree, "evaluate": command}))
         return
     what = "a work tree of the run" if worktree else "plain files, since the run is not yours to write"
-    output().print(f"attempt {entry.number} is in {folder} ({what})\njudge it as the run does: {command}", markup=False)
+    lines = (f"attempt {entry.number} is in {folder} ({what})", origin, f"judge it as the run does: {command}")
+    output().print("\n".join(filter(None, lines)), markup=False)

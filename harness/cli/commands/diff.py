@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.console import Json, emit, emit_text, output, print_diff_line
 from harness.cli.runs import RunFolder, open_run
-from harness.report import jsonl, lineage_view
+from harness.report import attempts, jsonl, lineage_view
 
 
 def diff(
@@ -40,6 +40,9 @@ def diff(
             return
         console = output()
         console.print(lineage_view.difference_view(before, after, task))
+        for entry in (before, after):
+            if origin := attempts.verdict_origin(entry, archive.find):
+                console.print(f"attempt {entry.number}: {origin}", markup=False)
     if not text:
         console.print("The programs are the same, to the byte.", markup=False)
     elif console.is_terminal:

@@ -16,7 +16,7 @@ from harness.cli.console import Json, emit, messages, output
 from harness.cli.runs import AttemptWord, RunFolder, open_run
 from harness.readings.lineage import lineage as chain_to
 from harness.readings.patch_series import SEED, PatchSeries, patch_series
-from harness.report import jsonl, lineage_view
+from harness.report import attempts, jsonl, lineage_view
 
 
 def lineage(
@@ -52,8 +52,9 @@ def lineage(
                 emit(jsonl.line(record))
             return
         output().print(lineage_view.chain_view(line, task, archive.find))
+        origin = attempts.verdict_origin(line.entry, archive.find)
     if patches is not None and written is not None:
-        _say_written(patches, written)
+        _say_written(patches, written, origin)
 
 
 def _write(folder: Path, series: PatchSeries) -> PatchSeries:
@@ -64,13 +65,13 @@ def _write(folder: Path, series: PatchSeries) -> PatchSeries:
     return series
 
 
-def _say_written(folder: Path, series: PatchSeries) -> None:
+def _say_written(folder: Path, series: PatchSeries, origin: str) -> None:
     stored = sum(file.stored for file in series.patches)
     made = len(series.patches) - stored
     kinds = f"{stored} as they came" + (f", {made} made from the programs before and after" if made else "")
     where = shlex.quote(str(folder))
     messages().print(
         f"wrote {folder}: {SEED} and {len(series.patches)} patches, {kinds}. To get the same bytes again:\n"
-        f"  packsmith replay {where}/*.patch --onto {where}/{SEED} -o child.py",
+        f"  packsmith replay {where}/*.patch --onto {where}/{SEED} -o child.py" + (f"\n{origin}" if origin else ""),
         markup=False,
     )

@@ -15,7 +15,7 @@ from harness.cli import measured
 from harness.cli.console import Json, emit, output, print_diff_line
 from harness.cli.runs import AttemptWord, OpenRun, RunFolder, open_run
 from harness.readings.lineage import first_parent
-from harness.report import jsonl, measurements_view, tables
+from harness.report import attempts, jsonl, measurements_view, tables
 from harness.text import one_line, visible
 from harness.types import Entry
 
@@ -57,6 +57,8 @@ def _print(opened: OpenRun, entry: Entry) -> None:
     console.print(f"commit   {entry.id}\nkind     {kind}", markup=False)
     if entry.kind != "seed":
         console.print(f"parents  {_parents(archive, entry)}", markup=False)
+    if origin := attempts.verdict_origin(entry, archive.find):
+        console.print(f"{origin} (packsmith remeasure {opened.folder} {entry.number} judges it)", markup=False)
     description = "\n".join(map(visible, entry.description.splitlines()))
     console.print(f"\n{description}\n" if description else "", markup=False)
     for warning in entry.warnings:
