@@ -141,8 +141,8 @@ models:
         text = """\
 models: [{name: m, weight: 2, kinds: [rewrite, patch], context_tokens: 5000}, {name: n}]
 proposer:
-  {repairs: 0, inspirations: 1, rejections: 2, context_tokens: 9000, shares: {rewrite: 0}, choice: bandit,
-   bandit: {discount: 0.9}}
+  {repairs: 0, inspirations: 1, rejections: 2, error_texts: false, context_tokens: 9000, shares: {rewrite: 0},
+   choice: bandit, bandit: {discount: 0.9}}
 """
         options = loaded(tmp_path, MINIMAL + text).proposer_options
         assert [(one.name, one.weight, one.kinds, one.context_tokens) for one in options.models] == [
@@ -150,12 +150,14 @@ proposer:
             ("n", 1.0, (), None),
         ]
         assert (options.repairs, options.inspirations, options.rejections, options.context_tokens) == (0, 1, 2, 9000)
+        assert options.error_texts is False
         assert options.shares == Shares(rewrite=0.0)
         assert options.bandit == BanditSettings(discount=0.9)
         assert options.task is not None
 
     def test_by_default_weights_decide(self, tmp_path: Path) -> None:
-        assert loaded(tmp_path, MINIMAL + MODEL).proposer_options.bandit is None
+        options = loaded(tmp_path, MINIMAL + MODEL).proposer_options
+        assert options.bandit is None and options.error_texts
 
     def test_own_prompts_are_beside_the_config(self, tmp_path: Path) -> None:
         (tmp_path / "mine").mkdir()
