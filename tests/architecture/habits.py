@@ -167,6 +167,8 @@ def nothing_happens_at_import(tree: Tree) -> list[str]:
     for module in tree.values():
         allowed = {*CONSTRUCTORS, *DECLARATIONS, *classes, *_builders(module.tree)}
         for statement in module.tree.body:
+            if isinstance(statement, ast.If) and ast.unparse(statement.test) == "__name__ == '__main__'":
+                continue  # runs as a program only
             if isinstance(statement, ast.For | ast.While | ast.With | ast.Delete):
                 faults.append(f"{module.at(statement)}: does something at import")
             if isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant):

@@ -32,8 +32,10 @@ def shell(cli: Cli, text: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_version_and_help(cli: Cli) -> None:
+def test_version_and_help(cli: Cli, root: Path) -> None:
     assert cli("--version", afresh=True).out == f"packsmith {metadata.version('packsmith')}\n"
+    module = subprocess.run([sys.executable, "-m", "harness", "--version"], cwd=root, capture_output=True, text=True)
+    assert module.stdout == f"packsmith {metadata.version('packsmith')}\n"
     done = cli("-h")
     assert done.code == 0 and done.out == cli("--help").out
     for verb in VERBS:
