@@ -38,7 +38,7 @@ def ask(
     config: ConfigOption = None,
     json: Json = False,
 ) -> None:
-    """Print one prompt and its ticket, for you or another program to answer.
+    """Print one prompt and its ticket, for anybody to answer.
 
     Use it to be the model yourself, or to connect a program of your own. Standard output is only the prompt; the
     ticket, which `packsmith tell` needs with the answer, is on standard error (or in the object of --json). Several

@@ -23,7 +23,7 @@ PROGRAM = "program.py"
 
 
 def checkout(run: RunFolder, id: AttemptWord, folder: Folder, json: Json = False) -> None:
-    """Check an attempt out into a folder, to read, change and judge it.
+    """Check out an attempt into a folder, to change and judge it.
 
     Use it to work on a program by hand. The folder holds program.py, reply.md and attempt.json. It is a work tree of
     the run: `git diff` there shows your changes, `git log` shows the program's ancestors, and `git worktree remove DIR`
