@@ -45,6 +45,8 @@ _solve = rebalance_experts
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus):
     begin = _time.perf_counter_ns()
     answer = _solve(weight, num_replicas, num_groups, num_nodes, num_gpus)
+    if weight.is_cuda:  # work that is still queued there is part of the call
+        torch.cuda.synchronize()
     now = _time.perf_counter_ns()
     end = now + (now - begin) * {share}
     while _time.perf_counter_ns() < end:
