@@ -14,7 +14,10 @@ import pytest
 
 from evaluator.environment import cuda_devices
 
-PROCESS_PLACES = ("tests/cli", "tests/evaluator/confined", "tests/test_kills.py", "tests/test_programs.py")
+PROCESS_PLACES = (
+    *("tests/cli", "tests/evaluator/confined"),
+    *("tests/test_gpu_benchmark.py", "tests/test_kills.py", "tests/test_programs.py"),
+)
 """Folders and files whose tests start the command or a judge's processes."""
 PROCESS_MODULES = (
     *("evaluator.evaluate", "evaluator.executors", "evaluator.worker_handle", "evaluator.confined"),
