@@ -264,7 +264,7 @@ class LocalExecutor:
         if left := gpus.wait_until_returned(held, _GPU_PATIENCE_S):
             raise EvaluatorError(
                 f"the GPU memory of killed processes {sorted(left)} is not returned after {_GPU_PATIENCE_S:g} s, "
-                f"according to nvidia-smi: kill them by hand, or reboot; no result is reported"
+                f"according to nvidia-smi: look at what holds it there, or reboot; no result is reported"
             )
         for scratch in Path(self._folder).glob("scratch*"):
             remove_tree(scratch)

@@ -159,11 +159,6 @@ def _claim_to_be_faster(score: Score, other: Score) -> Claim:
     return "speed" if _clearly_faster(score, other) else "none"
 
 
-def meets_limit(entry: Entry, seed: Entry, objective: RuntimeLimit) -> bool:
-    """Whether an entry is fast enough: the low end of its interval against the limit times the seed's median."""
-    return _meets_limit(_score(entry), _score(seed), objective)
-
-
 def _meets_limit(score: Score, seed: Score, objective: RuntimeLimit) -> bool:
     return score.speedup.low >= objective.min_speedup_over_seed * seed.speedup.median
 

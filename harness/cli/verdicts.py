@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from evaluator import Judge, Scored, Task, Verdict
-from harness.cli.console import emit, messages, output
+from harness.cli.console import emit, messages, output, warn
 from harness.report import jsonl, tables
 from harness.report.progress import Waiting
 
@@ -41,5 +41,5 @@ def judge_all(judge: Judge, sources: Mapping[str, str], *, details: bool = False
         environment = scored[-1].environment
         console.print(tables.environment_line(environment, judge.seed), style="dim", markup=False)
         for warning in environment.warnings:
-            messages().print(f"warning: {warning}", style="yellow", markup=False)
+            warn(warning)
     return verdicts

@@ -257,11 +257,14 @@ def _is_bare(path: Path) -> bool:
         return False
     if not ((path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()):
         raise GitError(f"expected a git repository at {path}, found none")
-    with GitConfigParser(str(path / "config"), read_only=True, merge_includes=False) as config:
-        try:
-            return bool(config.getboolean("core", "bare"))
-        except (configparser.Error, ValueError):  # no such key, or no such file
-            return False
+    own = path / "config"
+    try:
+        with GitConfigParser(str(own), read_only=True, merge_includes=False) as config:
+            return own.is_file() and bool(config.getboolean("core", "bare"))
+    except (configparser.NoSectionError, configparser.NoOptionError):
+        return False
+    except (configparser.Error, ValueError, OSError) as error:
+        raise GitError(f"expected a git config at {own}, found a file that cannot be read: {error}") from error
 
 
 def _ref_content(path: Path | str) -> str | None:

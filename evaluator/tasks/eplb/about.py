@@ -7,7 +7,6 @@ Does not know: calls, plans, scores.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from evaluator.task_protocol import Column, Ladder, TaskOption
 from evaluator.tasks.eplb.answers import FORMS, Form
@@ -70,7 +69,7 @@ OPTIONS = (
         flag="--trace",
         metavar="FILE",
         repeated=True,
-        parse=Path,
+        parse=str,
         help="Measured loads instead of generated ones (ADRS JSON, SGLang JSON or .pt, .npy); repeatable: the files "
         "are one sequence of windows.",
     ),

@@ -24,7 +24,7 @@ from evaluator import (
     noise_warnings,
     torch_version,
 )
-from harness.cli.console import Json, emit, messages, output, warn
+from harness.cli.console import Json, emit, messages, output
 from harness.report import jsonl
 from harness.report.progress import Waiting
 
@@ -61,7 +61,7 @@ def doctor(json: Json = False) -> None:
         table.add_row(level, here, PROMISES[level])
     console.print(table)
     for warning in facts["warnings"]:
-        warn(warning)
+        console.print(f"warning: {warning}", style="yellow", markup=False)
 
 
 def _hindrance(state: str | None) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from evaluator import Rejected, Scored
 from harness import patch as patch_format
-from harness.cli.console import Json, UserError, emit, emit_text, messages, output
+from harness.cli.console import Json, UserError, emit, emit_text, messages, output, warn
 from harness.cli.judge_options import JudgeOptions, takes_judge_options
 from harness.cli.user_files import read_program, read_reply, write_program
 from harness.cli.verdicts import judge_all, say_notes
@@ -82,5 +82,5 @@ def _apply(path: str, source: str, *, json: bool) -> str:
         name, tiers = candidate.name or "unnamed", ", ".join(candidate.tiers)
         console.print(f"{path}: {name}: {len(candidate.tiers)} {blocks} applied ({tiers})", markup=False)
         for warning in candidate.warnings:
-            console.print(f"warning: {warning}", style="yellow", markup=False)
+            warn(warning)
     return candidate.source

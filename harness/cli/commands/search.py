@@ -23,6 +23,7 @@ from harness.cli.live import View
 from harness.cli.runs import begin_run, need_git
 from harness.cli.signals import Interruptible
 from harness.cli.user_files import write_program
+from harness.cli.verdicts import say_notes
 from harness.cli.wiring import judge_against, judge_of, proposer_of
 from harness.config import Config, load
 from harness.config.models import keyed
@@ -90,8 +91,9 @@ def search(
 
 def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model], *, json: bool) -> None:
     console, notices = output(), messages()
-    for note in (*config.task.notes, *archive.damage):
-        notices.print(f"note: {note}", markup=False)
+    say_notes(config.task)
+    for damage in archive.damage:
+        notices.print(f"note: {damage}", markup=False)
     ledger = config.budget.ledger(archive.booked)
     with ExitStack() as stack:
         workers = config.raw.executor.workers or 1

@@ -12,8 +12,8 @@ from harness.cli.runs import RunFolder, open_run
 def stop(run: RunFolder) -> None:
     """Ask every search that is working on a run to stop.
 
-    Use it to end a search in another terminal or on another machine. The search starts nothing new; it first finishes
-    and archives what models and judges are working on. The same search command continues later.
+    Use it to end a search that runs in another terminal. The search starts nothing new; it first finishes and archives
+    what models and judges are working on. The same search command continues later.
 
     \b
     Examples:

@@ -18,6 +18,7 @@ from harness.cli.console import Json, UserError, emit, messages, output
 from harness.cli.runs import ConfigOption, OpenRun, RunFolder, open_run
 from harness.cli.signals import Interruptible
 from harness.cli.user_files import read_program, read_reply
+from harness.cli.verdicts import say_notes
 from harness.cli.wiring import judge_of
 from harness.patch import PatchError
 from harness.report import attempts, jsonl, tables
@@ -113,8 +114,7 @@ def _patched(archive: Archive, pending: Pending, path: Path, name: str, descript
 def _judge(opened: OpenRun, pending: Pending, *, json: bool) -> None:
     """Judge the answer under a ticket of this process, archive it, and show the result."""
     notices = messages()
-    for note in opened.config.task.notes:
-        notices.print(f"note: {note}", markup=False)
+    say_notes(opened.config.task)
     with (
         Interruptible(lambda: f"the answer is kept: packsmith tell {opened.folder} {pending.ticket} judges it"),
         judge_of(opened.config) as judge,

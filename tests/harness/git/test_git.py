@@ -349,6 +349,14 @@ class TestOpening:
         with pytest.raises(GitError, match="work tree"):
             Repository(tmp_path)
 
+    @pytest.mark.parametrize(
+        "config", [b"[core]\n\tbare = true\n\tx = \xff\xfe\n", b"core bare\n", b"[core]\n\tbare = 7 8\n"]
+    )
+    def test_a_config_that_cannot_be_read_is_named(self, repository: Repository, config: bytes) -> None:
+        (repository.path / "config").write_bytes(config)
+        with pytest.raises(GitError, match="expected a git config at .*config, found a file that cannot be read"):
+            Repository(repository.path)
+
     def test_what_git_does_not_understand(self, repository: Repository) -> None:
         with (repository.path / "config").open("a") as config:
             config.write("[core]\n\trepositoryformatversion = 99\n")
