@@ -354,7 +354,7 @@ class TestOpening:
     )
     def test_a_config_that_cannot_be_read_is_named(self, repository: Repository, config: bytes) -> None:
         (repository.path / "config").write_bytes(config)
-        with pytest.raises(GitError, match="expected a git config at .*config, found a file that cannot be read"):
+        with pytest.raises(GitError, match=r"expected a git config at .*config, found a file that cannot be read"):
             Repository(repository.path)
 
     def test_what_git_does_not_understand(self, repository: Repository) -> None:
