@@ -59,6 +59,8 @@ def sections_in(annotation: Any) -> list[type[BaseModel]]:
 
 def _type(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
+    if sections_in(annotation):
+        return "list of sections, below" if origin is tuple else "section, below"
     if annotation in _NAMES:
         return _NAMES[annotation]
     if origin is Annotated:
@@ -84,6 +86,9 @@ def _bounds(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
+    if isinstance(value, BaseModel):
+        kinds = [f"`{name}: {_fixed(inner)}`" for name, inner in type(value).model_fields.items() if _fixed(inner)]
+        return ", ".join(kinds) or "its defaults"
     if field.default_factory is not None or value == ():
         return "empty"
     if value is PydanticUndefined:
@@ -99,10 +104,14 @@ def _fixed(field: FieldInfo) -> str:
     return str(choices[0]) if len(choices) == 1 else ""
 
 
+def _listed(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is tuple
+
+
 def rows(section: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
-    """Key, type, default and meaning of every key that holds a value. Raises ValueError for one without a meaning."""
+    """Key, type, default and meaning of every key but those in titles. Raises ValueError for one without a meaning."""
     for name, field in section.model_fields.items():
-        if sections_in(field.annotation) or _fixed(field):
+        if _fixed(field):
             continue
         told = meaning(section, name)
         if not told:
@@ -122,7 +131,7 @@ def _part(path: str, section: type[BaseModel]) -> list[str]:
     told = " ".join((inspect.getdoc(section) or "").split())
     lines = [f"### {title}", "", textwrap.fill(told, 120), "", *_table(section)]
     for name, field in section.model_fields.items():
-        listed = "[i]" if get_origin(field.annotation) is tuple else ""
+        listed = "[i]" if _listed(field) else ""
         for inner in sections_in(field.annotation):
             lines += _part(f"{path}.{field.alias or name}{listed}".lstrip("."), inner)
     return lines

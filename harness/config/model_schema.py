@@ -88,6 +88,7 @@ class ModelSection(Section):
     kinds: tuple[Kind, ...] = ()
     """All but `seed`; empty is all of those."""
     price: PriceSection | None = None
+    """What its tokens cost; needed for `usd`."""
     context_tokens: int | None = Field(default=None, ge=1000)
     """Its largest prompt; none is `proposer.context_tokens`."""
     max_output_tokens: int | None = Field(default=None, ge=1)

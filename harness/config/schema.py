@@ -87,22 +87,23 @@ class ProposerSection(Section):
     patches: tuple[str, ...] | None = None
     """catalogue: files, folders, globs; none is those shipped with the task."""
     shares: SharesSection = SharesSection()
-    """llm: this key and the following ones."""
+    """llm, ask: how often each kind of proposal is asked for."""
     repairs: int = Field(default=_OPTIONS.repairs, ge=0)
-    """How often a rejected answer is sent back with the error."""
+    """llm: how often a rejected answer is sent back with the error."""
     inspirations: int = Field(default=_OPTIONS.inspirations, ge=0)
-    """Other programs that a prompt shows, at most."""
+    """llm, ask: other programs that a prompt shows, at most."""
     rejections: int = Field(default=_OPTIONS.rejections, ge=0)
-    """Rejected attempts that a prompt tells of, at most."""
+    """llm, ask: rejected attempts that a prompt describes, at most."""
     error_texts: bool = _OPTIONS.error_texts
-    """Whether prompts show a program's run-time errors; else line numbers."""
+    """llm, ask: whether prompts show run-time error texts; if not, line numbers."""
     context_tokens: int = Field(default=_OPTIONS.context_tokens, ge=1000)
-    """The largest prompt, at three bytes a token."""
+    """llm, ask: the largest prompt, at three bytes a token."""
     prompts: str | None = Field(default=None, min_length=1)
-    """A folder of templates that replace shipped ones by name."""
+    """llm, ask: a folder of templates that replace shipped ones by name."""
     choice: Literal["weights", "bandit"] = "weights"
-    """How one of several models is chosen."""
+    """llm: how one of several models is chosen."""
     bandit: BanditSection = BanditSection()
+    """llm: the settings of `choice: bandit`."""
     from_: str | None = Field(default=None, alias="from", min_length=1)
     """replay: a run's folder, or a folder of replies."""
 
@@ -207,6 +208,7 @@ class WeightedSection(Section):
 
     kind: Literal["weighted"]
     weights: WeightsSection
+    """The two weights of the formula."""
     epsilon: float = Field(default=0.0, ge=0)
     """As for `pareto`."""
 
@@ -274,10 +276,13 @@ class JudgeSection(Section):
     threads: int = Field(default=_JUDGE.threads, ge=1)
     """Threads that a program may use."""
     lanes: tuple[LaneSection, ...] = ()
+    """Places to measure; empty is one: the device, on any core."""
     reference: str | None = None
     """The program to time against; none is the task's own."""
     sandbox: SandboxSection = SandboxSection()
+    """The confinement that programs need."""
     timing: TimingSection = TimingSection()
+    """How long a program is measured."""
 
 
 class ExecutorSection(Section):
@@ -293,6 +298,7 @@ class Settings(Section):
     """The whole file."""
 
     task: TaskSection
+    """What is solved, and on which loads."""
     program: str = Field(min_length=1)
     """The seed program, a file."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
@@ -302,12 +308,19 @@ class Settings(Section):
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Decides generated loads and every choice of the search."""
     proposer: ProposerSection = ProposerSection()
+    """What proposes changes."""
     models: tuple[ModelSection, ...] = ()
+    """The models to ask."""
     budget: BudgetSection
+    """When the search ends."""
     search: SearchSection = SearchSection()
+    """How parents are chosen, and how many proposals are in flight."""
     objective: ObjectiveSection = ParetoSection()
+    """What counts as best: one of three kinds."""
     judge: JudgeSection = JudgeSection()
+    """What a program may use, and how it is measured."""
     executor: ExecutorSection = ExecutorSection()
+    """Where programs are judged."""
 
 
 def unsupported(settings: Settings, proposers: tuple[str, ...]) -> list[tuple[tuple[str | int, ...], str]]:
