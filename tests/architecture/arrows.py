@@ -20,9 +20,9 @@ PUBLIC_MODULES += ("evaluator.shipped",)
 """What the harness may import of the judge beside the names in `evaluator.__all__`; not what is below them."""
 
 _ACTING = (
-    "asyncio concurrent ctypes fcntl gc git gitdb glob http httpx2 io landlockpy logging mmap multiprocessing "
-    "openai os pathlib pty queue resource rich select selectors shutil signal socket socketserver ssl subprocess "
-    "sys tempfile termios threading time torch typer urllib uuid webbrowser yaml zipfile"
+    "asyncio concurrent ctypes fcntl gc getpass git gitdb glob http httpx2 importlib io landlockpy logging mmap "
+    "multiprocessing openai os pathlib platform pty queue resource rich secrets select selectors shutil signal socket "
+    "socketserver ssl subprocess sys tempfile termios threading time torch typer urllib uuid webbrowser yaml zipfile"
 )
 ACTING = frozenset(_ACTING.split())
 """Modules through which a program acts on the world or is acted on. `time` is one: it reads a clock. `random` is
@@ -31,7 +31,7 @@ HARMLESS = frozenset(
     {
         "pathlib.PurePath",
         "pathlib.PurePosixPath",
-        "pathlib.Path",  # a value in annotations; its calls are found by `pure_modules_touch_no_disk`
+        "pathlib.Path",  # a value in annotations; its calls are found by `pure_modules_read_no_disk_or_clock`
         "urllib.parse",
     }
 )
@@ -48,6 +48,11 @@ _DISK = (
     "touch rename stat resolve cwd home expanduser"
 )
 DISK = frozenset(_DISK.split())
+"""Methods of a path, which a module may be given without importing `Path`."""
+CLOCK = frozenset({"now", "today", "utcnow"})
+"""Methods of `datetime` and `date` that read the clock; the classes themselves are values."""
+DYNAMIC = ("importlib.import_module", "importlib.__import__", "import_module", "__import__")
+"""What imports a module by a string, which no rule can follow."""
 
 
 def rooms(tree: Tree, table: Rooms) -> list[str]:
@@ -131,19 +136,35 @@ def harness_uses_public_names(tree: Tree) -> list[str]:
     return faults
 
 
+def imports_are_statements(tree: Tree) -> list[str]:
+    """Nothing imports a module by a string: these rules read statements."""
+    faults = []
+    for module in tree.values():
+        for node in nodes(module.tree):
+            used = {ast.unparse(node)} if isinstance(node, ast.Name | ast.Attribute) else set()
+            if isinstance(node, ast.ImportFrom):
+                used = {f"{node.module}.{alias.name}" for alias in node.names}
+            faults += [f"{module.at(node)}: uses {name}" for name in sorted(used & set(DYNAMIC))]
+    return faults
+
+
 def named_modules_exist(tree: Tree) -> list[str]:
-    """A string such as "evaluator.confined.zygote", which starts a process, names a module that exists."""
+    """A string that starts a process names modules that exist, alone ("evaluator.confined.zygote") or in code."""
     tops = {name.partition(".")[0] for name in tree}
     return [
-        f"{module.at(node)}: no module {node.value}"
+        f"{module.at(node)}: no module {name}"
         for module in tree.values()
         for node in nodes(module.tree)
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and re.fullmatch(r"[a-z]+(\.[a-z_]+)+", node.value)
-        and node.value.partition(".")[0] in tops
-        and node.value not in tree
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for name in _named_modules(node.value)
+        if name.partition(".")[0] in tops and name not in tree
     ]
+
+
+def _named_modules(text: str) -> list[str]:
+    if re.fullmatch(r"[a-z]+(\.[a-z_]+)+", text):
+        return [text]
+    return re.findall(r"\b(?:from|import) +(\w+(?:\.\w+)*)", text)
 
 
 def no_cycles(tree: Tree) -> list[str]:
@@ -209,16 +230,15 @@ def purity(tree: Tree) -> list[str]:
     return faults
 
 
-def pure_modules_touch_no_disk(tree: Tree) -> list[str]:
-    """A module that says "Pure" opens nothing itself: a path is a name to it."""
-    faults = []
-    for name in says_pure(tree):
-        module = tree[name]
-        paths = any(within(found.target, ("pathlib.Path",)) for found in imports(module, tree))
-        for node in nodes(module.tree):
-            if isinstance(node, ast.Call) and (
-                ast.unparse(node.func) == "open"
-                or (paths and isinstance(node.func, ast.Attribute) and node.func.attr in DISK)
-            ):
-                faults.append(f"{module.at(node)}: says Pure, but calls {ast.unparse(node.func)}")
-    return faults
+def pure_modules_read_no_disk_or_clock(tree: Tree) -> list[str]:
+    """A module that says "Pure" opens nothing itself, for a path is a name to it, and is told what time it is."""
+    return [
+        f"{tree[name].at(node)}: says Pure, but calls {ast.unparse(node.func)}"
+        for name in says_pure(tree)
+        for node in nodes(tree[name].tree)
+        if isinstance(node, ast.Call)
+        and (
+            (isinstance(node.func, ast.Name) and node.func.id == "open")
+            or (isinstance(node.func, ast.Attribute) and node.func.attr in DISK | CLOCK)
+        )
+    ]

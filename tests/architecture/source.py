@@ -93,8 +93,9 @@ def _import_statements(module: Module) -> tuple[tuple[ast.Import | ast.ImportFro
     typing_only = {
         id(inner)
         for node in nodes(module.tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
     }
     statements = (node for node in nodes(module.tree) if isinstance(node, ast.Import | ast.ImportFrom))
     return tuple((node, id(node) in typing_only) for node in statements)
