@@ -1,6 +1,7 @@
 """Build the messages of a prompt from its material, within a budget of tokens.
 
 Owns: which template makes which message, and what is left out first. Does not know: how material is chosen, models.
+Pure.
 
 If a prompt is too large, these are left out, in this order:
 1. changes that were tried on the parent without success;

@@ -1,7 +1,7 @@
 """The next turn of a conversation, after a model's answer was rejected.
 
 Owns: its text, and what is left out of a conversation that is too large. Does not know: how many turns are allowed,
-or models.
+or models. Pure.
 
 Left out first are the turns between the prompt and the last rejected answer, oldest first; then the middle of that
 answer; then the middle of the error's text. If even that does not fit, there is no further turn.

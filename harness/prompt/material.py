@@ -1,6 +1,6 @@
 """The material of a prompt, before it is rendered.
 
-Owns: the values that templates use. Does not know: how they are chosen, rendered or made to fit.
+Owns: the values that templates use. Does not know: how they are chosen, rendered or made to fit. Pure.
 
 Every text here is untrusted: names, descriptions, replies, advice and scores come from models, people and runs of
 strangers. They are cleaned when they are stored here (`harness.prompt.text`), whatever a template does with them;

@@ -1,6 +1,6 @@
 """Sample material, to check before a search begins that its templates can be rendered.
 
-Owns: material with every value filled in, and material with as few as possible. Does not know: any search.
+Owns: material with every value filled in, and material with as few as possible. Does not know: any search. Pure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Scores as sentences and tables for a model.
 
 Owns: which figures of a score a prompt shows, how they are aligned, and the sentence that states the objective.
-Does not know: templates, which programs a prompt is about.
+Does not know: templates, which programs a prompt is about. Pure.
 """
 
 from __future__ import annotations

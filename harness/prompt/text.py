@@ -1,7 +1,7 @@
 """Prepare untrusted text for a prompt: clean it, fence it, shorten it, estimate its tokens.
 
 Owns: how data is kept from being read as instructions, and how much of a program's own words a model reads.
-Does not know: what a prompt says, who made a text.
+Does not know: what a prompt says, who made a text. Pure.
 
 Three rules, by what a text is:
 - A name is letters, digits and underscores (`identifier`).
