@@ -346,6 +346,14 @@ def test_every_rule_is_broken_once() -> None:
     assert {rule for rule, _, _ in BROKEN} == set(RULES)
 
 
+def test_files_of_every_kind_are_read(tmp_path: Path) -> None:
+    kinds = ("a.md", "findings/a.sh", "programs/a/a.patch", "harness/a/a.j2", "configs/a.yaml", "evaluator/a.py")
+    for name in (*kinds, "tests/data/a.py", "programs/a.npz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mend")
+    assert words.denied(words.texts(tmp_path)) == [f"{name}:1: mend" for name in sorted(kinds)]
+
+
 @pytest.mark.parametrize(
     ("path", "text", "faults"),
     [
@@ -353,6 +361,10 @@ def test_every_rule_is_broken_once() -> None:
         ("harness/a.py", "# one that is\n# none\n", ["harness/a.py:1: that is none"]),
         ("README.md", "We recommend an amended\nlesson. Mend it.", ["README.md:2: Mend"]),
         ("configs/a.yaml", "a: 1\n# whom it favours", ["configs/a.yaml:2: whom"]),
+        ("harness/a.py", "def mend_it(): ...\nx = a.so_many", ["harness/a.py:1: mend", "harness/a.py:2: so many"]),
+        ("harness/a.py", "x = SoMany() or lessMended()", ["harness/a.py:1: Mended", "harness/a.py:1: So Many"]),
+        ("findings/a.sh", "# Amends.\n# Mends.", ["findings/a.sh:2: Mends"]),
+        ("programs/a.patch", "Mends it.\n\n<DIFF>\nmends\n</DIFF>", ["programs/a.patch:1: Mends"]),
         ("tests/a.py", "def test_so_many_are_lost(): ...", ["tests/a.py:1: so many"]),
         ("tests/a.py", "class TestSoMany: ...", ["tests/a.py:1: So Many"]),
         ("tests/a.py", 'def f():\n    """Tell\n    whom."""\n    return "mend"', ["tests/a.py:3: whom"]),

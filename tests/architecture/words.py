@@ -38,17 +38,28 @@ def _phrases(prose: str) -> Iterator[tuple[int, str]]:
 
 
 def _prose(path: str, text: str) -> Iterator[tuple[int, str]]:
-    """The parts of a file that are read, with the line each begins at: of tests, names and docstrings; else all."""
+    """The parts of a file that are read, with the line each begins at.
+
+    Of tests these are names and docstrings, of a patch what stands before its changes, else all; names are split into
+    their words.
+    """
+    if path.endswith(".patch"):
+        yield 1, text.partition("<DIFF>")[0]
+        return
     if not (path.startswith("tests/") and path.endswith(".py")):
-        yield 1, text
+        yield 1, _words(text)
         return
     tree = ast.parse(text)
     docstrings = documentation(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.lineno, re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", node.name)
+            yield node.lineno, _words(node.name)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) in docstrings:
             yield node.lineno, node.value
+
+
+def _words(text: str) -> str:
+    return re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", text)
 
 
 def texts(root: Path) -> dict[str, str]:
@@ -68,5 +79,5 @@ def texts(root: Path) -> dict[str, str]:
 
 def _files(root: Path, pattern: str) -> Iterator[tuple[str, str]]:
     for path in root.glob(pattern):
-        if path.suffix in (".py", ".md", ".j2", ".yaml", ".toml", "") and path.is_file():
+        if path.suffix in (".py", ".md", ".j2", ".yaml", ".toml", ".sh", ".patch", "") and path.is_file():
             yield path.relative_to(root).as_posix(), path.read_text()
