@@ -89,7 +89,9 @@ class Judge:
         self.device = self._target.device
         self.cases = task.cases(seed)
         self._lanes = lanes.usable(self.settings.lanes, self.device, asked=device, address=self._target.address)
-        self._cpus = self._spare = lanes.spare(self._lanes)
+        self._width = lanes.width(self.device, self.settings.threads)
+        self._claim = contextlib.ExitStack()
+        self._cpus: tuple[int, ...] = ()
         self._reference, self._reference_name = reference, reference_name
         self._passed: tuple[str, dict[str, Plans]] = ("", {})
         self._executor = EXECUTORS[executor](self.settings)
@@ -98,9 +100,11 @@ class Judge:
 
     def __enter__(self) -> Self:
         self._executor.__enter__()
+        self._cpus = self._claim.enter_context(lanes.claim(lanes.spare(self._lanes), self._width))
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._claim.close()
         self._executor.__exit__(*error)
 
     def stop(self) -> None:
@@ -215,18 +219,21 @@ class Judge:
 
     @contextlib.contextmanager
     def _lane(self, report: Report) -> Iterator[None]:
-        """Hold a timing lane; pin the processes started meanwhile to its cores."""
+        """Hold a timing lane; pin the processes started meanwhile to its cores, if it names some, as many as a program
+        may use.
+        """
 
         def waiting() -> None:
             stage = "waiting for another measurement on this device"
             report(Progress(stage=stage, case="", done=0, total=len(self.cases)))
 
         with lanes.hold(self._lanes, waiting) as lane:
-            self._cpus = lane.cpus
+            claimed = self._cpus
+            self._cpus = lane.cpus[: self._width] or claimed
             try:
                 yield
             finally:
-                self._cpus = self._spare
+                self._cpus = claimed
 
     def _contest(
         self, source: str, other: str, name: str, passes: dict[str, Plans], report: Callable[[int], None]
@@ -250,8 +257,7 @@ class Judge:
             source, self._reference, f"the reference {self._reference_name}", passes, self._steps("measure", report)
         )
         with self._lane(report):
-            if self._cpus:
-                worker.pin(self._cpus)
+            worker.pin(self._cpus)
             try:
                 samples = contest.measure(
                     settings,

@@ -45,7 +45,8 @@ class TimingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A place to measure: a device ("" is the run's), and the cores that its programs are pinned to; () pins nothing.
+    """A place to measure: a device ("" is the run's), and the cores for its programs, which are pinned to the first
+    `threads` of them; () leaves the choice to the judge.
 
     Raises ValueError for invalid core numbers.
     """
@@ -68,8 +69,11 @@ class JudgeSettings:
     """Wall-clock limit, in seconds, of loading the program (its imports and module level)."""
     memory_gb: float = 4.0
     threads: int = 1
+    """The number of cores that a program is pinned to, timed or not; on a GPU one more, for the driver's threads."""
     lanes: tuple[Lane, ...] = ()
-    """Where to measure: a measurement takes the first free lane of the run's device. () means one lane, no pinning."""
+    """Where to measure: a measurement takes the first free lane of the run's device. () means one lane, which excludes
+    all other measurements on the machine's cores, or on its GPU.
+    """
     require: SandboxLevel = "L1"
     """The weakest confinement that a run accepts: the judge refuses to start below it."""
     source_bytes: int = 256_000

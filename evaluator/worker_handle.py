@@ -67,7 +67,7 @@ class Worker(Protocol):
         ...
 
     def pin(self, cpus: tuple[int, ...]) -> None:
-        """Pin the process to these cores."""
+        """Pin the process to these cores, with all its threads."""
         ...
 
 
@@ -227,10 +227,15 @@ class LocalWorker:
         return self._exchange(b"P", PING_TIMEOUT_S, "run", "an empty call")[1]
 
     def pin(self, cpus: tuple[int, ...]) -> None:
-        # The worker is stopped, so no thread starts another meanwhile. The next exchange detects an ended process.
+        # A thread may have been starting another when SIGSTOP arrived, so we look until a look shows no new thread. The
+        # next exchange detects an ended process.
+        pinned: set[str] = set()
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for thread in Path(f"/proc/{self._link.pid}/task").iterdir():
-                os.sched_setaffinity(int(thread.name), cpus)
+            while new := {entry.name for entry in Path(f"/proc/{self._link.pid}/task").iterdir()} - pinned:
+                for thread in new:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.sched_setaffinity(int(thread), cpus)
+                pinned |= new
 
     def close(self) -> None:
         self._channel.close()

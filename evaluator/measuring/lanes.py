@@ -1,4 +1,4 @@
-"""Timing lanes: at most one timed job per device and per core at a time on this machine.
+"""Timing lanes: at most one timed job per device and per core at a time on this machine; and which cores programs get.
 
 Owns: the advisory locks that every packsmith on the machine respects. Does not know: what is measured.
 
@@ -50,7 +50,7 @@ def lock_names(lane: Lane, cores: Sequence[int]) -> list[str]:
 
 
 def usable(lanes: Sequence[Lane], device: str, *, asked: str, address: str = "") -> tuple[Lane, ...]:
-    """The lanes of a run's device, under its `address` if it has one; one lane without pinning if `lanes` is empty.
+    """The lanes of a run's device, under its `address` if it has one; one lane without cores if `lanes` is empty.
     A lane may name the device as the run does (`asked`), or name none. Raises EvaluatorError if no lane is for this
     device, or if this process may not use one of its cores.
     """
@@ -70,9 +70,41 @@ def usable(lanes: Sequence[Lane], device: str, *, asked: str, address: str = "")
 
 
 def spare(lanes: Sequence[Lane]) -> tuple[int, ...]:
-    """Cores for untimed work: those in no lane; () if no lane has cores, or if the lanes take all cores."""
+    """Cores for untimed work: those in no lane; all cores if the lanes take all."""
+    cores = os.sched_getaffinity(0)
     taken = {cpu for lane in lanes for cpu in lane.cpus}
-    return tuple(sorted(os.sched_getaffinity(0) - taken)) if taken else ()
+    return tuple(sorted(cores - taken or cores))
+
+
+def width(device: str, threads: int) -> int:
+    """The number of cores that a program gets: one for each of its threads; on a GPU one more, for the driver's."""
+    return threads if device == "cpu" else threads + 1
+
+
+@contextlib.contextmanager
+def claim(cores: Sequence[int], count: int, folder: Path | None = None) -> Iterator[tuple[int, ...]]:
+    """Claim `count` of these cores, or all if there are fewer: the first that no judge on the machine has claimed.
+
+    A claim only spreads judges over the cores: it excludes no timed job, and if all cores are claimed, or the locks
+    cannot be used, we take random ones without a claim.
+    """
+    shares = _shares(sorted(cores), count)
+    with contextlib.ExitStack() as stack:
+        for share in shares:
+            names = [f"packsmith-claim-core-{cpu}.lock" for cpu in share]
+            with contextlib.suppress(EvaluatorError):
+                if _take(stack, names, folder or lock_folder(), wait=False):
+                    break
+        else:
+            share = shares[secrets.randbelow(len(shares))]
+        yield share
+
+
+def _shares(cores: Sequence[int], count: int) -> list[tuple[int, ...]]:
+    """Neighbouring cores, `count` at a time; the last share is filled up from the front."""
+    count = min(count, len(cores))
+    starts = range(0, len(cores), count)
+    return [tuple(sorted(cores[(start + at) % len(cores)] for at in range(count))) for start in starts]
 
 
 @contextlib.contextmanager
@@ -86,20 +118,24 @@ def hold(
     folder = folder or lock_folder()
     with contextlib.ExitStack() as stack:
         for lane in lanes:
-            if _take(stack, lane, folder, wait=False):
+            if _take(stack, _names(lane), folder, wait=False):
                 yield lane
                 return
         if waiting is not None:
             waiting()
         lane = lanes[secrets.randbelow(len(lanes))]
-        _take(stack, lane, folder, wait=True)
+        _take(stack, _names(lane), folder, wait=True)
         yield lane
 
 
-def _take(stack: contextlib.ExitStack, lane: Lane, folder: Path, *, wait: bool) -> bool:
-    """Take every lock of a lane, or none."""
+def _names(lane: Lane) -> list[str]:
+    return lock_names(lane, sorted(os.sched_getaffinity(0)))
+
+
+def _take(stack: contextlib.ExitStack, names: Sequence[str], folder: Path, *, wait: bool) -> bool:
+    """Take every one of these locks, or none."""
     with contextlib.ExitStack() as taken:
-        for name in lock_names(lane, sorted(os.sched_getaffinity(0))):
+        for name in names:
             descriptor = _lock(folder / name, wait=wait)
             if descriptor is None:
                 return False

@@ -217,12 +217,12 @@ ObjectiveSection = Annotated[ParetoSection | ConstrainedSection | WeightedSectio
 
 
 class LaneSection(Section):
-    """A place to measure: a device, and the cores to which its programs are pinned."""
+    """A place to measure: a device, and the cores for its programs."""
 
     device: str | None = Field(default=None, pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """None is the device of the run."""
     cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    """Numbers of the cores; empty pins nothing."""
+    """Numbers of the cores, of which a program gets `judge.threads`; empty: the judge chooses."""
 
     @field_validator("cpus")
     @classmethod
@@ -274,7 +274,7 @@ class JudgeSection(Section):
     memory_gb: float = Field(default=_JUDGE.memory_gb, gt=0)
     """Memory that a program may take."""
     threads: int = Field(default=_JUDGE.threads, ge=1)
-    """Threads that a program may use."""
+    """Cores that a program is pinned to; on a GPU one more."""
     lanes: tuple[LaneSection, ...] = ()
     """Places to measure; empty is one: the device, on any core."""
     reference: str | None = None

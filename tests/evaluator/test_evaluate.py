@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,6 +214,57 @@ def test_a_bad_reference_is_the_users_fault_and_the_judge_stays_usable(flat: Tas
         with pytest.raises(EvaluatorError, match=r"reference mine\.py failed at load \(entry_point\)"):
             judge.evaluate(greedy)
         assert isinstance(judge.evaluate("x = 1"), Rejected)
+
+
+MANY_THREADS = """
+import time
+os, threading = __import__("os"), __import__("threading")
+torch.set_num_threads(8)
+
+def rebalance_experts(weight, *sizes):
+    def work():
+        for _ in range(20):
+            torch.rand(300, 300) @ torch.rand(300, 300)
+        masks.add(len(os.sched_getaffinity(0)))
+
+    masks = set()
+    used, begin = time.process_time(), time.perf_counter()
+    others = [threading.Thread(target=work) for _ in range(4)]
+    for thread in others:
+        thread.start()
+    for thread in others:
+        thread.join()
+    work()
+    cores_used = (time.process_time() - used) / (time.perf_counter() - begin)
+    try:
+        os.sched_setaffinity(0, range(1000))
+    except PermissionError:
+        masks.add(len(os.sched_getaffinity(0)))
+        raise ValueError(f"cores {masks}, {cores_used:.2f} of them used")
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2, 10_000])
+def test_threads_share_the_cores_that_the_judge_allows(flat: Task, greedy: str, threads: int) -> None:
+    """Whatever a program asks of torch and of the kernel, on its main thread and on others."""
+    cores = min(threads, len(os.sched_getaffinity(0)))
+    settings = replace(SETTINGS, threads=threads, timeout_s=60)
+    with Judge(flat, reference=greedy, device="cpu", settings=settings) as judge:
+        verdict = judge.qualify(HEAD + MANY_THREADS)
+    assert isinstance(verdict, Rejected)
+    said = re.search(r"ValueError: cores \{(\d+)\}, (.+) of them used", verdict.detail)
+    assert said is not None, verdict.detail
+    assert int(said[1]) == cores
+    assert float(said[2]) < cores + 0.2
+
+
+def test_judges_at_once_share_out_the_cores(flat: Task, greedy: str) -> None:
+    with (
+        Judge(flat, reference=greedy, device="cpu", settings=SETTINGS) as first,
+        Judge(flat, reference=greedy, device="cpu", settings=SETTINGS) as second,
+    ):
+        assert len(first._cpus) == len(second._cpus) == 1
+        assert first._cpus != second._cpus or len(os.sched_getaffinity(0)) == 1
 
 
 def test_progress_names_stage_and_case(judge: Judge, greedy: str) -> None:

@@ -211,7 +211,25 @@ def test_programs_are_pinned_to_the_lane_only_while_they_are_timed(task: Task, g
 
         assert isinstance(judge.evaluate(greedy, progress=look), Scored)
     assert seen["measure"] == {frozenset({max(cores)})}
-    assert seen["run"] == {frozenset(cores - {max(cores)} or cores)}
+    (untimed,) = seen["run"]
+    assert len(untimed) == 1 and untimed <= (cores - {max(cores)} or cores)
+
+
+def test_both_programs_of_a_measurement_are_pinned_to_the_same_cores(task: Task, greedy: str) -> None:
+    """Without lanes. A program gets as many cores as it may use threads; a lane with more cores does not give more."""
+    cores = os.sched_getaffinity(0)
+    for lanes in ((), (Lane(cpus=tuple(cores)),)):
+        seen: list[frozenset[int]] = []
+        with Judge(task, reference=greedy, device="cpu", settings=JudgeSettings(lanes=lanes, timing=QUICK)) as judge:
+
+            def look(step: Progress, judge: Judge = judge, seen: list[frozenset[int]] = seen) -> None:
+                if step.stage == "measure":
+                    running = [frozenset(os.sched_getaffinity(pid)) for pid in workers(judge)]
+                    assert len(set(running)) == 1
+                    seen.extend(running)
+
+            assert isinstance(judge.evaluate(greedy, progress=look), Scored)
+        assert len(seen) >= 2 and all(len(pinned) == 1 for pinned in seen)
 
 
 def test_missing_lane_is_the_users_fault(task: Task, greedy: str) -> None:
