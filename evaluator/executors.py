@@ -80,7 +80,6 @@ class LocalExecutor:
         self._control: socket.socket | None = None
         self._folder = ""
         self._asking = False
-        self._count = 0
         self._on_gpu: list[int] = []
 
     def __enter__(self) -> Self:
@@ -181,9 +180,8 @@ class LocalExecutor:
         worker cannot be forked or confined, or if its device cannot be used.
         """
         _ = self.ready
-        self._count += 1
-        scratch = Path(self._folder, f"scratch{self._count}")
-        scratch.mkdir(mode=0o700)
+        # Its name must not tell a program how many processes came before it.
+        scratch = Path(tempfile.mkdtemp(prefix="scratch", dir=self._folder))
         request_bytes = -(-request_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
         size = request_bytes + answer_bytes + wire.HEADER_BYTES + (wire.MAX_ARRAYS + 1) * wire.ALIGN
         memory_fd = os.memfd_create("packsmith", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

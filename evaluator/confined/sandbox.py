@@ -33,6 +33,10 @@ _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000
 _PID_MAX_OF_NAMESPACE = (6, 14)
 """The first kernel version in which each pid namespace has its own `pid_max`."""
 _MAX_PROCESSES = 512
+_OWN_FACTS = ("maps", "mem", "status", "cmdline", "comm", "cgroup", "mounts", "mountinfo", "limits", "fd")
+"""What a process may read of its own entry in /proc. Left out are counts that tell which pages of a file were in the
+page cache: `pagemap`, `smaps`, `io` and `stat`.
+"""
 _RESERVED_BYTES = 1 << 30
 """Address space that allocators and thread stacks reserve without using it."""
 
@@ -137,7 +141,7 @@ def readable_paths() -> tuple[str, ...]:
     cores.
     """
     wanted = [sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime"]
-    wanted += ["/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/dev/urandom", "/dev/zero"]
+    wanted += ["/sys/devices/system/cpu", "/proc/cpuinfo", "/dev/urandom", "/dev/zero"]
     return tuple(dict.fromkeys(path for path in wanted if Path(path).exists()))
 
 
@@ -161,7 +165,8 @@ def restrict_files(scratch: str, readable: tuple[str, ...], device: str) -> None
     for right in AccessFS:
         everything |= right
     with Ruleset(scoped=Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET) as ruleset:
-        for path in (*readable, f"/proc/{_own_entry()}"):
+        own = Path("/proc", _own_entry())
+        for path in (*readable, *(str(own / name) for name in _OWN_FACTS)):
             with contextlib.suppress(FileNotFoundError):
                 # The kernel refuses a rule on a file that names a right of folders.
                 ruleset.allow_path(path, read if Path(path).is_dir() else read & ~AccessFS.READ_DIR)
@@ -226,4 +231,5 @@ def confine(level: SandboxLevel, scratch: str, limits: Limits, readable: tuple[s
     restrict_files(scratch, readable, limits.device)
     drop_capabilities()
     allow_processes = may_start_processes(level, limits)
-    seccomp.install(seccomp.program(allow_processes=allow_processes, own_pid=os.getpid()))
+    gpu = limits.device.startswith("cuda")
+    seccomp.install(seccomp.program(allow_processes=allow_processes, own_pid=os.getpid(), gpu=gpu))

@@ -6,9 +6,11 @@ The numbers come from the kernel's system call tables for x86-64 and AArch64. Re
 whose flags a filter cannot see, returns ENOSYS so that the C library falls back to `clone`. A call through a foreign
 calling convention kills the process.
 
-The filter refuses calls that reach the network, other processes or the machine, and two kinds that Landlock does not
-control: those that change a file's mode, owner, times or attributes (on any file of the user), and those that create
-memory which no limit counts or which outlives the process.
+The filter refuses calls that reach the network, other processes or the machine, and three kinds that Landlock does not
+control: those that change a file's mode, owner, times or attributes (on any file of the user), those that create or use
+memory which no limit counts or which outlives the process, and those by which a process could leave a mark in the
+kernel for another or look for one: locks, hints and flags on files that it may only read, what is in the page cache,
+and counts of the whole machine.
 """
 
 from __future__ import annotations
@@ -38,7 +40,10 @@ _NUMBERS = """
     fchmod 91 52; fchmodat 268 53; fchmodat2 452 452; chown 92 -; fchown 93 55; lchown 94 -; fchownat 260 54;
     utime 132 -; utimes 235 -; futimesat 261 -; utimensat 280 88; setxattr 188 5; lsetxattr 189 6; fsetxattr 190 7;
     setxattrat 463 463; removexattr 197 14; lremovexattr 198 15; fremovexattr 199 16; removexattrat 466 466;
-    file_setattr 469 469; truncate 76 45
+    file_setattr 469 469; truncate 76 45; shmat 30 196; shmctl 31 195; semop 65 193; semtimedop 220 192;
+    semctl 66 191; msgsnd 69 189; msgrcv 70 188; msgctl 71 187; mincore 27 232; cachestat 451 451; fadvise64 221 223;
+    readahead 187 213; preadv2 327 286; pwritev2 328 287; sync 162 81; syncfs 306 267; flock 73 32; getrusage 98 165;
+    sysinfo 99 179; move_pages 279 239; migrate_pages 256 238; fcntl 72 25; ioctl 16 29; madvise 28 233
 """
 """A system call, its number on x86_64 and on aarch64 (`-`: it does not exist there); one after another, `;` between."""
 _ROWS = tuple(row.split() for row in _NUMBERS.split(";"))
@@ -47,16 +52,31 @@ _X86_64 = {name: int(number) for name, number, _ in _ROWS if number != "-"}
 _AARCH64 = {name: int(number) for name, _, number in _ROWS if number != "-"}
 _TABLES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 """By machine: its audit number (linux/audit.h), and the numbers of its calls by name."""
-_SPECIAL = frozenset(("fork", "vfork", "clone", "clone3", "kill", "tgkill", "prlimit64"))
+_ABSENT = ("clone3", "preadv2", "pwritev2")
+"""Calls that appear not to exist, so that the C library takes `clone`, `preadv` and `pwritev` instead."""
+_SPECIAL = frozenset(("fork", "vfork", "clone", "kill", "tgkill", "prlimit64", "fcntl", "ioctl", "madvise", *_ABSENT))
 _FILE_CALLS = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat", "truncate")
 _FOR_COMPILERS = frozenset(("fork", "vfork", "tkill", "memfd_create", *_FILE_CALLS))
 """Calls that a compiler started by a program may need; refused if a program may start no process."""
+_FOR_GPUS = frozenset(("flock", "getrusage", "sysinfo", "move_pages", "migrate_pages"))
+"""Calls that a GPU's driver and the compilers' caches may need; refused on a CPU."""
+
+_FCNTL = (0, 1, 2, 3, 4, 1030, 1031, 1032, 1033, 1034)
+"""The commands of `fcntl` that stay allowed on a CPU: those on descriptors, flags, pipes and seals. Others take or test
+locks and leases, or set and read a hint that stays with the file.
+"""
+_IOCTL_TYPES = (0x66, 0x76, 0x58, 0x94)
+"""Types (bits 8 to 15) of the `ioctl` commands of file systems, which change a file's flags even if it is open for
+reading only: `f`, `v`, `X`, and that of btrfs.
+"""
+_MADVISE = (20, 21)
+"""MADV_COLD and MADV_PAGEOUT, which drop a file's pages from the page cache."""
 
 _CLONE_THREAD = 0x10000
 _CLONE_NAMESPACES = 0x7E020000 | 0x80  # every CLONE_NEW* flag; NEWTIME shares a bit with the exit signal's byte
-_LD_W_ABS, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_LD_W_ABS, _AND, _JEQ, _JGE, _JSET, _RET = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_NR, _ARCH, _ARG0 = 0, 4, 16
+_NR, _ARCH, _ARG0, _ARG1, _ARG2 = 0, 4, 16, 24, 32
 
 
 def call_number(name: str) -> int:
@@ -70,11 +90,11 @@ def supported() -> bool:
 
 
 @cache
-def program(*, allow_processes: bool, own_pid: int) -> bytes:
+def program(*, allow_processes: bool, own_pid: int, gpu: bool = False) -> bytes:
     """The BPF program: 8-byte `struct sock_filter` instructions. Raises KeyError if the machine is not `supported`.
 
     Without `allow_processes` the process may create threads only, and may signal `own_pid` only (older Landlock
-    versions do not restrict signals). It may set resource limits on itself only.
+    versions do not restrict signals). It may set resource limits on itself only. `gpu`: the process uses a GPU.
     """
     arch, table = _TABLES[platform.machine()]
     code: list[tuple[int, int, int, int]] = [
@@ -86,29 +106,36 @@ def program(*, allow_processes: bool, own_pid: int) -> bytes:
         (_RET, 0, 0, _KILL),
     ]
     spared = _SPECIAL | _FOR_COMPILERS if allow_processes else _SPECIAL - {"fork", "vfork"}
+    spared |= _FOR_GPUS if gpu else frozenset()
     for number in [number for name, number in table.items() if name not in spared]:
         code += [(_JEQ, 0, 1, number), (_RET, 0, 0, _ERRNO | errno.EPERM)]
-    code += [(_JEQ, 0, 1, table["clone3"]), (_RET, 0, 0, _ERRNO | errno.ENOSYS)]
+    for name in _ABSENT:
+        code += [(_JEQ, 0, 1, table[name]), (_RET, 0, 0, _ERRNO | errno.ENOSYS)]
     clone = [(_LD_W_ABS, 0, 0, _ARG0), (_JSET, 0, 1, _CLONE_NAMESPACES & ~0xFF), (_RET, 0, 0, _ERRNO | errno.EPERM)]
     if not allow_processes:
         clone += [(_JSET, 1, 0, _CLONE_THREAD), (_RET, 0, 0, _ERRNO | errno.EPERM)]
     code += [(_JEQ, 0, len(clone) + 1, table["clone"]), *clone, (_RET, 0, 0, _ALLOW)]
-    code += _only_with(table["prlimit64"], 0)
+    code += _decide(table["prlimit64"], _ARG0, (0,), allow=True)
+    code += _decide(table["ioctl"], _ARG1, tuple(kind << 8 for kind in _IOCTL_TYPES), allow=False, mask=0xFF00)
+    code += _decide(table["madvise"], _ARG2, _MADVISE, allow=False)
+    if not gpu:
+        code += _decide(table["fcntl"], _ARG1, _FCNTL, allow=True)
     if not allow_processes:
-        code += _only_with(table["kill"], own_pid) + _only_with(table["tgkill"], own_pid)
+        code += _decide(table["kill"], _ARG0, (own_pid,), allow=True)
+        code += _decide(table["tgkill"], _ARG0, (own_pid,), allow=True)
     code += [(_RET, 0, 0, _ALLOW)]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-def _only_with(number: int, first_argument: int) -> list[tuple[int, int, int, int]]:
-    """Refuse a call unless its first argument (a process id) has this value."""
-    return [
-        (_JEQ, 0, 4, number),
-        (_LD_W_ABS, 0, 0, _ARG0),
-        (_JEQ, 1, 0, first_argument),
-        (_RET, 0, 0, _ERRNO | errno.EPERM),
-        (_RET, 0, 0, _ALLOW),
-    ]
+def _decide(
+    number: int, argument: int, values: tuple[int, ...], *, allow: bool, mask: int = 0xFFFFFFFF
+) -> list[tuple[int, int, int, int]]:
+    """Allow a call only if the low half of an argument, masked, has one of these values; or refuse it only then."""
+    refuse = _ERRNO | errno.EPERM
+    body = [(_LD_W_ABS, 0, 0, argument), (_AND, 0, 0, mask)]
+    body += [(_JEQ, len(values) - at, 0, value) for at, value in enumerate(values)]
+    body += [(_RET, 0, 0, refuse if allow else _ALLOW), (_RET, 0, 0, _ALLOW if allow else refuse)]
+    return [(_JEQ, 0, len(body), number), *body]
 
 
 class _Fprog(ctypes.Structure):
