@@ -4,9 +4,10 @@ def rebalance_experts(weight, *sizes):
     here = os.getcwd()
     must_fail("listed all scratch folders", lambda: os.listdir(os.path.dirname(here)))
     must_fail("made one", lambda: os.mkdir(here + "0"))
-    own = int(os.path.basename(here).removeprefix("scratch"))
-    for number in set(range(max(0, own - 3), own + 4)) - {own}:
-        other = f"{os.path.dirname(here)}/scratch{number}"
+    if os.path.basename(here).removeprefix("scratch").isdecimal():
+        raise RuntimeError("BREACH: names of scratch folders can be guessed")
+    for other in (os.path.dirname(here) + "/base", "../base"):  # the helpers' own
+        if not os.path.isdir(other):
+            raise RuntimeError(f"{other} is not there")
         must_fail(f"listed {other}", lambda: os.listdir(other))
-        must_fail(f"read {other}", lambda: open(other + "/program.py").close())
     return honest(weight, *sizes)
