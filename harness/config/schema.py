@@ -276,7 +276,7 @@ class JudgeSection(Section):
     threads: int = Field(default=_JUDGE.threads, ge=1)
     """Cores that a program is pinned to; on a GPU one more."""
     lanes: tuple[LaneSection, ...] = ()
-    """Places to measure; empty is one: the device, on any core."""
+    """Places to measure; empty is one: the device, on cores that the judge chooses."""
     reference: str | None = None
     """The program to time against; none is the task's own."""
     sandbox: SandboxSection = SandboxSection()
