@@ -94,6 +94,7 @@ class Judge:
         self._cpus: tuple[int, ...] = ()
         self._reference, self._reference_name = reference, reference_name
         self._passed: tuple[str, dict[str, Plans]] = ("", {})
+        self._loads_ns: dict[str, list[int]] = {}
         self._executor = EXECUTORS[executor](self.settings)
         self._quiet: Report = lambda progress: None
         self._aborted = threading.Event()
@@ -178,6 +179,7 @@ class Judge:
         if refused is not None:
             return refused
         self._begin()
+        self._loads_ns = {}
         try:
             return judge()
         except Stopped as stopped:
@@ -193,7 +195,8 @@ class Judge:
 
     def _load(self, source: str) -> Worker:
         worker = self._open()
-        worker.load(source, self.task.entry_point, self._offered)
+        elapsed = worker.load(source, self.task.entry_point, self._offered)
+        self._loads_ns.setdefault(source, []).append(elapsed)
         return worker
 
     def _ask_hard_cases(self, worker: Worker) -> None:
@@ -268,7 +271,8 @@ class Judge:
                 )
             except OtherFailed as error:
                 raise EvaluatorError(f"{error}; choose another reference program") from None
-        return Scored(score=score_program(self.task, qualities, samples), environment=self._environment_of(contest))
+        score = score_program(self.task, qualities, samples, self._loads_ns[source])
+        return Scored(score=score, environment=self._environment_of(contest))
 
     def _steps(self, stage: str, report: Report) -> Callable[[int], None]:
         def step(at: int) -> None:

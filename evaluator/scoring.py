@@ -6,7 +6,7 @@ Owns: how each figure of a score is averaged. Does not know: how plans were made
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, median
 
 from evaluator.measuring import stats
 from evaluator.task_protocol import Task
@@ -27,9 +27,11 @@ def score_cases(qualities: Sequence[CaseQuality], samples: Sequence[Samples]) ->
     )
 
 
-def score_program(task: Task, qualities: Sequence[CaseQuality], samples: Sequence[Samples]) -> Score:
+def score_program(
+    task: Task, qualities: Sequence[CaseQuality], samples: Sequence[Samples], loads_ns: Sequence[int]
+) -> Score:
     """The score over all cases: arithmetic means of quality, ceiling and of the task's columns; geometric means of run
-    time and speedup.
+    time and speedup; and the median of `loads_ns`, the nanoseconds that each process took to load the program.
     """
     keys = [column.key for column in task.columns]
     cases = score_cases(qualities, samples)
@@ -43,4 +45,5 @@ def score_program(task: Task, qualities: Sequence[CaseQuality], samples: Sequenc
         speedup=stats.combined_speedup(samples),
         cases=cases,
         metrics={name: fmean(quality.metrics[name] for quality in qualities) for name in keys},
+        load_s=median(loads_ns) / 1e9,
     )

@@ -21,8 +21,8 @@ class TimingSettings:
     budget_s: float = 2.0
     """Seconds per case, including the start of its processes."""
     warmups: int = 1
-    """Calls of each program before the first pair of a round; skipped in later rounds of programs so slow that a pair
-    takes a quarter of a round or more.
+    """Calls of each program before the first pair of a round. Programs so slow that a pair takes a quarter of a round
+    or more have them in the first round only; in later ones their first pair is left out if it shows a slow start.
     """
     min_pairs: int = 3
     """Pairs per case that are taken whatever the time."""
@@ -65,8 +65,8 @@ class JudgeSettings:
 
     timeout_s: float = 10.0
     """Wall-clock limit of one call, in seconds."""
-    load_timeout_s: float = 20.0
-    """Wall-clock limit, in seconds, of loading the program (its imports and module level)."""
+    load_timeout_s: float = 10.0
+    """Wall-clock limit, in seconds, of loading the program (its imports and module level, compiling included)."""
     memory_gb: float = 4.0
     threads: int = 1
     """The number of cores that a program is pinned to, timed or not; on a GPU one more, for the driver's threads."""

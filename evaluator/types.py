@@ -194,6 +194,8 @@ class Score:
     """Two numbers, never merged: `quality` (higher better) and `runtime_ms` (lower better).
 
     `runtime_ms` is the geometric mean of the cases' medians, `speedup` that of their ratios against the reference.
+    `load_s` is neither: the median number of seconds that a fresh process took to load the program, 0 in records of
+    earlier versions.
     """
 
     quality: Quality
@@ -201,6 +203,7 @@ class Score:
     speedup: Interval
     cases: Sequence[CaseScore]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    load_s: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", _frozen(self.metrics))

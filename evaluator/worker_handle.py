@@ -24,6 +24,8 @@ from typing import Protocol
 from evaluator.confined import wire
 from evaluator.types import Answer, Call, EvaluatorError, Rejected, Stage
 
+LOADING = "loading the program"
+LOADING_COUNTS = ": importing, running the module level and compiling there all count"
 PING_TIMEOUT_S = 20.0
 PREPARE_TIMEOUT_S, SETTLE_TIMEOUT_S = 60.0, 5.0
 """Timeouts for making the device ready (creating a GPU context takes seconds) and for settling it (milliseconds)."""
@@ -47,8 +49,10 @@ def stop(stage: Stage, reason: str, detail: str) -> Stopped:
 class Worker(Protocol):
     """A loaded program, as the judge sees it."""
 
-    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
-        """Execute the program's source; `offered` names the keyword parameters that it may declare. Raises Stopped."""
+    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> int:
+        """Execute the program's source; `offered` names the keyword parameters that it may declare. Returns nanoseconds
+        on the judge's clock. Raises Stopped.
+        """
         ...
 
     def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
@@ -121,8 +125,8 @@ class LocalWorker:
         self._poll = select.poll()
         self._poll.register(link.channel, select.POLLIN)
 
-    def _exchange(self, order: bytes, timeout_s: float, stage: Stage, what: str) -> tuple[bytes, int]:
-        """One byte out, one byte back, on the judge's clock."""
+    def _exchange(self, order: bytes, timeout_s: float, stage: Stage, what: str, counts: str = "") -> tuple[bytes, int]:
+        """One byte out, one byte back, on the judge's clock. `counts` says in a timeout's text what takes time."""
         if self._poll.poll(0) and self._alive():
             raise stop(stage, "protocol", f"{what}: the program sent an answer before the call began")
         begin = time.perf_counter_ns()
@@ -138,7 +142,7 @@ class LocalWorker:
         # We read the clock after SIGSTOP: otherwise a judge delayed in between would let the worker run off the clock.
         elapsed = time.perf_counter_ns() - begin
         if reply is None:
-            raise stop(stage, "timeout", f"{what} took longer than the limit of {timeout_s:g} s")
+            raise stop(stage, "timeout", f"{what} took longer than the limit of {timeout_s:g} s{counts}")
         if not reply:
             reason, detail = _exit_text(self._link.ending())
             raise stop(stage, reason, f"{what}: {detail}")
@@ -193,11 +197,12 @@ class LocalWorker:
         if reply != b"d":
             raise self._failed(reply, "run", step)
 
-    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> None:
+    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> int:
         self._fill(wire.pack_fields({"source": source, "entry_point": entry_point, "offered": list(offered)}))
-        reply, _ = self._exchange(b"L", self._load_timeout_s, "load", "loading the program")
+        reply, elapsed = self._exchange(b"L", self._load_timeout_s, "load", LOADING, LOADING_COUNTS)
         if reply != b"d":
-            raise self._failed(reply, "load", "loading the program")
+            raise self._failed(reply, "load", LOADING)
+        return elapsed
 
     def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
         if self._link.settles:

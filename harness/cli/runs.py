@@ -81,7 +81,7 @@ def open_run(folder: Path, config: str | None = None, *, cached: bool = True) ->
         archive = stack.enter_context(_opened(folder, cached=cached))
         for damage in archive.damage:
             warn(damage)
-        own = None if config is None else load(config)
+        own = None if config is None else load(config).continuing(archive.config)
         if own is not None and (lines := difference(archive.config, own.resolved())):
             raise UserError(f"{config} is not the config that {folder} was started with:\n  " + "\n  ".join(lines))
         yield OpenRun(folder, archive, stack, own)
@@ -95,7 +95,8 @@ def begin_run(folder: Path, config: Config) -> Iterator[OpenRun]:
     """
     need_git()
     with ExitStack() as stack:
-        yield OpenRun(folder, stack.enter_context(_begun(folder, config)), stack, config)
+        archive = stack.enter_context(_begun(folder, config))
+        yield OpenRun(folder, archive, stack, config.continuing(archive.config))
 
 
 def best_of(folder: Path) -> Glance:
@@ -155,16 +156,15 @@ def _opened(folder: Path, *, cached: bool = True) -> Archive:
 
 
 def _begun(folder: Path, config: Config) -> Archive:
-    resolved = config.resolved()
     if not is_run(folder):
         return Archive.create(
             folder,
             seed_source=config.program.text(),
-            config=resolved,
+            config=config.resolved(),
             files={REFERENCE: config.reference.text()},
         )
     archive = _opened(folder)
-    if lines := difference(archive.config, resolved):
+    if lines := difference(archive.config, config.continuing(archive.config).resolved()):
         archive.close()
         raise UserError(
             f"{folder} was started under another config, and its scores would not compare:\n  "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ SCORING_KEYS = (
     "judge.reference",
     "judge.timing",
 )
+_FORMER_JUDGE: Mapping[str, float] = {"load_timeout_s": 20.0}
+"""Keys of `judge` with another default now, and the default that runs of earlier versions were started under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,19 @@ class Config:
     def models(self) -> tuple[Model, ...]:
         """The models, without addresses from the environment and without keys: see `keyed`."""
         return model_settings.configured(self.raw)
+
+    def continuing(self, stored: Mapping[str, Any]) -> Config:
+        """This config for a run that was started under the resolved config `stored`: where a default has changed since,
+        a key that the config does not set keeps the run's value.
+        """
+        section, held = self.raw.judge, stored.get("judge")
+        kept = {
+            key: former
+            for key, former in _FORMER_JUDGE.items()
+            if key not in section.model_fields_set and isinstance(held, Mapping) and held.get(key) == former
+        }
+        judge = section.model_copy(update=kept)
+        return replace(self, raw=self.raw.model_copy(update={"judge": judge}))
 
     def resolved(self) -> dict[str, Any]:
         """The whole config, defaults included, as JSON values: files by name and sha256, nothing of this machine."""

@@ -270,7 +270,7 @@ class JudgeSection(Section):
     timeout_s: float = Field(default=_JUDGE.timeout_s, gt=0)
     """Wall-clock limit of one call, in seconds."""
     load_timeout_s: float = Field(default=_JUDGE.load_timeout_s, gt=0)
-    """Wall-clock limit of loading the program, in seconds."""
+    """Wall-clock limit of loading the program, in seconds; what it compiles then counts."""
     memory_gb: float = Field(default=_JUDGE.memory_gb, gt=0)
     """Memory that a program may take."""
     threads: int = Field(default=_JUDGE.threads, ge=1)

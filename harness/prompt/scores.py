@@ -12,6 +12,8 @@ from evaluator.types import Environment, Score
 from harness.prompt.text import data_line
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Standing
 
+_SLOW_TO_LOAD_S = 1.0
+"""A program that loads faster than this need not be told how long it takes."""
 _WORST_METRICS = 12
 """How many metrics are shown of the case that loses most."""
 
@@ -19,9 +21,10 @@ _WORST_METRICS = 12
 def summary(score: Score) -> str:
     """Quality and speed of a score in one clause."""
     quality, speed = score.quality, score.speedup
+    loading = f", {score.load_s:.2g} s to load" if score.load_s > _SLOW_TO_LOAD_S else ""
     return (
         f"{quality.name} {quality.value:.4f} (ceiling {quality.ceiling:.4f}), {speed.median:.3g} times as fast as the "
-        f"reference [{speed.low:.3g}, {speed.high:.3g}], {score.runtime_ms:.3g} ms a call"
+        f"reference [{speed.low:.3g}, {speed.high:.3g}], {score.runtime_ms:.3g} ms a call{loading}"
     )
 
 

@@ -51,7 +51,7 @@ def verdict_record(
     record: dict[str, Any] = {"program": program, "task": task.name, "device": device, "verdict": "rejected"}
     record |= {"stage": None, "reason": None, "detail": None}
     record |= {"quality": None, task.quality_key: None} | dict.fromkeys(column.key for column in task.columns)
-    record |= {"runtime_ms": None, "speedup": None, "cases": []}
+    record |= {"runtime_ms": None, "speedup": None, "load_s": None, "cases": []}
     if isinstance(verdict, Scored):
         score = verdict.score
         record |= {
@@ -61,6 +61,7 @@ def verdict_record(
             **score.metrics,
             "runtime_ms": score.runtime_ms,
             "speedup": interval(score.speedup),
+            "load_s": score.load_s,
             "cases": [case_record(case, task.quality_key) for case in score.cases],
         }
         environment = verdict.environment

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evaluator import CaseQuality, Column, Environment, Interval, Ladder, Rejected, Scored, Task, Verdict
+from evaluator import CaseQuality, Column, Environment, Interval, Ladder, Rejected, Score, Scored, Task, Verdict
 from harness.text import one_line, visible
 
 _LINE, _NAME = 800, 80
@@ -101,7 +101,12 @@ def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableTyp
         table.add_section()
         cells = (*_with_gap(score.quality.value, score.quality.ceiling), *metric_cells(task.columns, score.metrics))
         table.add_row("all", *cells, milliseconds(score.runtime_ms), ratio_interval(score.speedup), style="bold")
-    return titled(program, table)
+    return titled(program, table, loads_in(score))
+
+
+def loads_in(score: Score) -> str:
+    """How long the program takes to load, which is not in its run time; "" where no version measured it."""
+    return f"loads in {score.load_s:.2g} s" if score.load_s else ""
 
 
 def rejected_text(verdict: Rejected, *, program: str) -> Text:
@@ -113,6 +118,8 @@ def rejected_text(verdict: Rejected, *, program: str) -> Text:
         text.append(f"  {visible(line)}\n")
     if verdict.reason == "timeout" and verdict.stage in ("run", "measure"):
         text.append("  a longer limit: --timeout SECONDS, or judge.timeout_s in a config\n", style="dim")
+    if (verdict.stage, verdict.reason) == ("load", "timeout"):
+        text.append("  a longer limit: judge.load_timeout_s in a config\n", style="dim")
     return text
 
 

@@ -79,7 +79,7 @@ def search(
     # Before the run is started: without its keys a search cannot work.
     models = keyed(config.models, os.environ) if config.kind == LLM_PROPOSER else ()
     with begin_run(folder, config) as opened:
-        archive = opened.archive
+        archive, config = opened.archive, opened.config
 
         def safe() -> str:
             made = sum(entry.number > 0 for entry in archive.entries)

@@ -253,7 +253,7 @@ class TestTaskDescription:
         text = self.brief({})
         assert "- hier-ep32-tight: 58 x 256, 256/8/4/32" in text
         assert "5 windows of generated loads" in text and "scored on the NEXT one" in text
-        assert "Limits: 7.5 s a call, 20 s to load, 3 GB of memory, 1 thread, 256,000 bytes" in text
+        assert "Limits: 7.5 s a call, 10 s to load, 3 GB of memory, 1 thread, 256,000 bytes" in text
         assert all(f"- {case.why}\n" in text for case in TASKS["eplb"]({}).hard_cases(0))
         assert "numpy, operator" in text
 
