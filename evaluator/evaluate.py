@@ -245,6 +245,7 @@ class Judge:
             self.task,
             self.cases,
             passes,
+            hard_cases=self._hard_cases,
             open_candidate=partial(self._load, source),
             open_other=partial(self._load, other),
             end=self._executor.end,

@@ -6,6 +6,7 @@ processes for each round. Does not know: statistics, how a process starts, how t
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import time
@@ -17,9 +18,10 @@ import numpy as np
 
 from evaluator.measuring import timing
 from evaluator.measuring.clocks import Clocks
+from evaluator.measuring.warmup import Form, form
 from evaluator.settings import TimingSettings
 from evaluator.task_protocol import Task
-from evaluator.types import Answer, Call, Case, InvalidAnswer, OtherFailed, Plan, Samples
+from evaluator.types import Answer, Call, Case, HardCase, InvalidAnswer, OtherFailed, Plan, Samples
 from evaluator.worker_handle import Stopped, Worker, stop
 
 PINGS = 5
@@ -57,10 +59,12 @@ class TimedCase:
         case: Case,
         plans: Plans,
         *,
+        small: Mapping[Form, HardCase],
         failed: Callable[[Stopped], OtherFailed],
         report: Callable[[], None],
     ) -> None:
-        self._task, self._case, self._plans = task, case, plans
+        """`small`: a small call of each form that there is one of."""
+        self._task, self._case, self._plans, self._small = task, case, plans, small
         self._failed, self._report = failed, report
         self._rng = np.random.default_rng(secrets.randbits(128))
         self._scored = [
@@ -75,11 +79,14 @@ class TimedCase:
         self._last: Call | None = None
         self._other_ns = 0
         self._unread = True
+        self._answered: set[Form] = set()
 
-    def begin(self, candidate: Worker, other: Worker) -> timing.TimedPair:
-        """Start a round with these processes; returns its pair function."""
+    def begin(self, candidate: Worker, other: Worker, answered: set[Form]) -> timing.TimedPair:
+        """Start a round with these processes; returns its pair function. `answered`: the forms of calls that both have
+        answered, which grows.
+        """
         self._candidate, self._other, self._unread = candidate, other, True
-        self._met = set()
+        self._met, self._answered = set(), answered
         return self._pair
 
     def _pair(self, other_first: bool) -> tuple[int, int]:
@@ -90,6 +97,7 @@ class TimedCase:
         step = int(self._rng.integers(task.steps(case)))
         variation = task.vary(case, step, self._plans, self._rng)
         seed = int(self._rng.integers(2**48))
+        self._meet(form(variation.call), step)
         what = f"case {case.name}, a timed call"
         answer, candidate_ns, other, other_ns = None, 0, None, 0
         for turn in (other_first, not other_first):
@@ -114,6 +122,24 @@ class TimedCase:
         self._met.add(step)
         self._last, self._other_ns = variation.call, other_ns
         return candidate_ns, other_ns
+
+    def _meet(self, kind: Form, step: int) -> None:
+        """Make a call of this form untimed, unless the processes have answered one: what a program compiles when it
+        meets new types is not timed. A small call does, so this costs slow programs nothing; without one, it is a
+        variation of the step. Raises Stopped.
+        """
+        if kind in self._answered:
+            return
+        self._answered.add(kind)
+        if kind in self._small:
+            case, call = self._small[kind].case, self._small[kind].call
+        else:
+            case, call = self._case, self._task.vary(self._case, step, self._plans, self._rng).call
+        seed, what = int(self._rng.integers(2**48)), f"case {case.name}, an untimed call"
+        read_answer(self._task, case, self._candidate.call(call, seed, what=what)[0], what)
+        # The other program need not answer hard cases; if its process has ended, the next call says so.
+        with contextlib.suppress(Stopped):
+            self._other.call(call, seed, what=what)
 
     def check_clock(self, patience_s: float) -> None:
         """Check that the clocks of the candidate's processes agree with the judge's. Raises Stopped if they do not.
@@ -206,6 +232,7 @@ class Contest:
         cases: Sequence[Case],
         passes: Mapping[str, Plans],
         *,
+        hard_cases: Sequence[HardCase],
         open_candidate: Callable[[], Worker],
         open_other: Callable[[], Worker],
         end: Callable[[], None],
@@ -213,14 +240,15 @@ class Contest:
         report: Callable[[int], None],
         until_steady: bool = False,
     ) -> None:
-        """`report` receives the index of a case whenever a round starts it. `until_steady`: warm up until calls no
-        longer get faster, as on a GPU, instead of a fixed number of times.
+        """`hard_cases` serve as small calls. `report` receives the index of a case whenever a round starts it.
+        `until_steady`: warm up until calls no longer get faster, as on a GPU, instead of a fixed number of times.
         """
         self._until_steady = until_steady
         self._open_candidate, self._open_other, self._end = open_candidate, open_other, end
         self._other_name = other_name
+        small = {form(hard.call): hard for hard in hard_cases}
         self._timed = [
-            TimedCase(task, case, passes[case.name], failed=self._failed, report=partial(report, at))
+            TimedCase(task, case, passes[case.name], small=small, failed=self._failed, report=partial(report, at))
             for at, case in enumerate(cases)
         ]
         self._noise = timing.NoiseProbe()
@@ -309,7 +337,8 @@ class Contest:
         else:
             candidate = self._open_candidate()
             other = self._start_other()
-        return [timed.begin(candidate, other) for timed in self._timed]
+        answered: set[Form] = set()
+        return [timed.begin(candidate, other, answered) for timed in self._timed]
 
     def _start_other(self) -> Worker:
         try:

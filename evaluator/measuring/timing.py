@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 import numpy as np
 
-from evaluator.measuring.warmup import cold
+from evaluator.measuring.warmup import cold, starting
 from evaluator.settings import TimingSettings
 from evaluator.types import Samples
 
@@ -44,28 +45,28 @@ def measure(
     A round gets a share of `budget_s` seconds such that at least `rounds` rounds fit: processes differ, so we must
     measure several. `rng` draws which program goes first in a round: order effects cancel, and between equal programs a
     round favours each with probability 1/2, whatever the machine does. Warm-ups have a fixed number, or continue
-    `until_steady` for at most as long as the round itself. `clock` returns seconds.
+    `until_steady` for at most as long as the round itself. Programs so slow that warm-ups would take a round's time
+    have none in later rounds: there the first pair is taken again if it shows a slow start. `clock` returns seconds.
     """
     candidate: list[list[int]] = []
     reference: list[list[int]] = []
     counts: list[list[int]] = []
     begin = clock()
-    pair_s: list[float] = []
+    usual: list[tuple[float, float]] = []
     share_s = 0.0
     while True:
         reference_first = bool(rng.integers(2))
         pairs = begin_round(reference_first)
         if not candidate:
             candidate, reference, counts = [[] for _ in pairs], [[] for _ in pairs], [[] for _ in pairs]
-            pair_s = [0.0] * len(pairs)
+            usual = [(0.0, 0.0)] * len(pairs)
             share_s = budget_s / len(pairs) / rounds
         for at, pair in enumerate(pairs):
-            warm = pair_s[at] < share_s / 4
             room = max(1, min(settings.round_pairs, settings.max_pairs - len(candidate[at])))
-            if warm:
+            if quick := sum(usual[at]) / 1e9 < share_s / 4:
                 _warm_up(pair, reference_first, settings.warmups, share_s if until_steady else 0.0)
-            times = _round(pair, reference_first, room, share_s, clock)
-            pair_s[at] = sum(map(sum, times)) / len(times) / 1e9
+            times = _round(pair, reference_first, room, share_s, clock, None if quick else usual[at])
+            usual[at] = (fmean(one for one, _ in times), fmean(other for _, other in times))
             candidate[at] += [max(1, candidate_ns // 1000) for candidate_ns, _ in times]
             reference[at] += [max(1, reference_ns // 1000) for _, reference_ns in times]
             counts[at].append(len(times))
@@ -88,13 +89,26 @@ def _warm_up(pair: TimedPair, reference_first: bool, least: int, room_s: float) 
 
 
 def _round(
-    pair: TimedPair, reference_first: bool, room: int, share_s: float, clock: Callable[[], float]
+    pair: TimedPair,
+    reference_first: bool,
+    room: int,
+    share_s: float,
+    clock: Callable[[], float],
+    usual: tuple[float, float] | None,
 ) -> list[tuple[int, int]]:
-    """Blocks A B B A until the share of time is spent, or one pair if that alone spends it; times in nanoseconds."""
+    """Blocks A B B A until the share of time is spent, or one pair if that alone spends it; times in nanoseconds.
+
+    `usual`: what a call of each program took before, in processes that are not warmed up; None in those that are.
+    """
     times: list[tuple[int, int]] = []
     begin = clock()
     while len(times) < room:
-        times.append(pair(reference_first == (len(times) % 2 == 0)))
+        made = pair(reference_first == (len(times) % 2 == 0))
+        if usual is not None and starting(made, usual):
+            usual, begin = None, clock()
+            continue
+        usual = None
+        times.append(made)
         if clock() - begin >= share_s and (len(times) % 2 == 0 or len(times) == 1):
             break
     return times

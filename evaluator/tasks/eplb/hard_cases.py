@@ -2,7 +2,7 @@
 
 Owns: what is hard about each, its sizes and its loads. Does not know: how answers are validated, or who calls.
 
-Shapes: L layers, E experts.
+Shapes: W windows, L layers, E experts, R replicas.
 """
 
 from __future__ import annotations
@@ -43,14 +43,28 @@ _TABLE: tuple[tuple[str, EplbCase, Callable[[Array], Array]], ...] = (
 def hard_cases(seed: int) -> tuple[HardCase, ...]:
     """The cases in calling order; loads are float32 `[L, E]`, int64 in the case that says so."""
     rng = np.random.default_rng([seed, len(_TABLE)])
-    return tuple(_hard(sizes, loads, why, rng) for why, sizes, loads in _TABLE)
+    return (*(_hard(sizes, loads, why, rng) for why, sizes, loads in _TABLE), _placed(_FLAT, rng))
 
 
 def _hard(sizes: EplbCase, loads: Callable[[Array], Array], why: str, rng: np.random.Generator) -> HardCase:
-    counts_LE = np.rint(np.exp(rng.normal(8, 1, (sizes.layers, sizes.experts)))).astype(np.float32)
-    load_LE = loads(counts_LE)
+    load_LE = loads(_counts(sizes, rng))
     load_LE = load_LE if load_LE.dtype == np.int64 else load_LE.astype(np.float32)
-    case = Case(name=sizes.name, sizes=sizes.sizes, data=load_LE[None])
+    return _called(sizes, load_LE[None], 0, None, why)
+
+
+def _placed(sizes: EplbCase, rng: np.random.Generator) -> HardCase:
+    """The second of three windows, placed globally; the placement in force deals the experts out in turn."""
+    load_WLE = np.stack([_counts(sizes, rng) for _ in range(3)])
+    old_LR = np.tile(np.arange(sizes.replicas) % sizes.experts, (sizes.layers, 1))
+    return _called(sizes, load_WLE, 1, old_LR, "a placement in force, and two windows so far")
+
+
+def _counts(sizes: EplbCase, rng: np.random.Generator) -> Array:
+    return np.rint(np.exp(rng.normal(8, 1, (sizes.layers, sizes.experts)))).astype(np.float32)
+
+
+def _called(sizes: EplbCase, load_WLE: Array, step: int, old_LR: Array | None, why: str) -> HardCase:
+    case = Case(name=sizes.name, sizes=sizes.sizes, data=load_WLE)
     numbers = (sizes.replicas, sizes.groups, sizes.nodes, sizes.gpus)
-    call = Call(args=(load_LE, *numbers), offered={"old_phy2log": None, "history": case.data})
-    return HardCase(case=case, call=call, why=why)
+    offered = {"old_phy2log": old_LR, "history": case.data[: step + 1]}
+    return HardCase(case=case, call=Call(args=(load_WLE[step].copy(), *numbers), offered=offered), why=why)
