@@ -4,7 +4,15 @@ What is imported here is its public face. Nothing in it knows of searching, and 
 """
 
 from evaluator.confined.sandbox import PROMISES
-from evaluator.environment import cores, cpu_name, cuda_devices, hardware, noise_warnings, torch_version
+from evaluator.environment import (
+    cores,
+    cpu_name,
+    cuda_devices,
+    hardware,
+    noise_warnings,
+    numba_version,
+    torch_version,
+)
 from evaluator.evaluate import Judge, Progress, evaluate
 from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.gpus import promise as gpu_memory_promise
@@ -72,6 +80,7 @@ __all__ = [
     "hardware",
     "joined",
     "noise_warnings",
+    "numba_version",
     "shipped",
     "torch_version",
 ]

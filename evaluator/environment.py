@@ -146,6 +146,14 @@ def torch_version() -> str:
     return metadata.version("torch")
 
 
+def numba_version() -> str:
+    """The installed version of numba, read without importing it; "" if it is not installed."""
+    try:
+        return metadata.version("numba")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
 def noise_warnings() -> tuple[str, ...]:
     """Warnings about the machine's present load; () if it is not busy."""
     load = os.getloadavg()[0]

@@ -1,6 +1,7 @@
 """The cheapest check: faults that show in a program's text alone.
 
-Owns: the rules on size, syntax, entry point and imports. Does not know: how programs run. Pure: nothing is executed.
+Owns: the rules on size, syntax, entry point and imports. Does not know: how programs run. Nothing is executed, and
+besides the text only what is installed decides.
 
 These rules save evaluations that cannot succeed, and tell a model plainly what is not available. They do not protect
 the machine: confinement does.
@@ -12,15 +13,29 @@ import ast
 import difflib
 import threading
 import warnings
+from importlib.util import find_spec
 
 from evaluator.types import Rejected
 
-_LIBRARIES = ("numpy", "torch", "triton")
+_LIBRARIES = ("numba", "numpy", "torch", "triton")
+EXTRAS = frozenset(("numba",))
+"""Libraries that packsmith does not need itself, each installed by an extra of the same name."""
 _STANDARD = (
     "__future__ abc array bisect cmath collections contextlib copy dataclasses enum fractions functools heapq "
     "itertools math numbers operator random statistics string time types typing typing_extensions"
 )
 ALLOWED_IMPORTS = frozenset((*_LIBRARIES, *_STANDARD.split(" ")))
+
+
+def installed(library: str) -> bool:
+    """Whether a program can import a library here; the library is not imported."""
+    return find_spec(library) is not None
+
+
+def available_imports() -> frozenset[str]:
+    """What a program may import on this machine."""
+    return ALLOWED_IMPORTS - {library for library in EXTRAS if not installed(library)}
+
 
 _PARSER = threading.Lock()
 """CPython's parser counts its depth across threads: a deeply nested program in one thread makes others fail."""
@@ -65,10 +80,16 @@ def _check_imports(tree: ast.Module) -> Rejected | None:
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or "" if node.level == 0 else "." * node.level]
         for name in names:
-            if name.partition(".")[0] not in ALLOWED_IMPORTS:
-                allowed = ", ".join(sorted(ALLOWED_IMPORTS - {"__future__"}))
-                line = getattr(node, "lineno", 0)
+            library, line = name.partition(".")[0], getattr(node, "lineno", 0)
+            if library not in ALLOWED_IMPORTS:
+                allowed = ", ".join(sorted(available_imports() - {"__future__"}))
                 return _refuse("import", f"line {line} imports {name!r}; a program may import: {allowed}")
+            if library in EXTRAS and not installed(library):
+                advice = f"pip install 'packsmith[{library}]'"
+                return _refuse(
+                    "not_installed",
+                    f"line {line} imports {name!r}; {library} is not installed on this machine: {advice}",
+                )
     return None
 
 

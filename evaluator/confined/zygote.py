@@ -71,6 +71,7 @@ def _worker(
     if request["cpus"]:
         os.sched_setaffinity(0, request["cpus"])
     sandbox.confine(level, request["scratch"], limits, readable)
+    os.environ["NUMBA_NUM_THREADS"] = str(request["threads"])  # else numba starts a thread for each core it sees
     if request["threads"] > 1:
         import torch
 

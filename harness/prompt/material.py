@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluator import Task
-from evaluator.screen import ALLOWED_IMPORTS
+from evaluator.screen import available_imports
 from evaluator.settings import JudgeSettings
 from harness.prompt.text import data_line, identifier, seen
 from harness.types import Kind
@@ -49,7 +49,7 @@ class TaskFacts:
             quality=task.quality_name,
             identity=dict(task.identity()),
             hard=tuple(case.why for case in task.hard_cases(0)),
-            imports=", ".join(sorted(ALLOWED_IMPORTS)),
+            imports=", ".join(sorted(available_imports())),
         )
 
 

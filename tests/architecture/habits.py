@@ -16,8 +16,9 @@ MAX_LINES, MAX_FUNCTION = 400, 60
 CATCHES_ALL = {"evaluator.confined.worker": 1, "harness.cli": 1}
 PRINTS = ("harness.cli", "harness.report")
 EXITS = ("harness.cli", "harness.__main__", "evaluator.confined")
-# Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see.
-READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.confined.device")
+# Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see, and how
+# many threads numba starts in it.
+READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.confined.device", "evaluator.confined.zygote")
 KNOWS_EPLB = ("evaluator.tasks",)
 SEEDS = ("evaluator.confined.worker",)
 """Seeds the generators that a candidate may use."""

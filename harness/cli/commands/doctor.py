@@ -22,6 +22,7 @@ from evaluator import (
     cuda_devices,
     gpu_memory_promise,
     noise_warnings,
+    numba_version,
     torch_version,
 )
 from harness.cli.console import Json, emit, messages, output
@@ -46,9 +47,9 @@ def doctor(json: Json = False) -> None:
         emit(jsonl.line(facts))
         return
     console = output()
-    for name in ("python", "torch", "git", "cpu", "cuda"):
+    for name in ("python", "torch", "numba", "git", "cpu", "cuda"):
         value = facts[name]
-        text = (", ".join(value) or "no device") if isinstance(value, list) else str(value)
+        text = (", ".join(value) or "no device") if isinstance(value, list) else str(value or "not installed")
         console.print(f"{name:<8} {text}", markup=False)
     if facts["cuda"]:
         console.print(f"gpu memory: {facts['gpu_memory']}", markup=False)
@@ -77,6 +78,7 @@ def _facts() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": torch_version(),
+        "numba": numba_version(),
         "git": _git_version(),
         "cpu": f"{cpu_name()}, {cores()} cores",
         "cuda": devices,
