@@ -22,7 +22,7 @@ class TimingSettings:
     """Seconds per case, including the start of its processes."""
     warmups: int = 1
     """Calls of each program before the first pair of a round. Programs so slow that a pair takes a quarter of a round
-    or more have them in the first round only; in later ones their first pair is left out if it shows a slow start.
+    or more have them in the first round only, unless the first pair of a later one shows that they start slowly.
     """
     min_pairs: int = 3
     """Pairs per case that are taken whatever the time."""

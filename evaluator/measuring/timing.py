@@ -46,26 +46,31 @@ def measure(
     measure several. `rng` draws which program goes first in a round: order effects cancel, and between equal programs a
     round favours each with probability 1/2, whatever the machine does. Warm-ups have a fixed number, or continue
     `until_steady` for at most as long as the round itself. Programs so slow that warm-ups would take a round's time
-    have none in later rounds: there the first pair is taken again if it shows a slow start. `clock` returns seconds.
+    have none in later rounds, until a first pair shows that they start slowly. `clock` returns seconds.
     """
     candidate: list[list[int]] = []
     reference: list[list[int]] = []
     counts: list[list[int]] = []
     begin = clock()
     usual: list[tuple[float, float]] = []
+    slow_start: list[bool] = []
     share_s = 0.0
     while True:
         reference_first = bool(rng.integers(2))
         pairs = begin_round(reference_first)
         if not candidate:
             candidate, reference, counts = [[] for _ in pairs], [[] for _ in pairs], [[] for _ in pairs]
-            usual = [(0.0, 0.0)] * len(pairs)
+            usual, slow_start = [(0.0, 0.0)] * len(pairs), [False] * len(pairs)
             share_s = budget_s / len(pairs) / rounds
         for at, pair in enumerate(pairs):
             room = max(1, min(settings.round_pairs, settings.max_pairs - len(candidate[at])))
-            if quick := sum(usual[at]) / 1e9 < share_s / 4:
+            if warm := slow_start[at] or sum(usual[at]) / 1e9 < share_s / 4:
                 _warm_up(pair, reference_first, settings.warmups, share_s if until_steady else 0.0)
-            times = _round(pair, reference_first, room, share_s, clock, None if quick else usual[at])
+            times = _round(pair, reference_first, room, share_s, clock)
+            if not warm and starting(times[0], usual[at]):
+                # From now on always warmed up: to leave out slow pairs only would flatter a program that varies.
+                slow_start[at] = True
+                times = _round(pair, reference_first, room, share_s, clock)
             usual[at] = (fmean(one for one, _ in times), fmean(other for _, other in times))
             candidate[at] += [max(1, candidate_ns // 1000) for candidate_ns, _ in times]
             reference[at] += [max(1, reference_ns // 1000) for _, reference_ns in times]
@@ -89,26 +94,13 @@ def _warm_up(pair: TimedPair, reference_first: bool, least: int, room_s: float) 
 
 
 def _round(
-    pair: TimedPair,
-    reference_first: bool,
-    room: int,
-    share_s: float,
-    clock: Callable[[], float],
-    usual: tuple[float, float] | None,
+    pair: TimedPair, reference_first: bool, room: int, share_s: float, clock: Callable[[], float]
 ) -> list[tuple[int, int]]:
-    """Blocks A B B A until the share of time is spent, or one pair if that alone spends it; times in nanoseconds.
-
-    `usual`: what a call of each program took before, in processes that are not warmed up; None in those that are.
-    """
+    """Blocks A B B A until the share of time is spent, or one pair if that alone spends it; times in nanoseconds."""
     times: list[tuple[int, int]] = []
     begin = clock()
     while len(times) < room:
-        made = pair(reference_first == (len(times) % 2 == 0))
-        if usual is not None and starting(made, usual):
-            usual, begin = None, clock()
-            continue
-        usual = None
-        times.append(made)
+        times.append(pair(reference_first == (len(times) % 2 == 0)))
         if clock() - begin >= share_s and (len(times) % 2 == 0 or len(times) == 1):
             break
     return times

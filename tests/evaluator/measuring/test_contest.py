@@ -68,6 +68,35 @@ def test_pairs_are_taken_in_rounds_of_fresh_processes(judge: Judge, greedy: str)
     assert sum(samples.rounds) >= 6
 
 
+SLOW_AT_NEW_TYPES = """
+
+import time
+
+_met = set()
+
+
+def rebalance_experts(weight, *sizes, old_phy2log=None):
+    kind = weight.dtype, weight.dim(), old_phy2log is None
+    if kind not in _met:
+        _met.add(kind)
+        time.sleep(0.15)
+    return solve(weight, *sizes)
+"""
+
+
+@pytest.mark.slow
+def test_work_that_new_types_cause_is_not_timed(judge: Judge, greedy: str) -> None:
+    """As a just-in-time compiler works, against a reference so slow that it is not warmed up by full calls."""
+    settings = JudgeSettings(timing=TimingSettings(budget_s=0.2, min_pairs=16, round_pairs=4))
+    slow = wrapped(greedy, "import time; time.sleep(0.02)")
+    with Judge(judge.task, reference=slow, device="cpu", settings=settings) as patient:
+        verdict = patient.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + SLOW_AT_NEW_TYPES)
+    assert isinstance(verdict, Scored)
+    samples = verdict.score.cases[0].samples
+    assert samples is not None and len(samples.rounds) >= 4
+    assert max(samples.candidate_us) < 140_000
+
+
 def test_slower_program_loses_and_faster_program_wins(task: Task, greedy: str) -> None:
     slow = wrapped(greedy, "[solve(*arguments) for _ in range(9)]")
     settings = JudgeSettings(
@@ -103,8 +132,8 @@ def test_fault_of_the_other_program_raises_other_failed(judge: Judge, greedy: st
 
 def test_comparison_validates_and_disputes_as_an_evaluation_does(judge: Judge, greedy: str) -> None:
     stale = greedy.replace("def rebalance_experts(", "def solve(") + (
-        "\n_plan = []\n\n\ndef rebalance_experts(*arguments):\n"
-        "    if not _plan:\n        _plan.append(solve(*arguments))\n    return _plan[0]\n"
+        "\n_plans = {}\n\n\ndef rebalance_experts(weight, *sizes):\n    key = (weight.shape, sizes)\n"
+        "    if key not in _plans:\n        _plans[key] = solve(weight, *sizes)\n    return _plans[key]\n"
     )
     verdict = judge.compare(stale, greedy)
     assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed"
@@ -156,7 +185,7 @@ _calls = []
 
 def rebalance_experts(weight, *sizes):
     _calls.append(weight.shape)
-    return solve(weight if (2, 8) in _calls else weight.log2().round().exp2(), *sizes)
+    return solve(weight if (1, 8) in _calls else weight.log2().round().exp2(), *sizes)
 """
 
 

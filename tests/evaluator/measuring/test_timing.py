@@ -96,6 +96,31 @@ def test_slow_programs_are_warmed_up_once_and_take_one_pair_per_round() -> None:
     assert [len(calls) // 2 for (calls,) in script.log] == [2, 1, 1]
 
 
+@pytest.mark.parametrize("slow", ["candidate", "reference"])
+def test_a_slow_start_of_processes_that_are_not_warmed_up_is_not_timed(slow: str) -> None:
+    script = Script()
+
+    def call(_: int) -> tuple[float, float]:
+        starting = len(script.log[-1][0]) == 0
+        candidate, reference = (0.01, 1.0) if slow == "candidate" else (1.0, 0.01)
+        late = 3.0 if starting else 0.0
+        return (candidate + late, reference) if slow == "candidate" else (candidate, reference + late)
+
+    script.call = call
+    (samples,) = script.measure(TimingSettings(budget_s=0.8))
+    assert samples.rounds == (1, 1, 1)
+    assert {*samples.candidate_us, *samples.reference_us} == {10_000, 1_000_000}
+    assert [len(calls) // 2 for (calls,) in script.log] == [2, 2, 2]
+
+
+def test_a_program_that_is_slow_at_its_second_call_is_timed_as_it_is() -> None:
+    """Only a first pair is left out: what happens later is a property of the program."""
+    script = Script()
+    script.call = lambda _: (4.0 if len(script.log[-1][0]) == 2 and len(script.log) > 1 else 1.0, 0.1)
+    (samples,) = script.measure(TimingSettings(budget_s=20.0, round_pairs=2, max_pairs=6))
+    assert max(samples.candidate_us) == 4_000_000
+
+
 def test_rounds_hold_whole_blocks_and_at_most_round_pairs() -> None:
     script = Script(lambda number: (0.01 + number % 7 / 100, 0.02))
     (samples,) = script.measure(TimingSettings(budget_s=2.0, round_pairs=6))

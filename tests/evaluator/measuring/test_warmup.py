@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from evaluator.measuring.timing import TimedPair, measure
-from evaluator.measuring.warmup import MOST, WINDOW, cold, falling
+from evaluator.measuring.warmup import MOST, SLOW_START, WINDOW, cold, falling, form, starting
 from evaluator.settings import TimingSettings
+from evaluator.types import Call, Value
 
 
 def calls_until_warm(times: list[float], *, least: int = 1, room_s: float = 60.0) -> int:
@@ -61,6 +62,31 @@ def test_noise_costs_few_calls() -> None:
 @pytest.mark.parametrize(("times", "still"), [([], True), ([3, 2], True), ([5] * 6, False), ([9, 9, 9, 5, 5, 5], True)])
 def test_falling(times: list[int], still: bool) -> None:
     assert falling(times) is still
+
+
+def call(weight: Value, old: Value = None, **offered: Value) -> Call:
+    return Call(args=(weight, 8, 4), offered={"old": old, **offered})
+
+
+def test_calls_have_one_form_where_a_compiler_sees_the_same_types() -> None:
+    weight = np.ones((3, 4), np.float32)
+    assert form(call(weight)) == form(call(np.zeros((58, 256), np.float32)))
+    others = [
+        call(weight.astype(np.float64)),
+        call(weight.astype(np.int64)),
+        call(weight[None]),
+        call(weight, old=np.ones((3, 4), np.int64)),
+        call(weight, history=weight),
+        Call(args=(weight, 8.0, 4), offered={"old": None}),
+    ]
+    assert len({form(one) for one in (call(weight), *others)}) == len(others) + 1
+    one, other = {"a": 1, "b": weight}, {"b": weight, "a": 1}
+    assert form(Call(args=(), offered=one)) == form(Call(args=(), offered=other))
+
+
+def test_either_program_can_start_slowly() -> None:
+    assert starting((30, 100), (10.0, 100.0)) and starting((10, 300), (10.0, 100.0))
+    assert not starting((int(10 * SLOW_START), 100), (10.0, 100.0))
 
 
 @pytest.mark.parametrize(("until_steady", "warmups"), [(False, 1), (True, 2 * WINDOW + 1)])
