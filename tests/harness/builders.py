@@ -62,7 +62,11 @@ def scored(quality: float, speed: float, noise: float = 0.02, hardware: str = "a
         samples=Samples(candidate_us=(1000,), reference_us=(1000,)),
     )
     score = Score(
-        quality=Quality(name="toy", value=quality, ceiling=1.0), runtime_ms=10 / speed, speedup=interval, cases=(case,)
+        quality=Quality(name="toy", value=quality, ceiling=1.0),
+        runtime_ms=10 / speed,
+        speedup=interval,
+        cases=(case,),
+        load_s=0.25,
     )
     environment = Environment(**{**{f: getattr(ENVIRONMENT, f) for f in ENVIRONMENT.__slots__}, "hardware": hardware})
     return Scored(score=score, environment=environment)

@@ -89,7 +89,7 @@ DAMAGE = {
     "empty": lambda data: b"",
     "cut in a line": lambda data: data[:-20],
     "cut in the head": lambda data: data[:10],
-    "another version": lambda data: data.replace(b"index 1", b"index 0", 1),
+    "another version": lambda data: data.replace(b"index 2", b"index 1", 1),
     "another run": lambda data: data.replace(data.split(b"\n")[0][-40:], b"0" * 40, 1),
     "a flipped bit": _flip,
     "zeros": lambda data: b"\0" * len(data),
