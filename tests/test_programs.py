@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluator.screen import screen
+from evaluator.screen import installed, screen
 from evaluator.tasks.eplb import Eplb
 from evaluator.tasks.eplb.answers import read_answer
 from evaluator.tasks.eplb.cases import STANDARD_CASES
@@ -61,6 +61,9 @@ SMALL = (
     (5, 13, 21, 1, 1, 7),
     (2, 4, 32, 2, 2, 4),
 )
+
+IN_NUMBA = "lpt_swap_numba"
+needs_numba = pytest.mark.skipif(not installed("numba"), reason="numba is not installed")
 
 GOLDEN_WEIGHT = (
     (90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86),
@@ -162,7 +165,7 @@ def _hard_weights(layers: int, experts: int) -> Iterator[torch.Tensor]:
     yield torch.cat((usual[:1] * 0, usual))[:layers].T.contiguous().T
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, pytest.param(IN_NUMBA, marks=needs_numba)])
 def test_programs_pass_the_screen_and_mark_what_may_be_changed(name: str) -> None:
     source = _text(name)
     assert screen(source, "rebalance_experts") is None
@@ -216,6 +219,50 @@ def test_greedy_meets_the_known_maximum_and_swaps_go_below_it() -> None:
     }
     assert largest["greedy"] == pytest.approx(232)
     assert 196.66 < largest["lpt_swap"] <= 232
+
+
+# The program in numba: compiled once for all its tests
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Solver:
+    pytest.importorskip("numba", reason="numba is not installed")
+    return _solver(EPLB / f"{IN_NUMBA}.py")
+
+
+@pytest.mark.slow
+def test_the_program_in_numba_answers_hard_inputs_validly_and_always_alike(compiled: Solver) -> None:
+    for numbers in SMALL:
+        sizes = _sizes(numbers)
+        for weight in _hard_weights(sizes["layers"], sizes["experts"]):
+            assert torch.equal(_plan(compiled, weight, sizes), _plan(compiled, weight, sizes))
+    for hard in Eplb().hard_cases(0):
+        weight, *others = (torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in hard.call.args)
+        Eplb().read(hard.case, tuple(part.numpy() for part in compiled(weight, *others)))
+    sizes, weight = _sizes((3, 16, 24, 4, 2, 4)), _loads(5, 3, 16).float()
+    assert torch.equal(_plan(compiled, weight, sizes), _plan(compiled, weight * 2.0**90, sizes))
+
+
+@pytest.mark.slow
+def test_no_call_of_the_program_in_numba_compiles(compiled: Solver) -> None:
+    functions = [value for value in compiled.__globals__.values() if hasattr(value, "signatures")]
+    assert len(functions) == 4
+    sizes = _sizes((3, 16, 24, 4, 2, 4))
+    for weight in _hard_weights(3, 16):
+        _plan(compiled, weight, sizes)
+    assert [len(function.signatures) for function in functions] == [1, 1, 1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["hier-ep32", "global-ep32", "global-ep72", "hier-ep32-tight", "global-ep32-tight"])
+def test_the_program_in_numba_balances_like_its_model(compiled: Solver, case: str) -> None:
+    loads = generate_loads(LoadModel(layers=20, experts=256, group_size=32), np.random.default_rng(1))
+    weight, sizes = torch.from_numpy(loads[0]), dict(STANDARD_CASES[case].sizes) | {"layers": 20}
+    balances = [
+        _balance(_plan(solver, weight, sizes), weight, sizes["gpus"])
+        for solver in (compiled, _solver(EPLB / "lpt_swap.py"))
+    ]
+    assert balances[0] == pytest.approx(balances[1], abs=0.0005)
 
 
 def test_random_placement_repeats_under_a_seed_and_varies_without() -> None:
@@ -294,7 +341,7 @@ def test_every_shipped_patch_has_a_documented_base_and_a_row_in_the_readme() -> 
     shipped = {path.stem for path in (EPLB / "patches").iterdir()}
     assert shipped == set(BASES)
     readme = (ROOT / "programs" / "README.md").read_text(encoding="utf-8")
-    for name in (*(f"{program}.py" for program in PROGRAMS), *(f"{patch}.patch" for patch in BASES)):
+    for name in (*(f"{program}.py" for program in (*PROGRAMS, IN_NUMBA)), *(f"{patch}.patch" for patch in BASES)):
         assert f"`{name}`" in readme, name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from tests.cli.runs import PATCHES, SIZES, Cli, patch, write_workshop
 TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.05")
 KEYS = [
     "program", "task", "device", "verdict", "stage", "reason", "detail", "quality", "balance", "same_window_balance",
-    "runtime_ms", "speedup", "cases", "environment",
+    "runtime_ms", "speedup", "load_s", "cases", "environment",
 ]  # fmt: skip
-NULL_WHERE_REJECTED = ("quality", "balance", "same_window_balance", "runtime_ms", "speedup")
+NULL_WHERE_REJECTED = ("quality", "balance", "same_window_balance", "runtime_ms", "speedup", "load_s")
 
 
 def test_evaluate_shows_every_program_and_fails_if_one_is_rejected(cli: Cli) -> None:
@@ -24,6 +25,7 @@ def test_evaluate_shows_every_program_and_fails_if_one_is_rejected(cli: Cli) -> 
     done = cli("evaluate", "programs/eplb/snake.py", "late.py", *TINY)
     assert done.code == 1
     assert "balance" in done.out and "[" in done.out
+    assert re.search(r"^loads in [\d.]+ s$", done.out, re.MULTILINE)
     assert "late.py\n  rejected at run: exception\n" in done.out and "no idea" in done.out
     assert "Traceback" not in done.out + done.err
 
@@ -59,6 +61,7 @@ def test_json_has_the_documented_keys(judged: dict[str, dict[str, Any]]) -> None
     assert list(scored["quality"]) == ["name", "value", "ceiling"]
     assert scored["quality"]["name"] == "balance_next" and scored["quality"]["value"] == scored["balance"]
     assert scored["speedup"]["low"] <= scored["speedup"]["median"] <= scored["speedup"]["high"]
+    assert 0 < scored["load_s"] < 10
     [case] = scored["cases"]
     assert case["balance"] == scored["balance"] < case["ceiling"]
     assert len(case["samples"]["candidate_us"]) == len(case["samples"]["reference_us"]) == case["pairs"] >= 3

@@ -5,6 +5,11 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 
+import pytest
+
+from harness.cli.console import UserError
+from harness.cli.runs import begin_run, open_run
+from harness.config import load
 from tests.cli.conftest import Searched
 from tests.cli.runs import Cli, git
 
@@ -26,7 +31,7 @@ def test_show_takes_a_number_a_commit_id_a_prefix_or_best(searched: Searched) ->
     assert by_number.code == 0 and by_number.out == cli("show", "run", commit).out == cli("show", "run", commit[:8]).out
     assert cli("show", "run", "best").out == cli("show", "run", searched.best["number"]).out
     assert by_number.out.startswith(f"attempt 2  hasty\ncommit   {commit}\n")
-    assert "No pause, two replicas wasted." in by_number.out
+    assert "No pause, two replicas wasted." in by_number.out and "\nloads in 0.0" in by_number.out
     assert "\n-PAUSE_S = 0.008\n" in by_number.out and "\n+PAUSE_S = 0.0\n" in by_number.out
 
 
@@ -99,3 +104,16 @@ def test_verify_finds_a_damaged_object(searched: Searched, own_run: Path) -> Non
     assert cli("log", own_run).code == 0, "what is whole can still be read"
     stored.unlink()
     assert cli("verify", own_run).code == 1
+
+
+def test_a_run_goes_on_under_the_default_that_it_was_started_with(tmp_path: Path) -> None:
+    """The limit on loading was 20 seconds by default, and is 10 now."""
+    config = "configs/quickstart.yaml"
+    with begin_run(tmp_path / "run", load(config, ["judge.load_timeout_s=20"])):
+        pass
+    with begin_run(tmp_path / "run", load(config)) as run, open_run(tmp_path / "run", config) as opened:
+        assert run.config.judge.load_timeout_s == opened.config.judge.load_timeout_s == 20
+    with open_run(tmp_path / "run") as opened:
+        assert opened.config.judge.load_timeout_s == 20
+    with pytest.raises(UserError, match=r"judge\.load_timeout_s: 20 in the run, 10 in the config"):
+        begin_run(tmp_path / "run", load(config, ["judge.load_timeout_s=10"])).__enter__()

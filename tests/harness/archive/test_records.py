@@ -33,7 +33,9 @@ from harness.archive import records
 from harness.archive.records import (
     Record,
     RecordError,
+    dump,
     entry_of,
+    load,
     pending_from_bytes,
     pending_to_bytes,
     proposal_from_bytes,
@@ -231,6 +233,14 @@ def test_a_proposal_of_an_earlier_version_is_read() -> None:
 def test_any_other_bytes_are_a_record_error(data: bytes) -> None:
     with pytest.raises(RecordError):
         record_from_bytes(data)
+
+
+def test_scores_of_earlier_versions_have_no_time_of_loading() -> None:
+    verdict = scored(0.5, 2.0)
+    stored = dump(verdict)
+    assert stored["score"].pop("load_s") == 0.25
+    old = load(Scored, stored, "old")
+    assert old == dataclasses.replace(verdict, score=dataclasses.replace(verdict.score, load_s=0.0))
 
 
 def test_a_record_has_one_key_per_line() -> None:

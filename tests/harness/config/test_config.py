@@ -438,6 +438,19 @@ class TestDifference:
     def test_a_difference_that_affects_scores_is_one_line(self, tmp_path: Path, changed: str, line: str) -> None:
         assert self.between(tmp_path, changed) == [line]
 
+    def test_a_default_that_has_changed_since_keeps_the_runs_value(self, tmp_path: Path) -> None:
+        config = loaded(tmp_path, MINIMAL)
+        started = config.resolved() | {"judge": config.resolved()["judge"] | {"load_timeout_s": 20.0}}
+        assert config.judge.load_timeout_s == 10
+        assert config.continuing(started).judge.load_timeout_s == 20
+        assert difference(started, config.continuing(started).resolved()) == []
+        assert config.continuing(config.resolved()).resolved() == config.resolved()
+        chosen = loaded(tmp_path, MINIMAL, "judge.load_timeout_s=10").continuing(started)
+        assert difference(started, chosen.resolved()) == ["judge.load_timeout_s: 20 in the run, 10 in the config"]
+        never_default = config.resolved() | {"judge": config.resolved()["judge"] | {"load_timeout_s": 5.0}}
+        lines = difference(never_default, config.continuing(never_default).resolved())
+        assert lines == ["judge.load_timeout_s: 5 in the run, 10 in the config"]
+
     def test_program_is_compared_by_content(self, tmp_path: Path) -> None:
         shutil.copy(shipped("programs/eplb/greedy.py"), tmp_path / "copy.py")
         assert self.between(tmp_path, "program=copy.py") == []

@@ -1,4 +1,5 @@
 import re
+import sys
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,6 +30,7 @@ from harness.prompt import (
     identifier,
     lighter,
     read_templates,
+    scores,
     seen,
     shortened,
     size,
@@ -36,6 +38,7 @@ from harness.prompt import (
 )
 from harness.prompt.build import render
 from harness.types import HarnessError, Kind, Message
+from tests.harness.builders import scored
 
 TEXTS = read_templates()
 TEMPLATES = Templates(TEXTS)
@@ -256,6 +259,18 @@ class TestTaskDescription:
         assert "Limits: 7.5 s a call, 10 s to load, 3 GB of memory, 1 thread, 256,000 bytes" in text
         assert all(f"- {case.why}\n" in text for case in TASKS["eplb"]({}).hard_cases(0))
         assert "numpy, operator" in text
+
+    def test_speaks_of_numba_where_a_program_can_import_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "numba", None)  # what Python takes for a module that cannot be imported
+        assert "numba" not in self.brief({})
+        facts = replace(TaskFacts.of(TASKS["eplb"]({})), imports="numba, numpy")
+        text = render(material(), replace(FRAME, task=facts), TEMPLATES)[0].text
+        assert "It may import only: numba, numpy.\nLoops that numba compiles are fast." in text
+
+    def test_a_summary_names_the_time_of_loading_only_where_it_is_long(self) -> None:
+        score = scored(0.9, 2.0).score
+        assert scores.summary(replace(score, load_s=1.0)).endswith(" 5 ms a call")
+        assert scores.summary(replace(score, load_s=2.34)).endswith(" 5 ms a call, 2.3 s to load")
 
     def test_states_only_the_form_in_use(self) -> None:
         assert "`(phy2log, log2phy, logcnt)`" in self.brief({"form": "triple"})
