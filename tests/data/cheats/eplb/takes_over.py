@@ -1,4 +1,4 @@
-# expects: measure/quality_disputed|scored/lower answers each call at once with the plan of the call before, and plans afterwards
+# expects: validate/shape|measure/quality_disputed|scored/lower answers each call at once with the plan of the call before, and plans afterwards
 plans = {}
 
 
