@@ -19,7 +19,7 @@ class TimingSettings:
     """
 
     budget_s: float = 2.0
-    """Seconds per case, including the start of its processes."""
+    """Seconds per case, including the start of its processes, which may exceed it where programs load slowly."""
     warmups: int = 1
     """Calls of each program before the first pair of a round. Programs so slow that a pair takes a quarter of a round
     or more have them in the first round only, unless the first pair of a later one shows that they start slowly.

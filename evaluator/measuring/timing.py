@@ -23,6 +23,8 @@ TimedPair = Callable[[bool], tuple[int, int]]
 BeginRound = Callable[[bool], Sequence[TimedPair]]
 """Starts fresh processes, the reference's first if True; returns one pair function per case."""
 
+PATIENCE = 4
+"""By how much the start of processes may exceed the budget before all rounds are taken."""
 _PROBE_S = 0.001
 _LOOP = 1000
 DISTURBED = 0.25
@@ -43,21 +45,25 @@ def measure(
     """Take rounds until `enough` accepts the samples so far, or the time or the pairs run out; returns one per case.
 
     A round gets a share of `budget_s` seconds such that at least `rounds` rounds fit: processes differ, so we must
-    measure several. `rng` draws which program goes first in a round: order effects cancel, and between equal programs a
-    round favours each with probability 1/2, whatever the machine does. Warm-ups have a fixed number, or continue
-    `until_steady` for at most as long as the round itself. Programs so slow that warm-ups would take a round's time
-    have none in later rounds, until a first pair shows that they start slowly. `clock` returns seconds.
+    measure several. Where starting the processes takes long, because a program compiles while it is loaded, that alone
+    does not end the measurement before `rounds` rounds or `PATIENCE` times the budget. `rng` draws which program goes
+    first in a round: order effects cancel, and between equal programs a round favours each with probability 1/2,
+    whatever the machine does. Warm-ups have a fixed number, or continue `until_steady` for at most as long as the round
+    itself. Programs so slow that warm-ups would take a round's time have none in later rounds, until a first pair shows
+    that they start slowly. `clock` returns seconds.
     """
     candidate: list[list[int]] = []
     reference: list[list[int]] = []
     counts: list[list[int]] = []
-    begin = clock()
+    begin, starts_s, done = clock(), 0.0, 0
     usual: list[tuple[float, float]] = []
     slow_start: list[bool] = []
     share_s = 0.0
     while True:
         reference_first = bool(rng.integers(2))
+        asked = clock()
         pairs = begin_round(reference_first)
+        starts_s, done = starts_s + clock() - asked, done + 1
         if not candidate:
             candidate, reference, counts = [[] for _ in pairs], [[] for _ in pairs], [[] for _ in pairs]
             usual, slow_start = [(0.0, 0.0)] * len(pairs), [False] * len(pairs)
@@ -82,7 +88,9 @@ def measure(
             for c, r, n in zip(candidate, reference, counts, strict=True)
         )
         most = max(map(len, candidate))
-        if most >= settings.max_pairs or clock() - begin >= budget_s or enough(samples):
+        spent_s = clock() - begin
+        over = spent_s >= budget_s and (done >= rounds or spent_s - starts_s >= budget_s)
+        if over or spent_s >= PATIENCE * budget_s or most >= settings.max_pairs or enough(samples):
             return samples
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evaluator.measuring import stats
-from evaluator.measuring.timing import DISTURBED, NoiseProbe, TimedPair, measure
+from evaluator.measuring.timing import DISTURBED, PATIENCE, NoiseProbe, TimedPair, measure
 from evaluator.settings import TimingSettings
 from evaluator.types import Samples
 
@@ -137,9 +137,24 @@ def test_time_is_shared_by_several_rounds_and_all_cases() -> None:
 
 
 def test_start_of_processes_counts_as_time_spent() -> None:
+    script = Script(start_s=0.4)
+    (samples,) = script.measure(TimingSettings(budget_s=4.0))
+    assert 4.0 <= script.now_s < 4.5 and len(samples.rounds) == 10
+
+
+def test_slow_starts_do_not_keep_a_program_from_its_rounds() -> None:
+    script = Script(start_s=1.0)
+    (samples,) = script.measure(TimingSettings(budget_s=2.0), rounds=5)
+    assert len(samples.rounds) == 5
     script = Script(start_s=3.0)
-    (samples,) = script.measure(TimingSettings(budget_s=2.0))
-    assert len(samples.rounds) == 1
+    (samples,) = script.measure(TimingSettings(budget_s=2.0), rounds=5)
+    assert len(samples.rounds) == 3 and script.now_s >= PATIENCE * 2.0
+
+
+def test_slow_calls_end_at_the_budget_before_all_rounds_are_taken() -> None:
+    script = Script(lambda _: (0.5, 0.5), start_s=0.1)
+    (samples,) = script.measure(TimingSettings(budget_s=3.0), rounds=20)
+    assert len(samples.rounds) == 3
 
 
 def test_stops_as_soon_as_enough_is_true() -> None:
