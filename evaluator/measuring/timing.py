@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
 
 import numpy as np
@@ -52,46 +53,68 @@ def measure(
     itself. Programs so slow that warm-ups would take a round's time have none in later rounds, until a first pair shows
     that they start slowly. `clock` returns seconds.
     """
-    candidate: list[list[int]] = []
-    reference: list[list[int]] = []
-    counts: list[list[int]] = []
-    begin, starts_s, done = clock(), 0.0, 0
-    usual: list[tuple[float, float]] = []
-    slow_start: list[bool] = []
-    share_s = 0.0
+    cases: list[_CaseTimes] = []
+    begin, starts_s, done, share_s = clock(), 0.0, 0, 0.0
     while True:
         reference_first = bool(rng.integers(2))
         asked = clock()
         pairs = begin_round(reference_first)
         starts_s, done = starts_s + clock() - asked, done + 1
-        if not candidate:
-            candidate, reference, counts = [[] for _ in pairs], [[] for _ in pairs], [[] for _ in pairs]
-            usual, slow_start = [(0.0, 0.0)] * len(pairs), [False] * len(pairs)
+        if not cases:
+            cases = [_CaseTimes() for _ in pairs]
             share_s = budget_s / len(pairs) / rounds
-        for at, pair in enumerate(pairs):
-            room = max(1, min(settings.round_pairs, settings.max_pairs - len(candidate[at])))
-            if warm := slow_start[at] or sum(usual[at]) / 1e9 < share_s / 4:
-                _warm_up(pair, reference_first, settings.warmups, share_s if until_steady else 0.0)
-            times = _round(pair, reference_first, room, share_s, clock)
-            if not warm and starting(times[0], usual[at]):
-                # From now on always warmed up: to leave out slow pairs only would flatter a program that varies.
-                slow_start[at] = True
-                times = _round(pair, reference_first, room, share_s, clock)
-            usual[at] = (fmean(one for one, _ in times), fmean(other for _, other in times))
-            candidate[at] += [max(1, candidate_ns // 1000) for candidate_ns, _ in times]
-            reference[at] += [max(1, reference_ns // 1000) for _, reference_ns in times]
-            counts[at].append(len(times))
-        if min(map(len, candidate)) < settings.min_pairs:
+        for times, pair in zip(cases, pairs, strict=True):
+            times.take_round(pair, reference_first, settings, share_s, until_steady=until_steady, clock=clock)
+        if min(len(times.candidate_us) for times in cases) < settings.min_pairs:
             continue
-        samples = tuple(
-            Samples(candidate_us=tuple(c), reference_us=tuple(r), rounds=tuple(n))
-            for c, r, n in zip(candidate, reference, counts, strict=True)
-        )
-        most = max(map(len, candidate))
+        samples = tuple(times.samples() for times in cases)
+        most = max(len(times.candidate_us) for times in cases)
         spent_s = clock() - begin
         over = spent_s >= budget_s and (done >= rounds or spent_s - starts_s >= budget_s)
         if over or spent_s >= PATIENCE * budget_s or most >= settings.max_pairs or enough(samples):
             return samples
+
+
+@dataclass(slots=True)
+class _CaseTimes:
+    """What was timed on one case so far, and how its first calls in a process behave."""
+
+    candidate_us: list[int] = field(default_factory=list)
+    reference_us: list[int] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+    usual_ns: tuple[float, float] = (0.0, 0.0)
+    """Mean times of candidate and reference in the round before."""
+    slow_start: bool = False
+    """Whether a first call was seen to be much slower than usual: then every round is warmed up."""
+
+    def take_round(
+        self,
+        pair: TimedPair,
+        reference_first: bool,
+        settings: TimingSettings,
+        share_s: float,
+        *,
+        until_steady: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        """Time the pairs of one round of fresh processes, warmed up first where that costs little of the share."""
+        room = max(1, min(settings.round_pairs, settings.max_pairs - len(self.candidate_us)))
+        if warm := self.slow_start or sum(self.usual_ns) / 1e9 < share_s / 4:
+            _warm_up(pair, reference_first, settings.warmups, share_s if until_steady else 0.0)
+        times = _round(pair, reference_first, room, share_s, clock)
+        if not warm and starting(times[0], self.usual_ns):
+            # From now on always warmed up: to leave out slow pairs only would flatter a program that varies.
+            self.slow_start = True
+            times = _round(pair, reference_first, room, share_s, clock)
+        self.usual_ns = (fmean(candidate for candidate, _ in times), fmean(reference for _, reference in times))
+        self.candidate_us += [max(1, candidate_ns // 1000) for candidate_ns, _ in times]
+        self.reference_us += [max(1, reference_ns // 1000) for _, reference_ns in times]
+        self.rounds.append(len(times))
+
+    def samples(self) -> Samples:
+        return Samples(
+            candidate_us=tuple(self.candidate_us), reference_us=tuple(self.reference_us), rounds=tuple(self.rounds)
+        )
 
 
 def _warm_up(pair: TimedPair, reference_first: bool, least: int, room_s: float) -> None:

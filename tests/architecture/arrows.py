@@ -37,6 +37,7 @@ HARMLESS = frozenset(
 )
 REASONS = {
     ("evaluator.screen", "threading"): "a lock round the parser, which counts its depth for all threads together",
+    ("evaluator.screen", "importlib.util.find_spec"): "whether a library is installed; it is not imported",
     ("harness.identity", "sys"): "the interpreter's version, a constant of the process",
     ("harness.llm.ledger", "threading"): "a lock round the sums; no thread is started",
 }
