@@ -32,7 +32,7 @@ class TimingSettings:
     half_width: float = 0.02
     """A measurement ends when the 95 % interval of the program's speedup is within this share of its median."""
     duel_s: float = 10.0
-    """Largest number of seconds for a head-to-head comparison of two programs."""
+    """Largest number of seconds for a head-to-head comparison of two programs; more only where they load slowly."""
 
     def __post_init__(self) -> None:
         positive = min(self.budget_s, self.warmups, self.round_pairs, self.half_width, self.duel_s) > 0

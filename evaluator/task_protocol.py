@@ -125,7 +125,9 @@ class Task(Protocol):
         ...
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
-        """Small calls that trip solvers up, judged for validity only. Together they take milliseconds."""
+        """Small calls that trip solvers up, judged for validity only. Together they take milliseconds. Those with the
+        dtypes and dimensions of scored calls also warm processes up, in place of full calls.
+        """
         ...
 
     def identity(self) -> Mapping[str, Any]:

@@ -243,7 +243,7 @@ class TimingSection(Section):
     """How long each case is measured."""
 
     budget_s: float = Field(default=_TIMING.budget_s, gt=0)
-    """Seconds a case, the start of processes included."""
+    """Seconds a case, the start of processes included; more only where programs load slowly."""
     warmups: int = Field(default=_TIMING.warmups, ge=1)
     """Calls of each program before a round's first pair."""
     min_pairs: int = Field(default=_TIMING.min_pairs, ge=3)
@@ -255,7 +255,7 @@ class TimingSection(Section):
     half_width: float = Field(default=_TIMING.half_width, gt=0)
     """Enough when the 95 % interval is within this share."""
     duel_s: float = Field(default=_TIMING.duel_s, gt=0)
-    """Seconds of a duel, at most."""
+    """Seconds of a duel, at most; more only where programs load slowly."""
 
     @model_validator(mode="after")
     def _ordered(self) -> TimingSection:
