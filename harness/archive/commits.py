@@ -104,7 +104,7 @@ def read_root(repository: Repository, root_id: str) -> Root:
     names = [f"{root_id}^{{tree}}", *(f"{root_id}:{name}" for name in (_ARCHIVE, _CONFIG, PROGRAM))]
     tree, archive, config, program = repository.read_all(names)
     if not tree.problem and _ARCHIVE not in _tree_files(tree.data):
-        raise ArchiveError(f"expected an archive of packsmith at {repository.path}, found another git repository")
+        raise ArchiveError(f"expected a run of packsmith at {repository.path}, found another git repository")
     for part in (tree, archive, config, program):
         if part.problem:
             raise ArchiveError(

@@ -112,4 +112,4 @@ def _not_an_archive(path: Path, problem: str) -> str:
         )
     if (path / WRITERS_LOCK).exists():
         return f"the archive at {path} was never finished, and nothing was judged: run the search again to create it"
-    return f"expected an archive of packsmith at {path}, found none: {problem}"
+    return f"expected a run of packsmith at {path}, found none: {problem}"

@@ -143,7 +143,7 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
             ratio_interval(score.speedup),
             style="bold" if best else "",
         )
-    title = "Front: none of these programs is both better and faster than another"
+    title = "Front, fastest first, with the seed program for comparison"
     note = f"speed-up over {reference} with its 95 % interval; seed for comparison"
     return titled(title, table, "; ".join([note, *_elsewhere(result, shown)]))
 

@@ -167,7 +167,7 @@ def ladder_table(
     tied = [case for case, told in separated.items() if not told]
     note = "every case tells every rung apart"
     if tied:
-        note = f"{', '.join(tied)}: rungs tie. {ladder.note}"
+        note = f"{', '.join(tied)}: rungs are not told apart. {ladder.note}"
     return titled(f"Ladder: {ladder.metric} of programs of known order", table, note)
 
 

@@ -65,7 +65,7 @@ WRONG = {
     "patch of bytes": (["replay", "binary", "--onto", "solver.py"], "binary: refused"),
     "missing parent": (["replay", "hasty.patch", "--onto", "nope.py"], "nope.py: no such file"),
     "log of nothing": (["log", "nope"], "`packsmith search` creates one"),
-    "log of a folder": (["log", "."], "expected an archive of packsmith"),
+    "log of a folder": (["log", "."], "expected a run of packsmith"),
     "log of a file": (["log", "tiny.yaml"], "found a file"),
     "run in a folder in use": (["search", "tiny.yaml", "--run", "."], "found other files in it: name another folder"),
     "run in a file": (["search", "tiny.yaml", "--run", "solver.py"], "found a file: name another folder"),
@@ -142,8 +142,8 @@ def test_other_repositories_are_left_alone(cli: Cli) -> None:
         folder = options[-1]
         before = sorted((cli.cwd / folder).rglob("*"))
         assert "name another folder" in cli.refused("search", "tiny.yaml", "--run", folder)
-        assert "expected an archive of packsmith" in cli.refused("log", folder)
-        assert "expected an archive of packsmith" in cli.refused("verify", folder)
+        assert "expected a run of packsmith" in cli.refused("log", folder)
+        assert "expected a run of packsmith" in cli.refused("verify", folder)
         assert sorted((cli.cwd / folder).rglob("*")) == before
 
 

@@ -34,7 +34,7 @@ def test_a_search_shows_its_attempts_its_front_and_its_best(searched: Searched) 
     rows = [line.split()[0] for line in out.splitlines() if line[:4].strip().isdigit()]
     assert rows[:8] == [str(number) for number in range(8)]
     best = searched.best
-    assert "Front: " in out and f"Best ({best['name']}) against seed (solver.py)" in out
+    assert "Front, fastest first" in out and f"Best ({best['name']}) against seed (solver.py)" in out
     assert f"best program:  run/best.py  (attempt {best['number']}, {best['name']})" in out
     assert "search ended: all 7 attempts are made" in searched.done.err
     source = (searched.run / "best.py").read_text()
