@@ -33,7 +33,7 @@ _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000
 _PID_MAX_OF_NAMESPACE = (6, 14)
 """The first kernel version in which each pid namespace has its own `pid_max`."""
 _MAX_PROCESSES = 512
-_OWN_FACTS = ("maps", "mem", "status", "environ", "cmdline", "comm", "cgroup", "mounts", "mountinfo", "limits", "fd")
+_OWN_FACTS = ("maps", "mem", "status", "environ", "cgroup", "mounts", "fd")
 """What a process may read of its own entry in /proc. Left out are counts that tell which pages of a file were in the
 page cache: `pagemap`, `smaps`, `io` and `stat`.
 """
