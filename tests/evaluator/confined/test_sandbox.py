@@ -79,7 +79,7 @@ def test_kernel_confirms_the_level(executor: LocalExecutor) -> None:
 
 def test_environment_holds_only_the_allowed_names(executor: LocalExecutor) -> None:
     names = _said(executor, "' '.join(os.environ)").split()
-    assert set(names) <= {*clean_environment("/x"), "LC_CTYPE"}
+    assert set(names) <= {*clean_environment("/x"), "LC_CTYPE", "NUMBA_NUM_THREADS"}
 
 
 def test_scratch_folder_is_the_current_folder_and_is_removed(executor: LocalExecutor) -> None:
