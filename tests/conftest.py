@@ -6,6 +6,7 @@ Owns: the mark `process`, set by place, and what `--quick` leaves out. Does not 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +25,7 @@ PROCESS_MODULES = (
     *("tests.cli", "tests.harness.archive.fire", "tests.harness.processes", "tests.stub"),
 )
 """A test module that imports one of these, or a name defined there, starts processes or a server. Git is exempt."""
+_NAMES_ONE = re.compile(rf"^(?:from|import) (?:{'|'.join(map(re.escape, PROCESS_MODULES))})\b", re.MULTILINE)
 QUICK_EXAMPLES = 15
 """Examples of a property in the quick loop; the whole suite takes as many as the test asks for."""
 
@@ -56,9 +58,17 @@ def shared(root: Path) -> Path:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The quick loop does not even import tests that start processes, where their place tells."""
-    path = collection_path.relative_to(config.rootpath).as_posix()
-    return True if config.getoption("quick") and path in PROCESS_PLACES else None
+    """The quick loop does not even import tests that start processes, where their place or their first lines tell."""
+    if not config.getoption("quick"):
+        return None
+    if collection_path.relative_to(config.rootpath).as_posix() in PROCESS_PLACES:
+        return True
+    tests = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if tests and _names_one(collection_path) else None
+
+
+def _names_one(path: Path) -> bool:
+    return _NAMES_ONE.search(path.read_text()) is not None
 
 
 def starts_processes(path: str, module: ModuleType) -> bool:
@@ -90,7 +100,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path not in process:
             path = item.path.relative_to(config.rootpath).as_posix()
-            process[item.path] = isinstance(item, pytest.Function) and starts_processes(path, item.module)
+            process[item.path] = isinstance(item, pytest.Function) and (
+                _names_one(item.path) or starts_processes(path, item.module)
+            )
         if process[item.path]:
             item.add_marker("process")
         if config.getoption("quick"):

@@ -142,8 +142,12 @@ def imports_are_statements(tree: Tree) -> list[str]:
     faults = []
     for module in tree.values():
         for node in nodes(module.tree):
-            used = {ast.unparse(node)} if isinstance(node, ast.Name | ast.Attribute) else set()
-            if isinstance(node, ast.ImportFrom):
+            used = set()
+            if isinstance(node, ast.Name):
+                used = {node.id}
+            elif isinstance(node, ast.Attribute) and node.attr in ("import_module", "__import__"):
+                used = {ast.unparse(node)}
+            elif isinstance(node, ast.ImportFrom):
                 used = {f"{node.module}.{alias.name}" for alias in node.names}
             faults += [f"{module.at(node)}: uses {name}" for name in sorted(used & set(DYNAMIC))]
     return faults

@@ -109,8 +109,9 @@ class TestKinds:
     def test_crossover_takes_another_lineage_and_shows_both(self) -> None:
         programs = search()
         grown = programs.add(FASTER.replace("0.5", "0.6"), 0.86, 2.5, parents=("e1",))
+        proposer, view = only("crossover"), programs.view(grown, programs.entries[1], programs.entries[2])
         for seed in range(10):
-            request = asked(only("crossover"), programs.view(grown, programs.entries[1], programs.entries[2]), seed)
+            request = asked(proposer, view, seed)
             assert request.parents == (grown.id, "e2")
             assert f"```python\n{DEEPER}```" in text(request)
             assert request.kind == "crossover"
@@ -123,9 +124,10 @@ class TestKinds:
         assert request.parents == ("e1", "e0")
 
     def test_repair_of_a_program_that_failed_changes_that_program(self) -> None:
-        found = {asked(only("repair"), search().view(), seed).parents: seed for seed in range(20)}
+        proposer, view = only("repair"), search().view()
+        found = {asked(proposer, view, seed).parents: seed for seed in range(20)}
         assert set(found) == {("e4",), ("e1",)}
-        request = asked(only("repair"), search().view(), found["e4",])
+        request = asked(proposer, view, found["e4",])
         assert f"```python\n{BROKEN}```" in text(request)
         assert BOOM.detail in text(request)
         change = patch.render(patch.diff(FASTER, BROKEN))
@@ -133,8 +135,9 @@ class TestKinds:
         assert "e4" not in request.inspirations
 
     def test_repair_of_a_reply_that_did_not_apply_changes_its_parent(self) -> None:
-        found = {asked(only("repair"), search().view(), seed).parents: seed for seed in range(20)}
-        request = asked(only("repair"), search().view(), found["e1",])
+        proposer, view = only("repair"), search().view()
+        found = {asked(proposer, view, seed).parents: seed for seed in range(20)}
+        request = asked(proposer, view, found["e1",])
         assert f"```python\n{FASTER}```" in text(request)
         assert "the reply that found no place" in text(request) and NO_MATCH.detail in text(request)
         assert request.inspirations[0] == "e5"
@@ -142,18 +145,20 @@ class TestKinds:
     def test_no_failure_is_repaired_twice(self) -> None:
         programs = search()
         programs.add(FASTER.replace("0.5", "0.7"), 0.8, 0.9, parents=("e4",), kind="repair")
-        found = {asked(only("repair"), programs.view(), seed).inspirations[0] for seed in range(10)}
+        proposer, view = only("repair"), programs.view()
+        found = {asked(proposer, view, seed).inspirations[0] for seed in range(10)}
         assert found == {"e5"}
-        open_ = asked(only("repair"), programs.view())
-        assert only("repair").propose(programs.view(open=(open_,)), random.Random(0)) is None
+        open_ = asked(proposer, view)
+        assert proposer.propose(programs.view(open=(open_,)), random.Random(0)) is None
         held = Proposal(kind="repair", parents=("e1",), inspirations=("e5",), reply="r", proposer="llm")
-        assert only("repair").propose(programs.view(open=(held,)), random.Random(0)) is None
+        assert proposer.propose(programs.view(open=(held,)), random.Random(0)) is None
 
     def test_impossible_kinds_leave_their_share_to_the_others(self) -> None:
         programs = Programs()
         programs.add(PROGRAM, 0.8, 1.0)
         shares = Shares(patch=1, rewrite=0, crossover=50, repair=50)
-        assert {asked(Llm(options(shares=shares)), programs.view(), seed).kind for seed in range(10)} == {"patch"}
+        proposer, view = Llm(options(shares=shares)), programs.view()
+        assert {asked(proposer, view, seed).kind for seed in range(10)} == {"patch"}
         assert only("crossover").propose(programs.view(), random.Random(0)) is None
         assert only("repair").propose(programs.view(), random.Random(0)) is None
 
@@ -219,15 +224,17 @@ class TestInspirations:
         programs = self.many()
         view = programs.view(programs.entries[8])
         front = {entry.id for entry in view.standing.front}
+        proposer = only("patch", inspirations=4)
         for seed in range(20):
-            found = asked(only("patch", inspirations=4), view, seed).inspirations
+            found = asked(proposer, view, seed).inspirations
             assert len(set(found)) == 4 and "e8" not in found
             assert found[0] == "e0" and found[1] in front
 
     def test_programs_behind_the_front_are_shown_too(self) -> None:
         programs = self.many()
         view = programs.view(programs.entries[8])
-        shown = {one for seed in range(20) for one in asked(only("patch"), view, seed).inspirations}
+        proposer = only("patch")
+        shown = {one for seed in range(20) for one in asked(proposer, view, seed).inspirations}
         assert any(int(one[1:]) >= 9 for one in shown)
 
     def test_shown_as_a_patch_if_that_is_short_else_as_source(self) -> None:
