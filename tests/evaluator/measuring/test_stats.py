@@ -130,6 +130,7 @@ def test_runtime_is_the_median_in_milliseconds() -> None:
 # Coverage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [1, 2, 3, 5, 9, 10, 20])
 @pytest.mark.parametrize("two_kinds", [False, True])
 def test_reading_interval_covers_under_heavy_tails_and_differing_processes(rounds: int, two_kinds: bool) -> None:
@@ -166,6 +167,7 @@ def test_certain_interval_covers_at_all_looks_at_once(level: float, two_kinds: b
     assert missed <= allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", [1, 2, 6])
 def test_combined_interval_covers_when_processes_differ_equally_in_all_cases(cases: int) -> None:
     rng, runs, covered = np.random.default_rng(cases), 400, 0
@@ -199,6 +201,7 @@ def test_program_against_itself_is_rarely_decided(processes: float, two_kinds: b
     assert called <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base_us", [3.0, 10.0, 40.0])
 def test_coarse_clock_does_not_create_certainty(base_us: float) -> None:
     """Calls of a few microseconds are stored as integers: a few equal ratios prove nothing."""
