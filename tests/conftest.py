@@ -17,7 +17,7 @@ from evaluator.environment import cuda_devices
 
 PROCESS_PLACES = (
     *("tests/cli", "tests/evaluator/confined"),
-    *("tests/test_gpu_benchmark.py", "tests/test_kills.py", "tests/test_programs.py"),
+    *("tests/test_gpu_benchmark.py", "tests/test_kills.py", "tests/test_programs.py", "tests/test_quick.py"),
 )
 """Folders and files whose tests start the command or a judge's processes."""
 PROCESS_MODULES = (
