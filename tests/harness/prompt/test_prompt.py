@@ -47,6 +47,10 @@ SOURCE = "import torch\n\n\ndef rebalance_experts(weight):\n\treturn weight  \n"
 PIECES = (*"`~\n\r {}%#<>='ab\0\u2028\x0c\ud800é", '"', "```", "{{ x }}", "\n# What to do\n", "\n````\n")
 HOSTILE = st.lists(st.sampled_from(PIECES)).map("".join)
 UNSEEN = "\u202e\u2066\u2069\u200b\u200f\u061c\ufeff\u00ad\x1b\x7f\x85\ue000\ufe0f\u3164\U000e0041\U000e0100"
+IGNORABLE = frozenset(
+    (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x3164, *range(0xFE00, 0xFE10), 0xFFA0)
+) | frozenset(range(0xE0000, 0xE1000))
+"""What Unicode 17 lists as ignorable by default outside category C."""
 ANY = st.one_of(HOSTILE, st.text(), st.text("ab\n`" + UNSEEN))
 LATE = st.sampled_from(("load", "run", "validate", "measure"))
 
@@ -104,10 +108,7 @@ def fences(text: str) -> tuple[str, list[str]]:
 
 def unseen(text: str) -> list[str]:
     """The characters of a text that a reader does not see, tabs and line ends apart."""
-    # As Unicode 17 lists what is ignorable by default, outside category C.
-    ignorable = (0x034F, *range(0x115F, 0x1161), 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x3164, *range(0xFE00, 0xFE10))
-    also = (0xFFA0, *range(0xE0000, 0xE1000))
-    return [c for c in text if c not in "\t\n" and (unicodedata.category(c)[0] == "C" or ord(c) in (*ignorable, *also))]
+    return [c for c in text if c not in "\t\n" and (unicodedata.category(c)[0] == "C" or ord(c) in IGNORABLE)]
 
 
 class TestText:
