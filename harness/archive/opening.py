@@ -60,7 +60,7 @@ def repository_at(path: Path) -> Repository:
     """The repository at `path`. Raises ArchiveError if there is no readable one."""
     if not path.is_dir():
         kind = "a file" if path.exists() else "no such folder"
-        raise ArchiveError(f"expected an archive at {path}, found {kind}: `packsmith search` creates one")
+        raise ArchiveError(f"expected a run at {path}, found {kind}: `packsmith search` creates one")
     try:
         return Repository(path)
     except (GitError, OSError) as error:
@@ -106,7 +106,7 @@ def _has_packs(path: Path) -> bool:
 def _not_an_archive(path: Path, problem: str) -> str:
     if (path / WRITERS_LOCK).exists() and _has_packs(path):
         return (
-            f"expected an archive at {path}, found packed objects and no {SEED}: a run whose refs are lost. Its "
+            f"expected a run at {path}, found packed objects and no {SEED}: a run whose refs are lost. Its "
             f"attempts are intact: restore `packed-refs` from a copy, a mirror or a bundle of it, or name another "
             f"folder with --run"
         )

@@ -125,7 +125,8 @@ def _worst_case(config: Config, models: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "plan", f"{plan['config']}; nothing is called, judged or archived"
-    yield "task", f"{plan['task']}, {plan['cases']} cases, from {plan['program']}, on {plan['device']}"
+    cases = "1 case" if plan["cases"] == 1 else f"{plan['cases']} cases"
+    yield "task", f"{plan['task']}, {cases}, from {plan['program']}, on {plan['device']}"
     yield "run", f"{plan['run']} ({'continues' if plan['goes_on'] else 'new'})"
     yield "proposer", plan["proposer"]
     yield "budget", ", ".join(BUDGETS[name].format(limit) for name, limit in plan["budget"].items())
