@@ -100,8 +100,10 @@ class Judge:
         self._aborted = threading.Event()
 
     def __enter__(self) -> Self:
-        self._executor.__enter__()
-        self._cpus = self._claim.enter_context(lanes.claim(lanes.spare(self._lanes), self._width))
+        with contextlib.ExitStack() as claim:  # given up again if the helper processes cannot be started
+            self._cpus = claim.enter_context(lanes.claim(lanes.spare(self._lanes), self._width))
+            self._executor.__enter__()
+            self._claim = claim.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
