@@ -119,7 +119,7 @@ def read_root(repository: Repository, root_id: str) -> Root:
         ) from error
     if number not in range(1, FORMAT + 1):
         raise ArchiveError(
-            f"expected an archive of format 1 to {FORMAT}, found format {number} at {repository.path}: "
+            f"expected a run of format 1 to {FORMAT}, found format {number} at {repository.path}: "
             f"this run was written by a newer packsmith; open it with that version"
         )
     return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id)

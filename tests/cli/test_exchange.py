@@ -48,7 +48,7 @@ def test_a_bundle_is_one_file_and_open_tickets_stay_here(cli: Cli, own_run: Path
 def test_impossible_exchanges_give_one_clear_error(cli: Cli, own_run: Path) -> None:
     assert "runs a program" in cli.refused("push", own_run, "ext::sh -c true")
     assert "for a path of that name" in cli.refused("pull", "mine", "--", "--upload-pack=x")
-    assert "expected an archive" in cli.refused("push", "nowhere", "there")
+    assert "expected a run" in cli.refused("push", "nowhere", "there")
     assert "What to do" in cli.refused("pull", "mine", "git://127.0.0.1:1/x")
 
 

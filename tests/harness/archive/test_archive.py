@@ -378,7 +378,7 @@ class TestOpening:
         made = new(new_path)
         made.close()
         monkeypatch.undo()
-        with pytest.raises(ArchiveError, match="expected an archive of format 1 to 2, found format 3"):
+        with pytest.raises(ArchiveError, match="expected a run of format 1 to 2, found format 3"):
             Archive.open(new_path)
 
     @pytest.mark.parametrize("name", ["{0}", "{0}^{{tree}}", "{0}:attempt.json"])

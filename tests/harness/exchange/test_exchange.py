@@ -158,7 +158,7 @@ class TestPush:
             sent(archive.path, tmp_path / "tree")
         with pytest.raises(ExchangeError, match="found the file"):
             sent(archive.path, tmp_path / "file")
-        with pytest.raises(ArchiveError, match="expected an archive"):
+        with pytest.raises(ArchiveError, match="expected a run"):
             sent(tmp_path / "nowhere", tmp_path / "copy")
         assert refs(other.path) == before
         assert not (tmp_path / "copy").exists()
