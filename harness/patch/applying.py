@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.patch import refusals
-from harness.patch.lines import Program, cut, is_blank, is_marker, to_lines, to_text
+from harness.patch.context import Inner, inner
+from harness.patch.lines import Program, cut, in_long_string, is_blank, is_marker, to_lines, to_text
 from harness.patch.match import Match, locate, occurs_loosely
 from harness.patch.refusals import block_name
 from harness.types import Candidate, Edit, Patch, Tier
@@ -37,6 +38,11 @@ class Block:
     def split(self, divider: int) -> Edit:
         at = self.dividers[divider]
         return Edit(search=to_text(self.lines[:at]), replace=to_text(self.lines[at + 1 :]))
+
+    def strays(self, divider: int) -> tuple[int, ...]:
+        """The lines of REPLACE that could divide too; () where SEARCH, which the program holds, has as many."""
+        after = [at - self.dividers[divider] - 1 for at in self.dividers[divider + 1 :]]
+        return tuple(after) if len(after) > divider else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +84,26 @@ def apply_blocks(blocks: Sequence[Edit | Block], source: str) -> Outcome:
     tiers: list[Tier] = []
     warnings: list[str] = []
     for number, block in enumerate(blocks, 1):
-        edit = block if isinstance(block, Edit) else _choose_divider(block, program, f"Block {number} of {len(blocks)}")
+        strays: tuple[int, ...] = ()
+        if isinstance(block, Edit):
+            edit = block
+        else:
+            chosen = _choose_divider(block, program, f"Block {number} of {len(blocks)}")
+            edit, strays = block.split(chosen), block.strays(chosen)
         edits.append(edit)
         search, replace = to_lines(edit.search), to_lines(edit.replace)
         name = block_name(number, len(blocks), search)
-        _check(search, replace, name)
+        within = inner(search, replace)
+        _check(within, name)
         if [line.removesuffix("\r") for line in search] == [line.removesuffix("\r") for line in replace]:
             warnings.append(f"{name}: its SEARCH equals its REPLACE; dropped")
             continue
-        match = _only_match(search, replace, program, given, name)
-        program = _replace(program, match, search, replace, name)
+        match = _only_match(within, program, given, name)
+        program = _replace(program, match, within.search, within.replace, name)
+        for i in strays:
+            at = program.first_line(match.segment) + match.line + i - bool(within.above)
+            if not in_long_string(program.lines, at):
+                raise refusals.stray_divider(name, replace[i], len(replace[i].strip()))
         tiers.append(match.tier)
         if match.tier == "indent":
             warnings.append(
@@ -99,21 +115,21 @@ def apply_blocks(blocks: Sequence[Edit | Block], source: str) -> Outcome:
     return Outcome(source=program.source, edits=tuple(edits), tiers=tuple(tiers), warnings=tuple(warnings))
 
 
-def _check(search: Sequence[str], replace: Sequence[str], name: str) -> None:
+def _check(within: Inner, name: str) -> None:
     """Refuse what is wrong for any program."""
-    if is_blank(search):
+    if is_blank(within.search) and (within.search or not within.marked):
         raise refusals.empty_search(name)
-    for side, lines in (("SEARCH", search), ("REPLACE", replace)):
+    for side, lines in (("SEARCH", within.search), ("REPLACE", within.replace)):
         marker = next((line for line in lines if is_marker(line)), None)
         if marker is not None:
             raise refusals.touches_marker(name, side, marker)
-    broken = next((line for line in replace if _SURROGATE.search(line)), None)
+    broken = next((line for line in within.replace if _SURROGATE.search(line)), None)
     if broken is not None:
         raise refusals.no_character(name, broken)
 
 
-def _choose_divider(block: Block, program: Program, name: str) -> Edit:
-    """The edit of the only divider whose SEARCH matches exactly once.
+def _choose_divider(block: Block, program: Program, name: str) -> int:
+    """The only divider (from 0) whose SEARCH matches exactly once.
 
     A SEARCH that matches nowhere cannot match with more lines either, so the work ends at the first such divider.
     """
@@ -131,15 +147,18 @@ def _choose_divider(block: Block, program: Program, name: str) -> Edit:
         raise refusals.several_dividers(
             name, len(block.dividers), block.fence, fitting, block.lines[: block.dividers[0]], program
         )
-    return block.split(fitting[0])
+    return fitting[0]
 
 
-def _only_match(search: Sequence[str], replace: Sequence[str], program: Program, given: Program, name: str) -> Match:
-    matches = locate(search, program)
+def _only_match(within: Inner, program: Program, given: Program, name: str) -> Match:
+    search, replace = within.search, within.replace
+    matches = within.matches(program)
     if len(matches) == 1:
         return matches[0]
     if matches:
         raise refusals.ambiguous(name, _line_numbers(matches, program), matches[0].tier, program)
+    if within.marked and (not search or locate(search, program)):
+        raise refusals.touches_marker(name, "SEARCH", within.above or within.below)
     outside = _line_numbers(locate(search, program, editable=False), program)
     if outside:
         raise refusals.outside_block(name, outside, program)

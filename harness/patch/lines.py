@@ -8,6 +8,7 @@ the line and counts as its line end; any other "\\r" is content.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -15,6 +16,12 @@ from itertools import pairwise
 BLANKS = " \t\r"
 """Characters that are ignored at the end of a line; a no-break space is not one of them."""
 
+_LEXED = {
+    "": re.compile(r"#[^\n]*|'''|\"\"\"|\"(?:\\.|[^\"\\\n])*+\"?|'(?:\\.|[^'\\\n])*+'?"),
+    "'''": re.compile(r"(?s:\\.)|'''"),
+    '"""': re.compile(r"(?s:\\.)|\"\"\""),
+}
+"""What is looked for in a program, by the quotes of the long string around the place; "" is outside of one."""
 _MARKER = "EVOLVE-BLOCK-"
 _START = "EVOLVE-BLOCK-START"
 _END = "EVOLVE-BLOCK-END"
@@ -38,6 +45,18 @@ def is_blank(lines: Sequence[str]) -> bool:
 def is_marker(line: str) -> bool:
     """A comment line that opens or closes an EVOLVE-BLOCK."""
     return _MARKER in line and line.lstrip(" \t").startswith("#") and (_START in line or _END in line)
+
+
+def in_long_string(lines: Sequence[str], at: int) -> bool:
+    """Whether line `at` of a Python program begins inside a triple-quoted string, by the lines above it."""
+    text, quote, place = "\n".join(lines[:at]), "", 0
+    while token := _LEXED[quote].search(text, place):
+        found, place = token[0], token.end()
+        if found == quote:
+            quote = ""
+        elif not quote and found in _LEXED:
+            quote = found
+    return bool(quote)
 
 
 def trimmed(text: str) -> str:

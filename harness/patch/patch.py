@@ -24,10 +24,11 @@ from dataclasses import replace
 
 from harness.patch import refusals
 from harness.patch.applying import Block, apply_blocks, candidate, rewritten
+from harness.patch.fences import SHORTEST
 from harness.patch.lines import BLANKS, to_lines
 from harness.patch.nearest import show
 from harness.patch.refusals import PatchError
-from harness.patch.reply import SHORTEST, read
+from harness.patch.reply import read
 from harness.types import Candidate, Edit, Patch
 
 _RUN = re.compile("<<<<<<<+|=======+|>>>>>>>+")

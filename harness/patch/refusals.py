@@ -79,6 +79,29 @@ def truncated(mistake: str) -> PatchError:
     )
 
 
+def only_thoughts(*, ended: bool) -> PatchError:
+    """A reply without an answer: its thoughts do not end, or nothing follows them."""
+    what = "has no answer after its thoughts" if ended else "ends inside its thoughts, before any answer"
+    return PatchError(
+        "truncated",
+        f"The reply {what}. Nothing was applied: a block that is drafted in the thoughts does not count.\n"
+        "Think less, and send the complete answer. To the user: if this happens often, raise the model's "
+        "max_output_tokens.",
+    )
+
+
+def stray_divider(block: str, line: str, fence: int) -> PatchError:
+    """A block that has one more dividing line than its SEARCH explains."""
+    n = fence + 1
+    return PatchError(
+        "malformed",
+        f"{block}: it holds more than one dividing line. SEARCH matches when it is divided at one of them, and then "
+        f"`{show(line)}` would be a line of the program. Nothing was applied.\n"
+        f"A block has one dividing line: drop the other. If the line is meant for the program, write all three fences "
+        f"of this block with {n} or more characters (`{'<' * n} SEARCH`, `{'=' * n}`, `{'>' * n} REPLACE`).",
+    )
+
+
 def unified_diff(line: int, text: str) -> PatchError:
     return malformed(
         f"The reply is a unified diff (line {line + 1}: `{show(text, 80)}`). Expected SEARCH/REPLACE blocks: no line "

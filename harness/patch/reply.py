@@ -8,21 +8,18 @@ A reply is read once, line by line; only lines that may be a fence or a tag are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.patch import refusals
 from harness.patch.applying import Block
+from harness.patch.fences import ELEMENTS, SHORTEST, TICKS, WORDS, Fence, fence_of, run_length, tag_of
 from harness.patch.lines import BLANKS
 from harness.patch.nearest import show
+from harness.patch.refusals import PatchError
+from harness.patch.thoughts import Split, split
 from harness.types import Edit
 
-SHORTEST = 7
-"""The least number of characters in a fence."""
-
-_WORDS = {"<": " SEARCH", "=": "", ">": " REPLACE"}
-_ELEMENTS = ("<NAME>", "<DESCRIPTION>")
-_TICKS = ("`", "~")
 _NOTABLE = frozenset("<=>`~")
 
 
@@ -39,43 +36,35 @@ class Reply:
 
 def read(reply: str, allow_rewrite: bool) -> Reply:
     """Read any text. Raises PatchError."""
-    reader = _Reader(lines=reply.split("\n"))
-    reader.run()
+    parts = split(reply)
+    try:
+        return _answer(parts, allow_rewrite)
+    except PatchError as error:
+        if not parts.lines or " of the reply" not in error.detail:
+            raise
+        counted = f"Its lines are counted from the end of its thoughts, which is line {parts.lines + 1} of the whole."
+        raise PatchError(error.reason, f"{error.detail}\n{counted}") from None
+
+
+def _answer(parts: Split, allow_rewrite: bool) -> Reply:
+    """Read a reply without its thoughts. Where the last of them do not end, a whole <DIFF> section must come first."""
+    if parts.thoughts and not parts.answer.strip():
+        raise refusals.only_thoughts(ended=parts.ended)
+    reader = _Reader(lines=parts.answer.split("\n"))
+    try:
+        reader.run()
+    except PatchError as error:
+        raise error if parts.ended else refusals.only_thoughts(ended=False) from None
+    if not parts.ended and not (reader.blocks and reader.opened and not reader.inside):
+        raise refusals.only_thoughts(ended=False)
     rewrite = None if reader.blocks else _whole_program(reader, allow_rewrite)
-    warnings = []
-    if reader.blocks and reader.opened and not reader.closed:
-        warnings.append("the reply opens <DIFF> and does not close it: it may be truncated")
     return Reply(
         name=reader.elements.get("<NAME>", ""),
         description=reader.elements.get("<DESCRIPTION>", ""),
         blocks=tuple(reader.blocks),
         rewrite=rewrite,
-        warnings=tuple(warnings),
+        warnings=tuple(reader.warnings()) if reader.blocks else (),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Fence:
-    character: str
-    length: int
-    indent: str
-
-
-def _run(body: str) -> int:
-    """The length of the run of the first character at the start."""
-    return len(body) - len(body.lstrip(body[:1])) if body else 0
-
-
-def _fence(line: str) -> _Fence | None:
-    text = line.rstrip(BLANKS)
-    body = text.lstrip(" \t")
-    character = body[:1]
-    if character not in _WORDS:
-        return None
-    length = _run(body)
-    if length < SHORTEST or body[length:] != _WORDS[character]:
-        return None
-    return _Fence(character, length, text[: len(text) - len(body)])
 
 
 def _tries_to_be_fence(line: str, characters: str = "<>") -> bool:
@@ -83,13 +72,8 @@ def _tries_to_be_fence(line: str, characters: str = "<>") -> bool:
     body = line.strip(BLANKS)
     if not body or body[0] not in characters:
         return False
-    length = _run(body)
-    return length >= SHORTEST or (length >= 3 and body[length:].lstrip().startswith(_WORDS[body[0]].lstrip()))
-
-
-def _tag(line: str) -> str:
-    body = line.lstrip(" \t")
-    return next((tag for tag in (*_ELEMENTS, "<DIFF>", "</DIFF>") if body.startswith(tag)), "")
+    length = run_length(body)
+    return length >= SHORTEST or (length >= 3 and body[length:].lstrip().startswith(WORDS[body[0]].lstrip()))
 
 
 @dataclass(slots=True)
@@ -99,12 +83,22 @@ class _Reader:
     elements: dict[str, str] = field(default_factory=dict)
     ranges: list[tuple[int, int]] = field(default_factory=list)
     """First and last line of each element."""
-    blocks: list[Edit | Block] = field(default_factory=list)
+    sections: list[Edit | Block] = field(default_factory=list)
+    """The blocks inside <DIFF> sections."""
+    outside: list[Edit | Block] = field(default_factory=list)
+    """The blocks before, between and after them, up to the first that cannot be read."""
+    fault: PatchError | None = None
+    """Why a block outside cannot be read: it counts only if there is no section."""
     opened: bool = False
-    closed: bool = False
+    inside: bool = False
 
     def __post_init__(self) -> None:
         self.notable = [i for i, line in enumerate(self.lines) if line and line.lstrip(" \t")[:1] in _NOTABLE]
+
+    @property
+    def blocks(self) -> list[Edit | Block]:
+        """The blocks that count."""
+        return self.sections if self.opened else self.outside
 
     def run(self) -> None:
         k = unread = 0
@@ -115,20 +109,56 @@ class _Reader:
             if i < unread or body[0] not in "<>":
                 continue
             if body.startswith(("<<<", ">>>")):
-                fence = _fence(self.lines[i])
-                if fence is not None and fence.character == "<":
-                    k = self._block(k, fence)
-                elif _tries_to_be_fence(self.lines[i]):
-                    raise self._stray(i, fence)
+                if self.inside or self.fault is None:
+                    k = self._marked(k, i)
                 continue
-            tag = _tag(body)
-            if tag in _ELEMENTS and tag not in self.elements:
+            tag = tag_of(body)
+            if tag in ELEMENTS and tag not in self.elements:
                 unread = self._element(i, tag, body[len(tag) :])
-            self.opened |= tag == "<DIFF>"
-            self.closed |= tag == "</DIFF>"
+            self._section(tag, body[len(tag) :])
+        self._check_end()
+
+    def warnings(self) -> Iterator[str]:
+        if self.inside:
+            yield "the reply opens <DIFF> and does not close it: it may be truncated"
+        if self.opened and (self.outside or self.fault):
+            yield "blocks outside the <DIFF> section were ignored"
+
+    def _section(self, tag: str, rest: str) -> None:
+        """Open or close a section, where `tag` does so; `rest` follows on the same line."""
+        if tag == "<DIFF>":
+            self.opened, self.inside = True, "</DIFF>" not in rest
+        elif tag == "</DIFF>":
+            self.inside = False
+
+    def _check_end(self) -> None:
+        """Refuse a reply that ends in a fence, that has a faulty block and no section, or blocks only outside of it."""
+        if self.fault is not None and not self.opened:
+            raise self.fault
         last = self.lines[self.notable[-1]].strip(BLANKS) if self.notable else ""
-        if self.opened and not self.closed and last and not last.strip("<"):
+        if self.inside and last and not last.strip("<"):
             raise refusals.truncated(f"The reply ends in `{show(last, 20)}`, in the middle of an opening fence.")
+        if self.opened and not self.sections and (self.outside or self.fault):
+            if self.inside:
+                raise refusals.truncated("The reply ends inside its <DIFF> section, before any block of it.")
+            raise refusals.malformed("The <DIFF> section of the reply holds no block, and blocks outside do not count.")
+
+    def _marked(self, k: int, i: int) -> int:
+        """Read the block that opens in line `i`, the notable line before the k-th; returns the one to continue at.
+
+        Outside a section, a fault is kept until it is known whether there is a section.
+        """
+        fence = fence_of(self.lines[i])
+        try:
+            if fence is not None and fence.character == "<":
+                return self._block(k, fence)
+            if _tries_to_be_fence(self.lines[i]):
+                raise self._stray(i, fence)
+        except PatchError as error:
+            if self.inside:
+                raise
+            self.fault = error
+        return k
 
     def _element(self, i: int, tag: str, first: str) -> int:
         """Read an element whose text begins with `first` in line `i`; returns the line to continue at.
@@ -140,7 +170,7 @@ class _Reader:
         if stop is None:
             stop = next((j for j in range(i + 1, len(self.lines)) if self._ends_element(j)), None)
             if stop is None:
-                raise refusals.truncated(f"The reply ends inside its {tag}, before any block.")
+                raise self.fault or refusals.truncated(f"The reply ends inside its {tag}, before any block.")
             self.elements[tag] = "\n".join([first, *self.lines[i + 1 : stop]]).strip(BLANKS + "\n")
             return stop
         inside, _, rest = (first if stop == i else self.lines[stop]).partition(close)
@@ -148,24 +178,25 @@ class _Reader:
             BLANKS + "\n"
         )
         self.ranges.append((i, stop))
-        following = _tag(rest)
-        if following in _ELEMENTS and following not in self.elements:
+        following = tag_of(rest)
+        if following in ELEMENTS and following not in self.elements:
             return self._element(stop, following, rest.lstrip(" \t")[len(following) :])
-        self.opened |= following == "<DIFF>"
+        self._section(following, rest.partition(following)[2] if following else "")
         return stop + 1
 
     def _ends_element(self, j: int) -> bool:
-        fence = _fence(self.lines[j])
-        return bool(_tag(self.lines[j])) or (fence is not None and fence.character == "<")
+        fence = fence_of(self.lines[j])
+        return bool(tag_of(self.lines[j])) or (fence is not None and fence.character == "<")
 
-    def _block(self, k: int, opening: _Fence) -> int:
+    def _block(self, k: int, opening: Fence) -> int:
         """Read the block that opens in the notable line before the k-th; returns the notable line after its end."""
         start = self.notable[k - 1]
-        name = f"Block {len(self.blocks) + 1} (it opens in line {start + 1} of the reply)"
+        number = len(self.sections if self.inside else self.outside) + 1
+        name = f"Block {number} (it opens in line {start + 1} of the reply)"
         dividers: list[int] = []
         for n in range(k, len(self.notable)):
             i = self.notable[n]
-            fence = _fence(self.lines[i])
+            fence = fence_of(self.lines[i])
             if fence is None or (fence.length, fence.indent) != (opening.length, opening.indent):
                 continue
             if fence.character == "=":
@@ -185,14 +216,15 @@ class _Reader:
                 return n + 1
         raise self._unclosed(k, name, opening)
 
-    def _add(self, lines: tuple[str, ...], dividers: list[int], opening: _Fence) -> None:
+    def _add(self, lines: tuple[str, ...], dividers: list[int], opening: Fence) -> None:
         block = Block(lines=lines, dividers=tuple(dividers), fence=opening.length)
-        self.blocks.append(block.split(0) if len(dividers) == 1 else block)
+        found = self.sections if self.inside else self.outside
+        found.append(block.split(0) if len(dividers) == 1 else block)
 
     def _wrong_fence(self, k: int, stop: int, character: str) -> str:
         """A sentence on the first line in notable[k:stop] that may have been meant as the missing fence."""
         for i in self.notable[k:stop]:
-            fence = _fence(self.lines[i])
+            fence = fence_of(self.lines[i])
             if (fence is not None and fence.character == character) or (
                 character != "=" and _tries_to_be_fence(self.lines[i], character)
             ):
@@ -202,16 +234,16 @@ class _Reader:
                 )
         return ""
 
-    def _unclosed(self, k: int, name: str, opening: _Fence) -> refusals.PatchError:
+    def _unclosed(self, k: int, name: str, opening: Fence) -> PatchError:
         wrong = self._wrong_fence(k, len(self.notable), ">")
         mistake = f"The reply ends inside a block. {name} has no closing fence `{show(_written('>', opening))}`.{wrong}"
         return refusals.malformed(mistake) if wrong else refusals.truncated(mistake)
 
-    def _stray(self, i: int, fence: _Fence | None) -> refusals.PatchError:
+    def _stray(self, i: int, fence: Fence | None) -> PatchError:
         line = self.lines[i].strip(BLANKS)
         if (
             line[0] == "<"
-            and " SEARCH".startswith(line[_run(line) :])
+            and " SEARCH".startswith(line[run_length(line) :])
             and not any(rest.strip(BLANKS) for rest in self.lines[i + 1 :])
         ):
             return refusals.truncated(f"The reply ends in `{show(line)}`, in the middle of an opening fence.")
@@ -226,8 +258,8 @@ class _Reader:
         )
 
 
-def _written(character: str, opening: _Fence) -> str:
-    return opening.indent + character * opening.length + _WORDS[character]
+def _written(character: str, opening: Fence) -> str:
+    return opening.indent + character * opening.length + WORDS[character]
 
 
 def _whole_program(reader: _Reader, allow_rewrite: bool) -> str | None:
@@ -262,8 +294,8 @@ def _fenced(reader: _Reader) -> list[tuple[int, int]]:
     start, ticks = 0, ""
     for i in reader.notable:
         body = reader.lines[i].strip(BLANKS)
-        run = body[: _run(body)]
-        if body[0] not in _TICKS or len(run) < 3 or any(first <= i <= last for first, last in reader.ranges):
+        run = body[: run_length(body)]
+        if body[0] not in TICKS or len(run) < 3 or any(first <= i <= last for first, last in reader.ranges):
             continue
         if not ticks:
             start, ticks = i + 1, run

@@ -222,8 +222,8 @@ def test_a_block_with_several_dividers_needs_the_program() -> None:
 
 def test_a_divider_is_chosen_after_the_earlier_blocks_are_applied() -> None:
     first = "<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n"
-    second = "<<<<<<< SEARCH\nb\n=======\nc\n=======\nd\n>>>>>>> REPLACE\n"
-    assert apply_reply(first + second, "a\n").source == "c\n=======\nd\n"
+    second = "<<<<<<< SEARCH\nb\n=======\n'''c\n=======\nd'''\n>>>>>>> REPLACE\n"
+    assert apply_reply(first + second, "a\n").source == "'''c\n=======\nd'''\n"
 
 
 def test_a_lone_surrogate_never_reaches_a_program() -> None:
