@@ -9,6 +9,7 @@ Servers differ: everything but the text is optional, and the type of every value
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,34 @@ def code(raw: bytes) -> str:
     """The machine-readable code in an error's body; "" if it has none."""
     error = _mapping(_loaded_or_none(raw[: 1 << 20]), "error")
     return str(error.get("code") or error.get("type") or "")
+
+
+_NO = r"(?:not (?:be )?(?:support(?:ed)?|enabled|allowed|accepted|permitted)|unsupported|invalid|unexpected)\b"
+_ITS = r"(?:system|developer)['\"`]? (?:role|message|instruction|prompt)s?\b"
+_NO_SYSTEM = re.compile(
+    "|".join(
+        (
+            rf"{_ITS}[^.\n]{{0,40}}?\b{_NO}",
+            rf"\b{_NO}[^.\n]{{0,40}}?(?:{_ITS}|\brole:? ['\"`]?system\b)",
+            rf"\brole\S{{0,4}} [^.\n]{{0,40}}?\b{_NO}[^.\n]{{0,20}}['\"`]system['\"`]",
+            r"\bonly user and (?:assistant|model) roles are (?:supported|allowed)(?!, with the exception)",
+            r"(?<!message, )\bconversation roles must alternate user/",
+        )
+    )
+)
+"""In lower case. A text that matches and means something else costs one more request that is refused."""
+
+
+def refuses_system(raw: bytes) -> bool:
+    """Whether an error's body says that a model, or its chat template, takes no system message.
+
+    Such a template says so itself (Gemma: "System role not supported"), has no place for it (Mistral 7B: "Conversation
+    roles must alternate user/assistant/..."), or its host does (Google: "Developer instruction is not enabled", OpenAI:
+    "'messages[0].role' does not support 'system' with this model"). vLLM, llama.cpp, TGI and LiteLLM pass it on, with
+    statuses from 400 to 500.
+    """
+    text = raw[: 1 << 16].decode("utf-8", "replace").replace('\\"', '"').lower()
+    return _NO_SYSTEM.search(text) is not None
 
 
 def body_answer(raw: bytes) -> Answer:

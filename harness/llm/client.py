@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from harness.llm.answers import Answer, quoted
-from harness.llm.endpoint import Endpoint, Fault
+from harness.llm.endpoint import FOLDED, Endpoint, Fault
 from harness.llm.ledger import Bound, Hold, Ledger, OverBudget
 from harness.llm.model import Charge, Model, bound, charge, check_bounded, masked, most_charge
 from harness.types import Booked, HarnessError, Request, Turn, TurnRecord, Usage
@@ -103,7 +103,9 @@ class Models:
         *,
         retries: Retries | None = None,
         rng: random.Random | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
+        """`notice` is called, in the models' thread, with what the user should know of a model; once for each."""
         names = [model.name for model in models]
         if len(set(names)) < len(names):
             raise HarnessError(f"expected models with different names, found {', '.join(names)}")
@@ -113,6 +115,8 @@ class Models:
         self._secrets = tuple(model.key for model in models)
         self._ledger = ledger
         self._retries, self._rng = retries or Retries(), rng or random.Random()
+        self._notice = notice
+        self._folding: set[str] = set()
         self._not_before = dict.fromkeys(names, 0.0)
         self._next_begin = 0.0
         self._tasks: set[asyncio.Task[Turn | ModelFailure]] = set()
@@ -213,6 +217,7 @@ class Models:
             await self._pause(call)
             call.tries += 1
             outcome = await call.endpoint.ask(call.request)
+            self._say_folding(call.endpoint)
             if isinstance(outcome, Answer):
                 cost = charge(call.model, call.request, outcome.text, outcome.usage)
                 self._settle(call, cost)
@@ -227,6 +232,12 @@ class Models:
             given_up = await self._given_up(call, outcome)
             if given_up:
                 return self._no_reply(call, outcome, given_up)
+
+    def _say_folding(self, endpoint: Endpoint) -> None:
+        name = endpoint.model.name
+        if endpoint.folds and name not in self._folding and self._notice is not None:
+            self._folding.add(name)
+            self._notice(f"{name} {FOLDED}")
 
     async def _given_up(self, call: _Call, fault: Fault) -> str:
         """Wait for the next try and reserve it, and return ""; or return why there is no next try."""

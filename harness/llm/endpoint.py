@@ -16,13 +16,24 @@ import email.utils
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from harness.llm.answers import Answer, Embedded, EventStream, Unreadable, body_answer, code, is_page, quoted, said
+from harness.llm.answers import (
+    Answer,
+    Embedded,
+    EventStream,
+    Unreadable,
+    body_answer,
+    code,
+    is_page,
+    quoted,
+    refuses_system,
+    said,
+)
 from harness.llm.model import SECRET_FROM, Model, output_limit
-from harness.types import Request
+from harness.types import Message, Request
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,6 +43,7 @@ CALLS_A_CLIENT = 16
 MOST_BYTES = 32 << 20
 """The most bytes of a body that are read."""
 CONNECT_S = 20.0
+FOLDED = "takes no system message: it is sent at the head of the first user message instead"
 PASSING = (408, 409, 425, 429)
 """Statuses below 500 that are transient."""
 
@@ -41,7 +53,8 @@ class Fault:
     """A try without a reply. `text` says what happened and, unless it is transient, what to do.
 
     `passing`: it is transient. `fatal`: no call to this model can succeed. `billed`: the endpoint may have billed it
-    anyway. `refused`: the content was refused. `wait_s`: how long the endpoint asks us to wait.
+    anyway. `refused`: the content was refused. `no_system`: the model takes no system message. `wait_s`: how long the
+    endpoint asks us to wait.
     """
 
     text: str
@@ -49,6 +62,7 @@ class Fault:
     fatal: bool = False
     billed: bool = False
     refused: bool = False
+    no_system: bool = False
     wait_s: float | None = None
 
 
@@ -70,6 +84,21 @@ def parameters(model: Model, request: Request) -> dict[str, Any]:
         if model.api == "chat":
             body["stream_options"] = {"include_usage": True}
     return {name: value for name, value in body.items() if value is not None}
+
+
+def folded(request: Request) -> Request:
+    """The request with its system messages at the head of its first user message, for models that take none."""
+    system = [message.text for message in request.messages if message.role == "system"]
+    others = [message for message in request.messages if message.role != "system"]
+    if not system:
+        return request
+    at = next((i for i, message in enumerate(others) if message.role == "user"), 0)
+    head = "\n\n".join(system)
+    if others and others[at].role == "user":
+        others[at] = Message(role="user", text=f"{head}\n\n{others[at].text}")
+    else:
+        others.insert(0, Message(role="user", text=head))
+    return replace(request, messages=tuple(others))
 
 
 def _sendable(text: str) -> str:
@@ -94,6 +123,8 @@ class Endpoint:
     model: Model
     _clients: list[_Client] = field(default_factory=list)
     _tls: list[ssl.SSLContext] = field(default_factory=list)
+    folds: bool = False
+    """The model was found to take no system message."""
 
     def prepare(self) -> None:
         """Load the SDK and the system's certificates, which is slow once. Never fails: the first call will instead."""
@@ -105,7 +136,27 @@ class Endpoint:
             await client.sdk.close()
 
     async def ask(self, request: Request) -> Answer | Fault:
-        """Send the request once, within the model's deadline."""
+        """Send the request once, within the model's deadline.
+
+        A request that is refused for its system message, which costs nothing, is sent again with that message folded
+        into the first user message. If that is accepted, all further requests are sent so, and the answer's note says
+        it.
+        """
+        if self.folds:
+            return await self._tried(folded(request))
+        outcome = await self._tried(request)
+        other = folded(request)
+        if isinstance(outcome, Answer) or not outcome.no_system or other is request:
+            return outcome
+        again = await self._tried(other)
+        if isinstance(again, Fault):
+            return outcome if again.no_system else again
+        if self.folds:  # another call found it out meanwhile
+            return again
+        self.folds = True
+        return replace(again, note="; ".join(filter(None, (f"{self.model.name} {FOLDED}", again.note))))
+
+    async def _tried(self, request: Request) -> Answer | Fault:
         import openai
 
         try:
@@ -194,11 +245,17 @@ class Endpoint:
         words = said(raw) or "no message"
         what = f"{self._host} answered {status} ({words})"
         lasting = status == 429 and code(raw) == "insufficient_quota"
+        no_system = status not in PASSING and refuses_system(raw)
         if (status in PASSING or status >= 500) and not lasting:
-            return Fault(text=what, passing=True, wait_s=retry_after_s(headers, time.time()))
+            wait_s = retry_after_s(headers, time.time())
+            return Fault(text=what, passing=True, no_system=no_system, wait_s=wait_s)
         if status in (400, 403) and code(raw) in ("content_filter", "content_policy_violation"):
             return Fault(text=what, refused=True)
-        return Fault(text=f"{self.model.name}: {what}: {_advice(self.model, status, words, lasting)}", fatal=True)
+        return Fault(
+            text=f"{self.model.name}: {what}: {_advice(self.model, status, words, lasting)}",
+            fatal=True,
+            no_system=no_system,
+        )
 
     @contextlib.asynccontextmanager
     async def _client(self) -> AsyncIterator[openai.AsyncOpenAI]:
