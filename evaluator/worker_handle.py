@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from evaluator.confined import wire
+from evaluator.run_queue import RunQueue
 from evaluator.types import Answer, Call, EvaluatorError, Rejected, Stage
 
 LOADING = "loading the program"
@@ -64,6 +65,11 @@ class Worker(Protocol):
     @property
     def own_ns(self) -> int:
         """Nanoseconds of the last call on the worker's own clock, as an untrusted process reports them."""
+        ...
+
+    @property
+    def waited_ns(self) -> int:
+        """Nanoseconds of the last call in which it waited for a core that something else was using."""
         ...
 
     def ping(self) -> int:
@@ -121,7 +127,8 @@ class LocalWorker:
         self._timeout_s, self._load_timeout_s = timeout_s, load_timeout_s
         self._request = memoryview(link.memory)[: link.request_bytes]
         self._answer = memoryview(link.memory)[link.request_bytes :]
-        self._own_ns = 0
+        self._own_ns = self._waited_ns = 0
+        self._queue = RunQueue(link.pid)
         self._poll = select.poll()
         self._poll.register(link.channel, select.POLLIN)
 
@@ -129,6 +136,7 @@ class LocalWorker:
         """One byte out, one byte back, on the judge's clock. `counts` says in a timeout's text what takes time."""
         if self._poll.poll(0) and self._alive():
             raise stop(stage, "protocol", f"{what}: the program sent an answer before the call began")
+        self._queue.begin()
         begin = time.perf_counter_ns()
         try:
             os.kill(self._link.pid, signal.SIGCONT)
@@ -141,6 +149,7 @@ class LocalWorker:
             os.kill(self._link.pid, signal.SIGSTOP)
         # We read the clock after SIGSTOP: otherwise a judge delayed in between would let the worker run off the clock.
         elapsed = time.perf_counter_ns() - begin
+        self._waited_ns = self._queue.waited_ns(elapsed)
         if reply is None:
             raise stop(stage, "timeout", f"{what} took longer than the limit of {timeout_s:g} s{counts}")
         if not reply:
@@ -228,6 +237,10 @@ class LocalWorker:
     def own_ns(self) -> int:
         return self._own_ns
 
+    @property
+    def waited_ns(self) -> int:
+        return self._waited_ns
+
     def ping(self) -> int:
         return self._exchange(b"P", PING_TIMEOUT_S, "run", "an empty call")[1]
 
@@ -243,6 +256,7 @@ class LocalWorker:
                 pinned |= new
 
     def close(self) -> None:
+        self._queue.close()
         self._channel.close()
         self._request.release()
         self._answer.release()

@@ -138,11 +138,12 @@ def drop_capabilities() -> None:
 
 def readable_paths() -> tuple[str, ...]:
     """What honest programs read once torch is loaded: the interpreter, its packages, system libraries, facts about the
-    cores.
+    cores. Paths below others are left out, since each costs every worker a rule.
     """
     wanted = [sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime"]
     wanted += ["/sys/devices/system/cpu", "/proc/cpuinfo", "/dev/urandom", "/dev/zero"]
-    return tuple(dict.fromkeys(path for path in wanted if Path(path).exists()))
+    real = dict.fromkeys(Path(path).resolve() for path in wanted if Path(path).exists())
+    return tuple(str(path) for path in real if not any(path.is_relative_to(other) for other in real if other != path))
 
 
 def rehearse() -> None:

@@ -190,3 +190,15 @@ def _in_place(descriptor: int, path: Path) -> bool:
     except FileNotFoundError:
         return False
     return (held.st_dev, held.st_ino) == (current.st_dev, current.st_ino)
+
+
+@contextlib.contextmanager
+def away_from(cpus: Sequence[int]) -> Iterator[None]:
+    """Keep the calling thread off these cores where it may use others: the judge must not run where it measures."""
+    allowed = os.sched_getaffinity(0)
+    if others := allowed - set(cpus):
+        os.sched_setaffinity(0, others)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.measuring.lanes import claim, hold, lock_folder, lock_names, spare, usable, width
+from evaluator.measuring.lanes import away_from, claim, hold, lock_folder, lock_names, spare, usable, width
 from evaluator.settings import Lane
 from evaluator.types import EvaluatorError
 
@@ -231,3 +231,19 @@ def test_claim_never_fails(tmp_path: Path) -> None:
 def test_program_on_a_gpu_has_a_core_for_the_drivers_threads() -> None:
     assert (width("cpu", 1), width("cpu", 3)) == (1, 3)
     assert (width("cuda:0", 1), width("cuda:1", 3)) == (2, 4)
+
+
+def test_the_judges_thread_keeps_off_the_measured_cores() -> None:
+    """Only the calling thread, only meanwhile, and only where it has other cores to use."""
+    cores = os.sched_getaffinity(0)
+    measured, main = min(cores), os.getpid()
+    with pytest.raises(ZeroDivisionError), away_from((measured,)):
+        assert os.sched_getaffinity(0) == (cores - {measured} or cores)
+        seen: list[set[int]] = []
+        other = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(main)))
+        other.start()
+        other.join()
+        raise ZeroDivisionError
+    assert seen and os.sched_getaffinity(0) == cores
+    with away_from(tuple(cores)):
+        assert os.sched_getaffinity(0) == cores
