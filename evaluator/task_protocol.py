@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from evaluator.types import Answer, Call, Case, CaseQuality, HardCase, Plan, Variation
+from evaluator.types import Answer, Call, Case, CaseQuality, HardCase, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,8 @@ class TaskKind:
 class Task(Protocol):
     """A packing problem as the judge sees it: pure functions from values to values, numpy only.
 
-    The quality pass of a case is `steps(case)` calls in order, each made from the plans before it. Timed calls are
-    variations of one of these steps.
+    A pass over a case is `steps(case)` calls in order, each made from the plans before it. The pass over the cases of
+    a seed repeats to the last digit. Scored calls are passes over cases drawn afresh, which a program cannot know.
     """
 
     @property
@@ -109,9 +109,9 @@ class Task(Protocol):
         ...
 
     @property
-    def tolerance(self) -> float:
-        """How far the mean `step_quality` of timed answers may lie below that of the quality pass. Other differences
-        between the two may be a quarter of it. An allowance for chance is added to both.
+    def resolution(self) -> float:
+        """The smallest difference in quality that matters: measuring goes on until the interval of a program's gain is
+        within this of its median.
         """
         ...
 
@@ -137,11 +137,13 @@ class Task(Protocol):
     def steps(self, case: Case) -> int: ...
 
     def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
-        """The call of quality step `step`, given the plans of the steps before it."""
+        """The call of step `step`, given the plans of the steps before it."""
         ...
 
-    def vary(self, case: Case, step: int, plans: tuple[Plan, ...], rng: np.random.Generator) -> Variation:
-        """A fresh variation of step `step`; `plans` are those of the whole quality pass."""
+    def draw(self, case: Case, rng: np.random.Generator) -> Case:
+        """The same case with fresh data of the same kind, of the same name and sizes: a program that knows `case` and
+        the task, but not `rng`, must know nothing of the data of a step before its call. Takes a few milliseconds.
+        """
         ...
 
     def call_bytes(self, case: Case) -> int:
@@ -157,11 +159,11 @@ class Task(Protocol):
         ...
 
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """The quality of one plan, comparable between a quality step and its variations."""
+        """The quality of a plan on what it was made for."""
         ...
 
     def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """What the plan of a step adds to the score of the pass (such as its quality on the next window)."""
+        """The quality that the plan of a step is scored with (such as that on the next window)."""
         ...
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:

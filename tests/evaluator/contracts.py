@@ -22,6 +22,7 @@ from evaluator import TASKS, Judge, JudgeSettings, shipped
 from evaluator.screen import screen
 from evaluator.task_protocol import Task, TaskKind, TaskOption
 from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan, Rejected, WorkloadError
+from tests.evaluator.replay import answer_of, entry_of
 
 
 def arrays(call: Call) -> list[np.ndarray]:
@@ -56,17 +57,28 @@ class TaskContract:
             plans += (task.read(case, self.answer(task, case, task.call(case, step, plans))),)
         return plans
 
-    def variations(self, task: Task) -> Iterator[tuple[Case, int, tuple[Plan, ...]]]:
+    def steps(self, task: Task) -> Iterator[tuple[Case, int, tuple[Plan, ...]]]:
+        """Each step with the plans of the whole pass."""
         for case in task.cases(3):
             plans = self.run_pass(task, case)
             for step in range(task.steps(case)):
                 yield case, step, plans
 
+    def draws(self, task: Task, count: int) -> Iterator[tuple[Case, list[Case]]]:
+        """Each case with some draws of it."""
+        rng = np.random.default_rng(1)
+        for case in task.cases(3):
+            yield case, [task.draw(case, rng) for _ in range(count)]
+
+    def quality(self, task: Task, case: Case, plans: tuple[Plan, ...]) -> float:
+        """The mean over the steps."""
+        return fmean(task.pass_quality(case, step, plan) for step, plan in enumerate(plans))
+
     def test_it_names_itself(self, task: Task) -> None:
         for word in (task.name, task.entry_point, task.quality_name, task.quality_key):
             assert word.isidentifier()
         assert task.version >= 1
-        assert 0 < task.tolerance < 1
+        assert 0 < task.resolution < 1
 
     def test_a_seed_decides_the_cases(self, task: Task) -> None:
         first, again = task.cases(7), self.make().cases(7)
@@ -117,25 +129,31 @@ class TaskContract:
             assert option.flag.startswith("--") and option.help.endswith(".")
             assert set(option.choices) <= set(texts[option.flag]), "each choice is tried"
             tried = [texts[option.flag]] if option.repeated else [(text,) for text in texts[option.flag]]
-            made = [kind({option.key: self.value(option, *given)}) for given in tried]
+            beside = self.needed(tmp_path, option.key)
+            made = [kind({**beside, option.key: self.value(option, *given)}) for given in tried]
             assert all(task.name == self.make().name for task in made)
             with pytest.raises(WorkloadError):
                 kind({option.key: self.value(option, "of no kind")})
         with pytest.raises(WorkloadError):
             kind({"of_no_kind": 1})
 
+    def needed(self, folder: Path, key: str) -> Mapping[str, Any]:
+        """The other options without which this one is refused."""
+        return {}
+
     def value(self, option: TaskOption, *texts: str) -> Any:
         """What a config holds where these texts are given on the command line."""
         return [option.parse(text) for text in texts] if option.repeated else option.parse(texts[0])
 
     def test_calls_fit_the_room_promised(self, task: Task) -> None:
-        for case, step, plans in self.variations(task):
-            varied = task.vary(case, step, plans, np.random.default_rng(0)).call
-            for call in (task.call(case, step, plans[:step]), varied):
+        for case, step, plans in self.steps(task):
+            drawn = task.draw(case, np.random.default_rng(0))
+            for made in (case, drawn):
+                call = task.call(made, step, plans[:step])
                 assert sum(array.nbytes for array in arrays(call)) <= task.call_bytes(case)
 
     def test_writing_to_a_call_leaves_the_case_alone(self, task: Task) -> None:
-        for case, step, plans in self.variations(task):
+        for case, step, plans in self.steps(task):
             data, before = case.data.copy(), [plan.copy() for plan in plans]
             for array in arrays(task.call(case, step, plans[:step])):
                 if array.flags.writeable:
@@ -188,26 +206,51 @@ class TaskContract:
                 assert refused.value.reason.isidentifier()
                 assert len(refused.value.detail) > 10
 
-    def test_no_two_variations_are_alike_and_a_generator_repeats_them(self, task: Task) -> None:
-        for case, step, plans in self.variations(task):
-            rng = np.random.default_rng(1)
-            one, two = (task.vary(case, step, plans, rng).call for _ in range(2))
-            again = task.vary(case, step, plans, np.random.default_rng(1)).call
-            assert not all(np.array_equal(a, b) for a, b in zip(arrays(one), arrays(two), strict=True))
-            for a, b in zip(arrays(one), arrays(again), strict=True):
-                np.testing.assert_array_equal(a, b)
+    def test_draws_are_the_case_with_other_data(self, task: Task) -> None:
+        """All draws have as many steps, because the number of a call says which draw and step it is."""
+        for case, drawn in self.draws(task, 5):
+            assert {one.name for one in drawn} == {case.name}
+            assert all(dict(one.sizes) == dict(case.sizes) for one in drawn)
+            assert len({task.steps(one) for one in drawn}) == 1 <= task.steps(drawn[0]) <= task.steps(case)
+            assert len({one.data.tobytes() for one in (case, *drawn)}) == 6
 
-    def test_plans_for_variations_are_as_good_on_average(self, task: Task) -> None:
-        for case, step, plans in self.variations(task):
-            rng = np.random.default_rng(2)
-            shown = []
-            for _ in range(10):
-                variation = task.vary(case, step, plans, rng)
-                qualities = variation.qualities(task.read(case, self.answer(task, case, variation.call)))
-                assert all(0 <= quality <= 1.0 + 1e-9 for quality in qualities)
-                shown.append(qualities[0])
-            expected = task.step_quality(case, step, plans[step])
-            assert abs(np.mean(shown) - expected) <= task.tolerance + np.std(shown)
+    def test_a_generator_decides_a_draw(self, task: Task) -> None:
+        for case in task.cases(3):
+            before, seeds = case.data.copy(), (1, 1, 2)
+            one, same, other = (self.make().draw(case, np.random.default_rng(seed)) for seed in seeds)
+            np.testing.assert_array_equal(one.data, same.data)
+            assert not np.array_equal(one.data, other.data)
+            np.testing.assert_array_equal(case.data, before)
+
+    def test_every_step_of_a_draw_can_be_answered(self, task: Task) -> None:
+        """By the reference, which the judge asks in every scored call, and by the test."""
+        reference = entry_of(shipped(task.reference).read_text(), task.entry_point)
+        for case, drawn in self.draws(task, 3):
+            for one in drawn:
+                plans: tuple[Plan, ...] = ()
+                for step in range(task.steps(one)):
+                    answer = answer_of(reference, task.call(one, step, plans))
+                    assert sum(array.nbytes for array in answer) <= task.answer_bytes(case)
+                    plans += (task.read(case, answer),)
+                for made in (plans, self.run_pass(task, one)):
+                    qualities = [task.pass_quality(one, step, plan) for step, plan in enumerate(made)]
+                    assert all(0 <= quality <= 1 + 1e-9 for quality in qualities)
+
+    def test_a_draw_is_scored_on_its_own_data(self, task: Task) -> None:
+        """A plan fits the draw that it was made for better than it fits the case."""
+        for case, drawn in self.draws(task, 10):
+            fitting = [self.run_pass(task, one) for one in drawn]
+            on_draw = fmean(self.quality(task, one, plans) for one, plans in zip(drawn, fitting, strict=True))
+            on_case = fmean(self.quality(task, case, plans) for plans in fitting)
+            assert on_draw > on_case + task.resolution
+
+    def test_draws_are_as_hard_as_the_cases(self, task: Task) -> None:
+        for at, (_, drawn) in enumerate(self.draws(task, 20)):
+            given = [task.cases(seed)[at] for seed in range(20)]
+            ours, theirs = (
+                [self.quality(task, one, self.run_pass(task, one)) for one in made] for made in (drawn, given)
+            )
+            assert abs(fmean(ours) - fmean(theirs)) <= 2 * np.std(ours) + task.resolution
 
     def test_the_judge_never_imports_torch(self) -> None:
         code = f"import sys, {type(self.make()).__module__}; sys.exit('torch' in sys.modules)"

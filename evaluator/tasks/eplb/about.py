@@ -54,6 +54,13 @@ def read_case(text: str) -> str | dict[str, int | str]:
     return sizes
 
 
+def read_steps(text: str) -> int:
+    """A number of steps on the command line."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text)):
+        raise WorkloadError(f"--steps-per-window {text}: expected a whole number of at least 1")
+    return int(text)
+
+
 OPTIONS = (
     TaskOption(
         key="cases",
@@ -67,11 +74,18 @@ OPTIONS = (
     TaskOption(
         key="traces",
         flag="--trace",
-        metavar="FILE",
+        metavar="PATH",
         repeated=True,
         parse=str,
-        help="Measured loads instead of generated ones (ADRS JSON, SGLang JSON or .pt, .npy); repeatable: the files "
-        "are one sequence of windows.",
+        help="Measured loads instead of generated ones: a file (ADRS JSON, SGLang JSON or .pt, .npy), or a folder of "
+        ".pt files of SGLang's recorder; repeatable: all are one sequence of windows.",
+    ),
+    TaskOption(
+        key="steps_per_window",
+        flag="--steps-per-window",
+        metavar="STEPS",
+        parse=read_steps,
+        help="With --trace: steps, such as forward passes, that are summed into one window.",
     ),
     TaskOption(
         key="form",

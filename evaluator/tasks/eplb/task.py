@@ -1,9 +1,9 @@
 """Expert-parallel load balancing (EPLB) as the judge sees it.
 
 Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
-is run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, relabelling
-in `relabelling`, figures in `metrics`, ceilings in `bounds`, hard cases in `hard_cases`, generated loads in
-`workloads`, recorded ones in `traces`.
+is run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, figures in
+`metrics`, ceilings in `bounds`, hard cases in `hard_cases`, generated loads in `workloads`, recorded ones in `traces`,
+fresh windows of recorded ones in `resampling`.
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
@@ -30,11 +30,11 @@ from evaluator.tasks.eplb.answers import FORMS, Form
 from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
 from evaluator.tasks.eplb.hard_cases import hard_cases
-from evaluator.tasks.eplb.relabelling import Relabelling
+from evaluator.tasks.eplb.resampling import redraw
 from evaluator.tasks.eplb.traces import Trace, read_traces
 from evaluator.tasks.eplb.workloads import LoadModel, generate_loads
 from evaluator.tasks.options import check_keys, choice, items, number, whole_number
-from evaluator.types import Answer, Array, Call, Case, CaseQuality, HardCase, Plan, Variation, WorkloadError
+from evaluator.types import Answer, Array, Call, Case, CaseQuality, HardCase, Plan, WorkloadError
 
 MAX_ANSWER_BYTES = 2**30
 OPTIONS = ("cases", "form", "traces", "steps_per_window", "windows", "drift", "regime_changes")
@@ -45,8 +45,8 @@ _GENERATED = ("windows", "drift", "regime_changes")
 class Eplb:
     """The task with its options. Reading `traces` happens on construction. Raises WorkloadError.
 
-    `form`: what the solver returns, DeepSeek's triple or `phy2log` only. `traces`: files whose windows replace the
-    generated ones; each case then has as many layers as the trace. `windows`, `drift` and `regime_changes`
+    `form`: what the solver returns, DeepSeek's triple or `phy2log` only. `traces`: files and folders whose windows
+    replace the generated ones; each case then has as many layers as the trace. `windows`, `drift` and `regime_changes`
     describe generated loads.
     """
 
@@ -115,7 +115,7 @@ class Eplb:
 
     @property
     def version(self) -> int:
-        return 1
+        return 2
 
     @property
     def entry_point(self) -> str:
@@ -144,8 +144,9 @@ class Eplb:
         return LADDER if self.form == "triple" else None
 
     @property
-    def tolerance(self) -> float:
-        return 0.02
+    def resolution(self) -> float:
+        """A twentieth of a point of balance: what searches find is a few times that."""
+        return 0.0005
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -200,26 +201,18 @@ class Eplb:
         Offered: `old_phy2log` (int64 `[L, R]`, the plan of the step before, None at step 0) and `history` (float32
         `[T, L, E]`, the windows so far, the planned one last).
         """
-        return self._call(case, step, plans, None)
-
-    def _call(self, case: Case, step: int, plans: tuple[Plan, ...], names: Relabelling | None) -> Call:
         history = case.data[: step + 1].astype(np.float32)
         old = plans[step - 1] if step else None
-        if names is not None:
-            history = names.loads(history)
-            old = None if old is None else names.plan(old)
         sizes = tuple(case.sizes[name] for name in ("replicas", "groups", "nodes", "gpus"))
         return Call(args=(history[-1].copy(), *sizes), offered={"old_phy2log": old, "history": history})
 
-    def vary(self, case: Case, step: int, plans: tuple[Plan, ...], rng: np.random.Generator) -> Variation:
-        sizes = case.sizes
-        names = Relabelling.draw(sizes["layers"], sizes["experts"], placement_blocks(sizes), rng)
-        shown, scored = (names.loads(case.data[window]) for window in (step, step - self.steps(case)))
-
-        def qualities(plan: Plan) -> tuple[float, float]:
-            return metrics.balance(plan, shown, sizes["gpus"]), metrics.balance(plan, scored, sizes["gpus"])
-
-        return Variation(call=self._call(case, step, plans, names), qualities=qualities)
+    def draw(self, case: Case, rng: np.random.Generator) -> Case:
+        """Other windows of the model that generated the case's, or windows with the statistics of the trace's."""
+        if self._trace is not None:
+            data = redraw(self._trace.loads, placement_blocks(case.sizes), rng)
+        else:
+            data = generate_loads(self._model(EplbCase(name=case.name, **case.sizes)), rng)
+        return Case(name=case.name, sizes=case.sizes, data=data)
 
     def call_bytes(self, case: Case) -> int:
         layers, experts, replicas = (case.sizes[name] for name in ("layers", "experts", "replicas"))
@@ -295,5 +288,5 @@ def _case(value: Any, index: int) -> EplbCase:
 
 def _path(value: Any, index: int) -> Path:
     if not isinstance(value, str | Path) or not str(value):
-        raise WorkloadError(f"traces[{index}]: expected the path of a trace file, found {value!r}")
+        raise WorkloadError(f"traces[{index}]: expected the path of a trace file or folder, found {value!r}")
     return Path(value)

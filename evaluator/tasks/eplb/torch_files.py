@@ -1,15 +1,26 @@
-"""Reading a tensor from a torch file without importing torch here.
+"""Reading files that torch saved, without importing torch here.
 
-Owns: the short-lived process that loads the file weights-only and returns plain numbers. Does not know: what they mean.
+Owns: the short-lived process that loads files weights-only and sends plain numbers. Does not know: what they mean.
+
+The process answers with one line of JSON for each file, which holds `error`, or the facts and the dtypes and shapes of
+the arrays whose bytes follow.
+
+Shapes: N records, L layers, P physical experts.
 """
 
 from __future__ import annotations
 
-import io
+import json
+import math
 import os
 import subprocess
 import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,40 +28,184 @@ from numpy.typing import NDArray
 from evaluator.types import WorkloadError
 
 TIMEOUT_S = 120.0
+"""For each file."""
 
-# Runs in a new, isolated interpreter; the user reads its last line on stderr.
+# Runs in a new, isolated interpreter. It maps files into memory, because dumps of single tokens are large and only a
+# small part of them is used; files of torch's old format cannot be mapped.
 _LOADER = """
-import io, sys
-try:
-    import numpy, torch
-    content = torch.load(sys.argv[1], map_location="cpu", weights_only=True)
-except Exception as error:
-    sys.exit("torch cannot load the file weights-only: " + " ".join(str(error).split())[:300])
-if not isinstance(content, dict) or "logical_count" not in content:
-    actual = "keys " + ", ".join(sorted(map(str, content))[:5]) if isinstance(content, dict) else type(content).__name__
-    sys.exit("expected a dict with logical_count, found " + actual)
-counts = content["logical_count"]
-if not isinstance(counts, torch.Tensor) or counts.layout != torch.strided or counts.is_complex():
-    sys.exit("expected logical_count to be a dense tensor of numbers, found " + str(type(counts).__name__))
-if counts.dtype == torch.bool:
-    sys.exit("expected logical_count to hold numbers, found torch.bool")
-if counts.numel() > int(sys.argv[2]):
-    sys.exit(f"expected at most {sys.argv[2]} loads, found {counts.numel()}")
-buffer = io.BytesIO()
-numpy.save(buffer, counts.detach().to(torch.float64).numpy(), allow_pickle=False)
-sys.stdout.buffer.write(buffer.getvalue())
+import json, sys
+import numpy, torch
+
+LIMIT = int(sys.argv[1])
+
+class Wrong(Exception):
+    pass
+
+def said(value):
+    return " ".join(str(value).split())[:300]
+
+def found(content, *keys):
+    if not isinstance(content, dict):
+        return type(content).__name__
+    names = sorted(map(str, content))
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return "keys " + ", ".join(said(name)[:40] for name in names[:5]) + more
+
+def dense(content, key, where=""):
+    value = content[key]
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_complex():
+        raise Wrong(f"{where}expected {key} to be a dense tensor of numbers, found {type(value).__name__}")
+    if value.dtype == torch.bool:
+        raise Wrong(f"{where}expected {key} to hold numbers, found torch.bool")
+    return value
+
+def within_limit(count):
+    if count > LIMIT:
+        raise Wrong(f"expected at most {LIMIT} loads, found {count}: record fewer forward passes at a time")
+
+def whole(record, key, where):
+    value = record[key]
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise Wrong(f"{where}expected {key} to be a whole number of at least 0, found {said(repr(value))[:40]}")
+    return value
+
+def of_records(content):
+    records, needed = content["records"], ("forward_pass_id", "rank", "global_physical_count")
+    if not isinstance(records, list):
+        raise Wrong(f"expected records to be a list, found {type(records).__name__}")
+    if not records:
+        raise Wrong("expected at least one record, found none: nothing was recorded before this dump, leave it out")
+    counts, passes, ranks = [], [], []
+    for index, record in enumerate(records):
+        where = f"records[{index}]: "
+        if not isinstance(record, dict) or not set(needed) <= set(record):
+            raise Wrong(f"{where}expected a dict with {', '.join(needed)}, found {found(record)}")
+        passes.append(whole(record, "forward_pass_id", where))
+        ranks.append(whole(record, "rank", where))
+        count = dense(record, "global_physical_count", where)
+        if count.ndim != 2 or not count.numel() or (counts and count.shape != counts[0].shape):
+            like = f"the shape {list(counts[0].shape)} as in records[0]" if counts else "[layers, physical experts]"
+            raise Wrong(f"{where}expected global_physical_count of {like}, found the shape {list(count.shape)}")
+        within_limit(count.numel() * len(records))
+        counts.append(count)
+    placement = dense(content, "last_physical_to_logical_map")
+    if placement.is_floating_point() or placement.shape != counts[0].shape:
+        raise Wrong(
+            f"expected last_physical_to_logical_map of whole numbers, of the shape {list(counts[0].shape)} as the "
+            f"counts, found {placement.dtype} of the shape {list(placement.shape)}"
+        )
+    return {"passes": passes, "ranks": ranks}, [torch.stack(counts), placement]
+
+def read(path):
+    with open(path, "rb") as file:
+        mapped = file.read(2) == b"PK"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:
+        raise Wrong("torch cannot load the file weights-only: " + said(error)) from None
+    if isinstance(content, dict) and "logical_count" in content:
+        counts = dense(content, "logical_count")
+        within_limit(counts.numel())
+        return {}, [counts]
+    if isinstance(content, dict) and {"records", "last_physical_to_logical_map"} <= set(content):
+        return of_records(content)
+    raise Wrong(
+        "expected a dict with logical_count, or with records and last_physical_to_logical_map, found " + found(content)
+    )
+
+for path in sys.argv[2:]:
+    try:
+        facts, tensors = read(path)
+        tensors = [tensor.detach() for tensor in tensors]
+        tensors = [tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors]
+        arrays = [numpy.ascontiguousarray(tensor.numpy()) for tensor in tensors]
+        facts["arrays"] = [[array.dtype.str, array.shape] for array in arrays]
+    except Exception as error:
+        other = "" if isinstance(error, Wrong) else "the file's tensors cannot be read: "
+        facts, arrays = {"error": other + said(error)}, []
+    sys.stdout.buffer.write(json.dumps(facts).encode() + b"\\n")
+    for array in arrays:
+        sys.stdout.buffer.write(array.data)
+    sys.stdout.buffer.flush()
 """
 
 
-def load_pt_counts(path: Path, max_values: int) -> NDArray[np.float64]:
-    """The tensor `logical_count` of a `.pt` file in float64, of any shape. Raises WorkloadError."""
-    command = [sys.executable, "-I", "-c", _LOADER, str(path.absolute()), str(max_values)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """A file with the tensor `logical_count`, in a numeric dtype, of any shape."""
+
+    path: Path
+    counts: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """A file of `records`: their passes and ranks `[N]`, their counts `[N, L, P]` in a numeric dtype, and the logical
+    expert of each physical one `[L, P]`; N, L and P are at least 1.
+    """
+
+    path: Path
+    passes: tuple[int, ...]
+    ranks: tuple[int, ...]
+    counts: NDArray[Any]
+    placement: NDArray[Any]
+
+
+def load_files(paths: Sequence[Path], max_values: int) -> Iterator[Counts | Records]:
+    """What each file holds, in order, one at a time in memory. Raises WorkloadError for the first bad one."""
+    command = [sys.executable, "-I", "-c", _LOADER, str(max_values), *(str(path.absolute()) for path in paths)]
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env={"PATH": os.defpath}) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            for path in paths:
+                yield _next(path, process, process.stdout, errors)
+        finally:
+            process.kill()
+
+
+def _next(path: Path, process: subprocess.Popen[bytes], answers: IO[bytes], errors: IO[bytes]) -> Counts | Records:
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(TIMEOUT_S, stop)
+    timer.start()
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, env={"PATH": os.defpath})
-    except subprocess.TimeoutExpired as error:
-        raise WorkloadError(f"{path}: torch did not load the file within {TIMEOUT_S:g} s") from error
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise WorkloadError(f"{path}: {lines[-1] if lines else f'the loader ended with exit code {done.returncode}'}")
-    counts: NDArray[np.float64] = np.load(io.BytesIO(done.stdout), allow_pickle=False)
-    return counts
+        line = answers.readline()
+        facts = json.loads(line) if line.endswith(b"\n") else {}
+        arrays = [_array(answers, dtype, shape) for dtype, shape in facts.get("arrays", ())]
+    finally:
+        timer.cancel()
+        timer.join()
+    if facts.get("error"):
+        raise WorkloadError(f"{path}: {facts['error']}")
+    if late.is_set():
+        raise WorkloadError(f"{path}: torch did not load the file within {TIMEOUT_S:g} s: record fewer forward passes")
+    if not facts or any(array is None for array in arrays):
+        code = process.wait()
+        errors.seek(0)
+        lines = errors.read().decode(errors="replace").strip().splitlines()
+        raise WorkloadError(f"{path}: {lines[-1][:300] if lines else f'the loader ended with exit code {code}'}")
+    complete = [array for array in arrays if array is not None]
+    if len(complete) == 1:
+        return Counts(path=path, counts=complete[0])
+    counts, placement = complete
+    passes, ranks = tuple(facts["passes"]), tuple(facts["ranks"])
+    return Records(path=path, passes=passes, ranks=ranks, counts=counts, placement=placement)
+
+
+def _array(answers: IO[bytes], dtype: str, shape: Sequence[int]) -> NDArray[Any] | None:
+    """The array whose bytes come next; None if they end before."""
+    content = bytearray(math.prod(shape) * np.dtype(dtype).itemsize)
+    view, at = memoryview(content), 0
+    while at < len(content):
+        count = answers.readinto(view[at:])  # type: ignore[attr-defined]
+        if not count:
+            return None
+        at += count
+    return np.frombuffer(content, dtype).reshape(shape)

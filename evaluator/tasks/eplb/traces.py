@@ -1,39 +1,46 @@
 """Recorded expert loads: reading them from files into windows.
 
-Owns: the file formats, how steps are summed into windows, which layers are dropped, and the errors about bad files.
+Owns: the file formats by their extensions, the limits of a trace, which layers are dropped, and errors about bad files.
 Does not know: cases, plans, scores. Never imports torch: a short-lived child process reads `.pt` files.
 
 Formats, by extension:
 - `.json`, `{"load_history": [{"logical_expert_load": [[..E] x L]}, ...]}`: one entry per step (ADRS).
 - `.json`, `{"logical_count": [L][E]}` or `[T][L][E]`: the SGLang recorder's counts as JSON.
-- `.pt`, a dict with the tensor `logical_count`, `[L, E]` or `[T, L, E]`: the recorder's own file, loaded
-  weights-only.
+- `.pt`: what the SGLang recorder writes, loaded weights-only; see `recorder`. A folder of them is one trace.
 - `.npy`, an array `[T, L, E]` or `[L, E]`.
 
-Shapes: T windows, L layers, E experts.
+Shapes: T windows or steps, L layers, E experts.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evaluator.tasks.eplb.torch_files import load_pt_counts
+from evaluator.tasks.eplb import recorder
+from evaluator.tasks.eplb.steps import (
+    MAX_VALUES,
+    Floats,
+    Steps,
+    check_loads,
+    keys,
+    layers_experts,
+    shortened,
+    windows,
+    with_time,
+)
 from evaluator.types import WorkloadError
-
-Floats = NDArray[np.float64]
 
 ADRS_STEPS_PER_WINDOW = 100
 MAX_BYTES = 2**29
-MAX_VALUES = 2**26
-MAX_LOAD = 1e30
-"""Far above any token count, and so far below float32's maximum that a solver's sums stay finite."""
+MAX_PT_BYTES = 2**33
+"""Dumps of single tokens are large; the child process maps them into memory and sends their counts only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,66 +52,99 @@ class Trace:
 
 
 def read_traces(paths: Sequence[Path], *, steps_per_window: int | None = None) -> Trace:
-    """The windows of the files, in the given order, as one sequence; all files must agree in layers and experts.
+    """The windows of files and folders, in the given order, as one sequence; all must agree in layers and experts.
 
-    `steps_per_window` steps of a file are summed into one window; the default is 100 for ADRS files, whose entries are
-    single steps, and 1 for the others. An incomplete last window is dropped, unless it is the file's only one. Layers
-    without load in every window are dropped. Raises WorkloadError.
+    `steps_per_window` steps are summed into one window. The default is 100 for ADRS files, whose entries are single
+    steps; for counts of the SGLang recorder, whose rows are forward passes, a number that makes 6 to 16 windows of more
+    than 16 passes, and 1 for fewer; and 1 for `.npy`. An incomplete last window is dropped, unless it is the only one
+    of its file or folder. Forward passes without load are left out, and layers without load in every window are
+    dropped. `.pt` files of single ranks that follow each other are one recording. Raises WorkloadError.
     """
     if not paths:
         raise WorkloadError("expected at least one trace file, found none")
     if steps_per_window is not None and steps_per_window < 1:
         raise WorkloadError(f"expected steps_per_window to be at least 1, found {steps_per_window}")
-    windows: list[Floats] = []
+    loads: list[Floats] = []
     notes: list[str] = []
-    for path in paths:
-        steps, default_steps = _read_steps(path)
-        _check_loads(steps, path)
-        loads, note = _sum_steps(steps, steps_per_window or default_steps, path)
-        notes.extend(note)
-        if windows and loads.shape[1:] != windows[0].shape[1:]:
+    for steps in _all_steps(paths):
+        part, said = windows(steps, steps_per_window)
+        notes.extend(said)
+        if loads and part.shape[1:] != loads[0].shape[1:]:
             raise WorkloadError(
-                f"{path}: expected {_layers_experts(windows[0])} as in {paths[0]}, found {_layers_experts(loads)}"
+                f"{steps.where}: expected {layers_experts(loads[0])} as in {paths[0]}, found {layers_experts(part)}"
             )
-        windows.append(loads)
-    if sum(loads.size for loads in windows) > MAX_VALUES:
+        loads.append(part)
+    if sum(part.size for part in loads) > MAX_VALUES:
         raise WorkloadError(
             f"expected at most {MAX_VALUES} loads in all files: give fewer, or sum more steps into a window"
         )
-    return _drop_empty_layers(np.concatenate(windows), notes)
+    return _drop_empty_layers(np.concatenate(loads), notes)
 
 
-def _read_steps(path: Path) -> tuple[Floats, int]:
-    """A file's loads `[T, L, E]`, and the default number of its steps per window."""
-    readers = {".json": _read_json, ".pt": _read_pt, ".npy": _read_npy}
+def _all_steps(paths: Sequence[Path]) -> Iterator[Steps]:
+    for kind, group in itertools.groupby(paths, _kind):
+        these = list(group)
+        try:
+            if kind == "folder":
+                yield from map(_read_folder, these)
+            elif kind == ".pt":
+                for path in these:
+                    _check_file(path, MAX_PT_BYTES)
+                yield from recorder.read_files(these, these[0])
+            else:
+                yield from map(_read_file, these)
+        except OSError as error:
+            raise WorkloadError(f"{error.filename or these[0]}: cannot be read: {error.strerror or error}") from error
+
+
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() else path.suffix.lower()
+
+
+def _read_folder(folder: Path) -> Steps:
+    files, notes = recorder.folder_files(folder)
+    for file in files:
+        _check_file(file, MAX_PT_BYTES)
+    return recorder.read_folder(folder, files, notes)
+
+
+def _read_file(path: Path) -> Steps:
+    readers = {".json": _read_json, ".npy": _read_npy}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise WorkloadError(
-            f"{path}: expected a trace file ending in {', '.join(readers)}, found {path.suffix or 'no extension'}"
+            f"{path}: expected a trace file ending in .json, .pt, .npy, or a folder of .pt files, "
+            f"found {path.suffix or 'no extension'}"
         )
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise WorkloadError(f"{path}: expected a trace file, found something that is not a file")
-        if size == 0:
-            raise WorkloadError(f"{path}: expected a trace, found an empty file")
-        if size > MAX_BYTES:
-            raise WorkloadError(f"{path}: expected a trace of at most {MAX_BYTES} bytes, found {size}: split it")
-        return reader(path)
-    except OSError as error:
-        raise WorkloadError(f"{path}: cannot be read: {error.strerror or error}") from error
+    _check_file(path, MAX_BYTES)
+    steps = reader(path)
+    check_loads(steps.loads, str(path))
+    return steps
 
 
-def _read_json(path: Path) -> tuple[Floats, int]:
+def _check_file(path: Path, most: int) -> None:
+    size = path.stat().st_size
+    if not path.is_file():
+        raise WorkloadError(f"{path}: expected a trace file, found something that is not a file")
+    if size == 0:
+        raise WorkloadError(f"{path}: expected a trace, found an empty file")
+    if size > most:
+        raise WorkloadError(f"{path}: expected a trace of at most {most} bytes, found {size}: split it")
+
+
+def _read_json(path: Path) -> Steps:
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise WorkloadError(f"{path}: expected JSON, but it does not parse: {error}") from error
     if isinstance(content, dict) and "load_history" in content:
-        return _adrs_steps(content["load_history"], path), ADRS_STEPS_PER_WINDOW
+        loads = _adrs_steps(content["load_history"], path)
+        return Steps(where=path, loads=loads, per_window=ADRS_STEPS_PER_WINDOW)
     if isinstance(content, dict) and "logical_count" in content:
-        return _with_time(_numbers(content["logical_count"], f"{path}: logical_count"), path), 1
-    actual = f"keys {', '.join(sorted(map(str, content))[:5])}" if isinstance(content, dict) else type(content).__name__
+        loads = with_time(_numbers(content["logical_count"], f"{path}: logical_count"), path)
+        loads, notes = recorder.in_order(loads, path)
+        return Steps(where=path, loads=loads, per_window=None, notes=notes)
+    actual = keys(content) if isinstance(content, dict) else type(content).__name__
     raise WorkloadError(f"{path}: expected an object with load_history or logical_count, found {actual}")
 
 
@@ -118,24 +158,20 @@ def _adrs_steps(history: Any, path: Path) -> Floats:
             raise WorkloadError(f"{where}: expected an object with logical_expert_load")
         step = _numbers(entry["logical_expert_load"], where)
         if step.ndim != 2 or (steps and step.shape != steps[0].shape):
-            like = f"{_layers_experts(steps[0])} as in the first step" if steps else "[layers, experts]"
+            like = f"{layers_experts(steps[0])} as in the first step" if steps else "[layers, experts]"
             raise WorkloadError(f"{where}: expected {like}, found the shape {list(step.shape)}")
         steps.append(step)
     return np.stack(steps)
 
 
-def _read_pt(path: Path) -> tuple[Floats, int]:
-    return _with_time(load_pt_counts(path, MAX_VALUES), path), 1
-
-
-def _read_npy(path: Path) -> tuple[Floats, int]:
+def _read_npy(path: Path) -> Steps:
     try:
         # We map the file instead of reading it: a header that claims more than the file holds then fails before any
         # memory is allocated.
         mapped = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, TypeError, OverflowError, EOFError) as error:
         raise WorkloadError(f"{path}: expected a numeric .npy array: {error}") from error
-    return _with_time(_numbers(mapped, str(path)), path), 1
+    return Steps(where=path, loads=with_time(_numbers(mapped, str(path)), path), per_window=1)
 
 
 def _numbers(content: Any, where: str) -> Floats:
@@ -150,64 +186,20 @@ def _numbers(content: Any, where: str) -> Floats:
     return array.astype(np.float64)
 
 
-def _with_time(array: Floats, path: Path) -> Floats:
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise WorkloadError(
-            f"{path}: expected [layers, experts] or [windows, layers, experts], found the shape {list(array.shape)}"
-        )
-    return array if array.ndim == 3 else array[None]
-
-
-def _check_loads(loads: Floats, path: Path) -> None:
-    if loads.size == 0:
-        raise WorkloadError(f"{path}: expected at least one layer and one expert, found the shape {list(loads.shape)}")
-    for problem, wrong in (
-        ("finite loads", ~np.isfinite(loads)),
-        ("loads of at least 0", loads < 0),
-        (f"loads of at most {MAX_LOAD:g}", loads > MAX_LOAD),
-    ):
-        if wrong.any():
-            step, layer, expert = np.argwhere(wrong)[0]
-            raise WorkloadError(
-                f"{path}: expected {problem}, found {loads[step, layer, expert]} "
-                f"at step {step}, layer {layer}, expert {expert}"
-            )
-
-
-def _sum_steps(steps: Floats, per_window: int, path: Path) -> tuple[Floats, list[str]]:
-    """Windows of `per_window` steps each, and notes about the summing."""
-    count = len(steps)
-    if per_window == 1:
-        windows, note = steps, []
-    elif count < per_window:
-        windows = steps.sum(axis=0, keepdims=True)
-        note = [f"{path}: {count} steps, fewer than the {per_window} of a window, summed into one window"]
-    else:
-        full, left = divmod(count, per_window)
-        windows = steps[: full * per_window].reshape(full, per_window, *steps.shape[1:]).sum(axis=1)
-        note = [f"{path}: {count} steps summed into {full} windows of {per_window}"]
-        if left:
-            note[0] += f"; the last {left} steps do not fill a window and are dropped"
-    return windows, note
-
-
 def _drop_empty_layers(loads: Floats, notes: list[str]) -> Trace:
     loaded_L = np.asarray(loads.any(axis=(0, 2)))
     if not loaded_L.any():
         raise WorkloadError("expected some load in the trace, found only zeros")
     if not loaded_L.all():
-        empty = ", ".join(map(str, np.flatnonzero(~loaded_L)))
-        notes = [*notes, f"dropped {int((~loaded_L).sum())} of {len(loaded_L)} layers, zero in every window: {empty}"]
+        empty = np.flatnonzero(~loaded_L)
+        listed = shortened(empty, len(empty))
+        notes = [*notes, f"dropped {len(empty)} of {len(loaded_L)} layers, zero in every window: {listed}"]
     kept = np.ascontiguousarray(loads[:, loaded_L])
     idle = np.flatnonzero(~kept.any(axis=(1, 2)))
     if idle.size:
         notes = [
             *notes,
-            f"windows without any load, whose balance is 1 under every plan: {', '.join(map(str, idle))}",
+            f"windows without any load, whose balance is 1 under every plan: {shortened(idle, len(idle))}",
         ]
     kept.setflags(write=False)
     return Trace(loads=kept, notes=tuple(notes))
-
-
-def _layers_experts(loads: Floats) -> str:
-    return f"{loads.shape[-2]} layers x {loads.shape[-1]} experts"

@@ -68,8 +68,8 @@ def test_a_toy_task_is_judged_and_reported_like_any_task() -> None:
     assert "same" not in text and "balance" not in text
     heading, cells = (next(line for line in text.splitlines() if word in line) for word in ("evenness", "uneven "))
     assert heading.split() == ["case", "evenness", "ceiling", "points", "bin", "ms", "speed-up"]
-    assert cells.split()[1:3] == [f"{case.quality.value:.4f}", f"{case.quality.ceiling:.4f}"]
-    assert cells.split()[4] == f"{lightest:.4f}"
+    assert cells.split()[1] == f"{case.value:.4f}" and cells.split()[3] == f"{case.quality.ceiling:.4f}"
+    assert cells.split()[5] == f"{lightest:.4f}"
     change = shown(tables.change_table(verdict, verdict, task=task))
     assert "lightest bin," in change and "+0.00" in change
     bare = shown(tables.verdict_view(verdict, program="mine", task=Bare(spread="uneven")))

@@ -14,7 +14,7 @@ import numpy as np
 
 from evaluator.task_protocol import Column, Ladder, TaskKind, TaskOption
 from evaluator.tasks.options import check_keys, choice
-from evaluator.types import Answer, Array, Call, Case, CaseQuality, HardCase, InvalidAnswer, Plan, Variation
+from evaluator.types import Answer, Array, Call, Case, CaseQuality, HardCase, InvalidAnswer, Plan
 
 ITEMS, BINS = 40, 5
 SPREADS = {"even": 0.5, "uneven": 1.2}
@@ -31,7 +31,7 @@ class Toy:
     entry_point = "balance_items"
     quality_name = "evenness"
     quality_key = "evenness"
-    tolerance = 0.05
+    resolution = 0.005
     notes = ()
     columns = (Column(key="lightest_share", heading="lightest\nbin"),)
     reference = "tests/data/toy/greedy.py"
@@ -43,8 +43,10 @@ class Toy:
     )
 
     def cases(self, seed: int) -> tuple[Case, ...]:
-        weights = np.random.default_rng(seed).lognormal(0, SPREADS[self.spread], ITEMS)
-        return (Case(name=self.spread, sizes={"bins": BINS}, data=weights),)
+        return (Case(name=self.spread, sizes={"bins": BINS}, data=self._weights(np.random.default_rng(seed))),)
+
+    def _weights(self, rng: np.random.Generator) -> Array:
+        return rng.lognormal(0, SPREADS[self.spread], ITEMS)
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
         case = Case(name="weightless", sizes={"bins": 3}, data=np.zeros(4))
@@ -59,15 +61,9 @@ class Toy:
     def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
         return Call(args=(case.data.astype(np.float32), case.sizes["bins"]))
 
-    def vary(self, case: Case, step: int, plans: tuple[Plan, ...], rng: np.random.Generator) -> Variation:
-        """The same items in another order, each a little heavier or lighter."""
-        weights = rng.permutation(case.data) * rng.uniform(0.95, 1.05, len(case.data))
-        varied = Case(name=case.name, sizes=case.sizes, data=weights)
-
-        def qualities(plan: Plan) -> tuple[float, float]:
-            return self.step_quality(varied, step, plan), self.pass_quality(varied, step, plan)
-
-        return Variation(call=self.call(varied, step, plans), qualities=qualities)
+    def draw(self, case: Case, rng: np.random.Generator) -> Case:
+        """Other weights with the same spread."""
+        return Case(name=case.name, sizes=case.sizes, data=self._weights(rng))
 
     def call_bytes(self, case: Case) -> int:
         return 4 * len(case.data)

@@ -58,8 +58,12 @@ class TestTriple(TaskContract):
         return {
             "--case": ("global-ep32", sizes),
             "--trace": (str(folder / "loads.npy"),),
+            "--steps-per-window": ("2",),
             "--form": ("triple", "phy2log"),
         }
+
+    def needed(self, folder: Path, key: str) -> dict[str, object]:
+        return {"traces": [str(folder / "loads.npy")]} if key == "steps_per_window" else {}
 
 
 class TestPhy2log(TestTriple):
@@ -160,7 +164,7 @@ def test_options_of_a_config_are_read() -> None:
         ({"drift": float("nan")}, "expected drift between 0"),
         ({"regime_changes": [5]}, "expected regime changes at windows 1 to 4"),
         ({"traces": "x.json"}, "traces: expected a list"),
-        ({"traces": [3]}, r"traces\[0\]: expected the path of a trace file, found 3"),
+        ({"traces": [3]}, r"traces\[0\]: expected the path of a trace file or folder, found 3"),
         ({"traces": ["nowhere.json"]}, "nowhere.json: cannot be read: No such file"),
         ({"traces": ["x.json"], "drift": 0.1}, "drift: is an option of generated loads"),
         ({"steps_per_window": 10}, "steps_per_window: is an option of traces"),

@@ -144,7 +144,7 @@ def test_the_windows_are_read_only(tmp_path: Path) -> None:
         ("[" * 200_000, "expected JSON, but it does not parse"),
         (b"\xff\xfe\x00", "expected JSON, but it does not parse"),
         ("[[1, 2]]", "expected an object with load_history or logical_count, found list"),
-        ("{}", "expected an object with load_history or logical_count, found keys"),
+        ("{}", "expected an object with load_history or logical_count, found no keys"),
         ('{"counts": 1, "a": 2}', "found keys a, counts"),
         ('{"logical_count": [[1, 2], [3]]}', "expected rows of equal length, found a ragged list"),
         ('{"logical_count": [1, 2]}', r"expected \[layers, experts\] or .*, found the shape \[2\]"),
@@ -162,7 +162,7 @@ def test_the_windows_are_read_only(tmp_path: Path) -> None:
         ('{"logical_count": [[1, 1e999]]}', "expected finite loads, found inf"),
         ('{"logical_count": [[1, -2]]}', "expected loads of at least 0, found -2.0 at step 0, layer 0, expert 1"),
         ('{"logical_count": [[1, 1e31]]}', r"expected loads of at most 1e\+30"),
-        ('{"logical_count": [[0, 0]]}', "expected some load in the trace, found only zeros"),
+        ('{"logical_count": [[0, 0]]}', "expected some load, found only zeros in 1 forward passes"),
         ('{"load_history": []}', "expected load_history to be a list of steps, at least one"),
         ('{"load_history": {"a": 1}}', "expected load_history to be a list of steps"),
         ('{"load_history": [{"load": [[1]]}]}', r"load_history\[0\]: expected an object with logical_expert_load"),
@@ -180,8 +180,7 @@ def test_a_bad_json_file_is_one_clear_error(tmp_path: Path, content: str | bytes
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(WorkloadError, match=says) as error:
         read_traces([path])
-    if "only zeros" not in says:
-        assert str(path) in str(error.value)
+    assert str(path) in str(error.value)
 
 
 def header(text: str) -> bytes:
@@ -248,7 +247,7 @@ def test_a_bad_pt_file_is_one_clear_error_and_runs_nothing(pt_files: Path, monke
     (pt_files / "pickle.pt").write_bytes(pickle.dumps({"logical_count": Boom()}))
     for name, says in (
         ("pickle.pt", "torch cannot load the file weights-only"),
-        ("keys.pt", "expected a dict with logical_count, found keys counts"),
+        ("keys.pt", "expected a dict with logical_count, or with records .*, found keys counts"),
         ("huge.pt", "expected at most 67108864 loads, found 8000000000"),
     ):
         with pytest.raises(WorkloadError, match=says) as error:
@@ -262,9 +261,9 @@ def test_files_that_are_not_traces_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "t.csv").write_text("1,2")
     for name, says in (
-        ("folder.json", "expected a trace file, found something that is not a file"),
+        ("folder.json", r"expected a folder of \.pt files of the SGLang recorder, found it empty"),
         ("none.json", "none.json: cannot be read: No such file"),
-        ("t.csv", r"expected a trace file ending in .json, .pt, .npy, found .csv"),
+        ("t.csv", r"expected a trace file ending in .json, .pt, .npy, or a folder of .pt files, found .csv"),
         ("t", "found no extension"),
     ):
         with pytest.raises(WorkloadError, match=says):
