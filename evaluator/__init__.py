@@ -13,10 +13,11 @@ from evaluator.environment import (
     numba_version,
     torch_version,
 )
-from evaluator.evaluate import Judge, Progress, evaluate
+from evaluator.evaluate import Judge, evaluate
 from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.gpus import promise as gpu_memory_promise
-from evaluator.measuring.stats import combined_speedup, joined
+from evaluator.measuring.redraws import Redrawn
+from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
 from evaluator.task_protocol import Column, Ladder, Task, TaskKind, TaskOption
@@ -31,6 +32,7 @@ from evaluator.types import (
     EvaluatorError,
     Interval,
     OtherFailed,
+    Progress,
     Quality,
     Rejected,
     Samples,
@@ -62,6 +64,7 @@ __all__ = [
     "OtherFailed",
     "Progress",
     "Quality",
+    "Redrawn",
     "Rejected",
     "Samples",
     "Score",
@@ -71,6 +74,7 @@ __all__ = [
     "TaskOption",
     "TimingSettings",
     "Verdict",
+    "combined_gain",
     "combined_speedup",
     "cores",
     "cpu_name",

@@ -2,9 +2,9 @@
 
 Owns: the order of the stages, and what a candidate must do in each. Does not know: searching, archives, printing.
 
-Quality comes from one pass over each case's windows under the run's seed. Run time comes from calls on freshly
-relabelled and rescaled inputs. We validate their answers, and their quality must agree with the pass, so that the timed
-program is the scored program.
+Quality and run time come from the same calls: passes over secret draws of each case, answered by the candidate and by
+the reference. The pass over the cases of the run's seed repeats to the last digit; it is shown, and a program whose
+secret calls disagree with it is rejected, but nothing else depends on it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import hashlib
 import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Self, TypeVar
 
@@ -22,7 +22,9 @@ from evaluator import environment
 from evaluator.executors import EXECUTORS, Ready
 from evaluator.measuring import lanes, stats
 from evaluator.measuring.contest import Contest, Plans, read_answer
-from evaluator.scoring import score_program
+from evaluator.measuring.draws import derived_seed
+from evaluator.measuring.redraws import Redrawn, redraw
+from evaluator.scoring import disagreement, gains_in_pass, score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
 from evaluator.task_protocol import Task
@@ -33,8 +35,10 @@ from evaluator.types import (
     EvaluatorError,
     HardCase,
     OtherFailed,
+    Progress,
     Rejected,
     Samples,
+    Score,
     Scored,
     Verdict,
 )
@@ -44,24 +48,8 @@ ROUNDS, DUEL_ROUNDS = 5, 20
 """Into how many rounds of fresh processes the time of a measurement, and of a comparison, is divided."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where an evaluation is: the stage, the case, and how many of the cases are done."""
-
-    stage: str
-    case: str
-    done: int
-    total: int
-
-
 Report = Callable[[Progress], None]
 Outcome = TypeVar("Outcome")
-
-
-def _call_seed(seed: int, *parts: object) -> int:
-    """A seed for one call, the same on every machine."""
-    text = "/".join(str(part) for part in (seed, *parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
 class Judge:
@@ -93,7 +81,7 @@ class Judge:
         self._claim = contextlib.ExitStack()
         self._cpus: tuple[int, ...] = ()
         self._reference, self._reference_name = reference, reference_name
-        self._passed: tuple[str, dict[str, Plans]] = ("", {})
+        self._reference_passes: dict[str, Plans] | None = None
         self._loads_ns: dict[str, list[int]] = {}
         self._executor = EXECUTORS[executor](self.settings)
         self._quiet: Report = lambda progress: None
@@ -160,9 +148,9 @@ class Judge:
         report = progress or self._quiet
 
         def judge() -> Verdict:
+            reference = self._pass_of_reference()
             worker, passes = self._pass(source, report)
-            self._passed = (source, passes)
-            return self._measure(source, worker, passes, report)
+            return self._measure(source, worker, passes, reference, report)
 
         return self._judged(source, judge)
 
@@ -174,6 +162,10 @@ class Judge:
             return tuple(self.task.score(case, passes[case.name]) for case in self.cases)
 
         return self._judged(source, judge)
+
+    def requalify(self, source: str, score: Score) -> tuple[Redrawn, ...] | Rejected:
+        """Answer the secret calls of a program's score again, case by case. Raises EvaluatorError."""
+        return self._judged(source, lambda: redraw(self.task, self.cases, score, self._load(source)))
 
     def _judged(self, source: str, judge: Callable[[], Outcome]) -> Outcome | Rejected:
         """What `judge` returns, or why the program was rejected; no process of it is left afterwards."""
@@ -195,6 +187,20 @@ class Judge:
         self._ask_hard_cases(worker)
         return worker, self._quality_pass(worker, report)
 
+    def _pass_of_reference(self) -> dict[str, Plans]:
+        """The reference's plans in the pass, made once. Raises EvaluatorError."""
+        if self._reference_passes is None:
+            try:
+                self._reference_passes = self._quality_pass(self._load(self._reference), self._quiet)
+            except Stopped as stopped:
+                verdict = stopped.verdict
+                raise EvaluatorError(
+                    f"the reference {self._reference_name} failed at {verdict.stage} ({verdict.reason}): "
+                    f"{verdict.detail}; choose another reference program"
+                ) from None
+            self._executor.end()
+        return self._reference_passes
+
     def _load(self, source: str) -> Worker:
         worker = self._open()
         elapsed = worker.load(source, self.task.entry_point, self._offered)
@@ -205,7 +211,7 @@ class Judge:
         """Make the small calls on which solvers often fail; their answers must only be valid. Raises Stopped."""
         for index, hard in enumerate(self._hard_cases):
             what = f"hard case {hard.case.name} ({hard.why})"
-            answer, _ = worker.call(hard.call, _call_seed(self.seed, "hard", index), what=what)
+            answer, _ = worker.call(hard.call, derived_seed(self.seed, "hard", index), what=what)
             read_answer(self.task, hard.case, answer, what)
 
     def _quality_pass(self, worker: Worker, report: Report) -> dict[str, Plans]:
@@ -217,7 +223,7 @@ class Judge:
             for step in range(self.task.steps(case)):
                 what = f"case {case.name}, window {step + 1} of {self.task.steps(case)}"
                 call = self.task.call(case, step, plans)
-                answer, _ = worker.call(call, _call_seed(self.seed, case.name, step), what=what)
+                answer, _ = worker.call(call, derived_seed(self.seed, case.name, step), what=what)
                 plans += (read_answer(self.task, case, answer, what),)
             passes[case.name] = plans
         return passes
@@ -236,17 +242,15 @@ class Judge:
             claimed = self._cpus
             self._cpus = lane.cpus[: self._width] or claimed
             try:
-                yield
+                with lanes.away_from(self._cpus):
+                    yield
             finally:
                 self._cpus = claimed
 
-    def _contest(
-        self, source: str, other: str, name: str, passes: dict[str, Plans], report: Callable[[int], None]
-    ) -> Contest:
+    def _contest(self, source: str, other: str, name: str, report: Callable[[int], None]) -> Contest:
         return Contest(
             self.task,
             self.cases,
-            passes,
             hard_cases=self._hard_cases,
             open_candidate=partial(self._load, source),
             open_other=partial(self._load, other),
@@ -256,12 +260,15 @@ class Judge:
             until_steady=self.device != "cpu",
         )
 
-    def _measure(self, source: str, worker: Worker, passes: dict[str, Plans], report: Report) -> Verdict:
-        qualities = [self.task.score(case, passes[case.name]) for case in self.cases]
-        settings = self.settings.timing
-        contest = self._contest(
-            source, self._reference, f"the reference {self._reference_name}", passes, self._steps("measure", report)
+    def _measure(
+        self, source: str, worker: Worker, passes: dict[str, Plans], reference: dict[str, Plans], report: Report
+    ) -> Verdict:
+        qualities, references = (
+            [self.task.score(case, plans[case.name]) for case in self.cases] for plans in (passes, reference)
         )
+        settings = self.settings.timing
+        name = f"the reference {self._reference_name}"
+        contest = self._contest(source, self._reference, name, self._steps("measure", report))
         with self._lane(report):
             worker.pin(self._cpus)
             try:
@@ -269,12 +276,26 @@ class Judge:
                     settings,
                     budget_s=settings.budget_s * len(self.cases),
                     rounds=ROUNDS,
-                    enough=partial(stats.narrow_enough, half_width=settings.half_width),
+                    enough=partial(
+                        stats.narrow_enough, half_width=settings.half_width, resolution=self.task.resolution
+                    ),
                     loaded=worker,
                 )
+                scatters = contest.quality_scatter(settings.budget_s / 2)
             except OtherFailed as error:
                 raise EvaluatorError(f"{error}; choose another reference program") from None
-        score = score_program(self.task, qualities, samples, self._loads_ns[source])
+        for case, measured, scatter in zip(self.cases, samples, scatters, strict=True):
+            gains = gains_in_pass(self.task, case, passes[case.name], reference[case.name])
+            if detail := disagreement(gains, measured, scatter=scatter, resolution=self.task.resolution):
+                return Rejected(stage="measure", reason="quality_disputed", detail=f"case {case.name}: {detail}")
+        score = score_program(
+            self.task,
+            qualities,
+            samples,
+            references=[quality.value for quality in references],
+            loads_ns=self._loads_ns[source],
+            secret=contest.secret,
+        )
         return Scored(score=score, environment=self._environment_of(contest))
 
     def _steps(self, stage: str, report: Report) -> Callable[[int], None]:
@@ -292,18 +313,15 @@ class Judge:
         other_name: str = "the other program",
         progress: Report | None = None,
     ) -> Duel | Rejected:
-        """Measure a program against another, head to head, on fresh inputs and in fresh processes, for at most `duel_s`
+        """Measure a program against another, head to head, on secret loads and in fresh processes, for at most `duel_s`
         seconds.
 
-        `better` means faster, with a probability of error of at most 1 - level. Rejected if the program itself fails
-        or its answers are worse than before. Raises OtherFailed if the other program fails twice.
+        `better` means faster, `quality_comparison` says which is better in quality, each with a probability of error of
+        at most 1 - level. Rejected if the program itself fails. Raises OtherFailed if the other program fails twice.
         """
         report = progress or self._quiet
 
         def judge() -> Duel:
-            if self._passed[0] != source:
-                self._passed = (source, self._quality_pass(self._load(source), report))
-                self._executor.end()
             try:
                 return self._duel(source, other, other_name, level, report)
             except OtherFailed:
@@ -314,10 +332,10 @@ class Judge:
 
     def _duel(self, source: str, other: str, name: str, level: float, report: Report) -> Duel:
         settings = self.settings.timing
-        contest = self._contest(source, other, name, self._passed[1], self._steps("duel", report))
+        contest = self._contest(source, other, name, self._steps("duel", report))
 
         def enough(samples: Sequence[Samples]) -> bool:
-            return stats.settled(samples, level, settings.half_width)
+            return stats.settled(samples, level, settings.half_width, self.task.resolution)
 
         with self._lane(report):
             samples = contest.measure(settings, budget_s=settings.duel_s, rounds=DUEL_ROUNDS, enough=enough)
@@ -328,6 +346,9 @@ class Judge:
             certain=stats.certain_speedup(samples, level),
             samples=samples,
             environment=self._environment_of(contest),
+            gain=stats.combined_gain(samples),
+            certain_gain=stats.certain_gain(samples, level),
+            secret=contest.secret,
         )
 
     def _environment_of(self, contest: Contest) -> Environment:

@@ -6,15 +6,26 @@ Owns: how each figure of a score is averaged. Does not know: how plans were made
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from statistics import fmean, median
 
 from evaluator.measuring import stats
 from evaluator.task_protocol import Task
-from evaluator.types import CaseQuality, CaseScore, Quality, Samples, Score
+from evaluator.types import Case, CaseQuality, CaseScore, Plan, Quality, Samples, Score
+
+CHANCE, IN_PROPORTION = 5.0, 0.5
+"""A program's gain in the pass may differ from that on secret loads by this many times the scatter of the reference
+from call to call, and by this share of the gain itself: the worse a program is, the more its quality varies from draw
+to draw (with 64 experts its standard deviation is up to a quarter of the gain), and the pass is only one draw.
+"""
 
 
-def score_cases(qualities: Sequence[CaseQuality], samples: Sequence[Samples]) -> tuple[CaseScore, ...]:
-    """The score of each case from its quality and its samples (in the same order, one of each per case)."""
+def score_cases(
+    qualities: Sequence[CaseQuality], samples: Sequence[Samples], references: Sequence[float]
+) -> tuple[CaseScore, ...]:
+    """The score of each case from its quality in the pass, its samples, and the reference's quality in the pass (in the
+    same order, one of each per case).
+    """
     return tuple(
         CaseScore(
             quality=quality,
@@ -22,23 +33,60 @@ def score_cases(qualities: Sequence[CaseQuality], samples: Sequence[Samples]) ->
             reference_ms=stats.runtime_ms(case.reference_us),
             speedup=stats.speedup(case),
             samples=case,
+            gain=stats.combined_gain([case]),
+            reference_quality=reference,
         )
-        for quality, case in zip(qualities, samples, strict=True)
+        for quality, case, reference in zip(qualities, samples, references, strict=True)
+    )
+
+
+def gains_in_pass(task: Task, case: Case, plans: Sequence[Plan], reference: Sequence[Plan]) -> list[float]:
+    """The program's quality less the reference's, in each step of the pass over a case."""
+    pairs = enumerate(zip(plans, reference, strict=True))
+    quality = partial(task.pass_quality, case)
+    return [quality(step, mine) - quality(step, theirs) for step, (mine, theirs) in pairs]
+
+
+def disagreement(gains: Sequence[float], samples: Samples, *, scatter: float, resolution: float) -> str:
+    """Why the pass and the secret calls cannot come from one honest program; "" if they agree.
+
+    `gains` are the program's quality less the reference's in each step of the pass, `scatter` is the standard deviation
+    of the reference's quality from call to call (never the candidate's, which could choose it), `resolution` the
+    smallest difference that matters.
+    """
+    pairs = zip(samples.candidate_quality, samples.reference_quality, strict=True)
+    secret = fmean(mine - theirs for mine, theirs in pairs)
+    public = fmean(gains)
+    allowed = resolution + CHANCE * scatter + IN_PROPORTION * abs(secret)
+    if abs(public - secret) <= allowed:
+        return ""
+    return (
+        f"its quality less the reference's is {public:+.4f} in the pass and {secret:+.4f} on secret loads of the same "
+        f"kind, a difference of at most {allowed:.4f} is due to chance: it must solve any loads equally well"
     )
 
 
 def score_program(
-    task: Task, qualities: Sequence[CaseQuality], samples: Sequence[Samples], loads_ns: Sequence[int]
+    task: Task,
+    qualities: Sequence[CaseQuality],
+    samples: Sequence[Samples],
+    *,
+    references: Sequence[float],
+    loads_ns: Sequence[int],
+    secret: str = "",
 ) -> Score:
     """The score over all cases: arithmetic means of quality, ceiling and of the task's columns; geometric means of run
     time and speedup; and the median of `loads_ns`, the nanoseconds that each process took to load the program.
+
+    `qualities` are the program's in the pass, `references` the reference's; `secret` gave the loads of the samples.
     """
     keys = [column.key for column in task.columns]
-    cases = score_cases(qualities, samples)
+    cases = score_cases(qualities, samples, references)
+    in_pass, gain = fmean(quality.value for quality in qualities), stats.combined_gain(samples)
     return Score(
         quality=Quality(
             name=task.quality_name,
-            value=fmean(quality.value for quality in qualities),
+            value=in_pass if gain is None else fmean(references) + gain.median,
             ceiling=fmean(quality.ceiling for quality in qualities),
         ),
         runtime_ms=stats.geometric_mean([case.runtime_ms for case in cases]),
@@ -46,4 +94,7 @@ def score_program(
         cases=cases,
         metrics={name: fmean(quality.metrics[name] for quality in qualities) for name in keys},
         load_s=median(loads_ns) / 1e9,
+        gain=gain,
+        pass_quality=in_pass,
+        secret=secret,
     )

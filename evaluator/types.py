@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -105,19 +105,8 @@ Plan = Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variation:
-    """A timed call on a relabelled and slightly changed copy of the inputs of a step of the quality pass.
-
-    `qualities` gives the step quality and the pass quality of a validated plan for `call`, on the changed inputs.
-    """
-
-    call: Call
-    qualities: Callable[[Plan], tuple[float, float]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseQuality:
-    """How good a program's plans for one case are. `value` and `ceiling`: higher is better."""
+    """How good a program's plans are in the pass over one case. `value` and `ceiling`: higher is better."""
 
     case: str
     value: float = field(metadata={"stored": "quality"})
@@ -133,7 +122,7 @@ class CaseQuality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A median with its 95 % interval."""
+    """A measured value with its 95 % interval. The value is a mean; its name is that of earlier versions' records."""
 
     median: float
     low: float
@@ -144,16 +133,29 @@ class Interval:
             raise ValueError(f"expected low <= median <= high, found {self.low}, {self.median}, {self.high}")
 
 
+def _around(value: float, gain: Interval | None) -> Interval:
+    """The value with the interval of a gain that is part of it."""
+    if gain is None:
+        return Interval(median=value, low=value, high=value)
+    return Interval(median=value, low=value - (gain.median - gain.low), high=value + (gain.high - gain.median))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """Raw call times of one case in microseconds: entry i of each is pair i, taken on identical inputs.
+    """Raw call times of one case in microseconds, and the quality of each answer: entry i of each is pair i, taken on
+    identical secret loads.
 
-    `rounds` are the numbers of pairs taken in one pair of processes, in order; () is a single round.
+    `calls` are the numbers of the calls, which together with the secret of the score give their loads (see
+    `evaluator.measuring.draws`). `rounds` are the numbers of pairs taken in one pair of processes, in order; () is a
+    single round. Records of earlier versions have no qualities and no calls.
     """
 
     candidate_us: tuple[int, ...]
     reference_us: tuple[int, ...]
     rounds: tuple[int, ...] = ()
+    candidate_quality: tuple[float, ...] = ()
+    reference_quality: tuple[float, ...] = ()
+    calls: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.candidate_us) != len(self.reference_us) or not self.candidate_us:
@@ -161,6 +163,11 @@ class Samples:
                 f"expected as many candidate as reference times and at least one pair, "
                 f"found {len(self.candidate_us)} and {len(self.reference_us)}"
             )
+        lengths = {len(self.candidate_quality), len(self.reference_quality), len(self.calls)}
+        if lengths not in ({0}, {len(self.candidate_us)}):
+            raise ValueError(f"expected qualities and a call for each of {len(self.candidate_us)} pairs, or none")
+        if not all(map(math.isfinite, self.candidate_quality + self.reference_quality)):
+            raise ValueError("expected finite qualities")
         if min(self.candidate_us + self.reference_us) < 1:
             raise ValueError("expected every time to be at least 1 microsecond")
         if self.rounds and (min(self.rounds) < 1 or sum(self.rounds) != len(self.candidate_us)):
@@ -170,7 +177,9 @@ class Samples:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseScore:
     """One case of a scored program. `speedup` is reference time / candidate time, above 1 = faster than the
-    reference. `samples` is None if a reader left them on disk; a judge always sets it.
+    reference. `gain` is the quality of its answers less that of the reference's, on the same secret loads.
+    `quality` and `reference_quality` are those of the pass, the program's and the reference's. `samples` is None if a
+    reader left them on disk; a judge always sets it. Records of earlier versions have no gain.
     """
 
     quality: CaseQuality
@@ -178,11 +187,23 @@ class CaseScore:
     reference_ms: float
     speedup: Interval
     samples: Samples | None
+    gain: Interval | None = None
+    reference_quality: float = 0.0
+
+    @property
+    def value(self) -> float:
+        """The quality that counts: the reference's in the pass, plus the gain over it on secret loads."""
+        return self.quality.value if self.gain is None else self.reference_quality + self.gain.median
+
+    @property
+    def interval(self) -> Interval:
+        """`value` with its 95 % interval, which is that of the gain; without width in records of earlier versions."""
+        return _around(self.value, self.gain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """A program's quality over all cases: its name, its mean, and the mean ceiling."""
+    """A program's quality over all cases, the one that counts: its name, its mean, and the mean ceiling of the pass."""
 
     name: str
     value: float
@@ -193,9 +214,14 @@ class Quality:
 class Score:
     """Two numbers, never merged: `quality` (higher better) and `runtime_ms` (lower better).
 
-    `runtime_ms` is the geometric mean of the cases' medians, `speedup` that of their ratios against the reference.
-    `load_s` is neither: the median number of seconds that a fresh process took to load the program, 0 in records of
-    earlier versions.
+    Both come from the same calls, on loads that were drawn for this measurement and were secret until its end.
+    `runtime_ms` is the geometric mean of the cases' times, `speedup` that of their ratios against the reference.
+    `gain` is the quality less the reference's, the mean over the cases; `quality.value` adds it to the reference's
+    quality in the pass, which is the same for all programs. `pass_quality` is the program's own in the pass: it
+    repeats to the last digit, and nothing is decided by it. `secret` gives the loads of the calls. `load_s` is the
+    median number of seconds that a fresh process took to load the program.
+
+    In records of earlier versions `gain` is None, `quality` is that of the pass, and `load_s` may be 0.
     """
 
     quality: Quality
@@ -204,9 +230,17 @@ class Score:
     cases: Sequence[CaseScore]
     metrics: Mapping[str, float] = field(default_factory=dict)
     load_s: float = 0.0
+    gain: Interval | None = None
+    pass_quality: float | None = None
+    secret: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", _frozen(self.metrics))
+
+    @property
+    def quality_interval(self) -> Interval:
+        """The quality with its 95 % interval, that of the gain; without width in records of earlier versions."""
+        return _around(self.quality.value, self.gain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,12 +332,24 @@ Verdict = Scored | Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where an evaluation is: the stage, the case, and how many of the cases are done."""
+
+    stage: str
+    case: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Duel:
-    """One program measured against another, head to head, in rounds of fresh processes on fresh inputs.
+    """One program measured against another, head to head, in rounds of fresh processes on secret loads.
 
     `speedup` is the other's time / the program's time, above 1 = the program is faster, with its 95 % interval for
     reading. `comparison` is taken from `certain`, the interval at `level`, which stays valid however often it is looked
-    at (sequential). `samples` has an entry per case, with the other program as the reference.
+    at (sequential). `gain` and `certain_gain` are the same for quality: the program's less the other's, above 0 = the
+    program is better; None in records of earlier versions. `samples` has an entry per case, with the other program as
+    the reference; `secret` gives their loads.
     """
 
     comparison: Comparison
@@ -312,3 +358,15 @@ class Duel:
     certain: Interval
     samples: Sequence[Samples]
     environment: Environment
+    gain: Interval | None = None
+    certain_gain: Interval | None = None
+    secret: str = ""
+
+    @property
+    def quality_comparison(self) -> Comparison:
+        """Whether the program's quality is better than the other's at `level`."""
+        if self.certain_gain is None:
+            return "undecided"
+        if self.certain_gain.low > 0:
+            return "better"
+        return "worse" if self.certain_gain.high < 0 else "undecided"

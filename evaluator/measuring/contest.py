@@ -1,7 +1,7 @@
 """Measuring one program against another on the cases of a task.
 
-Owns: what a timed call is: fresh inputs, every answer validated, and answers as good as the scored ones; fresh
-processes for each round. Does not know: statistics, how a process starts, how the samples are used.
+Owns: what a scored call is: secret loads, both answers validated, the time and the quality of each; fresh processes
+for each round. Does not know: statistics, how a process starts, how the samples are used.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import contextlib
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from statistics import fmean, median, pstdev
+from statistics import median, pstdev
 
 import numpy as np
 
 from evaluator.measuring import timing
 from evaluator.measuring.clocks import Clocks
+from evaluator.measuring.draws import Draws, new_secret
 from evaluator.measuring.warmup import Form, form
 from evaluator.settings import TimingSettings
 from evaluator.task_protocol import Task
@@ -27,17 +29,14 @@ from evaluator.worker_handle import Stopped, Worker, stop
 PINGS = 5
 """Empty calls per round."""
 
-SUSPICION, CHANCE = 2.0, 4.0
-"""Beyond SUSPICION standard errors we collect more answers; up to CHANCE we attribute a difference to chance."""
-
 SCATTERED = 0.1
 """On a quiet machine, call times of one program differ from call to call by at most this much (a log ratio)."""
 
+ENOUGH_CALLS = 12
+"""A standard deviation from fewer calls may be far too small by chance."""
+
 NULL_PAIR_NS = 50_000_000
 """We repeat a call twice to measure how quiet the machine is only if it takes at most this many nanoseconds."""
-
-ENOUGH_ANSWERS = 60
-"""With this many answers, chance cannot hide a relevant difference in quality."""
 
 Plans = tuple[Plan, ...]
 
@@ -50,61 +49,76 @@ def read_answer(task: Task, case: Case, answer: Answer, what: str) -> Plan:
         raise stop("validate", invalid.reason, f"{what}: {invalid.detail}") from None
 
 
+@dataclass(slots=True)
+class _Course:
+    """Calls on draws in their order: the number of the next one, and the plans in its draw so far of both programs."""
+
+    draws: Draws
+    call: int = 0
+    plans: tuple[Plans, Plans] = ((), ())
+
+    def begin_draw(self) -> None:
+        """Leave the rest of a draw that has begun."""
+        self.call = math.ceil(self.call / self.draws.steps) * self.draws.steps
+
+
 class TimedCase:
-    """Timed pairs of calls on one case: fresh inputs for each pair, every answer of the candidate validated."""
+    """Pairs of calls on one case: passes over secret draws, every answer validated and scored."""
 
     def __init__(
         self,
         task: Task,
         case: Case,
-        plans: Plans,
+        secret: str,
         *,
         small: Mapping[Form, HardCase],
         failed: Callable[[Stopped], OtherFailed],
         report: Callable[[], None],
     ) -> None:
         """`small`: a small call of each form that there is one of."""
-        self._task, self._case, self._plans, self._small = task, case, plans, small
+        self._task, self._case, self._small = task, case, small
         self._failed, self._report = failed, report
-        self._rng = np.random.default_rng(secrets.randbits(128))
-        self._scored = [
-            (task.step_quality(case, step, plan), task.pass_quality(case, step, plan))
-            for step, plan in enumerate(plans)
-        ]
-        self._shortfalls: list[float] = []
-        self._pass_shortfalls: list[float] = []
-        self._repeated: list[bool] = []
-        self._met: set[int] = set()
+        self._scored = _Course(Draws(task, case, secret))
+        self._warming = _Course(Draws(task, case, new_secret()))
+        self._strays: list[float] = []
+        self._values: list[float] = []
         self._clocks = Clocks()
         self._last: Call | None = None
-        self._other_ns = 0
-        self._unread = True
+        self._other_ns = self._taken = 0
         self._answered: set[Form] = set()
 
     def begin(self, candidate: Worker, other: Worker, answered: set[Form]) -> timing.TimedPair:
         """Start a round with these processes; returns its pair function. `answered`: the forms of calls that both have
         answered, which grows.
+
+        A round starts a new draw, unless rounds are too short for a whole one: then draws go on from round to round.
         """
-        self._candidate, self._other, self._unread = candidate, other, True
-        self._met, self._answered = set(), answered
+        self._candidate, self._other, self._answered = candidate, other, answered
+        if self._taken >= self._scored.draws.steps:
+            self._scored.begin_draw()
+        self._warming.call = self._taken = 0
         return self._pair
 
-    def _pair(self, other_first: bool) -> tuple[int, int]:
-        """Nanoseconds of the candidate's and the other's call on the same inputs. Raises Stopped, OtherFailed."""
-        task, case = self._task, self._case
-        if self._unread:
+    def _pair(self, other_first: bool, *, warm_up: bool = False) -> timing.Pair:
+        """One call of each program on the same loads: those of the scored draws, or of draws that only serve to warm
+        up. Raises Stopped, OtherFailed.
+        """
+        task, course = self._task, self._warming if warm_up else self._scored
+        number = course.call
+        case, step = course.draws.at(number)
+        if step == 0:
+            course.plans = (), ()
+        if self._taken == 0:
             self._report()
-        step = int(self._rng.integers(task.steps(case)))
-        variation = task.vary(case, step, self._plans, self._rng)
-        seed = int(self._rng.integers(2**48))
-        self._meet(form(variation.call), step)
-        what = f"case {case.name}, a timed call"
+        mine, theirs = (task.call(case, step, plans) for plans in course.plans)
+        self._meet(form(mine), course)
+        seed, what = course.draws.seed(number), f"case {case.name}, a scored call"
         answer, candidate_ns, other, other_ns = None, 0, None, 0
         for turn in (other_first, not other_first):
             if turn:
-                other, other_ns = self._call_other(variation.call, seed)
+                other, other_ns = self._call_other(theirs, seed)
             else:
-                answer, candidate_ns = self._candidate.call(variation.call, seed, what=what)
+                answer, candidate_ns = self._candidate.call(mine, seed, what=what)
         assert answer is not None and other is not None
         self._clocks.add(
             elapsed_ns=candidate_ns,
@@ -112,21 +126,23 @@ class TimedCase:
             other_elapsed_ns=other_ns,
             other_own_ns=self._other.own_ns,
         )
-        if self._unread:
-            self._read_other(other)
-        shown, coming = variation.qualities(read_answer(task, case, answer, what))
-        shown_scored, coming_scored = self._scored[step]
-        self._shortfalls.append(shown_scored - shown)
-        self._pass_shortfalls.append(coming_scored - coming)
-        self._repeated.append(step in self._met)
-        self._met.add(step)
-        self._last, self._other_ns = variation.call, other_ns
-        return candidate_ns, other_ns
+        plan, other_plan = read_answer(task, case, answer, what), self._read_other(case, other)
+        quality, other_quality = task.pass_quality(case, step, plan), self._note_other(case, step, other_plan)
+        course.plans = (*course.plans[0], plan), (*course.plans[1], other_plan)
+        course.call, self._taken = number + 1, self._taken + (not warm_up)
+        self._last, self._other_ns = theirs, other_ns
+        return timing.Pair(
+            candidate_ns=candidate_ns - self._candidate.waited_ns,
+            reference_ns=other_ns - self._other.waited_ns,
+            candidate_quality=quality,
+            reference_quality=other_quality,
+            call=number,
+        )
 
-    def _meet(self, kind: Form, step: int) -> None:
+    def _meet(self, kind: Form, course: _Course) -> None:
         """Make a call of this form untimed, unless the processes have answered one: what a program compiles when it
-        meets new types is not timed. A small call does, so this costs slow programs nothing; without one, it is a
-        variation of the step. Raises Stopped.
+        meets new types is not timed. A small call does, so this costs slow programs nothing; without one, it is a call
+        on a draw of its own. Raises Stopped.
         """
         if kind in self._answered:
             return
@@ -134,8 +150,9 @@ class TimedCase:
         if kind in self._small:
             case, call = self._small[kind].case, self._small[kind].call
         else:
-            case, call = self._case, self._task.vary(self._case, step, self._plans, self._rng).call
-        seed, what = int(self._rng.integers(2**48)), f"case {case.name}, an untimed call"
+            case, step = Draws(self._task, self._case, new_secret()).at(course.call)
+            call = self._task.call(case, step, course.plans[0])
+        seed, what = course.draws.seed(course.call), f"case {case.name}, an untimed call"
         read_answer(self._task, case, self._candidate.call(call, seed, what=what)[0], what)
         # The other program need not answer hard cases; if its process has ended, the next call says so.
         with contextlib.suppress(Stopped):
@@ -160,67 +177,43 @@ class TimedCase:
         first, second = (self._call_other(self._last, 0)[1] for _ in range(2))
         return [abs(math.log(first / second))]
 
+    def scatter(self, patience_s: float) -> float:
+        """How much the other program's quality varies from call to call (a standard deviation) because what a plan is
+        scored on differs from what it was made for; where the two are the same, because loads differ. After few calls
+        the other program is called more often, untimed, for at most `patience_s` seconds; if they are still few, the
+        scatter is taken to be larger. Raises OtherFailed.
+        """
+        end = time.monotonic() + patience_s
+        draws = Draws(self._task, self._case, new_secret())
+        plans: Plans = ()
+        for number in range(max(0, ENOUGH_CALLS - len(self._values))):
+            if time.monotonic() > end:
+                break
+            case, step = draws.at(number)
+            plans = plans if step else ()
+            answer, _ = self._call_other(self._task.call(case, step, plans), draws.seed(number))
+            plans = (*plans, self._read_other(case, answer))
+            self._note_other(case, step, plans[-1])
+        return (pstdev(self._strays) or pstdev(self._values)) * max(1.0, ENOUGH_CALLS / len(self._values))
+
+    def _note_other(self, case: Case, step: int, plan: Plan) -> float:
+        """The quality of the other program's plan, which is kept to see how much it varies."""
+        quality = self._task.pass_quality(case, step, plan)
+        self._values.append(quality)
+        self._strays.append(quality - self._task.step_quality(case, step, plan))
+        return quality
+
     def _call_other(self, call: Call, seed: int) -> tuple[Answer, int]:
         try:
             return self._other.call(call, seed, what=f"case {self._case.name}")
         except Stopped as stopped:
             raise self._failed(stopped) from None
 
-    def _read_other(self, answer: Answer) -> None:
+    def _read_other(self, case: Case, answer: Answer) -> Plan:
         try:
-            read_answer(self._task, self._case, answer, f"case {self._case.name}")
+            return read_answer(self._task, case, answer, f"case {case.name}")
         except Stopped as stopped:
             raise self._failed(stopped) from None
-        self._unread = False
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether the timed answers seem worse than the scored ones but are so few that chance may be the cause."""
-        few = len(self._shortfalls) < ENOUGH_ANSWERS
-        return few and any(mean > allowed + SUSPICION * error for mean, allowed, error, _ in self._differences())
-
-    def check_quality(self) -> None:
-        """Check that the timed answers are as good as the scored ones. Raises Stopped if they are not."""
-        for mean, allowed, error, what in self._differences():
-            if mean > allowed + CHANCE * error:
-                raise stop(
-                    "measure",
-                    "quality_disputed",
-                    f"case {self._case.name}: {what} by {mean:.4f} on average, and {allowed + CHANCE * error:.4f} is "
-                    f"allowed",
-                )
-
-    def _differences(self) -> Iterator[tuple[float, float, float, str]]:
-        """Each quality difference that we check: its mean, the allowed mean, its standard error (sd / sqrt(n); of a
-        difference of two means, sd * sqrt(1/n + 1/m)), and its meaning as text.
-        """
-        steps, timed, close = self._task.steps(self._case), len(self._shortfalls), self._task.tolerance / 4
-        spread = pstdev(self._shortfalls)
-        worse = (
-            "the plans of timed calls, which see the scored windows under other labels, are worse than the scored plans"
-        )
-        # The few scored plans may be lucky: only a little, unless a program varies its answers on purpose.
-        both = math.sqrt(1 / steps + 1 / timed)
-        yield fmean(self._shortfalls), close, spread * both, worse
-        yield fmean(self._shortfalls), self._task.tolerance, spread / math.sqrt(timed), worse
-        yield (
-            fmean(self._pass_shortfalls),
-            close,
-            pstdev(self._pass_shortfalls) * both,
-            "the scored plans fit the next window better than the plans of timed calls, which see the same windows "
-            "under other labels, as if the program knew loads that it was not given: they differ",
-        )
-        # A cached plan is nearly right when a window returns under other labels.
-        firsts = [value for value, repeated in zip(self._shortfalls, self._repeated, strict=True) if not repeated]
-        repeats = [value for value, repeated in zip(self._shortfalls, self._repeated, strict=True) if repeated]
-        if firsts and repeats:
-            yield (
-                fmean(repeats) - fmean(firsts),
-                close,
-                spread * math.sqrt(1 / len(firsts) + 1 / len(repeats)),
-                "plans are worse when the same process has seen a similar window before, as if it reused a cached plan "
-                "(each call must plan for the loads it is given): they differ",
-            )
 
 
 class Contest:
@@ -230,7 +223,6 @@ class Contest:
         self,
         task: Task,
         cases: Sequence[Case],
-        passes: Mapping[str, Plans],
         *,
         hard_cases: Sequence[HardCase],
         open_candidate: Callable[[], Worker],
@@ -245,10 +237,10 @@ class Contest:
         """
         self._until_steady = until_steady
         self._open_candidate, self._open_other, self._end = open_candidate, open_other, end
-        self._other_name = other_name
+        self._other_name, self.secret = other_name, new_secret()
         small = {form(hard.call): hard for hard in hard_cases}
         self._timed = [
-            TimedCase(task, case, passes[case.name], small=small, failed=self._failed, report=partial(report, at))
+            TimedCase(task, case, self.secret, small=small, failed=self._failed, report=partial(report, at))
             for at, case in enumerate(cases)
         ]
         self._noise = timing.NoiseProbe()
@@ -303,24 +295,20 @@ class Contest:
             until_steady=self._until_steady,
         )
         self._look()
-        self._ask_more(begin_round, settings)
         for timed in self._timed:
-            timed.check_quality()
             timed.check_clock(settings.budget_s)
         return samples
+
+    def quality_scatter(self, patience_s: float) -> tuple[float, ...]:
+        """For each case, how much the other program's quality varies from call to call (see `TimedCase.scatter`).
+        Raises OtherFailed.
+        """
+        return tuple(timed.scatter(patience_s) for timed in self._timed)
 
     def _look(self) -> None:
         """Measure how quiet the machine is after a round: by the probe loop, and by two equal calls."""
         self._noise.look()
         self._scatter += self._timed[0].null_pair()
-
-    def _ask_more(self, begin_round: timing.BeginRound, settings: TimingSettings) -> None:
-        """If a few timed answers seem worse than the scored ones, collect more before rejecting the program."""
-        end = time.monotonic() + settings.duel_s
-        while any(timed.doubtful for timed in self._timed) and time.monotonic() < end:
-            for timed, pair in zip(self._timed, begin_round(False), strict=True):
-                for _ in range(settings.round_pairs if timed.doubtful else 0):
-                    pair(False)
 
     def _begin(self, other_first: bool, loaded: Worker | None) -> list[timing.TimedPair]:
         if self._round:

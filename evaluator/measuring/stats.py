@@ -1,16 +1,22 @@
-"""Statistics of paired run times: pure functions from samples to intervals and decisions.
+"""Statistics of paired calls: pure functions from samples to intervals and decisions, for run time and for quality.
 
 Owns: how an interval is computed and when a program may be called better. Does not know: where samples come from.
 
 There are three sources of scatter, and each has its unit. From call to call: a *pair* is one call of the candidate and
-one of the reference, back to back on identical inputs, so that a disturbance of the machine slows both. From the order
-of calls: the first call of a pair runs on colder caches (we saw 5 %), so pairs alternate in order, A B B A, and both
-orders have equal weight. From process to process: two processes of one program differ by 1 to 2 % throughout their
-lives. So a *round* is taken in a pair of fresh processes; its value is the mean of two medians, one over the pairs of
-each order (two of five pairs may be disturbed), averaged over the cases.
+one of the reference, back to back on identical inputs, so that a disturbance of the machine slows both, and easy loads
+help both. From the order of calls: the first call of a pair runs on colder caches (we saw 5 %), so pairs alternate in
+order, A B B A. From process to process: two processes of one program differ by 1 to 2 % throughout their lives. So a
+*round* is taken in a pair of fresh processes.
 
-*For reading*: 95 % intervals over rounds, from Student's t for few rounds and from order statistics (the sign test) for
-many. Fewer than three rounds do not show how much processes differ, so we add `PROCESS_SPREAD` instead.
+A case's speed is the ratio of the sums of all its calls' times, its gain the mean difference of all its calls'
+qualities: every call counts once, for time as for quality. A program that is careful in some calls or processes, and
+fast in others, gets the time that it paid. No mean of ratios does that: by their logarithms, a program that is 100
+times as slow in one process of ten would seem 1.6 times as slow. Nor does a mean over rounds, if a program can end a
+round when its calls had luck.
+
+*For reading*: 95 % intervals from Student's t. The rounds are the sample, since calls of a round share their
+processes; each enters by its share of the sums (the linearised ratio estimator, Cochran 1977, ch. 6). Fewer than
+three rounds do not show how much processes differ, so we add `PROCESS_SPREAD` instead.
 
 *For deciding*: an interval that remains valid however often it is inspected (a confidence sequence). We reject a fair
 coin when a count of s out of n rounds in the candidate's favour has a binomial probability of at most
@@ -18,18 +24,18 @@ coin when a count of s out of n rounds in the candidate's favour has a binomial 
 inequality for the uniform mixture over biased coins, Robbins 1970). The measurement draws at random which program goes
 first in a round, so for equal programs a round favours each with probability 1/2, whatever the machine's noise. With
 too few rounds for this test, a decision needs agreement far beyond the rounds' scatter (Student's t with 2 degrees of
-freedom) and a factor beyond `UNMODELLED`.
+freedom) and a factor beyond `UNMODELLED`. The test is about the median of rounds, which forgets what a program does in
+a few of them, so the interval for deciding also contains that for reading: a decision needs both.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist, fmean, median, stdev
 
 from evaluator.types import Comparison, Interval, Samples
 
-READING_LEVEL = 0.95
 DECISION_LEVEL = 0.995
 """Default confidence of a comparison: of programs compared with themselves, at most one in 200 is called better or
 worse, however often the interval is inspected.
@@ -47,33 +53,64 @@ UNMODELLED = 0.223
 _T_975 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
-def _rounds(samples: Samples) -> list[list[float]]:
-    """The log ratios of each round's pairs: ln(reference time / candidate time); above 0 the candidate is faster."""
-    ratios = [math.log(r / c) for c, r in zip(samples.candidate_us, samples.reference_us, strict=True)]
-    rounds, begin = [], 0
-    for count in samples.rounds or (len(ratios),):
-        rounds.append(ratios[begin : begin + count])
+def _rounds(samples: Samples) -> Iterator[slice]:
+    """Which pairs belong to each round."""
+    begin = 0
+    for count in samples.rounds or (len(samples.candidate_us),):
+        yield slice(begin, begin + count)
         begin += count
-    return rounds
 
 
-def _value(pairs: Sequence[float]) -> float:
-    """The value of one round, whose pairs alternate in order: the mean of the medians of both orders."""
-    even, odd = pairs[::2], pairs[1::2]
-    return (median(even) + median(odd)) / 2 if odd else median(even)
+def _log_ratio(samples: Samples, pairs: slice) -> float:
+    """ln(reference time / candidate time) over some pairs; above 0 the candidate is faster."""
+    return math.log(sum(samples.reference_us[pairs]) / sum(samples.candidate_us[pairs]))
+
+
+def _gains(samples: Samples) -> list[float]:
+    """The candidate's quality less the reference's, of each pair."""
+    return [c - r for c, r in zip(samples.candidate_quality, samples.reference_quality, strict=True)]
+
+
+def _over_cases(per_case: Sequence[Sequence[float]]) -> list[float]:
+    """The mean over the cases in each round. Raises ValueError if their numbers of rounds differ."""
+    return [fmean(per_round) for per_round in zip(*per_case, strict=True)]
 
 
 def round_values(per_case: Sequence[Samples]) -> list[float]:
-    """The value of each round (a log ratio), averaged over the cases. Raises ValueError if their numbers of rounds
+    """The speed of each round (a log ratio), averaged over the cases. Raises ValueError if their numbers of rounds
     differ.
     """
-    values = [[_value(pairs) for pairs in _rounds(samples)] for samples in per_case]
-    return [fmean(per_round) for per_round in zip(*values, strict=True)]
+    return _over_cases([[_log_ratio(samples, pairs) for pairs in _rounds(samples)] for samples in per_case])
+
+
+def round_gains(per_case: Sequence[Samples]) -> list[float]:
+    """The gain in quality of each round, averaged over the cases. Raises ValueError if their numbers of rounds differ,
+    or without qualities.
+    """
+    return _over_cases([[fmean(_gains(samples)[pairs]) for pairs in _rounds(samples)] for samples in per_case])
+
+
+def _totals(samples: Samples) -> list[float]:
+    """The log ratio of the sums of all times, as one value per round: their mean is it, their scatter its error."""
+    spent, other = (
+        [sum(times[pairs]) for pairs in _rounds(samples)] for times in (samples.candidate_us, samples.reference_us)
+    )
+    centre, rounds = math.log(sum(other) / sum(spent)), len(spent)
+    return [centre + rounds * (r / sum(other) - c / sum(spent)) for c, r in zip(spent, other, strict=True)]
+
+
+def _mean_gains(samples: Samples) -> list[float]:
+    """The mean gain of all pairs, as one value per round: their mean is it, their scatter its error."""
+    gains = _gains(samples)
+    centre, counts = fmean(gains), [len(gains[pairs]) for pairs in _rounds(samples)]
+    share = len(counts) / len(gains)
+    return [centre + share * sum(gain - centre for gain in gains[pairs]) for pairs in _rounds(samples)]
 
 
 def _blocks(samples: Samples) -> list[float]:
-    """Mean log ratios of two successive pairs, of opposite order; of a single pair if a round has only one."""
-    return [fmean(pairs[at : at + 2]) for pairs in _rounds(samples) for at in range(0, max(1, len(pairs) - 1), 2)]
+    """Log ratios over two successive pairs, of opposite order; over a single pair if a round has only one."""
+    starts = (range(r.start, max(r.start + 1, r.stop - 1), 2) for r in _rounds(samples))
+    return [_log_ratio(samples, slice(at, at + 2)) for row in starts for at in row]
 
 
 def _log_chance(n: int, k: int) -> float:
@@ -81,25 +118,9 @@ def _log_chance(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2)
 
 
-def _fixed_rank(n: int, level: float) -> int:
-    """The largest k for which [k-th smallest, k-th largest] of n values covers the median at `level`; 0 if none does.
-
-    These are the order statistics of the sign test; beyond 500 values we use the normal approximation to the binomial.
-    """
-    if n > 500:
-        z = NormalDist().inv_cdf((1 + level) / 2)
-        return max(1, math.floor((n - z * math.sqrt(n)) / 2))
-    tail, k = 0.0, 0
-    while k < n // 2:
-        tail += math.exp(_log_chance(n, k))
-        if 1 - 2 * tail < level:
-            break
-        k += 1
-    return k
-
-
 def _sequential_rank(n: int, level: float) -> int:
-    """Like `_fixed_rank`, for an interval that holds after every number of values at once; 0 if n is too small.
+    """The largest k for which [k-th smallest, k-th largest] of n values covers the median at `level`, for every n at
+    once; 0 if n is too small.
 
     The threshold comes from Ville's inequality (see the module's text; Robbins 1970).
     """
@@ -116,40 +137,64 @@ def _order_statistics(values: Sequence[float], rank: int) -> tuple[float, float,
 
 
 def _students_t(values: Sequence[float], quantile: float, margin: float = 0.0) -> tuple[float, float, float]:
-    half = quantile * stdev(values) / math.sqrt(len(values)) + margin
-    centre, middle = fmean(values), median(values)
-    return middle, min(centre - half, middle), max(centre + half, middle)
+    half, centre = quantile * stdev(values) / math.sqrt(len(values)) + margin, fmean(values)
+    return centre, centre - half, centre + half
+
+
+def _t_quantile(degrees: int) -> float:
+    """Student's t at 97.5 %; beyond the table by its expansion around the normal quantile (Hill 1970)."""
+    if degrees in _T_975:
+        return _T_975[degrees]
+    z = NormalDist().inv_cdf(0.975)
+    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
 
 
 def _reading(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median, low and high at 95 % of independent values; for one or two values, their range widened by its own width
+    """Mean, low and high at 95 % of independent values; for one or two values, their range widened by its own width
     on both sides.
     """
-    if len(values) - 1 in _T_975:
-        return _students_t(values, _T_975[len(values) - 1])
-    rank = _fixed_rank(len(values), READING_LEVEL)
-    if rank:
-        return _order_statistics(values, rank)
+    if len(values) > 2:
+        return _students_t(values, _t_quantile(len(values) - 1))
     width = max(values) - min(values)
-    return median(values), min(values) - width, max(values) + width
+    return fmean(values), min(values) - width, max(values) + width
 
 
-def _certain(values: Sequence[float], level: float) -> tuple[float, float, float]:
-    """Median, low and high of the rounds' values at `level`, valid after every round at once."""
+def _certain(values: Sequence[float], level: float, margin: float) -> tuple[float, float, float]:
+    """Middle, low and high of the rounds' values at `level`, valid after every round at once: their median and order
+    statistics. With few rounds, Student's t, with `margin` added on both sides.
+    """
     rank = _sequential_rank(len(values), level)
     if rank:
         return _order_statistics(values, rank)
     if len(values) < 3:
-        return median(values), -math.inf, math.inf
+        return median(values), -_FARTHEST, _FARTHEST
     p = (1 + level) / 2
     # The closed form of the quantile of Student's t with 2 degrees of freedom.
-    return _students_t(values, (2 * p - 1) / math.sqrt(2 * p * (1 - p)), UNMODELLED)
+    return _students_t(values, (2 * p - 1) / math.sqrt(2 * p * (1 - p)), margin)
 
 
-def _interval(logs: tuple[float, float, float]) -> Interval:
-    # Records hold finite numbers only, and a ratio beyond e^30 tells no more than e^30.
-    middle, low, high = (math.exp(min(30.0, max(-30.0, value))) for value in logs)
+_FARTHEST = 30.0
+"""Records hold finite numbers only, and a ratio beyond e^30 tells no more than e^30."""
+
+
+def _ratios(logs: tuple[float, float, float]) -> Interval:
+    middle, low, high = (math.exp(min(_FARTHEST, max(-_FARTHEST, value))) for value in logs)
     return Interval(median=middle, low=low, high=high)
+
+
+def _differences(values: tuple[float, float, float]) -> Interval:
+    middle, low, high = values
+    return Interval(median=middle, low=low, high=high)
+
+
+def _of_few_rounds(
+    values: Sequence[float], per_case: Sequence[Sequence[float]], spread: float
+) -> tuple[float, float, float]:
+    """The mean of one or two rounds' values; its interval from the scatter within each case's rounds, and `spread`."""
+    centre, parts = fmean(values), [_reading(part) for part in per_case]
+    below = math.hypot(spread, *((middle - low) / len(parts) for middle, low, _ in parts))
+    above = math.hypot(spread, *((high - middle) / len(parts) for middle, _, high in parts))
+    return centre, centre - below, centre + above
 
 
 def combined_speedup(per_case: Sequence[Samples]) -> Interval:
@@ -157,24 +202,38 @@ def combined_speedup(per_case: Sequence[Samples]) -> Interval:
 
     Raises ValueError if the cases' numbers of rounds differ.
     """
-    values = round_values(per_case)
+    values = _over_cases([_totals(samples) for samples in per_case])
     if len(values) >= 3:
-        return _interval(_reading(values))
-    parts = [_reading(_blocks(samples)) for samples in per_case]
-    centre = fmean(middle for middle, _, _ in parts)
-    below = math.hypot(PROCESS_SPREAD, *((middle - low) / len(parts) for middle, low, _ in parts))
-    above = math.hypot(PROCESS_SPREAD, *((high - middle) / len(parts) for middle, _, high in parts))
-    return _interval((centre, centre - below, centre + above))
+        return _ratios(_reading(values))
+    return _ratios(_of_few_rounds(values, [_blocks(samples) for samples in per_case], PROCESS_SPREAD))
+
+
+def combined_gain(per_case: Sequence[Samples]) -> Interval | None:
+    """The mean over the cases of the candidate's quality less the reference's, with its 95 % interval for reading; None
+    if some samples, of an earlier version, have no qualities.
+
+    Raises ValueError if the cases' numbers of rounds differ.
+    """
+    if not all(samples.candidate_quality for samples in per_case):
+        return None
+    values = _over_cases([_mean_gains(samples) for samples in per_case])
+    if len(values) >= 3:
+        return _differences(_reading(values))
+    return _differences(_of_few_rounds(values, [_gains(samples) for samples in per_case], 0.0))
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
     """Several measurements of one case as one: rounds are independent whenever they are taken, so the rounds of several
-    measurements may be pooled.
+    measurements may be pooled. Qualities remain if all have them, the numbers of the calls mean nothing.
     """
+    judged = parts if all(part.candidate_quality for part in parts) else ()
     return Samples(
         candidate_us=tuple(time for part in parts for time in part.candidate_us),
         reference_us=tuple(time for part in parts for time in part.reference_us),
         rounds=tuple(count for part in parts for count in part.rounds or (len(part.candidate_us),)),
+        candidate_quality=tuple(value for part in judged for value in part.candidate_quality),
+        reference_quality=tuple(value for part in judged for value in part.reference_quality),
+        calls=tuple(call for part in judged for call in part.calls),
     )
 
 
@@ -185,7 +244,26 @@ def speedup(samples: Samples) -> Interval:
 
 def certain_speedup(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> Interval:
     """The geometric mean of the speedups, with an interval that holds at `level` after every round at once."""
-    return _interval(_certain(round_values(per_case), level))
+    return _including(combined_speedup(per_case), _ratios(_certain(round_values(per_case), level, UNMODELLED)))
+
+
+def certain_gain(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> Interval:
+    """The mean gain in quality, with an interval that holds at `level` after every round at once. Raises ValueError
+    without qualities.
+    """
+    values = round_gains(per_case)
+    # No margin guards the repeated looks at few rounds, so they share the error with those at many.
+    few = not _sequential_rank(len(values), level)
+    if few and len(set(values)) == 1 and values[0]:  # discrete qualities: a few equal values do not show their scatter
+        return Interval(median=values[0], low=-_FARTHEST, high=_FARTHEST)
+    reading = combined_gain(per_case)
+    assert reading is not None
+    return _including(reading, _differences(_certain(values, (1 + level) / 2 if few else level, 0.0)))
+
+
+def _including(reading: Interval, certain: Interval) -> Interval:
+    """The mean of all calls, with the interval for deciding widened to contain that for reading."""
+    return Interval(median=reading.median, low=min(reading.low, certain.low), high=max(reading.high, certain.high))
 
 
 def compare(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> Comparison:
@@ -200,26 +278,34 @@ def _half_width(interval: Interval) -> float:
     return math.log(interval.high / interval.low) / 2
 
 
-def narrow_enough(per_case: Sequence[Samples], half_width: float) -> bool:
-    """Whether there are enough rounds and the interval for reading has at most this half-width (a log ratio)."""
-    enough = len(per_case[0].rounds) >= ENOUGH_ROUNDS
-    return enough and _half_width(combined_speedup(per_case)) <= half_width
-
-
-def settled(per_case: Sequence[Samples], level: float, half_width: float) -> bool:
-    """Whether a comparison is decided, or the difference is most likely below `half_width` (a log ratio): there are
-    enough rounds, and the interval for reading lies that close to 1. Stopping early makes no error more likely.
+def narrow_enough(per_case: Sequence[Samples], half_width: float, resolution: float) -> bool:
+    """Whether there are enough rounds, and the intervals for reading have at most these half-widths: of the speedup (a
+    log ratio), and of the gain.
     """
-    if compare(per_case, level) != "undecided":
-        return True
-    reading = combined_speedup(per_case)
-    close = max(math.log(reading.high), -math.log(reading.low)) <= half_width
-    return close and len(per_case[0].rounds) >= ENOUGH_ROUNDS
+    if len(per_case[0].rounds) < ENOUGH_ROUNDS or _half_width(combined_speedup(per_case)) > half_width:
+        return False
+    gain = combined_gain(per_case)
+    return gain is None or (gain.high - gain.low) / 2 <= resolution
+
+
+def settled(per_case: Sequence[Samples], level: float, half_width: float, resolution: float) -> bool:
+    """Whether a comparison is decided in speed and in quality; each is, too, if the difference is most likely below
+    `half_width` (a log ratio) or `resolution`: there are enough rounds, and the interval for reading lies that close
+    to none. Stopping early makes no error more likely.
+    """
+    enough = len(per_case[0].rounds) >= ENOUGH_ROUNDS
+    if compare(per_case, level) == "undecided":
+        reading = combined_speedup(per_case)
+        if not enough or max(math.log(reading.high), -math.log(reading.low)) > half_width:
+            return False
+    certain, gain = certain_gain(per_case, level), combined_gain(per_case)
+    assert gain is not None
+    return certain.low > 0 or certain.high < 0 or (enough and max(gain.high, -gain.low) <= resolution)
 
 
 def runtime_ms(times_us: Sequence[int]) -> float:
-    """Median of call times, in milliseconds."""
-    return median(times_us) / 1000
+    """The time of a call, in milliseconds: the mean of all."""
+    return fmean(times_us) / 1000
 
 
 def geometric_mean(values: Sequence[float]) -> float:

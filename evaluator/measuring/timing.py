@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Protocol
 
 import numpy as np
 
@@ -18,8 +19,31 @@ from evaluator.measuring.warmup import cold, starting
 from evaluator.settings import TimingSettings
 from evaluator.types import Samples
 
-TimedPair = Callable[[bool], tuple[int, int]]
-"""Calls candidate and reference on the same fresh inputs, the reference first if True; returns nanoseconds of each."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One call of candidate and reference on the same loads: nanoseconds and quality of each, and the call's number."""
+
+    candidate_ns: int
+    reference_ns: int
+    candidate_quality: float
+    reference_quality: float
+    call: int
+
+    @property
+    def times(self) -> tuple[int, int]:
+        return self.candidate_ns, self.reference_ns
+
+
+class TimedPair(Protocol):
+    """Calls candidate and reference on the same fresh loads."""
+
+    def __call__(self, other_first: bool, *, warm_up: bool = False) -> Pair:
+        """One pair, the reference first if `other_first`. The loads of a `warm_up` belong to no scored draw, so what a
+        program works out in it, off the clock, serves no call that counts.
+        """
+        ...
+
 
 BeginRound = Callable[[bool], Sequence[TimedPair]]
 """Starts fresh processes, the reference's first if True; returns one pair function per case."""
@@ -28,6 +52,8 @@ USUAL_START_S, PATIENCE = 0.25, 4
 """Until all rounds are taken, starting the two processes of one counts for at most USUAL_START_S seconds; but no
 measurement takes more than PATIENCE times its budget for that.
 """
+QUALITY_DECIMALS = 7
+"""Qualities are stored to this many decimals: far below any difference that matters."""
 _PROBE_S = 0.001
 _LOOP = 1000
 DISTURBED = 0.25
@@ -67,10 +93,10 @@ def measure(
             share_s = budget_s / len(pairs) / rounds
         for times, pair in zip(cases, pairs, strict=True):
             times.take_round(pair, reference_first, settings, share_s, until_steady=until_steady, clock=clock)
-        if min(len(times.candidate_us) for times in cases) < settings.min_pairs:
+        if min(len(times.pairs) for times in cases) < settings.min_pairs:
             continue
         samples = tuple(times.samples() for times in cases)
-        most = max(len(times.candidate_us) for times in cases)
+        most = max(len(times.pairs) for times in cases)
         spent_s = clock() - begin
         over = spent_s >= budget_s if done >= rounds else spent_s - slow_s >= budget_s
         if over or spent_s >= PATIENCE * budget_s or most >= settings.max_pairs or enough(samples):
@@ -81,8 +107,7 @@ def measure(
 class _CaseTimes:
     """What was timed on one case so far, and how its first calls in a process behave."""
 
-    candidate_us: list[int] = field(default_factory=list)
-    reference_us: list[int] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
     usual_ns: tuple[float, float] = (0.0, 0.0)
     """Mean times of candidate and reference in the round before."""
@@ -100,22 +125,26 @@ class _CaseTimes:
         clock: Callable[[], float],
     ) -> None:
         """Time the pairs of one round of fresh processes, warmed up first where that costs little of the share."""
-        room = max(1, min(settings.round_pairs, settings.max_pairs - len(self.candidate_us)))
+        room = max(1, min(settings.round_pairs, settings.max_pairs - len(self.pairs)))
         if warm := self.slow_start or sum(self.usual_ns) / 1e9 < share_s / 4:
             _warm_up(pair, reference_first, settings.warmups, share_s if until_steady else 0.0)
-        times = _round(pair, reference_first, room, share_s, clock)
-        if not warm and starting(times[0], self.usual_ns):
+        pairs = _round(pair, reference_first, room, share_s, clock)
+        if not warm and starting(pairs[0].times, self.usual_ns):
             # From now on always warmed up: to leave out slow pairs only would flatter a program that varies.
             self.slow_start = True
-            times = _round(pair, reference_first, room, share_s, clock)
-        self.usual_ns = (fmean(candidate for candidate, _ in times), fmean(reference for _, reference in times))
-        self.candidate_us += [max(1, candidate_ns // 1000) for candidate_ns, _ in times]
-        self.reference_us += [max(1, reference_ns // 1000) for _, reference_ns in times]
-        self.rounds.append(len(times))
+            pairs = _round(pair, reference_first, room, share_s, clock)
+        self.usual_ns = (fmean(pair.candidate_ns for pair in pairs), fmean(pair.reference_ns for pair in pairs))
+        self.pairs += pairs
+        self.rounds.append(len(pairs))
 
     def samples(self) -> Samples:
         return Samples(
-            candidate_us=tuple(self.candidate_us), reference_us=tuple(self.reference_us), rounds=tuple(self.rounds)
+            candidate_us=tuple(max(1, pair.candidate_ns // 1000) for pair in self.pairs),
+            reference_us=tuple(max(1, pair.reference_ns // 1000) for pair in self.pairs),
+            rounds=tuple(self.rounds),
+            candidate_quality=tuple(round(pair.candidate_quality, QUALITY_DECIMALS) for pair in self.pairs),
+            reference_quality=tuple(round(pair.reference_quality, QUALITY_DECIMALS) for pair in self.pairs),
+            calls=tuple(pair.call for pair in self.pairs),
         )
 
 
@@ -123,20 +152,18 @@ def _warm_up(pair: TimedPair, reference_first: bool, least: int, room_s: float) 
     """Make at least `least` pairs of calls, then more until they are warm or `room_s` seconds are spent."""
     made: list[tuple[int, int]] = []
     while cold(made, least=least, room_s=room_s):
-        made.append(pair(reference_first))
+        made.append(pair(reference_first, warm_up=True).times)
 
 
-def _round(
-    pair: TimedPair, reference_first: bool, room: int, share_s: float, clock: Callable[[], float]
-) -> list[tuple[int, int]]:
-    """Blocks A B B A until the share of time is spent, or one pair if that alone spends it; times in nanoseconds."""
-    times: list[tuple[int, int]] = []
+def _round(pair: TimedPair, reference_first: bool, room: int, share_s: float, clock: Callable[[], float]) -> list[Pair]:
+    """Blocks A B B A until the share of time is spent, or one pair if that alone spends it."""
+    pairs: list[Pair] = []
     begin = clock()
-    while len(times) < room:
-        times.append(pair(reference_first == (len(times) % 2 == 0)))
-        if clock() - begin >= share_s and (len(times) % 2 == 0 or len(times) == 1):
+    while len(pairs) < room:
+        pairs.append(pair(reference_first == (len(pairs) % 2 == 0)))
+        if clock() - begin >= share_s and (len(pairs) % 2 == 0 or len(pairs) == 1):
             break
-    return times
+    return pairs
 
 
 class NoiseProbe:

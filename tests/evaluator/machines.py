@@ -49,5 +49,10 @@ def growing(whole: Samples) -> Iterator[Samples]:
     ends = np.cumsum((0, *whole.rounds))
     for number, (_, end) in enumerate(pairwise(ends), start=1):
         yield Samples(
-            candidate_us=whole.candidate_us[:end], reference_us=whole.reference_us[:end], rounds=whole.rounds[:number]
+            candidate_us=whole.candidate_us[:end],
+            reference_us=whole.reference_us[:end],
+            rounds=whole.rounds[:number],
+            candidate_quality=whole.candidate_quality[:end],
+            reference_quality=whole.reference_quality[:end],
+            calls=whole.calls[:end],
         )

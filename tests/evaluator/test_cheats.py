@@ -64,6 +64,7 @@ def ground(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gro
         "ATTRIBUTES": ".a" * 10**5,
         "TABLE": repr(known_answers(task, honest, ahead=0)),
         "COMING": repr(known_answers(task, honest, ahead=1)),
+        "WINDOWS": repr(task.cases(0)[0].data.tolist()),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(temporary))
@@ -108,6 +109,10 @@ def outcome(verdict: Verdict, honest: Scored) -> str:
     return "scored/lower" if actual < expected else "scored/higher"
 
 
+FASTER = 1.3
+"""A program that gives the honest answers is never credited with an interval of speed above this."""
+
+
 def check_text(verdict: Verdict) -> None:
     if isinstance(verdict, Rejected):
         assert "BREACH" not in verdict.detail, verdict.detail
@@ -145,7 +150,8 @@ def test_hostile_program_ends_as_expected_and_leaves_nothing(bench: Bench, path:
     before = Traces.now(bench.ground.temporary)
     verdict = bench.judge.evaluate(source)
     check_text(verdict)
-    assert outcome(verdict, bench.honest) in expected, verdict
+    assert (ended := outcome(verdict, bench.honest)) in expected, verdict
+    assert ended != "scored" or (isinstance(verdict, Scored) and verdict.score.speedup.low < FASTER)
     assert not Traces.now(bench.ground.temporary).since(before)
     assert {file.read_text() for file in bench.ground.precious.iterdir()} == {"precious"}
 
@@ -156,6 +162,7 @@ def test_honest_program_is_judged_as_before_the_hostile_ones(bench: Bench) -> No
     again = bench.judge.evaluate(bench.ground.honest)
     assert isinstance(again, Scored)
     assert again.score.quality == bench.honest.score.quality
+    assert again.score.pass_quality == bench.honest.score.pass_quality
     assert [case.quality for case in again.score.cases] == [case.quality for case in bench.honest.score.cases]
 
 

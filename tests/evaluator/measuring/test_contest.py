@@ -107,6 +107,8 @@ def test_slower_program_loses_and_faster_program_wins(task: Task, greedy: str) -
     assert isinstance(lost, Duel) and isinstance(won, Duel)
     assert (lost.comparison, won.comparison) == ("worse", "better")
     assert (lost.level, won.level) == (0.995, 0.99)
+    assert lost.quality_comparison == won.quality_comparison == "undecided"
+    assert lost.gain is not None and lost.gain.low == lost.gain.high == 0  # the same answers to the same loads
     assert lost.certain.high < 1 < won.certain.low
     assert won.speedup.low <= won.speedup.median <= won.speedup.high
     assert len(won.samples) == len(judge.cases) and won.environment.device == "cpu"
@@ -130,13 +132,25 @@ def test_fault_of_the_other_program_raises_other_failed(judge: Judge, greedy: st
     assert isinstance(judge.compare(greedy, greedy), Duel)
 
 
-def test_comparison_validates_and_disputes_as_an_evaluation_does(judge: Judge, greedy: str) -> None:
+def test_candidates_invalid_answer_in_a_comparison_is_its_verdict(judge: Judge, greedy: str) -> None:
+    verdict = judge.compare(wrapped(greedy, "return None"), greedy)
+    assert isinstance(verdict, Rejected) and verdict.stage == "validate"
+
+
+def test_a_faster_program_with_worse_answers_is_called_both(judge: Judge, greedy: str) -> None:
+    """One that solves once and always returns that plan: valid answers, and no pass here that they disagree with."""
     stale = greedy.replace("def rebalance_experts(", "def solve(") + (
         "\n_plans = {}\n\n\ndef rebalance_experts(weight, *sizes):\n    key = (weight.shape, sizes)\n"
         "    if key not in _plans:\n        _plans[key] = solve(weight, *sizes)\n    return _plans[key]\n"
     )
-    verdict = judge.compare(stale, greedy)
-    assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed"
+    settings = JudgeSettings(timing=TimingSettings(duel_s=20.0, round_pairs=2))
+    with Judge(judge.task, reference=greedy, device="cpu", settings=settings) as patient:
+        duel = patient.compare(stale, greedy)
+    assert isinstance(duel, Duel)
+    assert (duel.comparison, duel.quality_comparison) == ("better", "worse")
+    assert duel.gain is not None and duel.certain_gain is not None
+    assert duel.certain_gain.high < 0 and duel.gain.median < -0.05
+    assert len(bytes.fromhex(duel.secret)) == 16 and all(samples.calls for samples in duel.samples)
 
 
 KEEPS_PLANS = """
@@ -189,6 +203,13 @@ def rebalance_experts(weight, *sizes):
 """
 
 
+def earns_at_most(verdict: Scored | Rejected, gain: float) -> bool:
+    """Whether a verdict credits no more than this gain over the reference."""
+    if isinstance(verdict, Rejected):
+        return verdict.reason == "quality_disputed"
+    return verdict.score.gain is not None and verdict.score.gain.median <= gain
+
+
 @pytest.fixture(scope="module")
 def thorough(greedy: str) -> Iterator[tuple[Judge, Scored]]:
     """A judge with a long time budget, and its verdict on the honest program."""
@@ -200,22 +221,43 @@ def thorough(greedy: str) -> Iterator[tuple[Judge, Scored]]:
         yield judge, honest
 
 
-@pytest.mark.parametrize("trick", [KEEPS_PLANS, CARELESS_WHEN_TIMED], ids=["keeps plans", "careless when timed"])
-def test_answering_differently_when_timed_gains_nothing(
-    thorough: tuple[Judge, Scored], greedy: str, trick: str
-) -> None:
-    """One program recognises a layer by its sorted loads, whatever the labels, and answers from a cache: that costs it
-    balance. The other distinguishes a timed process from the one whose plans are scored: that is disputed.
-    """
-    judge, honest = thorough
-    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + trick)
-    if trick is CARELESS_WHEN_TIMED:
-        assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed", verdict
-    else:
-        disputed = isinstance(verdict, Rejected) and verdict.reason == "quality_disputed"
-        assert disputed or (
-            isinstance(verdict, Scored) and verdict.score.quality.value < honest.score.quality.value - 0.002
-        )
+def test_answering_from_a_cache_costs_balance(thorough: tuple[Judge, Scored], greedy: str) -> None:
+    """A program that recognises a layer by its sorted loads, whatever the labels, and keeps its plan."""
+    judge, _ = thorough
+    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + KEEPS_PLANS)
+    assert earns_at_most(verdict, -0.002), verdict
+
+
+def test_answering_carelessly_when_timed_is_disputed(thorough: tuple[Judge, Scored], greedy: str) -> None:
+    """A program that distinguishes a scored call from one of the pass."""
+    judge, _ = thorough
+    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CARELESS_WHEN_TIMED)
+    assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed", verdict
+
+
+CAREFUL_IN_SOME_CALLS = """
+
+
+_calls = []
+
+
+def rebalance_experts(weight, *sizes):
+    _calls.append(1)
+    if len(_calls) % 3:
+        return solve(weight, *sizes)
+    for _ in range(9):
+        answer = solve(weight, *sizes)
+    return answer
+"""
+
+
+def test_a_program_that_is_dear_in_every_third_call_pays_for_it(thorough: tuple[Judge, Scored], greedy: str) -> None:
+    """A median would have forgotten those calls."""
+    judge, _ = thorough
+    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CAREFUL_IN_SOME_CALLS)
+    assert isinstance(verdict, Scored), verdict
+    assert 1 / verdict.score.speedup.median == pytest.approx((1 + 1 + 9) / 3, rel=0.25)
+    assert verdict.score.gain is not None and verdict.score.gain.low == verdict.score.gain.high == 0
 
 
 def test_progress_of_a_comparison(judge: Judge, greedy: str) -> None:

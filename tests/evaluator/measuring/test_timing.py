@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evaluator.measuring import stats
-from evaluator.measuring.timing import DISTURBED, PATIENCE, NoiseProbe, TimedPair, measure
+from evaluator.measuring.timing import DISTURBED, PATIENCE, NoiseProbe, Pair, TimedPair, measure
 from evaluator.settings import TimingSettings
 from evaluator.types import Samples
 
@@ -38,12 +38,18 @@ class Script:
         self.log.append([""] * self.cases)
         return [partial(self._pair, at) for at in range(self.cases)]
 
-    def _pair(self, at: int, reference_first: bool) -> tuple[int, int]:
+    def _pair(self, at: int, reference_first: bool, *, warm_up: bool = False) -> Pair:
         candidate, reference = self.call(self.pairs)
         self.pairs += 1
         self.now_s += candidate + reference
         self.log[-1][at] += "RC" if reference_first else "CR"
-        return round(candidate * 1e9), round(reference * 1e9)
+        return Pair(
+            candidate_ns=round(candidate * 1e9),
+            reference_ns=round(reference * 1e9),
+            candidate_quality=0.9 + self.pairs / 3e6,
+            reference_quality=0.8,
+            call=self.pairs,
+        )
 
     def measure(
         self,
@@ -164,7 +170,7 @@ def test_stops_as_soon_as_enough_is_true() -> None:
 
 def test_stops_at_max_pairs() -> None:
     (samples,) = Script().measure(TimingSettings(budget_s=60, max_pairs=27))
-    assert samples.rounds == (10, 10, 7)
+    assert samples.rounds == (8, 8, 8, 3)
 
 
 def test_min_pairs_are_taken_whatever_the_time_and_the_result() -> None:
@@ -180,6 +186,16 @@ def test_pairs_stay_pairs_and_times_whole_microseconds() -> None:
     (samples,) = script.measure(TimingSettings(budget_s=1e-9, min_pairs=4))
     assert samples.candidate_us == (1, 1, 1, 1)  # below a microsecond is not zero
     assert samples.reference_us[0] == 1001500 and np.all(np.diff(samples.reference_us) == 10**6)
+
+
+def test_times_and_qualities_of_a_pair_stay_together() -> None:
+    """Warm-ups are left out of all of them, and qualities are stored to seven decimals."""
+    script = Script(lambda number: ((number + 1) / 1000, 0.001))
+    (samples,) = script.measure(TimingSettings(budget_s=1e-9, min_pairs=6))
+    assert len(samples.calls) == len(samples.candidate_us) >= 6 and samples.calls[0] == 2
+    assert samples.candidate_us == tuple(1000 * call for call in samples.calls)
+    assert samples.candidate_quality == tuple(round(0.9 + call / 3e6, 7) for call in samples.calls)
+    assert set(samples.reference_quality) == {0.8}
 
 
 def test_errors_of_a_call_propagate() -> None:
@@ -201,7 +217,7 @@ def test_optional_stopping_does_not_make_a_program_faster_than_itself() -> None:
         return float(first), float(second)
 
     def settled(so_far: Sequence[Samples]) -> bool:
-        return stats.settled(so_far, stats.DECISION_LEVEL, 0.01)
+        return stats.settled(so_far, stats.DECISION_LEVEL, 0.01, 1.0)
 
     for seed in range(150):
         samples = Script(noisy).measure(TimingSettings(budget_s=10), rounds=20, enough=settled, seed=seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluator.measuring.timing import TimedPair, measure
+from evaluator.measuring.timing import Pair, TimedPair, measure
 from evaluator.measuring.warmup import MOST, SLOW_START, WINDOW, cold, falling, form, starting
 from evaluator.settings import TimingSettings
 from evaluator.types import Call, Value
@@ -98,10 +98,12 @@ def test_measuring_begins_when_programs_are_warm(until_steady: bool, warmups: in
     def begin(_: bool) -> list[TimedPair]:
         calls.append(0)
 
-        def pair(_: bool) -> tuple[int, int]:
+        def pair(_: bool, *, warm_up: bool = False) -> Pair:
             calls[-1] += 1
             time_ns = round(cold_ms[min(calls[-1], len(cold_ms)) - 1] * 1e6)
-            return time_ns, time_ns
+            return Pair(
+                candidate_ns=time_ns, reference_ns=time_ns, candidate_quality=1.0, reference_quality=1.0, call=calls[-1]
+            )
 
         return [pair]
 

@@ -1,4 +1,4 @@
-# expects: measure/quality_disputed keeps its plan for the address that its input lies at
+# expects: measure/quality_disputed|scored/lower keeps its plan for the address that its input lies at
 plans = {}
 
 

@@ -1,4 +1,4 @@
-# expects: scored/lower plans badly in the scored calls and well when timed
+# expects: measure/quality_disputed|scored/lower plans badly in the pass and well from then on
 calls = []
 
 

@@ -1,4 +1,4 @@
-# expects: measure/quality_disputed answers from a table of good plans for the loads of a known seed
+# expects: measure/quality_disputed|scored/lower answers from a table of good plans for the loads of a known seed
 table = @TABLE@
 
 

@@ -1,4 +1,4 @@
-# expects: measure/quality_disputed plans for the windows to come, which it knows for the loads of a known seed
+# expects: measure/quality_disputed|scored plans for the windows to come, which it knows for the loads of a known seed
 table = @COMING@
 
 

@@ -1,4 +1,4 @@
-# expects: measure/quality_disputed answers with what a thread worked out since the call before
+# expects: measure/quality_disputed|scored/lower answers with what a thread worked out since the call before
 waiting = {}
 
 
