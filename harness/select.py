@@ -3,27 +3,30 @@
 Owns: the objectives, the floor, the front, the champion, and the rules that pick parents.
 Does not know: how a program was made or judged, the archive, files, the clock.
 
-Quality is `score.quality.value`, speed is `score.speedup`, the ratio against the reference: both higher is better.
+Quality is `score.quality_interval`, speed is `score.speedup`, the ratio against the reference: both higher is better.
 Absolute run times are never compared, since entries are measured in different sessions.
 
-A speed is a measurement. An entry is *clearly faster* than another if its whole 95 % interval lies above the other's;
-an entry of the same quality that is not clearly faster changes nothing. Among hundreds of equal programs some are
-clearly faster by chance, so this is only a *claim*: a faster entry becomes champion only if a *confirmation* archived
-with it, a paired re-evaluation against that champion, supports the claim. Each confirmation of a run uses a stricter
-level than the one before, so that the chance of any error among them is at most `RUN_ERROR`. Quality is deterministic
-and needs no confirmation.
+Both are measurements. An entry is *clearly* faster or better than another if its whole 95 % interval lies above the
+other's; an entry that is neither changes nothing. Among hundreds of equal programs some are clearly better by chance,
+so this is only a *claim*: an entry becomes champion only if a *confirmation* archived with it, a paired re-evaluation
+against that champion, supports the claim. Each confirmation of a run uses a stricter level than the one before, so that
+the chance of any error among them is at most `RUN_ERROR`. Records of earlier versions have no interval of quality, and
+their claims of quality no confirmation: they are taken as they are.
 
 What an entry claims, by objective:
-- Pareto and QualityLimit: clearly faster is a claim of speed. Better quality at no lower median speed is a claim of
-  quality.
+- Pareto and QualityLimit: clearly faster is a claim of speed. Clearly better quality and not clearly slower is a claim
+  of quality.
 - RuntimeLimit: a program that meets the limit against a champion that does not claims speed. Between two that meet it
-  quality decides; at equal quality clearly faster is a claim of speed. Between two that do not: as Pareto.
-- Weighted: a gain with better quality and no lower median speed claims quality. Any other gain is a trade that depends
-  on the speeds: it is confirmed if the formula gains even with the low end of the confirmation's certain interval.
+  quality decides; where neither is clearly better, clearly faster is a claim of speed, and the confirmation must not
+  show less quality on average. Between two that do not: as Pareto.
+- Weighted: a gain with clearly better quality and not clearly lower speed claims quality. Any other gain, where one of
+  the two is clear, is a trade: it is confirmed if the formula gains even with the low ends of the confirmation's
+  certain intervals.
 
-An entry whose claim of speed was not confirmed does not count as faster: without better quality than the champion it
-does not join the front. A standing is a fold over the archived entries in the order of their numbers, and depends on
-nothing else. Of two equal programs the earlier stays; an entry whose verdict was copied from an equal program
+A confirmed claim of speed leaves the program above the floor, a confirmed claim of quality no slower, as far as the
+confirmation can tell. An entry whose claim was not confirmed does not count as faster, or as better: it joins the front
+only by the other of the two. A standing is a fold over the archived entries in the order of their numbers, and depends
+on nothing else. Of two equal programs the earlier stays; an entry whose verdict was copied from an equal program
 (`same_as`) is ignored.
 """
 
@@ -37,12 +40,16 @@ from functools import reduce
 from types import MappingProxyType
 from typing import Literal
 
-from evaluator.types import Score, Scored
+from evaluator.types import Interval, Score, Scored
 from harness.series import Names, Series
 from harness.types import Confirmation, Entry
 
 EQUAL_QUALITY = 1e-9
 """Qualities this close are equal: sums in another order differ by less."""
+QUALITY_LEEWAY, SPEED_LEEWAY = 0.001, 0.04
+"""How far below another a program may read and not count as worse, or as slower, whatever the width of its interval:
+a program could make its own as wide as it likes.
+"""
 RUN_ERROR = 0.05
 """The chance that any confirmation of a run, however long, accepts an equal program as faster."""
 
@@ -57,7 +64,7 @@ def _check(holds: bool, expected: str, found: object) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pareto:
-    """The fastest program above the floor. The floor is the seed program's quality less `epsilon`."""
+    """The fastest program above the floor: none whose quality is clearly below the seed program's less `epsilon`."""
 
     epsilon: float = 0.0
 
@@ -143,18 +150,36 @@ def _clearly_faster(score: Score, other: Score) -> bool:
     return score.speedup.low > other.speedup.high
 
 
-def _better_quality(score: Score, other: Score) -> bool:
-    return score.quality.value > other.quality.value + EQUAL_QUALITY
+def clearly_better(score: Score, other: Score) -> bool:
+    """Whether the 95 % interval of a score's quality lies above all of the other's."""
+    return score.quality_interval.low > other.quality_interval.high + EQUAL_QUALITY
 
 
 def improves(child: Entry, parent: Entry) -> bool:
-    """Whether a scored entry beats another in quality, or clearly in speed."""
-    return _better_quality(_score(child), _score(parent)) or clearly_faster(child, parent)
+    """Whether a scored entry clearly beats another in quality or in speed."""
+    return clearly_better(_score(child), _score(parent)) or clearly_faster(child, parent)
+
+
+def needs_confirmation(made: Claim, score: Score) -> bool:
+    """Whether a claim that a score makes needs a confirmation: all but those of quality in earlier versions."""
+    return made == "speed" or (made == "quality" and score.gain is not None)
+
+
+def _no_slower(score: Score, other: Score) -> bool:
+    """Whether a score's speed is not clearly lower; without a confirmation to tell, its median must not be lower."""
+    if score.gain is None:
+        return score.speedup.median >= other.speedup.median
+    return min(score.speedup.high, score.speedup.median * (1 + SPEED_LEEWAY)) >= other.speedup.low
+
+
+def _at_best(quality: Interval) -> float:
+    """The upper end of an interval of quality, or of a gain, within the leeway."""
+    return min(quality.high, quality.median + QUALITY_LEEWAY)
 
 
 def _claim_to_be_faster(score: Score, other: Score) -> Claim:
-    """Quality, if better at no lower median speed; speed, if clearly faster."""
-    if score.speedup.median >= other.speedup.median and _better_quality(score, other):
+    """Quality, if clearly better and not clearly slower; speed, if clearly faster."""
+    if _no_slower(score, other) and clearly_better(score, other):
         return "quality"
     return "speed" if _clearly_faster(score, other) else "none"
 
@@ -174,8 +199,7 @@ def _worth(score: Score, objective: Weighted) -> float:
 
 def claim(objective: Objective, challenger: Score, champion: Score, seed: Score) -> Claim:
     """What a later program claims over the champion by its score. Both must be above the floor."""
-    better = _better_quality(challenger, champion)
-    equal = not better and not _better_quality(champion, challenger)
+    better, faster = clearly_better(challenger, champion), _clearly_faster(challenger, champion)
     match objective:
         case Pareto() | QualityLimit():
             return _claim_to_be_faster(challenger, champion)
@@ -185,27 +209,38 @@ def claim(objective: Objective, challenger: Score, champion: Score, seed: Score)
                 return "speed" if fits else "none"
             if not fits:
                 return _claim_to_be_faster(challenger, champion)
-            if equal:
-                return "speed" if _clearly_faster(challenger, champion) else "none"
-            return "quality" if better else "none"
+            if better:
+                return "quality"
+            return "speed" if faster and not clearly_better(champion, challenger) else "none"
         case Weighted():
             gains = _worth(challenger, objective) > _worth(champion, objective)
-            if not gains or (equal and not _clearly_faster(challenger, champion)):
+            if not gains or not (better or faster):
                 return "none"
-            return "quality" if better and challenger.speedup.median >= champion.speedup.median else "speed"
+            return "quality" if better and _no_slower(challenger, champion) else "speed"
 
 
-def confirms(objective: Objective, challenger: Score, champion: Score, confirmation: Confirmation) -> bool:
-    """Whether a confirmation against this champion supports a claim of speed.
+def confirms(
+    objective: Objective, made: Claim, challenger: Score, champion: Score, seed: Score, confirmation: Confirmation
+) -> bool:
+    """Whether a confirmation against this champion supports the claim `made` by the challenger's score.
 
     A champion that failed when it was run again has lost.
     """
     duel = confirmation.duel
     if duel is None:
         return True
+    if made == "quality":
+        slower = duel.comparison == "worse" and not isinstance(objective, RuntimeLimit)
+        return duel.quality_comparison == "better" and not slower
+    if duel.gain is not None:
+        floor = seed.quality.value - objective.epsilon
+        if champion.quality.value + _at_best(duel.gain) < floor - EQUAL_QUALITY:
+            return False
+        if isinstance(objective, RuntimeLimit) and _meets_limit(champion, seed, objective):
+            return duel.comparison == "better" and duel.gain.median >= -EQUAL_QUALITY
     if isinstance(objective, Weighted):
-        gained = objective.quality_weight * (challenger.quality.value - champion.quality.value)
-        return gained + objective.speed_weight * math.log(duel.certain.low) > 0
+        lowest = duel.certain_gain.low if duel.certain_gain else challenger.quality.value - champion.quality.value
+        return objective.quality_weight * lowest + objective.speed_weight * math.log(duel.certain.low) > 0
     return duel.comparison == "better"
 
 
@@ -215,7 +250,7 @@ def confirmation_level(number: int) -> float:
 
 
 def _covers(member: Entry, entry: Entry) -> bool:
-    """Whether `entry` has neither better quality than `member` nor clearly higher speed."""
+    """Whether `entry` has neither clearly better quality than `member` nor clearly higher speed."""
     return not improves(entry, member)
 
 
@@ -258,24 +293,34 @@ class Standing:
 
     @property
     def floor(self) -> float:
+        """The quality below which programs do not count, if they are clearly below it."""
         return -math.inf if self.seed is None else quality(self.seed) - self.objective.epsilon
+
+    def _is_below_floor(self, score: Score) -> bool:
+        """Whether the whole interval of a score's quality, within the leeway, lies below that of the seed program, less
+        epsilon.
+        """
+        assert self.seed is not None
+        seed = _score(self.seed).quality_interval
+        lowest = max(seed.low, seed.median - QUALITY_LEEWAY) - self.objective.epsilon
+        return _at_best(score.quality_interval) < lowest - EQUAL_QUALITY
 
     def claim(self, program_id: str, scored: Scored, syntax_hash: str = "") -> Claim:
         """What a program with this score would claim if it were archived now; "none" for a known program."""
         if self.seed is None or self.champion is None or self._knows(program_id, syntax_hash):
             return "none"
-        if scored.score.quality.value < self.floor - EQUAL_QUALITY:
+        if self._is_below_floor(scored.score):
             return "none"
         return claim(self.objective, scored.score, _score(self.champion), _score(self.seed))
 
     def _knows(self, program_id: str, syntax_hash: str) -> bool:
         return program_id in self.programs or syntax_hash in self.programs
 
-    def _is_confirmed(self, entry: Entry) -> bool:
-        assert self.champion is not None
-        mine, theirs = _score(entry), _score(self.champion)
+    def _is_confirmed(self, entry: Entry, made: Claim) -> bool:
+        assert self.champion is not None and self.seed is not None
+        mine, theirs, seed = _score(entry), _score(self.champion), _score(self.seed)
         duels = (confirmation for confirmation in entry.confirmations if confirmation.against == self.champion.id)
-        return any(confirms(self.objective, mine, theirs, duel) for duel in duels)
+        return any(confirms(self.objective, made, mine, theirs, seed, duel) for duel in duels)
 
     def add(self, entry: Entry) -> Standing:
         """The standing after one more entry, whose number must be higher than all before."""
@@ -284,13 +329,15 @@ class Standing:
         if entry.kind == "seed" and self.seed is None:
             known, valid = Names(_programs(entry)), Series([entry])
             return replace(self, seed=entry, champion=entry, pareto=(entry,), valid=valid, programs=known)
-        if self.seed is None or self.champion is None or quality(entry) < self.floor - EQUAL_QUALITY:
+        if self.seed is None or self.champion is None or self._is_below_floor(_score(entry)):
             return self
         if self._knows(entry.program_id, entry.syntax_hash):
             return self
+        mine, theirs = _score(entry), _score(self.champion)
         claimed = self.claim(entry.program_id, entry.scored, entry.syntax_hash)
-        wins = claimed == "quality" or (claimed == "speed" and self._is_confirmed(entry))
-        joins = wins or claimed == "none" or _better_quality(_score(entry), _score(self.champion))
+        wins = claimed != "none" and (not needs_confirmation(claimed, mine) or self._is_confirmed(entry, claimed))
+        other = _clearly_faster if claimed == "quality" else clearly_better
+        joins = wins or claimed == "none" or other(mine, theirs)
         return replace(
             self,
             champion=entry if wins else self.champion,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evaluator.evaluate import Progress as Judging
+from evaluator.types import Progress as Judging
 from evaluator.types import Verdict
 from harness.llm.ledger import Bound
 from harness.types import Confirmation, HarnessError, Turn

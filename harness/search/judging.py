@@ -1,7 +1,7 @@
 """The pool of judges, each in its own thread.
 
-Owns: these threads, their jobs (judge a program and, if its score claims the champion's place by speed, measure it
-against the champion), and how they are stopped. Does not know: archives, proposals, models.
+Owns: these threads, their jobs (judge a program and, if its score claims the champion's place, measure it against the
+champion), and how they are stopped. Does not know: archives, proposals, models.
 
 Verdicts and failures are put in a queue for the search's thread.
 """
@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
-from evaluator.evaluate import Progress as Judging
 from evaluator.types import Duel, Environment, OtherFailed, Rejected, Scored, Verdict
+from evaluator.types import Progress as Judging
 from harness.search.events import Event, Judged, JudgeFailed, JudgeProgress
-from harness.select import Standing, confirmation_level
+from harness.select import Standing, confirmation_level, needs_confirmation
 from harness.types import Confirmation, HarnessError
 
 _PATIENCE_S = 5.0
@@ -78,8 +78,8 @@ def same_machine(first: Environment, second: Environment) -> bool:
 def owes_duel(
     standing: Standing, program_id: str, syntax_hash: str, verdict: Scored, confirmations: Sequence[Confirmation]
 ) -> bool:
-    """Whether a score claims the champion's place by speed and has not been measured against that champion yet."""
-    if standing.claim(program_id, verdict, syntax_hash) != "speed":
+    """Whether a score claims the champion's place and has not been measured against that champion yet."""
+    if not needs_confirmation(standing.claim(program_id, verdict, syntax_hash), verdict.score):
         return False
     assert standing.champion is not None
     return all(confirmation.against != standing.champion.id for confirmation in confirmations)

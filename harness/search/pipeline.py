@@ -9,7 +9,7 @@ a ticket is durable before its request is sent, an answer is durable before it i
 for the disk.
 
 An attempt gets its number when it is archived, so that folding the entries by number gives the standing that the search
-had. A claim of speed is checked again at that moment: if the champion has changed since the claim was confirmed, and
+had. A claim is checked again at that moment: if the champion has changed since the claim was confirmed, and
 the score claims the place of the new champion too, the attempt goes back to a judge. If another process archives a new
 champion after this check, the claim counts as not confirmed.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluator.evaluate import Progress as Judging
+from evaluator.types import Progress as Judging
 
 Phase = Literal["proposing", "judging", "archived", "ended"]
 

@@ -51,8 +51,22 @@ LIMIT = 7
 """
 
 
-def scored(quality: float, speed: float, noise: float = 0.02, hardware: str = "a processor") -> Scored:
-    """A score with a speed-up of `speed`, its interval `noise` to either side."""
+def around(value: float, noise: float) -> Interval:
+    return Interval(median=value, low=value - noise, high=value + noise)
+
+
+def scored(
+    quality: float,
+    speed: float,
+    noise: float = 0.02,
+    hardware: str = "a processor",
+    *,
+    gain: float | None = None,
+    gain_noise: float = 0.0,
+) -> Scored:
+    """A score with a speed-up of `speed`, its interval `noise` to either side; with a `gain`, in a record of this
+    version, else in one of an earlier version.
+    """
     interval = Interval(median=speed, low=speed * (1 - noise), high=speed * (1 + noise))
     case = CaseScore(
         quality=CaseQuality(case="toy", value=quality, ceiling=1.0),
@@ -67,6 +81,7 @@ def scored(quality: float, speed: float, noise: float = 0.02, hardware: str = "a
         speedup=interval,
         cases=(case,),
         load_s=0.25,
+        gain=None if gain is None else around(gain, gain_noise),
     )
     environment = Environment(**{**{f: getattr(ENVIRONMENT, f) for f in ENVIRONMENT.__slots__}, "hardware": hardware})
     return Scored(score=score, environment=environment)
@@ -102,8 +117,11 @@ def entry(
     )
 
 
-def duel(ratio: float, noise: float = 0.0, level: float = 0.975) -> Duel:
-    """A duel won by a ratio of `ratio`, its certain interval `noise` to either side."""
+def duel(
+    ratio: float, noise: float = 0.0, level: float = 0.975, *, gain: float | None = None, gain_noise: float = 0.0
+) -> Duel:
+    """A duel won by a ratio of `ratio`, its certain interval `noise` to either side, and by `gain` in quality."""
+    gained = None if gain is None else around(gain, gain_noise)
     certain = Interval(median=ratio, low=ratio * (1 - noise), high=ratio * (1 + noise))
     return Duel(
         comparison="better" if certain.low > 1 else "worse" if certain.high < 1 else "undecided",
@@ -112,6 +130,8 @@ def duel(ratio: float, noise: float = 0.0, level: float = 0.975) -> Duel:
         certain=certain,
         samples=(Samples(candidate_us=(1000, 1000), reference_us=(1000, 1001), rounds=(1, 1)),),
         environment=ENVIRONMENT,
+        gain=gained,
+        certain_gain=gained,
     )
 
 

@@ -225,10 +225,60 @@ class TestConfirmation:
         assert self.champion(scored(0.8, 1.01).score, Confirmation(against="e0", duel=duel(2.0))) == 0
         assert self.champion(scored(0.7, 9.0).score, Confirmation(against="e0", duel=duel(9.0))) == 0
 
-    def test_quality_needs_no_duel(self) -> None:
+    def test_quality_of_an_earlier_version_needs_no_duel(self) -> None:
         assert self.champion(scored(0.9, 1.01).score) == 1
         limit = RuntimeLimit(min_speedup_over_seed=0.5)
         assert self.champion(scored(0.9, 0.7).score, objective=limit) == 1
+
+    def test_quality_wins_by_a_duel(self) -> None:
+        better = scored(0.9, 1.01, gain=0.1).score
+        for gain, noise, ratio, winner in ((0.1, 0.01, 1.0, 1), (0.1, 0.2, 1.0, 0), (-0.1, 0.01, 2.0, 0)):
+            won = Confirmation(against="e0", duel=duel(ratio, 0.01, gain=gain, gain_noise=noise))
+            assert self.champion(better, won) == winner, (gain, noise)
+        assert self.champion(better) == 0
+
+    def test_quality_that_costs_speed_in_the_duel_does_not_win(self) -> None:
+        slower = Confirmation(against="e0", duel=duel(0.9, 0.01, gain=0.1))
+        assert self.champion(scored(0.9, 1.01, gain=0.1).score, slower) == 0
+
+    def test_quality_within_its_interval_is_no_claim(self) -> None:
+        seed = entry(0, scored(0.8, 1.0, gain=0.0, gain_noise=0.01))
+        for quality_, claimed in ((0.815, "none"), (0.83, "quality")):
+            verdict = scored(quality_, 1.01, gain=quality_ - 0.8, gain_noise=0.01)
+            assert standing([seed], PARETO).claim("other", verdict) == claimed
+
+    def test_unconfirmed_quality_does_not_join_the_front_by_it(self) -> None:
+        assert numbers(self.standing(scored(0.9, 1.01, gain=0.1).score).front) == [0]
+
+    def test_floor_is_crossed_only_with_the_whole_interval(self) -> None:
+        seed = entry(0, scored(0.8, 1.0, gain=0.0, gain_noise=0.001))
+        near, far = (entry(1, scored(value, 0.5, gain=value - 0.8, gain_noise=0.001)) for value in (0.7985, 0.7975))
+        assert numbers(tuple(standing([seed, near], PARETO).valid)) == [0, 1]
+        assert numbers(tuple(standing([seed, far], PARETO).valid)) == [0]
+
+    def test_speed_at_equal_quality_above_the_limit_must_not_cost_any_in_the_duel(self) -> None:
+        limit = RuntimeLimit(min_speedup_over_seed=0.5)
+        faster = scored(0.8, 2.0, gain=0.0, gain_noise=0.001).score
+        for gain, winner in ((0.0, 1), (-0.0002, 0)):
+            won = Confirmation(against="e0", duel=duel(2.0, gain=gain, gain_noise=0.001))
+            assert self.champion(faster, won, objective=limit) == winner
+
+    def test_a_wide_interval_gives_no_more_leeway(self) -> None:
+        seed = entry(0, scored(0.8, 1.0, gain=0.0, gain_noise=0.0))
+        for value, kept in ((0.7995, [0, 1]), (0.79, [0])):
+            wide = entry(1, scored(value, 2.0, gain=value - 0.8, gain_noise=0.05))
+            assert numbers(tuple(standing([seed, wide], PARETO).valid)) == kept
+        slower = scored(0.9, 0.9, noise=0.3, gain=0.1)
+        assert standing([seed], PARETO).claim("other", slower) == "none"
+        faster = scored(0.7995, 2.0, gain=-0.0005).score
+        unsure = Confirmation(against="e0", duel=duel(2.0, gain=-0.01, gain_noise=0.05))
+        assert self.champion(faster, unsure) == 0
+
+    def test_speed_that_the_duel_finds_below_the_floor_does_not_win(self) -> None:
+        faster = scored(0.7995, 2.0, gain=-0.0005, gain_noise=0.001).score
+        for gain, winner in ((-0.0005, 1), (-0.002, 0)):
+            won = Confirmation(against="e0", duel=duel(2.0, gain=gain, gain_noise=0.001))
+            assert self.champion(faster, won) == winner
 
     def test_an_unconfirmed_program_with_better_quality_joins_the_front(self) -> None:
         where = self.standing(scored(0.9, 5.0).score, objective=RuntimeLimit(min_speedup_over_seed=4))

@@ -3,6 +3,7 @@
 Everything but the machine is real: rounds and stopping, intervals, claims, duels and levels. The machine is
 simulated, with the noise that was measured: 40 % from call to call for both of a pair, heavy tails between the two, 5 %
 by the order of calls, and 1.5 % by which a pair of processes of the same program differs for as long as it lives.
+Qualities scatter from draw to draw, for both of a pair, and between the two.
 """
 
 from __future__ import annotations
@@ -16,21 +17,30 @@ import pytest
 
 from evaluator import Duel, Samples, Scored, TimingSettings
 from evaluator.measuring import stats, timing
-from harness.select import Objective, Pareto, RuntimeLimit, Standing, Weighted, confirmation_level
+from harness.select import (
+    Objective,
+    Pareto,
+    RuntimeLimit,
+    Standing,
+    Weighted,
+    confirmation_level,
+    needs_confirmation,
+)
 from harness.types import Confirmation
 from tests.harness.builders import ENVIRONMENT, entry, scored
 
 ATTEMPTS = 300
 SETTINGS = TimingSettings(budget_s=0.8, duel_s=10.0)
 START_S = 0.04
+RESOLUTION = 0.0005
 
 
 class Machine:
-    """Measures programs of given speeds on a clock of its own."""
+    """Measures programs of given speeds, and of a given gain in quality, on a clock of its own."""
 
-    def __init__(self, seed: int, process_spread: float = 0.015) -> None:
+    def __init__(self, seed: int, process_spread: float = 0.015, gain: float = 0.0) -> None:
         self.rng = np.random.default_rng(seed)
-        self.process_spread = process_spread
+        self.process_spread, self.gain = process_spread, gain
         self.noise: list[tuple[float, float, float]] = []
         self.now_s = 0.0
 
@@ -42,7 +52,7 @@ class Machine:
         bias = self.process_spread * self.rng.standard_normal()
         return [partial(self.pair, float(ratio * np.exp(bias)), base_us)] * cases
 
-    def pair(self, ratio: float, base_us: float, reference_first: bool) -> tuple[int, int]:
+    def pair(self, ratio: float, base_us: float, reference_first: bool, *, warm_up: bool = False) -> timing.Pair:
         both, reference_alone, candidate_alone = self.noise.pop() if self.noise else self.draw()
         order = 1.025 if reference_first else 1 / 1.025
         reference, candidate = (
@@ -50,7 +60,14 @@ class Machine:
             base_us * both / ratio / order * candidate_alone,
         )
         self.now_s += (reference + candidate) / 1e6 + 0.002
-        return int(candidate * 1000), int(reference * 1000)
+        loads, alone = self.rng.standard_normal(2)
+        return timing.Pair(
+            candidate_ns=int(candidate * 1000),
+            reference_ns=int(reference * 1000),
+            candidate_quality=0.8 + 0.01 * loads + self.gain + 0.001 * alone,
+            reference_quality=0.8 + 0.01 * loads,
+            call=0,
+        )
 
     def draw(self) -> tuple[float, float, float]:
         """What slows the two of a pair, and each of them alone; some hundreds are drawn at once, which is quicker."""
@@ -61,10 +78,10 @@ class Machine:
 
     def samples(self, ratio: float, base_us: float, *, duel_level: float = 0.0) -> tuple[Samples, ...]:
         def narrow(so_far: Sequence[Samples]) -> bool:
-            return stats.narrow_enough(so_far, SETTINGS.half_width)
+            return stats.narrow_enough(so_far, SETTINGS.half_width, RESOLUTION)
 
         def settled(so_far: Sequence[Samples]) -> bool:
-            return stats.settled(so_far, duel_level, SETTINGS.half_width)
+            return stats.settled(so_far, duel_level, SETTINGS.half_width, RESOLUTION)
 
         return timing.measure(
             partial(self.begin, ratio, base_us, 1),
@@ -78,9 +95,12 @@ class Machine:
 
     def verdict(self, ratio: float, base_us: float) -> Scored:
         """The score of a program that is `ratio` times as fast as the reference."""
-        plain = scored(0.8, 1.0)
-        interval = stats.combined_speedup(self.samples(ratio, base_us))
-        return replace(plain, score=replace(plain.score, speedup=interval))
+        plain, samples = scored(0.8, 1.0), self.samples(ratio, base_us)
+        gain = stats.combined_gain(samples)
+        assert gain is not None
+        quality = replace(plain.score.quality, value=0.8 + gain.median)
+        score = replace(plain.score, speedup=stats.combined_speedup(samples), quality=quality, gain=gain)
+        return replace(plain, score=score)
 
     def duel(self, ratio: float, base_us: float, level: float) -> Duel:
         samples = self.samples(ratio, base_us, duel_level=level)
@@ -91,21 +111,25 @@ class Machine:
             certain=stats.certain_speedup(samples, level),
             samples=samples,
             environment=ENVIRONMENT,
+            gain=stats.combined_gain(samples),
+            certain_gain=stats.certain_gain(samples, level),
         )
 
 
 def run(
     machine: Machine, ratio: float, base_us: float, objective: Objective, attempts: int, *, always: bool = False
 ) -> Standing:
-    """A seed as fast as the reference, then this many programs `ratio` times as fast, measured against the champion
-    where their scores claim its place, or always.
+    """A seed as fast and as good as the reference, then this many programs `ratio` times as fast and better by the
+    machine's gain, measured against the champion where their scores claim its place, or always.
     """
+    gain, machine.gain = machine.gain, 0.0
     where = Standing(objective=objective).add(entry(0, machine.verdict(1.0, base_us)))
+    machine.gain = gain
     duels = 0
     for number in range(1, attempts + 1):
         one = entry(number, scored(0.8, 9.0) if always else machine.verdict(ratio, base_us))
         assert one.scored is not None and where.champion is not None
-        if where.claim(one.program_id, one.scored) == "speed":
+        if needs_confirmation(where.claim(one.program_id, one.scored), one.scored.score):
             duels += 1
             duel = machine.duel(ratio, base_us, confirmation_level(duels))
             one = replace(one, confirmations=(Confirmation(against=where.champion.id, duel=duel),))
@@ -144,15 +168,23 @@ def test_equal_programs_that_all_claim_speed_rarely_promote_one() -> None:
 @pytest.mark.parametrize("spread", [0.0, 0.015, 0.05])
 def test_duels_between_equals_err_less_than_their_level_allows(spread: float) -> None:
     """At the first and widest level, 1.25 % of duels may favour one side, looked at after every round."""
-    machine, better = Machine(7, spread), 0
+    machine, faster, better = Machine(7, spread), 0, 0
     for _ in range(150):
-        better += machine.duel(1.0, 1900.0, confirmation_level(1)).comparison == "better"
-    assert better <= 6  # 1.9 expected at most; 7 and more have a chance of 0.4 %
+        duel = machine.duel(1.0, 1900.0, confirmation_level(1))
+        faster += duel.comparison == "better"
+        better += duel.quality_comparison == "better"
+    assert max(faster, better) <= 6  # 1.9 expected at most; 7 and more have a chance of 0.4 %
 
 
 @pytest.mark.slow
 def test_program_that_is_ten_percent_faster_is_promoted() -> None:
     promoted = [leader(run(Machine(seed), 1.10, 1900.0, Pareto(), 3)) > 0 for seed in range(10)]
+    assert sum(promoted) >= 9
+
+
+@pytest.mark.slow
+def test_program_that_is_better_by_a_tenth_of_a_point_is_promoted() -> None:
+    promoted = [leader(run(Machine(seed, gain=0.001), 1.02, 1900.0, Pareto(), 3)) > 0 for seed in range(10)]
     assert sum(promoted) >= 9
 
 
