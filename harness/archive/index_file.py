@@ -29,7 +29,7 @@ from harness.archive.records import RecordError, dump, load
 from harness.types import Confirmation, Entry
 
 FILE = "packsmith.index"
-_VERSION = 2
+_VERSION = 3
 _PLAIN = tuple(
     field.name
     for field in dataclasses.fields(Entry)
@@ -121,7 +121,8 @@ class IndexFile:
                 yield _line(["environment", name, stored])
             quality, speedup = score.quality, score.speedup
             values = [quality.name, quality.value, quality.ceiling, score.runtime_ms]
-            values += [speedup.median, speedup.low, speedup.high, score.load_s]
+            values += [speedup.median, speedup.low, speedup.high, score.load_s, score.pass_quality, score.secret]
+            values += [None if score.gain is None else (score.gain.median, score.gain.low, score.gain.high)]
             values += [len(score.cases), self._told[environment]]
         elif isinstance(entry.verdict, Rejected):
             values = [entry.verdict.stage, entry.verdict.reason, entry.verdict.detail]
@@ -172,13 +173,18 @@ class IndexFile:
         if len(outcome) == 3:
             stage, reason, detail = map(sys.intern, outcome)
             return Rejected(stage=stage, reason=reason, detail=detail)  # type: ignore[arg-type]  # checked by Rejected
-        name, value, ceiling, runtime_ms, median, low, high, load_s, cases, environment = outcome
+        name, value, ceiling, runtime_ms, median, low, high, load_s, pass_quality, secret, gain, cases, environment = (
+            outcome
+        )
         score = Score(
             quality=Quality(name=sys.intern(name), value=value, ceiling=ceiling),
             runtime_ms=runtime_ms,
             speedup=Interval(median=median, low=low, high=high),
             cases=(),
             load_s=load_s,
+            gain=None if gain is None else Interval(median=gain[0], low=gain[1], high=gain[2]),
+            pass_quality=pass_quality,
+            secret=secret,
         )
         return self._details.verdict(commit, Scored(score=score, environment=environments[environment]), cases)
 

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from evaluator.types import Environment, Samples, Scored, Verdict
+from evaluator.types import Environment, Interval, Samples, Score, Scored, Verdict
 from harness.archive.opening import disk_advice
 from harness.archive.records import RecordError, dump, load
 from harness.git import GitObject, Repository
@@ -27,6 +27,8 @@ _MESSAGE = "Note a measurement\n"
 _SAFE = "the attempts and all earlier measurements are safe"
 _LAST_S, _MOST_SEED = 253_402_300_799, 2**63
 """Upper limits: the end of the year 9999, and of seeds. Larger values were not written by packsmith."""
+_LARGEST_QUALITY = 1e9
+"""No task has a quality beyond this; statistics of larger numbers may overflow."""
 _LONGEST_US = 10**12
 """Eleven days, in microseconds: no measured call is longer."""
 
@@ -130,6 +132,7 @@ def _measurement(line: bytes) -> Measurement:
     if isinstance(stored.verdict, Scored):
         environment = stored.verdict.environment
         _check([case.samples for case in stored.verdict.score.cases])
+        _check_qualities(stored.verdict.score)
     if environment is None:
         raise RecordError("expected the environment of a rejected program, found none")
     return Measurement(verdict=stored.verdict, when_s=stored.when, seed=stored.seed, environment=environment)
@@ -143,3 +146,32 @@ def _check(per_case: list[Samples | None]) -> None:
     longest = max(max(samples.candidate_us + samples.reference_us) for samples in per_case if samples is not None)
     if longest > _LONGEST_US:
         raise RecordError(f"expected calls of at most {_LONGEST_US} microseconds, found one of {longest}")
+
+
+def _check_qualities(score: Score) -> None:
+    """Raises RecordError if gains do not go with the qualities of the calls, or if statistics of these would overflow.
+
+    A score has qualities for all calls of all cases, the gains that follow from them, the quality in the pass and the
+    secret of their loads; or, from an earlier version, none of these.
+    """
+    samples = [case.samples for case in score.cases if case.samples is not None]
+    parts = [
+        *(score.gain is not None, score.pass_quality is not None, bool(score.secret)),
+        *(case.gain is not None for case in score.cases),
+        *(bool(each.candidate_quality) for each in samples),
+    ]
+    if any(parts) and not all(parts):
+        raise RecordError(
+            "expected a gain, a quality in the pass, a secret and qualities of all calls, or none of these, found some"
+        )
+    values = [score.quality.value, score.pass_quality or 0.0, *_ends(score.gain)]
+    for case in score.cases:
+        values += [case.quality.value, case.reference_quality, *_ends(case.gain)]
+    for each in samples:
+        values += [*each.candidate_quality, *each.reference_quality]
+    if max(map(abs, values)) > _LARGEST_QUALITY:
+        raise RecordError(f"expected qualities of at most {_LARGEST_QUALITY:g}, found {max(map(abs, values)):g}")
+
+
+def _ends(interval: Interval | None) -> tuple[float, ...]:
+    return () if interval is None else (interval.median, interval.low, interval.high)

@@ -13,7 +13,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from evaluator.types import Rejected, Scored
+from evaluator.types import Rejected, Score, Scored
 from harness.archive.records import Record
 from harness.text import one_line, printable
 
@@ -52,7 +52,7 @@ def _trailers(record: Record) -> Iterator[tuple[str, str]]:
         score = record.verdict.score
         quality, speedup = score.quality, score.speedup
         yield "Verdict", "scored"
-        yield _key(quality.name), f"{quality.value:.4f} ({quality.name}, ceiling {quality.ceiling:.4f})"
+        yield _key(quality.name), f"{_with_interval(score)} ({quality.name}, ceiling {quality.ceiling:.4f})"
         yield "Runtime-ms", f"{score.runtime_ms:.4g}"
         yield "Speedup", f"{speedup.median:.4g} [{speedup.low:.4g}, {speedup.high:.4g}]"
         yield "Device", record.verdict.environment.device
@@ -68,6 +68,12 @@ def _trailers(record: Record) -> Iterator[tuple[str, str]]:
         yield "Cost-usd", f"{record.usd:.6g}"
     if record.tokens:
         yield "Tokens", str(record.tokens)
+
+
+def _with_interval(score: Score) -> str:
+    """The quality with its 95 % interval, which records of earlier versions lack."""
+    interval, words = score.quality_interval, f"{score.quality.value:.4f}"
+    return words if score.gain is None else f"{words} [{interval.low:.4f}, {interval.high:.4f}]"
 
 
 def _key(quality_name: str) -> str:

@@ -25,7 +25,8 @@ from tests.harness.archive.archives import (
     refused,
     seed_attempt,
 )
-from tests.harness.builders import PROGRAM, REJECTED
+from tests.harness.builders import PROGRAM, REJECTED, scored
+from tests.harness.qualities import judged
 
 
 @pytest.fixture
@@ -116,6 +117,11 @@ class TestPlainGit:
             "Runtime-ms: 10",
             "Speedup: 1 [0.98, 1.02]",
         ]
+        new = archive.append(dataclasses.replace(raw(9, seed.id), verdict=judged(scored(0.5, 2.0))))
+        assert new.scored is not None
+        low, high = new.scored.score.quality_interval.low, new.scored.score.quality_interval.high
+        [value] = git(archive.path, "log", "-1", "--format=%(trailers:key=Toy,valueonly)", new.id).split("\n")[:1]
+        assert value == f"{new.scored.score.quality.value:.4f} [{low:.4f}, {high:.4f}] (toy, ceiling 1.0000)"
         trailers = git(archive.path, "log", "-1", "--format=%(trailers:key=Rejected,valueonly)", none.id)
         assert trailers.strip() == "patch: malformed"
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.types import Interval
 from harness.archive import Archive
 from harness.archive.index_file import FILE, IndexFile
 from harness.types import Attempt, Confirmation, Proposal, Turn, Usage
 from tests.harness.archive.archives import family, new, raw, refused, seed_attempt
 from tests.harness.builders import duel, scored
+from tests.harness.qualities import SECRET, judged
 
 
 @pytest.fixture
@@ -23,13 +25,15 @@ def archive(tmp_path: Path) -> Archive:
     proposal = Proposal(
         kind="patch", parents=(made[1].id,), reply="two", proposer="llm", model="m", usd=0.5, tokens=3, turns=turns
     )
-    champion = Confirmation(against=made[0].id, duel=duel(1.2, level=0.99))
+    certain = Interval(median=0.002, low=0.001, high=0.003)
+    fought = dataclasses.replace(duel(1.2, level=0.99), gain=certain, certain_gain=certain, secret="ef" * 16)
+    champion = Confirmation(against=made[0].id, duel=fought)
     archive.append(
         Attempt(
             number=5,
             proposal=proposal,
             candidate=raw(5, made[1].id).candidate,
-            verdict=scored(0.7, 3.0, hardware="another processor"),
+            verdict=judged(scored(0.7, 3.0, hardware="another processor")),
             confirmations=(champion, Confirmation(against=made[1].id, failure="it failed")),
             syntax_hash="ab" * 20,
         )
@@ -68,6 +72,9 @@ def test_an_archive_read_from_its_index_is_the_same(archive: Archive, monkeypatc
         again = Archive.open(archive.path)
     assert facts(again) == expected
     assert len(again.entries) == 6 and again.booked.calls == 3
+    last = again.entries[-1]
+    assert last.scored is not None and last.scored.score.gain is not None and last.scored.score.secret == SECRET
+    assert "secret='efef" in expected and "pass_quality=0.7" in expected
 
 
 def _flip(data: bytes) -> bytes:
@@ -89,7 +96,7 @@ DAMAGE = {
     "empty": lambda data: b"",
     "cut in a line": lambda data: data[:-20],
     "cut in the head": lambda data: data[:10],
-    "another version": lambda data: data.replace(b"index 2", b"index 1", 1),
+    "another version": lambda data: data.replace(b"index 3", b"index 2", 1),
     "another run": lambda data: data.replace(data.split(b"\n")[0][-40:], b"0" * 40, 1),
     "a flipped bit": _flip,
     "zeros": lambda data: b"\0" * len(data),

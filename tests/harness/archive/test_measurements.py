@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evaluator.types import Scored, Verdict
+from evaluator.types import Interval, Scored, Verdict
 from harness.archive import ArchiveError
 from harness.archive.measurements import NOTES, Measurements
 from harness.git import Repository
@@ -20,6 +20,7 @@ from harness.git.notes import NotesError
 from harness.types import HarnessError, Measurement
 from tests.harness.archive import archives
 from tests.harness.builders import ENVIRONMENT, REJECTED, scored
+from tests.harness.qualities import judged
 
 
 def measurement(when_s: int = 1_700_000_000, verdict: Verdict | None = None, seed: int = 7) -> Measurement:
@@ -195,6 +196,48 @@ def test_damaged_line_is_reported_and_hides_no_other(run: Path, spoilt: object, 
     assert damage.startswith("1 line of the note on attempt 1 cannot be read: ") and told in damage
     notes(run).add(mine, measurement(1_800_000_000))
     assert len(notes(run).on(mine).measurements) == 2 and notes(run).on(mine).unreadable == 1
+
+
+def spoilt_score(**changes: object) -> Verdict:
+    good = judged(scored(0.5, 1.25))
+    return replace(good, score=replace(good.score, **changes))  # type: ignore[arg-type]
+
+
+def spoilt_case(**changes: object) -> Verdict:
+    case = judged(scored(0.5, 1.25)).score.cases[0]
+    return spoilt_score(cases=(replace(case, **changes),))  # type: ignore[arg-type]
+
+
+def spoilt_samples(**changes: object) -> Verdict:
+    samples = judged(scored(0.5, 1.25)).score.cases[0].samples
+    assert samples is not None
+    return spoilt_case(samples=replace(samples, **changes))  # type: ignore[arg-type]
+
+
+def test_qualities_of_calls_are_kept(run: Path) -> None:
+    mine, noted = commits(run)[1], measurement(1, judged(scored(0.5, 1.25)))
+    notes(run).add(mine, noted)
+    assert notes(run).on(mine).measurements == (noted,) and notes(run).on(mine).problem == ""
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "told"),
+    [
+        (spoilt_score(gain=None), "or none of these, found some"),
+        (spoilt_score(secret=""), "or none of these, found some"),
+        (spoilt_score(pass_quality=None), "or none of these, found some"),
+        (spoilt_case(gain=None), "or none of these, found some"),
+        (spoilt_samples(candidate_quality=(), reference_quality=(), calls=()), "or none of these, found some"),
+        (spoilt_samples(candidate_quality=(1e308,) * 6), "qualities of at most 1e+09, found 1e+308"),
+        (spoilt_case(reference_quality=-1e300), "qualities of at most 1e+09, found 1e+300"),
+        (spoilt_score(gain=Interval(median=0.0, low=-1e308, high=1e308)), "qualities of at most"),
+    ],
+)
+def test_inconsistent_qualities_and_those_beyond_statistics_are_damage(run: Path, spoilt: Verdict, told: str) -> None:
+    mine = commits(run)[1]
+    notes(run).add(mine, measurement(1, spoilt))
+    found = notes(run).on(mine)
+    assert found.measurements == () and told in found.problem
 
 
 def test_rejected_program_without_its_environment_and_uneven_rounds_are_damage(run: Path, tmp_path: Path) -> None:

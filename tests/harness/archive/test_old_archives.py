@@ -11,6 +11,7 @@ from evaluator.types import Rejected
 from harness.archive import Archive
 from harness.patch import apply_reply
 from harness.readings.verify import verify
+from harness.report.tables import credited
 from harness.types import Attempt
 from tests.harness.archive.archives import fsck, git, refused
 from tests.harness.builders import PROGRAM, duel, scored
@@ -83,6 +84,18 @@ def test_a_conversation_and_advice_are_read(path: Path) -> None:
     assert confirmed.duel == duel(1.2, level=0.99) and confirmed.against == archive.entries[3].id
     assert (failed.failure, failed.against) == ("it failed", archive.entries[1].id)
     assert (entry.ticket_number, archive.booked.calls) == (6, 3)
+
+
+def test_old_scores_have_no_interval_and_old_duels_no_gain(path: Path) -> None:
+    archive = Archive.open(path)
+    scores = [entry.scored.score for entry in archive.entries if entry.scored is not None]
+    assert len(scores) >= 4
+    for score in scores:
+        assert score.gain is score.pass_quality is None and score.secret == ""
+        assert all(case.gain is None and case.value == case.quality.value for case in score.cases)
+        assert credited(score) == f"{score.quality.value:.4f}"
+    duels = [confirmation.duel for entry in archive.entries for confirmation in entry.confirmations]
+    assert all(fought is None or fought.quality_comparison == "undecided" for fought in duels)
 
 
 def test_an_old_archive_continues_under_upkeep_and_its_ticket_is_adopted(path: Path) -> None:

@@ -58,7 +58,8 @@ from harness.types import (
     Usage,
 )
 from tests.harness.archive.archives import read_verdict, stored_verdict
-from tests.harness.builders import REJECTED, scored
+from tests.harness.builders import REJECTED, duel, scored
+from tests.harness.qualities import judged
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -66,14 +67,26 @@ ids = st.lists(st.text("0123456789abcdef", min_size=40, max_size=40), min_size=1
 metrics = st.dictionaries(texts, numbers, max_size=3)
 intervals = st.tuples(numbers, numbers, numbers).map(sorted).map(lambda v: Interval(low=v[0], median=v[1], high=v[2]))
 times = st.integers(1, 2**40)
-samples = st.lists(st.tuples(times, times), min_size=1, max_size=5).map(
+samples = st.lists(st.tuples(times, times, numbers, numbers, times), min_size=1, max_size=5).map(
     lambda pairs: Samples(
-        candidate_us=tuple(a for a, _ in pairs), reference_us=tuple(b for _, b in pairs), rounds=(1,) * len(pairs)
+        candidate_us=tuple(pair[0] for pair in pairs),
+        reference_us=tuple(pair[1] for pair in pairs),
+        rounds=(1,) * len(pairs),
+        candidate_quality=tuple(pair[2] for pair in pairs),
+        reference_quality=tuple(pair[3] for pair in pairs),
+        calls=tuple(pair[4] for pair in pairs),
     )
 )
 qualities = st.builds(CaseQuality, case=texts, value=numbers, ceiling=numbers, metrics=metrics)
 cases = st.builds(
-    CaseScore, quality=qualities, runtime_ms=numbers, reference_ms=numbers, speedup=intervals, samples=samples
+    CaseScore,
+    quality=qualities,
+    runtime_ms=numbers,
+    reference_ms=numbers,
+    speedup=intervals,
+    samples=samples,
+    gain=st.none() | intervals,
+    reference_quality=numbers,
 )
 scores = st.builds(
     Score,
@@ -82,6 +95,9 @@ scores = st.builds(
     speedup=intervals,
     cases=st.lists(cases, max_size=2).map(tuple),
     metrics=metrics,
+    gain=st.none() | intervals,
+    pass_quality=st.none() | numbers,
+    secret=texts,
 )
 environments = st.builds(
     Environment,
@@ -158,6 +174,9 @@ duels = st.builds(
     certain=intervals,
     samples=st.lists(samples, max_size=2).map(tuple),
     environment=environments,
+    gain=st.none() | intervals,
+    certain_gain=st.none() | intervals,
+    secret=texts,
 )
 confirmations = st.builds(Confirmation, against=texts, duel=duels) | st.builds(
     Confirmation, against=texts, failure=st.text("abc", min_size=1)
@@ -241,6 +260,51 @@ def test_scores_of_earlier_versions_have_no_time_of_loading() -> None:
     assert stored["score"].pop("load_s") == 0.25
     old = load(Scored, stored, "old")
     assert old == dataclasses.replace(verdict, score=dataclasses.replace(verdict.score, load_s=0.0))
+
+
+def test_scores_of_earlier_versions_have_no_qualities_of_calls() -> None:
+    verdict = judged(scored(0.5, 2.0))
+    stored = dump(verdict)
+    for key in ("gain", "pass_quality", "secret"):
+        assert stored["score"].pop(key)
+    [case] = stored["score"]["cases"]
+    assert case.pop("gain") and case.pop("reference_quality") == 0.9
+    for key in ("candidate_quality", "reference_quality", "calls"):
+        assert len(case["samples"].pop(key)) == 6
+    old = load(Scored, stored, "old").score
+    assert old.gain is old.pass_quality is old.cases[0].gain is None and old.secret == ""
+    assert old.quality_interval.low == old.quality_interval.high == old.quality.value
+    assert old.cases[0].interval.low == old.cases[0].value == old.cases[0].quality.value
+    fought = dataclasses.replace(duel(1.2), gain=None, certain_gain=None, secret="")
+    stored = dump(fought)
+    for key in ("gain", "certain_gain", "secret"):
+        assert not stored.pop(key)
+    assert load(Duel, stored, "old") == fought
+
+
+@pytest.mark.parametrize(
+    ("samples", "told"),
+    [
+        ({"candidate_quality": [0.5]}, "expected qualities and a call for each"),
+        ({"candidate_quality": [math.inf] * 6}, "expected a finite number"),
+        ({"calls": []}, "expected qualities and a call for each"),
+        ({"calls": [0.5] * 6}, "expected int"),
+    ],
+)
+def test_qualities_that_do_not_go_with_the_times_are_refused(samples: dict[str, Any], told: str) -> None:
+    stored = dump(judged(scored(0.5, 2.0)))
+    stored["score"]["cases"][0]["samples"] |= samples
+    with pytest.raises(RecordError, match=told):
+        load(Scored, stored, "a score")
+
+
+def test_the_page_on_the_format_names_every_key_of_a_score_and_a_duel() -> None:
+    page = (Path(records.__file__).parent / "README.md").read_text()
+    for kind in (Score, CaseScore, CaseQuality, Samples, Duel, Quality):
+        for field in dataclasses.fields(kind):
+            key, optional = field.metadata.get("stored", field.name), ["gain", "secret", "calls"]
+            assert f"`{key}`" in page, f"{kind.__name__}.{key}"
+            assert key not in optional or f"`{key}` *" in page, "a default is marked"
 
 
 def test_a_record_has_one_key_per_line() -> None:
