@@ -69,6 +69,11 @@ class View:
             waiting=step.waiting,
         )
 
+    def note(self, text: str) -> None:
+        """Print a note, from any thread."""
+        with self._waiting.aside():
+            self._notices.print(f"note: {text}", markup=False)
+
     def show(self, entry: Entry, archive: Archive) -> None:
         """Print an archived attempt."""
         with self._waiting.aside():

@@ -344,10 +344,10 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     document = _with_kind(_with_task(override(document, overrides), folder))
     settings = _settings(document)
 
-    def found(written: str, *steps: str | int) -> File:
-        return find(written, folder, f"{document.where(steps)}: {key_path(steps)}")
+    def found(written: str, *steps: str | int, or_folder: bool = False) -> File:
+        return find(written, folder, f"{document.where(steps)}: {key_path(steps)}", or_folder=or_folder)
 
-    traces = tuple(found(trace, "task", "traces", at) for at, trace in enumerate(settings.task.traces))
+    traces = tuple(found(trace, "task", "traces", at, or_folder=True) for at, trace in enumerate(settings.task.traces))
     task = _task(settings, traces, document)
     return Config(
         name=name,

@@ -20,8 +20,8 @@ PATCH_SUFFIXES = (".patch", ".txt", ".md")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file that a config names. `name` is the path as written (of an absolute path only the last part); `sha256` is
-    that of its content.
+    """A file that a config names, or a folder of measured loads. `name` is the path as written (of an absolute path
+    only the last part); `sha256` is that of the content, of a folder that of its files' names and contents.
     """
 
     name: str
@@ -53,22 +53,35 @@ def _shipped(written: str) -> Path | None:
 
 def _identified(written: str, path: Path, where: str) -> File:
     try:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = _folder_digest(path) if path.is_dir() else _digest(path)
     except OSError as error:
         raise ConfigError(f"{where}: {written}: cannot read {path}: {error.strerror or error}") from error
     return File(name=path.name if Path(written).is_absolute() else written, path=path, sha256=digest)
 
 
-def find(written: str, folder: Path, where: str) -> File:
-    """The file that a config in `folder` calls `written`: relative to the config, else shipped. Raises ConfigError."""
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _folder_digest(folder: Path) -> str:
+    """Of the files directly in a folder, without those whose names begin with a dot."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    lines = "".join(f"{_digest(path)} {path.name}\n" for path in files)
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+
+def find(written: str, folder: Path, where: str, *, or_folder: bool = False) -> File:
+    """The file that a config in `folder` calls `written`: relative to the config, else shipped. With `or_folder` it may
+    also be a folder of files. Raises ConfigError.
+    """
     beside = folder / written
     path = beside if beside.exists() else _shipped(written)
     if path is None:
         raise ConfigError(
             f"{where}: no such file: {written} (looked beside the config, as {beside}, and among the shipped files)"
         )
-    if not path.is_file():
+    if not path.is_file() and not (or_folder and path.is_dir()):
         raise ConfigError(f"{where}: expected a file, found something else at {path}")
     return _identified(written, path, where)
 

@@ -27,14 +27,14 @@ _BANDIT = BanditSettings()
 
 
 class TaskSection(Section):
-    """The task and its workloads. `traces` are files; the task checks all other options."""
+    """The task and its workloads. `traces` are files or folders; the task checks all other options."""
 
     model_config = ConfigDict(extra="allow")
 
     name: str = Field(min_length=1)
     """Which task."""
     traces: tuple[str, ...] = ()
-    """Files of measured loads, which replace generated ones."""
+    """Files of measured loads, or folders of them, which replace generated ones."""
 
     @field_validator("name")
     @classmethod

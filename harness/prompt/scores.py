@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluator.types import Environment, Score
+from evaluator.types import CaseScore, Environment, Score
 from harness.prompt.text import data_line
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Standing
 
@@ -23,13 +23,23 @@ def summary(score: Score) -> str:
     quality, speed = score.quality, score.speedup
     loading = f", {score.load_s:.2g} s to load" if score.load_s > _SLOW_TO_LOAD_S else ""
     return (
-        f"{quality.name} {quality.value:.4f} (ceiling {quality.ceiling:.4f}), {speed.median:.3g} times as fast as the "
-        f"reference [{speed.low:.3g}, {speed.high:.3g}], {score.runtime_ms:.3g} ms a call{loading}"
+        f"{quality.name} {_credited(score)} (ceiling {quality.ceiling:.4f}), "
+        f"{speed.median:.3g} times as fast as the reference [{speed.low:.3g}, {speed.high:.3g}], "
+        f"{score.runtime_ms:.3g} ms a call{loading}"
     )
 
 
+def _credited(score: Score | CaseScore) -> str:
+    """The quality that counts, with the half-width of its 95 % interval, which records of earlier versions lack."""
+    quality = score.quality_interval if isinstance(score, Score) else score.interval
+    half = max(quality.high - quality.median, quality.median - quality.low)
+    return f"{quality.median:.4f}" if score.gain is None else f"{quality.median:.4f} +- {half:.4f}"
+
+
 def table(score: Score, metrics: Sequence[str] = ()) -> str:
-    """One line a case: quality, ceiling, gap, the metrics asked for, run time, the reference's, and their ratio."""
+    """One line a case: quality with its half-width, ceiling, gap, the metrics asked for (of the pass), run time, the
+    reference's, and their ratio.
+    """
     cases = tuple(score.cases)  # once: they may have to be read
     shown = [name for name in metrics if all(name in case.quality.metrics for case in cases)]
     header = ["case", score.quality.name, "ceiling", "gap", *shown, "ms", "reference ms", "speed-up [95 %]"]
@@ -39,7 +49,8 @@ def table(score: Score, metrics: Sequence[str] = ()) -> str:
         rows.append(
             [
                 quality.case,
-                *(f"{value:.4f}" for value in (quality.value, quality.ceiling, quality.ceiling - quality.value)),
+                _credited(case),
+                *(f"{value:.4f}" for value in (quality.ceiling, quality.ceiling - case.value)),
                 *(f"{quality.metrics[name]:.4f}" for name in shown),
                 *(f"{value:.3g}" for value in (case.runtime_ms, case.reference_ms)),
                 f"{speed.median:.3g} [{speed.low:.3g}, {speed.high:.3g}]",
@@ -53,7 +64,7 @@ def table(score: Score, metrics: Sequence[str] = ()) -> str:
 def losses(score: Score) -> tuple[str, ...]:
     """Sentences on where the program loses most quality and most time, for people and models."""
     cases = tuple(score.cases)
-    gaps = {case.quality.case: case.quality.ceiling - case.quality.value for case in cases}
+    gaps = {case.quality.case: case.quality.ceiling - case.value for case in cases}
     worst = max(gaps, key=gaps.__getitem__, default="")
     if not worst:
         return ()
@@ -74,7 +85,17 @@ def losses(score: Score) -> tuple[str, ...]:
 
 
 def goal(standing: Standing) -> str:
-    """The objective of the search as a sentence."""
+    """The objective of the search, and how quality is measured, in sentences."""
+    return f"{_objective(standing)} {MEASURED}"
+
+
+MEASURED = (
+    "Quality is measured on loads that are drawn afresh for every attempt, so two qualities are known to differ only "
+    "if their 95 % intervals (+-) do not overlap."
+)
+
+
+def _objective(standing: Standing) -> str:
     objective: Objective = standing.objective
     floor = f"at least {standing.floor:.4f}" if standing.seed is not None else "at least the seed program's"
     match objective:

@@ -175,7 +175,7 @@ class Gatherer:
         failed = subject.failed
         assert failed is not None
         if failed is not subject.parent:
-            return self._failure(failed, reply=shortened(view.reply(failed.id), LONGEST_REPLY))
+            return self._failure(failed, reply=shortened(patch.without_thoughts(view.reply(failed.id)), LONGEST_REPLY))
         before = history.by_id.get(failed.parents[0])
         return self._failure(failed, change="" if before is None else self._patch(before, failed, view))
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from evaluator.types import Rejected
 from harness.llm.bandit import Bandit
+from harness.patch import without_thoughts
 from harness.prompt import (
     Frame,
     Material,
@@ -41,6 +42,8 @@ LATEST_FAILURES = 24
 """How many of the latest rejected attempts a repair is chosen from."""
 ROOM_FOR_REPAIRS = 0.25
 """The share of the context that a prompt leaves for further turns, if the rest is enough for it."""
+ONLY_THOUGHTS = "(The reply held thoughts and no answer.)"
+"""Sent back in place of such an answer: thoughts are not, since chat templates refuse their marks or drop them."""
 
 
 class Llm:
@@ -104,7 +107,7 @@ class Llm:
         model = next((model for model in self._models if model.name == request.model), self._models[0])
         messages = further_turn(
             request.messages,
-            answer.text,
+            without_thoughts(answer.text) or ONLY_THOUGHTS,
             kind=request.kind,
             stage=verdict.stage,
             reason=verdict.reason,

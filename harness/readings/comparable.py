@@ -1,36 +1,53 @@
-"""Measurements of one program in comparable groups, and the pooled speed-up of each group. Pure.
+"""Measurements of one program in comparable groups, and the pooled figures of each group. Pure.
 
-Owns: the groups and the pooled speed-up. Does not know: where measurements come from, how they are shown.
+Owns: the groups, the pooled speed-up and the pooled gain in quality. Does not know: where measurements come from, how
+they are shown.
 
 Measurements are comparable if they have the same conditions (`Environment.fingerprint`), the same seed, which
-determines the inputs and so the quality, and the same cases.
+determines the loads of the pass and the kind of all others, and the same cases. Each was taken on secret loads of its
+own, so that their rounds are independent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
-from evaluator import Environment, Interval, Samples, Score, Scored, combined_speedup, joined
+from evaluator import CaseScore, Environment, Interval, Samples, Score, Scored, combined_gain, combined_speedup, joined
 from harness.types import Entry, Measurement
 
 Occasion = Literal["in the run", "noted", "now"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PooledSpeedup:
-    """The pooled result of comparable measurements: their number, the speed-up, and that of each case.
+class PooledCase:
+    """The pooled speed-up and gain of one case."""
 
-    `apart`: the 95 % intervals of two measurements do not overlap. Then something changed that no fingerprint shows,
-    and the pooled interval is too narrow.
+    name: str
+    speedup: Interval
+    gain: Interval | None = None
+    quality: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pooled:
+    """The pooled result of comparable measurements: their number, the speed-up, the gain in quality over the reference,
+    and both of each case.
+
+    `quality` is the quality that counts, with its interval. It and the gains are None if a measurement, of an earlier
+    version, has no qualities of its calls. `apart`: the 95 % intervals of two measurements do not overlap. Then
+    something changed that no fingerprint shows, and the pooled interval is too narrow.
     """
 
     measurements: int
     rounds: int
     speedup: Interval
-    cases: tuple[tuple[str, Interval], ...]
+    cases: tuple[PooledCase, ...]
     apart: bool
+    gain: Interval | None = None
+    quality: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +67,7 @@ class Group:
 
     differs: tuple[str, ...]
     members: tuple[Taken, ...]
-    pooled: PooledSpeedup | None
+    pooled: Pooled | None
 
     @property
     def seed(self) -> int:
@@ -96,7 +113,7 @@ def groups(taken: Sequence[Taken]) -> tuple[Group, ...]:
     )
 
 
-def pool(measurements: Sequence[Measurement]) -> PooledSpeedup | None:
+def pool(measurements: Sequence[Measurement]) -> Pooled | None:
     """The pooled result of comparable measurements; None if fewer than two are scored with known samples.
 
     Their rounds are pooled as those of one measurement, since rounds are independent.
@@ -106,15 +123,39 @@ def pool(measurements: Sequence[Measurement]) -> PooledSpeedup | None:
     if len(samples) < 2:
         return None
     per_case = [joined(parts) for parts in zip(*samples, strict=True)]
-    cases = zip(scores[0].cases, per_case, strict=True)
-    speedups = [score.speedup for score in scores]
-    return PooledSpeedup(
+    gain = combined_gain(per_case)
+    return Pooled(
         measurements=len(samples),
         rounds=len(per_case[0].rounds),
         speedup=combined_speedup(per_case),
-        cases=tuple((case.quality.case, combined_speedup([pooled])) for case, pooled in cases),
-        apart=max(speedup.low for speedup in speedups) > min(speedup.high for speedup in speedups),
+        cases=tuple(_pool_case(case, pooled) for case, pooled in zip(scores[0].cases, per_case, strict=True)),
+        apart=_apart([score.speedup for score in scores])
+        or _apart([score.gain for score in scores if score.gain is not None]),
+        gain=gain,
+        quality=around(fmean(case.reference_quality for case in scores[0].cases), gain),
     )
+
+
+def _pool_case(case: CaseScore, pooled: Samples) -> PooledCase:
+    gain = combined_gain([pooled])
+    return PooledCase(
+        name=case.quality.case,
+        speedup=combined_speedup([pooled]),
+        gain=gain,
+        quality=around(case.reference_quality, gain),
+    )
+
+
+def around(reference: float, gain: Interval | None) -> Interval | None:
+    """The quality that counts: the reference's in the pass, plus a gain over it."""
+    if gain is None:
+        return None
+    return Interval(median=reference + gain.median, low=reference + gain.low, high=reference + gain.high)
+
+
+def _apart(intervals: Sequence[Interval]) -> bool:
+    """Whether two of these intervals do not overlap."""
+    return bool(intervals) and max(each.low for each in intervals) > min(each.high for each in intervals)
 
 
 def _samples(score: Score) -> tuple[Samples, ...]:

@@ -12,12 +12,16 @@ a duel between the two says so, which takes precedence. Run times are compared o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from evaluator.types import Environment, Interval
-from harness.select import EQUAL_QUALITY, quality
+from harness.select import clearly_better, quality
 from harness.types import Entry, HarnessError
+
+_FARTHEST = 1e308
+"""A half-width is at most this: records may hold any finite number, and infinities have no difference."""
 
 Find = Callable[[str], Entry | None]
 """An attempt by its commit id; None for the root and for unreadable attempts."""
@@ -75,8 +79,9 @@ def gain(entry: Entry, other: Entry | None) -> Gain | None:
     """The gain of an attempt over another; None if either has no score."""
     if other is None or entry.scored is None or other.scored is None:
         return None
-    difference = quality(entry) - quality(other)
-    points = 100 * difference if abs(difference) > EQUAL_QUALITY else None
+    mine, theirs = entry.scored.score, other.scored.score
+    certain = clearly_better(mine, theirs) or clearly_better(theirs, mine)
+    points = 100 * (quality(entry) - quality(other)) if certain else None
     if (duel := _duel(entry, other)) is not None:
         return Gain(points=points, times=None if duel == 1 else duel)
     if (duel := _duel(other, entry)) is not None:
@@ -99,6 +104,27 @@ def unlike(first: Environment, second: Environment) -> tuple[str, ...]:
 def significant_speedup(mine: Interval, other: Interval) -> float | None:
     """The ratio of two speed-ups over one reference; None if their 95 % intervals overlap."""
     return mine.median / other.median if mine.low > other.high or other.low > mine.high else None
+
+
+def quality_change(mine: Interval, other: Interval) -> Interval:
+    """The quality of a program less that of another, measured on other draws against the same reference. The larger
+    half-widths of both 95 % intervals are added in quadrature.
+    """
+    change = mine.median - other.median
+    half = min(math.hypot(larger_half(mine), larger_half(other)), _FARTHEST)
+    return Interval(median=change, low=change - half, high=change + half)
+
+
+def change_of_quality(entry: Entry, other: Entry | None) -> Interval | None:
+    """The quality of an attempt less that of another, with its interval; None if either has no score."""
+    if other is None or entry.scored is None or other.scored is None:
+        return None
+    return quality_change(entry.scored.score.quality_interval, other.scored.score.quality_interval)
+
+
+def larger_half(interval: Interval) -> float:
+    """The larger distance from the median to an end of the interval."""
+    return max(interval.high - interval.median, interval.median - interval.low)
 
 
 def _duel(entry: Entry, other: Entry) -> float | None:

@@ -6,7 +6,7 @@ Owns: how an attempt, a front and the comparison with the seed are worded for pe
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import geometric_mean
+from statistics import fmean, geometric_mean
 
 from rich.console import RenderableType
 from rich.markup import escape
@@ -15,11 +15,14 @@ from rich.text import Text
 from evaluator import Interval, Rejected, Scored, Task
 from harness.readings.lineage import Find, Gain, first_parent, gain, unlike
 from harness.report.tables import (
+    credited,
     figures,
     headings,
     metric_cells,
     milliseconds,
+    named,
     plain_table,
+    points_interval,
     ratio,
     ratio_interval,
     titled,
@@ -28,7 +31,9 @@ from harness.select import Standing
 from harness.text import one_line
 from harness.types import Entry
 
-_NAME = 21
+_NAME = 15
+_QUALITY = 13
+_FRONT_NAME = 14
 _DETAIL = 400
 _REASON = 40
 UNCERTAIN = "no sure change"
@@ -36,14 +41,14 @@ UNCERTAIN = "no sure change"
 
 def heading(task: Task) -> str:
     """The heading over rows of attempts."""
-    return f"{'#':>4}  {'name':<{_NAME}}  {'from':<6}  {task.quality_key:>7}  {'speed-up':<13}  against parent"
+    return f"{'#':>4}  {'name':<{_NAME}}  {'from':<6}  {task.quality_key:<{_QUALITY}}  {'speed-up':<13}  against parent"
 
 
 def legend(reference: str) -> str:
     """What the columns of the rows mean."""
     return (
-        f"speed-up: over {reference}, with the half-width of its 95 % interval; "
-        "against parent: change of quality in points (hundredths), and of speed if it is certain"
+        f"speed-up: over {reference}; quality and speed-up with the half-width of their 95 % intervals; "
+        "against parent: change of quality in points (hundredths) and of speed, each if it is certain"
     )
 
 
@@ -109,7 +114,7 @@ def row(entry: Entry, find: Find, width: int) -> Text:
     else:
         score = entry.verdict.score
         speed = f"{ratio(score.speedup.median)} {half_width(score.speedup)}"
-        text.append(f"{score.quality.value:>7.4f}  {speed:<13}  ")
+        text.append(f"{credited(score):<{_QUALITY}}  {speed:<13}  ")
         again = same(entry, find)
         words = again or change(entry, find)
         worse = words.startswith("-") or "slower" in words
@@ -121,9 +126,9 @@ def row(entry: Entry, find: Find, width: int) -> Text:
 
 def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
     """The Pareto front, fastest first, with the seed program for comparison; the champion is marked."""
-    table = plain_table()
+    table = plain_table(tight=True)
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("name", no_wrap=True, overflow="ellipsis", min_width=12)
+    named(table, "name")
     figures(table, task.quality_key, "ceiling", *headings(task.columns), "ms", "speed-up")
     shown = list(result.front)
     if result.seed is not None and result.seed not in shown:
@@ -135,8 +140,8 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
         best = result.champion is not None and entry.id == result.champion.id
         table.add_row(
             f"best {entry.number}" if best else str(entry.number),
-            escape(one_line(entry.name, _DETAIL)),
-            f"{score.quality.value:.4f}",
+            escape(one_line(entry.name, _FRONT_NAME)),
+            credited(score),
             f"{score.quality.ceiling:.4f}",
             *metric_cells(task.columns, score.metrics),
             milliseconds(score.runtime_ms),
@@ -144,7 +149,7 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
             style="bold" if best else "",
         )
     title = "Front, fastest first, with the seed program for comparison"
-    note = f"speed-up over {reference} with its 95 % interval; seed for comparison"
+    note = f"speed-up over {reference} with its 95 % interval, {task.quality_key} with the half-width of its own"
     return titled(title, table, "; ".join([note, *_elsewhere(result, shown)]))
 
 
@@ -161,25 +166,31 @@ def _elsewhere(result: Standing, shown: Sequence[Entry]) -> Iterator[str]:
 
 
 def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, name: str) -> RenderableType:
-    """The champion and the seed program, timed side by side: two rows per case, the seed's first."""
-    table = plain_table()
-    table.add_column("case", no_wrap=True)
+    """The champion and the seed program, measured side by side: two rows per case, the seed's first.
+
+    `direct` is the champion's score with the seed program as its reference. `seed` has the seed program's metrics.
+    """
+    table = named(plain_table(tight=True), "case")
     table.add_column("program", no_wrap=True)
     figures(table, task.quality_key, *headings(task.columns), "ms", "times as fast")
 
-    def cells(quality: float, metrics: Mapping[str, float]) -> tuple[str, ...]:
-        return f"{quality:.4f}", *metric_cells(task.columns, metrics)
+    def cells(quality: str, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        return quality, *metric_cells(task.columns, metrics)
 
-    for old, new in zip(seed.score.cases, direct.score.cases, strict=True):
-        before, after = (cells(case.quality.value, case.quality.metrics) for case in (old, new))
+    score = direct.score
+    for old, new in zip(seed.score.cases, score.cases, strict=True):
+        before = cells(f"{new.reference_quality:.4f}", old.quality.metrics)
+        after = cells(credited(new), new.quality.metrics)
         table.add_row(new.quality.case, "seed", *before, milliseconds(new.reference_ms))
         speed = (milliseconds(new.runtime_ms), ratio_interval(new.speedup))
         table.add_row("", "best", *after, *speed, style="bold", end_section=True)
-    if len(direct.score.cases) > 1:
-        before, after = (cells(score.quality.value, score.metrics) for score in (seed.score, direct.score))
-        table.add_row(
-            "all", "seed", *before, milliseconds(geometric_mean(case.reference_ms for case in direct.score.cases))
-        )
-        speed = (milliseconds(direct.score.runtime_ms), ratio_interval(direct.score.speedup))
+    if len(score.cases) > 1:
+        before = cells(f"{fmean(case.reference_quality for case in score.cases):.4f}", seed.score.metrics)
+        after = cells(credited(score), score.metrics)
+        table.add_row("all", "seed", *before, milliseconds(geometric_mean(case.reference_ms for case in score.cases)))
+        speed = (milliseconds(score.runtime_ms), ratio_interval(score.speedup))
         table.add_row("", "best", *after, *speed, style="bold")
-    return titled(f"Best ({one_line(champion.name, _DETAIL)}) against seed ({name}), timed side by side", table)
+    title = f"Best ({one_line(champion.name, _DETAIL)}) against seed ({name}), measured side by side"
+    words = "" if score.gain is None else f"{points_interval(score.gain)} points (hundredths)"
+    note = f"gain in {task.quality_key}: {words}" if words else ""
+    return titled(title, table, note)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from evaluator import Rejected, Task
+from evaluator import Rejected, Score, Task
 from harness.readings.lineage import Find
 from harness.text import one_line
 from harness.types import Entry
@@ -23,22 +23,19 @@ def columns(task: Task) -> tuple[str, ...]:
     """The headings; `quality_key` is what the task calls its quality."""
     return (
         *("number", "id", "parents", "kind", "name", "verdict", "stage", "reason", task.quality_key, "ceiling"),
-        *("runtime_ms", "speedup", "speedup_low", "speedup_high", "model", "tokens", "usd", "seconds", "when"),
-        *("fingerprint", "same_as"),
+        *("gain", "gain_low", "gain_high", "pass_quality", "runtime_ms", "speedup", "speedup_low", "speedup_high"),
+        *("load_s", "model", "tokens", "usd", "seconds", "when", "fingerprint", "same_as"),
     )
 
 
 def flat_row(entry: Entry, find: Find) -> tuple[Cell, ...]:
     """One attempt; parents and `same_as` by number, the time in UTC. What a rejected program does not have is empty."""
-    scores: tuple[Cell, ...] = (None,) * 6
+    scores: tuple[Cell, ...] = (None,) * 11
     verdict, stage, reason, fingerprint = "scored", "", "", ""
     if isinstance(entry.verdict, Rejected):
         verdict, stage, reason = "rejected", entry.verdict.stage, text_cell(entry.verdict.reason)
     else:
-        score = entry.verdict.score
-        speedup = score.speedup
-        scores = (score.quality.value, score.quality.ceiling, score.runtime_ms)
-        scores += (speedup.median, speedup.low, speedup.high)
+        scores = _scores(entry.verdict.score)
         fingerprint = entry.verdict.environment.fingerprint
     return (
         entry.number,
@@ -57,6 +54,15 @@ def flat_row(entry: Entry, find: Find) -> tuple[Cell, ...]:
         _when(entry.when_s),
         fingerprint,
         _numbers([entry.same_as], find) if entry.same_as else "",
+    )
+
+
+def _scores(score: Score) -> tuple[Cell, ...]:
+    gain, speedup = score.gain, score.speedup
+    gains = (None, None, None) if gain is None else (gain.median, gain.low, gain.high)
+    return (
+        *(score.quality.value, score.quality.ceiling, *gains, score.pass_quality, score.runtime_ms),
+        *(speedup.median, speedup.low, speedup.high, score.load_s),
     )
 
 

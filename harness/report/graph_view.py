@@ -12,16 +12,16 @@ from rich.text import Text
 from evaluator import Rejected, Task
 from harness.readings.lineage import Find
 from harness.report.attempts import change, half_width, origin, same
-from harness.report.tables import ratio
+from harness.report.tables import credited, ratio
 from harness.select import Standing
 from harness.text import one_line
 from harness.types import Entry
 
 _WIDEST = 24
 """The most columns of the drawing: a wider one is cut, so that rows stay readable."""
-_NAMES = (14, 21)
+_NAMES = (10, 21)
 """The fewest and the most columns of a name: it gets what the drawing leaves of 80."""
-_BESIDES = 55
+_BESIDES = 61
 """Columns that a typical row takes besides the drawing and the name."""
 
 
@@ -36,7 +36,8 @@ class GraphView:
 
     def heading(self, task: Task) -> str:
         place = " " * min(self.drawing, _WIDEST)
-        return f"{place}  {'#':>4} {'':<5} {'name':<{self._name}} {task.quality_key:>7} {'speed-up':<11} against parent"
+        columns = f"{'name':<{self._name}} {task.quality_key:<13} {'speed-up':<11} against parent"
+        return f"{place}  {'#':>4} {'':<5} {columns}"
 
     def row(self, drawing: str, entry: Entry, *, cut: bool = False) -> Text:
         """An attempt: number, mark, name, scores, and what it changed against its parent. `cut`: a parent of it is not
@@ -51,7 +52,8 @@ class GraphView:
         else:
             score = entry.verdict.score
             speed = f"{ratio(score.speedup.median)} {half_width(score.speedup)}"
-            text.append(f"{score.quality.value:>7.4f} {speed:<11} {change(entry, self.find)}", style=style)
+            quality = credited(score)
+            text.append(f"{quality:<13} {speed:<11} {change(entry, self.find)}", style=style)
         text.rstrip()
         if cut:
             text.append(f"  (from {origin(entry, self.find)})", style="dim")

@@ -23,16 +23,27 @@ def interval(value: Interval) -> dict[str, float]:
     return {"median": value.median, "low": value.low, "high": value.high}
 
 
+def gain_record(value: Interval | None) -> dict[str, float] | None:
+    """A gain in quality; null in records of earlier versions."""
+    return None if value is None else interval(value)
+
+
 def quality_record(quality: CaseQuality, key: str) -> dict[str, Any]:
-    """One case without run time. `key` is what the task calls its quality."""
+    """One case in the pass, without run time. `key` is what the task calls its quality."""
     return {"name": quality.case, key: quality.value, "ceiling": quality.ceiling, **quality.metrics}
 
 
 def case_record(score: CaseScore, key: str) -> dict[str, Any]:
-    """One case of a scored program; `samples` are the raw pairs in microseconds."""
+    """One case of a scored program: its quality that counts, and the metrics of the pass. `samples` are the raw pairs:
+    microseconds, the quality of each answer, and the number of the call.
+    """
     samples = score.samples
     return {
         **quality_record(score.quality, key),
+        key: score.value,
+        "gain": gain_record(score.gain),
+        "pass_quality": score.quality.value,
+        "reference_pass_quality": None if score.gain is None else score.reference_quality,
         "runtime_ms": score.runtime_ms,
         "reference_ms": score.reference_ms,
         "speedup": interval(score.speedup),
@@ -40,6 +51,9 @@ def case_record(score: CaseScore, key: str) -> dict[str, Any]:
         "samples": {
             "candidate_us": list(samples.candidate_us) if samples else [],
             "reference_us": list(samples.reference_us) if samples else [],
+            "candidate_quality": list(samples.candidate_quality) if samples else [],
+            "reference_quality": list(samples.reference_quality) if samples else [],
+            "calls": list(samples.calls) if samples else [],
         },
     }
 
@@ -51,7 +65,8 @@ def verdict_record(
     record: dict[str, Any] = {"program": program, "task": task.name, "device": device, "verdict": "rejected"}
     record |= {"stage": None, "reason": None, "detail": None}
     record |= {"quality": None, task.quality_key: None} | dict.fromkeys(column.key for column in task.columns)
-    record |= {"runtime_ms": None, "speedup": None, "load_s": None, "cases": []}
+    record |= {"gain": None, "pass_quality": None, "runtime_ms": None, "speedup": None, "load_s": None}
+    record |= {"secret": None, "cases": []}
     if isinstance(verdict, Scored):
         score = verdict.score
         record |= {
@@ -59,9 +74,12 @@ def verdict_record(
             "quality": {"name": score.quality.name, "value": score.quality.value, "ceiling": score.quality.ceiling},
             task.quality_key: score.quality.value,
             **score.metrics,
+            "gain": gain_record(score.gain),
+            "pass_quality": score.pass_quality,
             "runtime_ms": score.runtime_ms,
             "speedup": interval(score.speedup),
             "load_s": score.load_s,
+            "secret": score.secret or None,
             "cases": [case_record(case, task.quality_key) for case in score.cases],
         }
         environment = verdict.environment

@@ -12,25 +12,36 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from evaluator import CaseScore, Rejected, Task
-from harness.readings.lineage import Find, Gain, Lineage, Step, gain, significant_speedup
+from evaluator import CaseScore, Interval, Rejected, Task
+from harness.readings.lineage import (
+    Find,
+    Gain,
+    Lineage,
+    Step,
+    change_of_quality,
+    gain,
+    larger_half,
+    quality_change,
+    significant_speedup,
+)
+from harness.report import jsonl
 from harness.report.attempts import UNCERTAIN, change_words, half_width, same, speed_words
 from harness.report.stats_table import dollars, tokens
-from harness.report.tables import figures, plain_table, ratio, titled
-from harness.select import quality
+from harness.report.tables import credited, figures, named, plain_table, points_interval, ratio, titled
 from harness.text import one_line
 from harness.types import Entry
 
-_NAME = 26
+_NAME, _NAME_PAID = 20, 12
+"""The most characters of a name, alone and beside columns of costs."""
 _REASON = 40
 
 
 def chain_view(line: Lineage, task: Task, find: Find) -> RenderableType:
     """A row per step, and the total gain and cost."""
     paid = line.tokens > 0 or line.usd > 0
-    table = plain_table()
+    table = plain_table(tight=True)
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("name", no_wrap=True, overflow="ellipsis", min_width=10, max_width=_NAME)
+    named(table, "name")
     table.add_column("from", no_wrap=True)
     figures(table, task.quality_key)
     table.add_column("speed-up", no_wrap=True)
@@ -42,10 +53,17 @@ def chain_view(line: Lineage, task: Task, find: Find) -> RenderableType:
         scores = ("", "")
         if entry.scored is not None:
             speedup = entry.scored.score.speedup
-            scores = (f"{quality(entry):.4f}", f"{ratio(speedup.median)} {half_width(speedup)}")
+            scores = (credited(entry.scored.score), f"{ratio(speedup.median)} {half_width(speedup)}")
         spent = (tokens(entry.tokens), dollars(entry.usd)) if paid else ()
         words = Text(_bought(step, find))
-        table.add_row(str(entry.number), Text(one_line(entry.name, 60)), _origin(step), *scores, words, *spent)
+        table.add_row(
+            str(entry.number),
+            Text(one_line(entry.name, _NAME_PAID if paid else _NAME)),
+            _origin(step),
+            *scores,
+            words,
+            *spent,
+        )
     steps = len(line.steps) - 1
     title = f"Lineage of attempt {line.entry.number}: {steps} {'patch' if steps == 1 else 'patches'} from the seed"
     return titled(title, table, _sum(line))
@@ -69,7 +87,9 @@ def _sum(line: Lineage) -> str:
     """The total gain and cost of the chain, in a sentence."""
     words = []
     if line.gain is not None:
-        words += [f"{line.gain.points or 0.0:+.2f} points", speed_words(line.gain) or "no sure change of speed"]
+        change = change_of_quality(line.entry, line.steps[0].entry)
+        assert change is not None, "a gain is one of two scores"
+        words += [f"{points_interval(change)} points", speed_words(line.gain) or "no sure change of speed"]
     if line.tokens:
         words.append(f"{tokens(line.tokens)} tokens")
     if line.usd:
@@ -89,8 +109,8 @@ def chain_records(line: Lineage, task: Task) -> Iterator[Mapping[str, Any]]:
             "name": entry.name,
             "parent": None if step.parent is None else step.parent.number,
             "merged": [None if parent is None else parent.number for parent in step.merged],
-            task.quality_key: None if entry.scored is None else quality(entry),
-            "bought": _gain_record(step.gain),
+            task.quality_key: None if entry.scored is None else entry.scored.score.quality.value,
+            "bought": _gain_record(step.gain, entry, step.parent),
             "model": entry.model,
             "tokens": entry.tokens,
             "usd": entry.usd,
@@ -98,38 +118,42 @@ def chain_records(line: Lineage, task: Task) -> Iterator[Mapping[str, Any]]:
             "same_as": entry.same_as or None,
         }
     spent = {"tokens": line.tokens, "usd": line.usd, "seconds": line.seconds}
-    first, last = line.steps[0].entry.number, line.entry.number
-    yield {"from": first, "to": last, "patches": len(line.steps) - 1, "bought": _gain_record(line.gain), **spent}
+    first, last = line.steps[0].entry, line.entry
+    bought = _gain_record(line.gain, last, first)
+    yield {"from": first.number, "to": last.number, "patches": len(line.steps) - 1, "bought": bought, **spent}
 
 
-def _gain_record(bought: Gain | None) -> dict[str, Any] | None:
-    """`points` are hundredths of quality; `times_as_fast` is null if no difference is certain."""
+def _gain_record(bought: Gain | None, entry: Entry, other: Entry | None) -> dict[str, Any] | None:
+    """`points` are hundredths of quality, 0 if no difference is certain, and `gain` is the difference itself with its
+    interval; `times_as_fast` is null if no difference is certain.
+    """
     if bought is None:
         return None
     apart = list(bought.not_compared)
-    return {"points": bought.points or 0.0, "times_as_fast": bought.times, "not_compared": apart}
+    change = jsonl.gain_record(change_of_quality(entry, other))
+    return {"points": bought.points or 0.0, "gain": change, "times_as_fast": bought.times, "not_compared": apart}
 
 
 def difference_view(first: Entry, second: Entry, task: Task) -> RenderableType:
-    """The scores of two attempts, case by case: quality in points, and speed if the difference is certain."""
+    """The scores of two attempts, case by case: quality in points with its interval, and speed if the difference is
+    certain.
+    """
     title = f"Attempt {second.number} ({one_line(second.name, 24)}) against {first.number} ({one_line(first.name, 24)})"
     bought = gain(second, first)
     if bought is None or first.scored is None or second.scored is None:
         unscored = [_unscored(entry) for entry in (first, second) if isinstance(entry.verdict, Rejected)]
         return Group(Text(title, style="bold"), *(Text(f"  {words}", style="red") for words in unscored), Text())
-    table = plain_table()
-    table.add_column("case", no_wrap=True)
-    named = (f"{task.quality_key}\n{entry.number}" for entry in (first, second))
-    figures(table, *named, "points", *(f"speed-up\n{entry.number}" for entry in (first, second)))
+    table = named(plain_table(tight=True), "case")
+    qualities = (f"{task.quality_key}\n{entry.number}" for entry in (first, second))
+    figures(table, *qualities, "points", *(f"speed-up\n{entry.number}" for entry in (first, second)))
     table.add_column("speed")
     for before, after in _like(first, second):
-        points = 100 * (after.quality.value - before.quality.value)
         times = None if bought.not_compared else significant_speedup(after.speedup, before.speedup)
         table.add_row(
             after.quality.case,
-            f"{before.quality.value:.4f}",
-            f"{after.quality.value:.4f}",
-            f"{points:+.2f}",
+            f"{before.value:.4f}",
+            f"{after.value:.4f}",
+            _points(after.interval, before.interval),
             *(f"{ratio(case.speedup.median)} {half_width(case.speedup)}" for case in (before, after)),
             "" if bought.not_compared else speed_words(Gain(times=times)) or UNCERTAIN,
         )
@@ -138,12 +162,20 @@ def difference_view(first: Entry, second: Entry, task: Task) -> RenderableType:
     table.add_row(
         "all",
         *(f"{score.quality.value:.4f}" for score in scores),
-        f"{bought.points or 0.0:+.2f}",
+        _points(second.scored.score.quality_interval, first.scored.score.quality_interval),
         *(f"{ratio(score.speedup.median)} {half_width(score.speedup)}" for score in scores),
         "" if bought.not_compared else speed_words(bought) or UNCERTAIN,
         style="bold",
     )
-    return titled(title, table, speed_words(bought) if bought.not_compared else "")
+    note = "points: hundredths of quality, with the half-width of the 95 % interval"
+    return titled(title, table, f"{note}\n{speed_words(bought)}" if bought.not_compared else note)
+
+
+def _points(mine: Interval, other: Interval) -> str:
+    """A change of quality in points with the half-width of its interval: `+0.16 ±0.06`."""
+    change = quality_change(mine, other)
+    words = f"{100 * change.median:+.2f}"
+    return f"{words} ±{100 * larger_half(change):.2f}" if change.high > change.low else words
 
 
 def difference_record(first: Entry, second: Entry, task: Task, diff: str) -> dict[str, Any]:
@@ -152,10 +184,11 @@ def difference_record(first: Entry, second: Entry, task: Task, diff: str) -> dic
     cases = []
     for before, after in _like(first, second):
         times = None if bought is None or bought.not_compared else significant_speedup(after.speedup, before.speedup)
-        qualities = [before.quality.value, after.quality.value]
-        cases.append({"name": after.quality.case, task.quality_key: qualities, "times_as_fast": times})
-    named = [{"number": entry.number, "id": entry.id, "name": entry.name} for entry in (first, second)]
-    return {"a": named[0], "b": named[1], "bought": _gain_record(bought), "cases": cases, "diff": diff}
+        change = jsonl.interval(quality_change(after.interval, before.interval))
+        qualities = {task.quality_key: [before.value, after.value], "gain": change}
+        cases.append({"name": after.quality.case, **qualities, "times_as_fast": times})
+    pair = [{"number": entry.number, "id": entry.id, "name": entry.name} for entry in (first, second)]
+    return {"a": pair[0], "b": pair[1], "bought": _gain_record(bought, second, first), "cases": cases, "diff": diff}
 
 
 def _like(first: Entry, second: Entry) -> Iterator[tuple[CaseScore, CaseScore]]:

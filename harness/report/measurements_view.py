@@ -6,7 +6,6 @@ Owns: how they are worded and laid out. Does not know: which are comparable, whe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +15,9 @@ from rich.markup import escape
 from rich.text import Text
 
 from evaluator import Rejected, Task
-from harness.readings.comparable import Group, PooledSpeedup, Taken
+from harness.readings.comparable import Group, Pooled, PooledCase, Taken
 from harness.report import jsonl
-from harness.report.tables import figures, milliseconds, plain_table, ratio_interval, titled
+from harness.report.tables import credited, figures, milliseconds, plain_table, ratio_interval, titled, with_half_width
 from harness.text import one_line
 from harness.types import Entry
 
@@ -41,7 +40,7 @@ def view(entry: Entry, groups: Sequence[Group], task: Task) -> RenderableType:
 
 
 def _table(group: Group, task: Task) -> Any:
-    table = plain_table()
+    table = plain_table(tight=True)
     table.add_column("measured", no_wrap=True)
     table.add_column("when (UTC)", no_wrap=True)
     figures(table, task.quality_key, "ms", "speed-up")
@@ -50,12 +49,16 @@ def _table(group: Group, task: Task) -> Any:
         table.add_row(member.taken, when, *_cells(member))
     if group.pooled is not None:
         table.add_section()
-        rounds = f"{group.pooled.rounds} rounds"
-        table.add_row("together", rounds, "", "", ratio_interval(group.pooled.speedup), style="bold")
-        if len(group.pooled.cases) > 1:
-            for name, speedup in group.pooled.cases:
-                table.add_row(escape(f"  {one_line(name, _SLUG)}"), "", "", "", ratio_interval(speedup))
+        pooled, rounds = group.pooled, f"{group.pooled.rounds} rounds"
+        table.add_row("together", rounds, _quality(pooled), "", ratio_interval(pooled.speedup), style="bold")
+        for case in pooled.cases if len(pooled.cases) > 1 else ():
+            name = escape(f"  {one_line(case.name, _SLUG)}")
+            table.add_row(name, "", _quality(case), "", ratio_interval(case.speedup))
     return table
+
+
+def _quality(pooled: Pooled | PooledCase) -> str:
+    return "" if pooled.quality is None else with_half_width(pooled.quality)
 
 
 def _cells(member: Taken) -> tuple[RenderableType, ...]:
@@ -63,7 +66,7 @@ def _cells(member: Taken) -> tuple[RenderableType, ...]:
     if isinstance(verdict, Rejected):
         return "", "", Text(f"rejected at {verdict.stage}: {one_line(verdict.reason, _SLUG)}", style="red")
     score = verdict.score
-    return f"{score.quality.value:.4f}", milliseconds(score.runtime_ms), ratio_interval(score.speedup)
+    return credited(score), milliseconds(score.runtime_ms), ratio_interval(score.speedup)
 
 
 def _where(group: Group) -> str:
@@ -104,12 +107,17 @@ def _member_record(entry: Entry, member: Taken, group: Group, task: Task) -> dic
     return {**about, "fingerprint": measurement.environment.fingerprint, **verdict}
 
 
-def _pooled_record(group: Group, pooled: PooledSpeedup) -> dict[str, Any]:
+def _pooled_record(group: Group, pooled: Pooled) -> dict[str, Any]:
     return {
         "differs": list(group.differs),
         "fingerprint": group.environment.fingerprint,
         "seed": group.seed,
-        **asdict(pooled),
+        "measurements": pooled.measurements,
+        "rounds": pooled.rounds,
         "speedup": jsonl.interval(pooled.speedup),
-        "cases": {name: jsonl.interval(speedup) for name, speedup in pooled.cases},
+        "cases": {case.name: jsonl.interval(case.speedup) for case in pooled.cases},
+        "apart": pooled.apart,
+        "gain": jsonl.gain_record(pooled.gain),
+        "quality": jsonl.gain_record(pooled.quality),
+        "case_gains": {case.name: jsonl.gain_record(case.gain) for case in pooled.cases},
     }

@@ -13,9 +13,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from harness.report import jsonl
 from harness.report.stats_table import dollars, tokens
-from harness.report.tables import ratio
-from harness.select import Standing, quality, speed
+from harness.report.tables import credited, ratio
+from harness.select import Standing, speed
 from harness.text import one_line
 from harness.types import Booked, Entry, Pending
 
@@ -128,6 +129,7 @@ def _program(entry: Entry) -> dict[str, Any]:
         "id": entry.id,
         "name": entry.name,
         "quality": None if scored is None else scored.score.quality.value,
+        "gain": None if scored is None else jsonl.gain_record(scored.score.gain),
         "speedup": None if scored is None else scored.score.speedup.median,
         "runtime_ms": None if scored is None else scored.score.runtime_ms,
     }
@@ -156,7 +158,8 @@ def _words(entry: Entry) -> str:
     number = f"attempt {entry.number}, {one_line(entry.name, 80)}"
     if entry.scored is None:
         return f"{number}: rejected"
-    return f"{number}: {entry.scored.score.quality.name} {quality(entry):.4f}, {ratio(speed(entry))}"
+    score = entry.scored.score
+    return f"{number}: {score.quality.name} {credited(score)}, {ratio(speed(entry))}"
 
 
 def _ticket(ticket: Open) -> str:

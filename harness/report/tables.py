@@ -13,7 +13,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evaluator import CaseQuality, Column, Environment, Interval, Ladder, Rejected, Score, Scored, Task, Verdict
+from evaluator import (
+    CaseQuality,
+    CaseScore,
+    Column,
+    Environment,
+    Interval,
+    Ladder,
+    Rejected,
+    Score,
+    Scored,
+    Task,
+    Verdict,
+)
+from harness.readings.lineage import larger_half, quality_change
 from harness.text import one_line, visible
 
 _LINE, _NAME = 800, 80
@@ -35,14 +48,37 @@ def ratio_interval(interval: Interval) -> str:
     return f"{ratio(interval.median)} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
+def credited(score: Score | CaseScore) -> str:
+    """The quality that counts, with its half-width; alone in records of earlier versions, which have none."""
+    interval = score.quality_interval if isinstance(score, Score) else score.interval
+    return f"{interval.median:.4f}" if score.gain is None else with_half_width(interval)
+
+
+def with_half_width(value: Interval) -> str:
+    """A quality with the half-width of its 95 % interval: `0.9052 ±.0002`."""
+    return f"{value.median:.4f} ±{f'{larger_half(value):.4f}'.removeprefix('0')}"
+
+
+def points_interval(change: Interval) -> str:
+    """A change of quality in points (hundredths), with its 95 % interval: `+0.16 [+0.10, +0.22]`."""
+    words = f"{100 * change.median:+.2f}"
+    return f"{words} [{100 * change.low:+.2f}, {100 * change.high:+.2f}]" if change.high > change.low else words
+
+
 def milliseconds(value: float) -> str:
     """A run time with three figures."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def plain_table() -> Table:
-    """An empty table in the style of all tables."""
-    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+def plain_table(*, tight: bool = False) -> Table:
+    """An empty table in the style of all tables; `tight`: with one space between columns instead of two."""
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 0 if tight else 1, 0, 0), pad_edge=False, show_edge=False)
+
+
+def named(table: Table, heading: str) -> Table:
+    """Add a column of names, which are folded where a table would be too wide."""
+    table.add_column(heading, overflow="fold")
+    return table
 
 
 def figures(table: Table, *headings: str) -> Table:
@@ -80,28 +116,35 @@ def metric_cells(columns: Sequence[Column], metrics: Mapping[str, float]) -> tup
     return tuple(f"{metrics[column.key]:.4f}" if column.key in metrics else "" for column in columns)
 
 
-def _with_gap(quality: float, ceiling: float) -> tuple[str, ...]:
-    """Cells for a quality, its ceiling, and the gap between, in points."""
-    return f"{quality:.4f}", f"{ceiling:.4f}", f"{100 * (ceiling - quality):.2f}"
+def _with_gap(score: Score | CaseScore) -> tuple[str, ...]:
+    """Cells for the quality that counts, its ceiling, and the gap between, in points."""
+    value, ceiling = (score.value if isinstance(score, CaseScore) else score.quality.value), score.quality.ceiling
+    return credited(score), f"{ceiling:.4f}", f"{100 * (ceiling - value):.2f}"
 
 
 def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableType:
     """One scored program: a row for each case, and one for all."""
     score = verdict.score
-    table = plain_table()
-    table.add_column("case", no_wrap=True)
+    table = named(plain_table(tight=True), "case")
     figures(table, task.quality_key, "ceiling", "gap,\npoints", *headings(task.columns), "ms", "speed-up")
     for case in score.cases:
         quality = case.quality
-        cells = (*_with_gap(quality.value, quality.ceiling), *metric_cells(task.columns, quality.metrics))
+        cells = (*_with_gap(case), *metric_cells(task.columns, quality.metrics))
         table.add_row(
             Text(one_line(quality.case, _NAME)), *cells, milliseconds(case.runtime_ms), ratio_interval(case.speedup)
         )
     if len(score.cases) > 1:
         table.add_section()
-        cells = (*_with_gap(score.quality.value, score.quality.ceiling), *metric_cells(task.columns, score.metrics))
+        cells = (*_with_gap(score), *metric_cells(task.columns, score.metrics))
         table.add_row("all", *cells, milliseconds(score.runtime_ms), ratio_interval(score.speedup), style="bold")
-    return titled(program, table, loads_in(score))
+    return titled(program, table, "\n".join(filter(None, (in_the_pass(score), loads_in(score)))))
+
+
+def in_the_pass(score: Score) -> str:
+    """The program's quality in the pass, named for what it is; "" for records of earlier versions."""
+    if score.pass_quality is None:
+        return ""
+    return f"in the pass over the loads of the seed, which repeats to the last digit: {score.pass_quality:.4f}"
 
 
 def loads_in(score: Score) -> str:
@@ -130,6 +173,7 @@ def verdict_view(verdict: Verdict, *, program: str, task: Task) -> RenderableTyp
     return rejected_text(verdict, program=program)
 
 
+IN_THE_PASS = "all metrics are of the pass over the loads of the seed"
 DO_NOTHING = "do_nothing_"
 """The prefix of the metrics of a baseline that keeps the first plan."""
 
@@ -149,7 +193,8 @@ def metrics_table(verdict: Scored, *, program: str) -> RenderableType:
         values = [case.metrics.get(name) for case in cases]
         label = name.removeprefix(DO_NOTHING)
         table.add_row(label, *("" if value is None else f"{value:.4f}" for value in values))
-    return titled(f"{program}: other metrics", table)
+    note = "" if verdict.score.pass_quality is None else IN_THE_PASS
+    return titled(f"{program}: other metrics", table, note)
 
 
 def ladder_table(
@@ -179,7 +224,7 @@ def change_table(before: Scored, after: Scored, *, task: Task) -> RenderableType
     for old, new in zip(before.score.cases, after.score.cases, strict=True):
         table.add_row(
             new.quality.case,
-            _points(old.quality.value, new.quality.value),
+            points_interval(quality_change(new.interval, old.interval)),
             *_metric_points(task.columns, old.quality.metrics, new.quality.metrics),
             _times(old.speedup, new.speedup),
         )
@@ -188,12 +233,13 @@ def change_table(before: Scored, after: Scored, *, task: Task) -> RenderableType
         first, second = before.score, after.score
         table.add_row(
             "all",
-            _points(first.quality.value, second.quality.value),
+            points_interval(quality_change(second.quality_interval, first.quality_interval)),
             *_metric_points(task.columns, first.metrics, second.metrics),
             _times(first.speedup, second.speedup),
             style="bold",
         )
-    return titled("The change, after against before", table, "points: hundredths of quality")
+    note = "points: hundredths of quality, with the 95 % interval; other metrics are of the pass"
+    return titled("The change, after against before", table, note)
 
 
 def _in_points(column: Column) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from tests.cli.runs import PATCHES, SIZES, Cli, patch, write_workshop
 TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.05")
 KEYS = [
     "program", "task", "device", "verdict", "stage", "reason", "detail", "quality", "balance", "same_window_balance",
-    "runtime_ms", "speedup", "load_s", "cases", "environment",
+    "gain", "pass_quality", "runtime_ms", "speedup", "load_s", "secret", "cases", "environment",
 ]  # fmt: skip
 NULL_WHERE_REJECTED = ("quality", "balance", "same_window_balance", "runtime_ms", "speedup", "load_s")
+NULL_WHERE_REJECTED += ("gain", "pass_quality", "secret")
 
 
 def test_evaluate_shows_every_program_and_fails_if_one_is_rejected(cli: Cli) -> None:
@@ -25,7 +28,8 @@ def test_evaluate_shows_every_program_and_fails_if_one_is_rejected(cli: Cli) -> 
     done = cli("evaluate", "programs/eplb/snake.py", "late.py", *TINY)
     assert done.code == 1
     assert "balance" in done.out and "[" in done.out
-    assert re.search(r"^loads in [\d.]+ s$", done.out, re.MULTILINE)
+    assert re.search(r"^loads in [\d.]+ s$", done.out, re.MULTILINE) and re.search(r" 0\.\d{4} ±\.\d{4} ", done.out)
+    assert re.search(r"^in the pass over the loads of the seed, .*: 0\.\d{4}$", done.out, re.MULTILINE)
     assert "late.py\n  rejected at run: exception\n" in done.out and "no idea" in done.out
     assert "Traceback" not in done.out + done.err
 
@@ -63,7 +67,11 @@ def test_json_has_the_documented_keys(judged: dict[str, dict[str, Any]]) -> None
     assert scored["speedup"]["low"] <= scored["speedup"]["median"] <= scored["speedup"]["high"]
     assert 0 < scored["load_s"] < 10
     [case] = scored["cases"]
-    assert case["balance"] == scored["balance"] < case["ceiling"]
+    assert case["balance"] == pytest.approx(scored["balance"]) and case["balance"] < case["ceiling"]
+    assert scored["balance"] == pytest.approx(case["reference_pass_quality"] + case["gain"]["median"])
+    assert scored["gain"]["low"] <= scored["gain"]["median"] <= scored["gain"]["high"] and len(scored["secret"]) == 32
+    assert scored["pass_quality"] == case["pass_quality"] != scored["balance"]
+    assert len(case["samples"]["candidate_quality"]) == len(case["samples"]["calls"]) == case["pairs"]
     assert len(case["samples"]["candidate_us"]) == len(case["samples"]["reference_us"]) == case["pairs"] >= 3
     assert rejected["verdict"] == "rejected" and (rejected["stage"], rejected["reason"]) == ("screen", "entry_point")
     assert all(rejected[key] is None for key in NULL_WHERE_REJECTED) and rejected["cases"] == []
@@ -72,7 +80,7 @@ def test_json_has_the_documented_keys(judged: dict[str, dict[str, Any]]) -> None
 
 def test_line_ends_of_another_system_do_not_matter(judged: dict[str, dict[str, Any]]) -> None:
     assert judged["crlf.py"]["verdict"] == "scored"
-    assert judged["crlf.py"]["balance"] == judged["solver.py"]["balance"]
+    assert judged["crlf.py"]["pass_quality"] == judged["solver.py"]["pass_quality"]
 
 
 @pytest.mark.parametrize("name", NO_PROGRAMS)
@@ -106,10 +114,30 @@ def test_traces_replace_generated_loads(cli: Cli) -> None:
     done = [cli("evaluate", "solver.py", "--trace", name, "--json", *TINY) for name in ("loads.npy", "loads.json")]
     assert all(one.err.startswith("note: ") for one in done), "a layer without load is dropped, and that is said"
     one, other = (each.records[0] for each in done)
-    assert one["verdict"] == "scored" and one["balance"] == other["balance"]
+    assert one["verdict"] == "scored" and one["pass_quality"] == other["pass_quality"]
     (cli.cwd / "one.json").write_text(json.dumps({"logical_count": loads[0].tolist()}))
     single = cli("evaluate", "solver.py", "--trace", "one.json", "--json", *TINY)
     assert single.records[0]["quality"]["name"] == "balance_same"
+
+
+def test_a_folder_of_recorder_dumps_is_a_trace(cli: Cli) -> None:
+    code = """
+import torch
+for rank in range(2):
+    counts = torch.randint(1, 99, (60, 2, 16), generator=torch.Generator().manual_seed(rank), dtype=torch.int32)
+    records = [
+        {"forward_pass_id": number, "rank": rank, "gatherer_key": "primary", "global_physical_count": count.clone()}
+        for number, count in enumerate(counts)
+    ]
+    dump = {"records": records, "last_physical_to_logical_map": torch.arange(16).repeat(2, 1)}
+    torch.save(dump, f"expert_distribution_recorder_1764356985.7{rank}_{rank}.pt")
+"""
+    folder = cli.cwd / "dumps"
+    folder.mkdir()
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    done = cli("evaluate", "solver.py", "--trace", "dumps", "--steps-per-window", "20", "--json", *TINY)
+    assert done.code == 0 and done.records[0]["quality"]["name"] == "balance_next"
+    assert done.err.splitlines()[0] == "note: dumps: 60 steps summed into 3 windows of 20"
 
 
 def test_the_phy2log_form_has_its_own_reference(cli: Cli) -> None:
@@ -157,12 +185,14 @@ def test_a_refused_patch_prints_the_text_for_the_model(cli: Cli) -> None:
 
 
 def test_replay_judges_before_and_after(cli: Cli) -> None:
-    done = cli("replay", "careful.patch", "--onto", "solver.py", "-o", "child.py", "--evaluate", *TINY)
+    longer = (*TINY[:-1], "1")
+    done = cli("replay", "careful.patch", "--onto", "solver.py", "-o", "child.py", "--evaluate", *longer)
     assert done.code == 0, done.err
     assert "The change, after against before" in done.out
     [row] = [line.split() for line in done.out.split("The change")[1].splitlines() if line.startswith("4x16")]
     assert row[1].startswith("+"), "better balance"
-    assert float(row[3].removesuffix("x")) > 0, "the ratio of run times; how large is up to the machine"
+    assert row[2].startswith("[") and row[3].endswith("]"), "with its interval"
+    assert float(row[5].removesuffix("x")) > 0, "the ratio of run times; how large is up to the machine"
     rejected = cli("replay", "broken.patch", "--onto", "solver.py", "--evaluate", "--json", *TINY)
     assert rejected.code == 1
     assert [record.get("program") for record in rejected.records] == [None, "solver.py", "solver.py patched"]

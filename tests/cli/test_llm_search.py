@@ -98,6 +98,31 @@ def test_a_rejected_reply_is_sent_back_with_its_refusal_and_both_turns_are_archi
     assert (found["total"]["turns"], found["total"]["repaired"]) == (2, 1)
 
 
+def test_a_model_that_thinks_in_its_reply_and_takes_no_system_message(cli: Cli) -> None:
+    """The whole reply is archived, the answer alone is read and sent back, and the folding is said once."""
+    unfinished, whole = f"<think>\n{change(2)}But", f"<think>\n{change(2)}No.\n</think>\n\n{change(1)}"
+
+    def answer(asked: Asked) -> Reply:
+        if asked.messages[0]["role"] == "system":
+            return Reply(status=400, error="System role not supported")
+        return Reply(text=whole if len(asked.messages) > 1 else unfinished)
+
+    with Stub(answer) as stub:
+        done = cli(
+            *SEARCH, *asking(stub.base_url, attempts=1, in_flight=1, repairs=2), "-s", "budget.calls=2", env=with_key()
+        )
+    assert done.code == 0, done.err
+    [record] = archived(cli)
+    assert record["verdict"] == "scored" and record["name"] == "change_1"
+    assert [turn["tries"] for turn in record["turns"]] == [1, 1] and len(stub.asked) == 3
+    assert "ends inside its thoughts" in record["turns"][0]["refusal"]
+    assert stub.asked[-1].messages[1]["content"] == "(The reply held thoughts and no answer.)"
+    assert git(cli.cwd / "run", "show", "refs/attempts/000001:reply.md") == unfinished + whole
+    said = f"{MODEL} takes no system message"
+    assert " ".join(done.err.split()).count(said) == 1 and said in record["turns"][0]["note"]
+    assert cli("verify", "run").code == 0
+
+
 def test_the_key_is_neither_stored_nor_printed(cli: Cli) -> None:
     """Not in the archive and not in the output, even if the endpoint repeats it."""
     with Stub(Reply(text=f"Your key is {KEY}.")) as stub:

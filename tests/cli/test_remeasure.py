@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from evaluator import Scored
 from harness.archive import Archive
+from harness.types import Attempt, Candidate, Proposal
 from tests.cli.conftest import Searched
 from tests.cli.runs import Cli, git
 from tests.harness.archive import archives
+from tests.harness.builders import scored
+from tests.harness.qualities import judged
 
 IDENTITY = ("-c", "user.name=somebody", "-c", "user.email=somebody@localhost")
 
@@ -48,6 +53,66 @@ def test_measurements_are_noted_shown_and_compared_if_comparable(searched: Searc
     [shown] = cli("show", own_run, number, "--json").records
     assert shown["joint"] == record["joint"] and len(shown["measurements"]) == 4
     assert shown["environment"]["fingerprint"] == own["fingerprint"]
+
+
+def test_archived_calls_are_answered_again_and_give_the_stored_qualities(searched: Searched, own_run: Path) -> None:
+    cli, number = Cli(cwd=searched.workshop), searched.number("careful")
+    done = cli("remeasure", own_run, 0, number, "--same-draws", "--json")
+    assert done.code == 0, done.err
+    assert [record["number"] for record in done.records] == [0, number]
+    for record in done.records:
+        [case] = record["cases"]
+        [attempt] = [each for each in searched.records if each["number"] == record["number"]]
+        assert case["calls"] == record["calls"] == record["agree"] == attempt["cases"][0]["pairs"]
+        assert record["largest_difference"] == 0 and record["rejected"] is None
+    assert "notes" not in git(own_run, "for-each-ref"), "nothing is measured"
+    done = cli("remeasure", own_run, number, "--same-draws")
+    assert f"{case['calls']} of {case['calls']} calls have the stored quality" in done.out
+
+
+def test_forged_qualities_are_found(searched: Searched, own_run: Path) -> None:
+    """An attempt with another program under a verdict that this program did not earn."""
+    with Archive.open(own_run) as archive:
+        seed = archive.entry(0)
+        hasty = next(entry for entry in archive.entries if entry.name.startswith("hasty"))
+        proposal = Proposal(kind="rewrite", parents=(seed.id,), reply="", proposer="test")
+        candidate = Candidate(name="forged", description="", source=archive.source(seed.id))
+        assert hasty.scored is not None and seed.scored is not None
+        score = replace(hasty.scored.score, cases=tuple(hasty.scored.score.cases), metrics={})
+        verdict = Scored(score=score, environment=seed.scored.environment)
+        number = archive.next_number
+        archive.append(Attempt(number=number, proposal=proposal, candidate=candidate, verdict=verdict))
+    cli = Cli(cwd=searched.workshop)
+    done = cli("remeasure", own_run, number, "--same-draws")
+    assert done.code == 1 and "0 of " in done.out and "the largest difference is 0." in done.out
+    [record] = cli("remeasure", own_run, number, "--same-draws", "--json").records
+    assert record["agree"] < record["calls"] and record["largest_difference"] > 1e-6
+
+
+def test_calls_that_cannot_be_drawn_again_are_clear_errors(searched: Searched, own_run: Path) -> None:
+    cli = Cli(cwd=searched.workshop)
+    error = cli.refused("remeasure", own_run, searched.number("broken"), "--same-draws")
+    assert "has no score, so no calls to answer again" in error
+    for options in (("--seed", 1), ("--times", 2)):
+        assert "expected neither --seed nor --times" in cli.refused(
+            "remeasure", own_run, 0, "--same-draws", *options, code=2
+        )
+    with Archive.open(own_run) as archive:
+        seed = archive.entry(0)
+        assert seed.scored is not None
+        where = seed.scored.environment
+        numbers = []
+        for environment in (where, replace(where, task="eplb/1")):
+            verdict = replace(scored(0.5, 1.0), environment=environment)
+            if environment is not where:
+                verdict = judged(verdict)
+            number = archive.next_number
+            attempt = replace(archives.raw(number, seed.id), verdict=verdict)
+            numbers.append(archive.append(attempt).number)
+    assert "which stored no secret" in cli.refused("remeasure", own_run, numbers[0], "--same-draws")
+    assert "was judged on eplb/1, and this packsmith has eplb/2" in cli.refused(
+        "remeasure", own_run, numbers[1], "--same-draws"
+    )
 
 
 def test_attempt_without_a_program_is_refused(searched: Searched, own_run: Path) -> None:

@@ -25,7 +25,7 @@ def log(cli: Cli, run: Path) -> list[dict[str, object]]:
 def outline(records: list[dict[str, object]]) -> list[tuple[object, ...]]:
     """What two runs of the same search share: commits hold times, and so their ids differ."""
     number = {record["id"]: record["number"] for record in records}
-    keys = ("number", "name", "kind", "verdict", "reason", "balance")
+    keys = ("number", "name", "kind", "verdict", "reason", "pass_quality")
     return [(*(r[k] for k in keys), [number.get(one) for one in r["parents"]]) for r in records]  # type: ignore[union-attr]
 
 
@@ -69,6 +69,8 @@ def test_json_gives_a_record_per_attempt_and_the_best_last(searched: Searched, o
     assert last["id"] == git(own_run, "rev-parse", "refs/heads/best").strip()
     assert Path(last["path"]).read_text() == cli("best", own_run).out
     assert last["against_seed"]["speedup"]["low"] > 1
+    gain = last["against_seed"]["gain"]
+    assert gain["low"] <= gain["median"] <= gain["high"]
 
 
 @pytest.mark.slow

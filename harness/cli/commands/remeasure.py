@@ -16,6 +16,7 @@ from harness.archive import Archive
 from harness.cli import measured
 from harness.cli.console import Json, UserError, emit, messages, output, warn
 from harness.cli.runs import ConfigOption, OpenRun, RunFolder, open_run
+from harness.cli.same_draws import answer_again
 from harness.cli.signals import Interruptible
 from harness.cli.wiring import judge_of
 from harness.report import jsonl, measurements_view
@@ -35,6 +36,9 @@ def remeasure(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Judge on other loads: shown separately, never pooled.")
     ] = None,
+    same_draws: Annotated[
+        bool, typer.Option("--same-draws", help="Answer the archived calls again and compare; nothing is measured.")
+    ] = False,
     times: Annotated[int, typer.Option("--times", metavar="K", min=1, help="How often to measure each attempt.")] = 1,
     config: ConfigOption = None,
     json: Json = False,
@@ -46,37 +50,55 @@ def remeasure(
     are pooled into one figure with a narrower interval; others are shown separately, with what differs. Exit code 1
     when a program was rejected.
 
+    With --same-draws the calls that gave an attempt its score are answered again, on the same loads, which follow from
+    the secret that is stored with it. Exit code 1 unless every answer has the stored quality.
+
     \b
     Examples:
     packsmith remeasure runs/mine best --times 3
     packsmith remeasure runs/mine 12 40 --device cuda:1
+    packsmith remeasure runs/mine best --same-draws
     git -C runs/mine log --notes=measurements best
     """
+    if same_draws and (seed is not None or times > 1):
+        raise typer.BadParameter(
+            "expected neither --seed nor --times: the calls are those archived", param_hint="--same-draws"
+        )
     with open_run(run, config) as opened:
         chosen = _chosen(opened, ids)
-        opened.archive.measurements.begin()
-        seed = opened.config.seed if seed is None else seed
-        taken: dict[str, list[Measurement]] = {entry.id: [] for entry in chosen}
+        if same_draws:
+            answer_again(opened, chosen, device=device, json=json)
+            return
         before = {entry.id: measured.noted(opened.archive, entry) for entry in chosen}
-
-        def safe() -> str:
-            count = sum(map(len, taken.values()))
-            return f"{count} measurement{'s' * (count != 1)} noted before it stay{'s' * (count == 1)}"
-
-        with (
-            Interruptible(safe),
-            judge_of(opened.config, device=device, seed=seed) as judge,
-            Waiting(messages()) as waiting,
-        ):
-            for round_ in range(times):  # all of them once, then again: drift affects them equally
-                for entry in chosen:
-                    what = f"attempt {entry.number}" + (f", {round_ + 1} of {times}" if times > 1 else "")
-                    measurement = _judged(judge, opened.archive, entry, seed, what, waiting)
-                    opened.archive.measurements.add(entry.id, measurement)
-                    taken[entry.id].append(measurement)
+        taken = _measured(opened, chosen, device=device, seed=opened.config.seed if seed is None else seed, times=times)
         _show(opened, chosen, before, taken, json=json)
     if any(isinstance(measurement.verdict, Rejected) for each in taken.values() for measurement in each):
         raise typer.Exit(1)
+
+
+def _measured(
+    opened: OpenRun, chosen: Sequence[Entry], *, device: str | None, seed: int, times: int
+) -> dict[str, list[Measurement]]:
+    """Judge the attempts, and note each measurement as soon as it is made."""
+    opened.archive.measurements.begin()
+    taken: dict[str, list[Measurement]] = {entry.id: [] for entry in chosen}
+
+    def safe() -> str:
+        count = sum(map(len, taken.values()))
+        return f"{count} measurement{'s' * (count != 1)} noted before it stay{'s' * (count == 1)}"
+
+    with (
+        Interruptible(safe),
+        judge_of(opened.config, device=device, seed=seed) as judge,
+        Waiting(messages()) as waiting,
+    ):
+        for round_ in range(times):  # all of them once, then again: drift affects them equally
+            for entry in chosen:
+                what = f"attempt {entry.number}" + (f", {round_ + 1} of {times}" if times > 1 else "")
+                measurement = _judged(judge, opened.archive, entry, seed, what, waiting)
+                opened.archive.measurements.add(entry.id, measurement)
+                taken[entry.id].append(measurement)
+    return taken
 
 
 def _chosen(opened: OpenRun, ids: Sequence[str]) -> list[Entry]:

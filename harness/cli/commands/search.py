@@ -99,7 +99,7 @@ def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model]
         workers = config.raw.executor.workers or 1
         judges = [stack.enter_context(judge_of(config)) for _ in range(workers)]
         view = View(console, notices, judges[0], ledger, json=json)
-        asked = stack.enter_context(Models(models, ledger)) if models else None
+        asked = stack.enter_context(Models(models, ledger, notice=view.note)) if models else None
         going = _going(archive, judges, config, folder, asked, view, stack)
         stack.enter_context(view)
         if not json:
@@ -185,7 +185,8 @@ def _conclude(
         record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(path), "against_seed": None}
         record |= {"ended": ended, "booked": asdict(archive.booked)}
         if isinstance(direct, Scored):
-            record["against_seed"] = {"speedup": jsonl.interval(direct.score.speedup)}
+            score = direct.score
+            record["against_seed"] = {"speedup": jsonl.interval(score.speedup), "gain": jsonl.gain_record(score.gain)}
         emit(jsonl.line(record))
         return
     reference = config.reference.path.name

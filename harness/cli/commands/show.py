@@ -15,7 +15,7 @@ from harness.cli import measured
 from harness.cli.console import Json, emit, output, print_diff_line
 from harness.cli.runs import AttemptWord, OpenRun, RunFolder, open_run
 from harness.readings.lineage import first_parent
-from harness.report import attempts, jsonl, measurements_view, tables
+from harness.report import attempts, duels_view, jsonl, measurements_view, tables
 from harness.text import one_line, visible
 from harness.types import Entry
 
@@ -45,7 +45,7 @@ def _emit(opened: OpenRun, entry: Entry) -> None:
     archive, task = opened.archive, opened.task
     groups = measured.grouped(archive, entry, measured.noted(archive, entry))
     record = jsonl.entry_record(entry, task=task, device=str(archive.config["device"]))
-    record |= measurements_view.record(entry, groups, task)
+    record |= {"duels": duels_view.records(entry), **measurements_view.record(entry, groups, task)}
     emit(jsonl.line({**record, "source": archive.source(entry.id), "reply": archive.reply(entry.id)}))
 
 
@@ -67,6 +67,8 @@ def _print(opened: OpenRun, entry: Entry) -> None:
     if entry.scored is not None:
         seed = int(archive.config["seed"])
         console.print(tables.environment_line(entry.scored.environment, seed), style="dim", markup=False)
+    for line in duels_view.lines(entry, task, archive.find):
+        console.print(line, markup=False)
     if again:
         console.print()
         console.print(measurements_view.view(entry, measured.grouped(archive, entry, again), task))

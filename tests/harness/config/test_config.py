@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from evaluator import shipped
 from evaluator.settings import JudgeSettings, Lane
 from harness.config import Config, ConfigError, difference, load
 from harness.config.document import key_path
+from harness.config.files import find
 from harness.proposers import PROPOSERS
 from harness.search.budget import Budget
 from harness.select import SELECTORS, Pareto, QualityLimit, RuntimeLimit, Weighted
@@ -144,6 +147,30 @@ class TestTask:
         config = loaded(tmp_path, MINIMAL.replace("task: eplb", "task: tasks/one.yaml"))
         assert [trace.name for trace in config.traces] == ["tasks/loads.json"]
         assert config.task.cases(0)[0].data.shape == (1, 2, 256)
+
+    @pytest.mark.slow
+    def test_a_folder_of_traces_is_known_by_the_names_and_contents_of_its_files(self, tmp_path: Path) -> None:
+        code = "import torch; torch.save({'logical_count': torch.arange(512).reshape(2, 256) + 1}, 'a.pt')"
+        (tmp_path / "dumps").mkdir()
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "dumps", check=True)
+        text = MINIMAL.replace("task: eplb", "task: {name: eplb, cases: [hier-ep32], traces: [dumps]}")
+
+        config = loaded(tmp_path, text)
+        assert config.task.cases(0)[0].data.shape == (1, 2, 256)
+        [first] = config.traces
+
+        def digest() -> str:
+            return find("dumps", tmp_path, "here", or_folder=True).sha256
+
+        assert first.identity() == {"file": "dumps", "sha256": digest()}
+        (tmp_path / "dumps" / ".hidden").write_text("1")
+        assert digest() == first.sha256
+        (tmp_path / "dumps" / "a.pt").rename(tmp_path / "dumps" / "b.pt")
+        second = digest()
+        (tmp_path / "dumps" / "log").write_text("1")
+        assert len({first.sha256, second, digest()}) == 3
+        with pytest.raises(ConfigError, match="here: expected a file, found something else"):
+            find("dumps", tmp_path, "here")
 
     def test_override_reaches_into_a_task_given_by_name(self, tmp_path: Path) -> None:
         config = loaded(tmp_path, MINIMAL, "task.cases=[hier-ep32]", "task.windows=2")

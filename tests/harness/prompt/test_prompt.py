@@ -37,8 +37,10 @@ from harness.prompt import (
     tokens,
 )
 from harness.prompt.build import render
+from harness.select import Pareto, QualityLimit, RuntimeLimit, Weighted, standing
 from harness.types import HarnessError, Kind, Message
-from tests.harness.builders import scored
+from tests.harness.builders import entry, scored
+from tests.harness.qualities import SECRET, judged
 
 TEXTS = read_templates()
 TEMPLATES = Templates(TEXTS)
@@ -272,6 +274,40 @@ class TestTaskDescription:
         assert scores.summary(replace(score, load_s=1.0)).endswith(" 5 ms a call")
         assert scores.summary(replace(score, load_s=2.34)).endswith(" 5 ms a call, 2.3 s to load")
 
+    def test_qualities_have_half_widths_where_they_are_known(self) -> None:
+        old, new = scored(0.9, 2.0).score, judged(scored(0.7, 2.0), gain=0.01, scatter=0.0).score
+        assert scores.summary(old).startswith("toy 0.9000 (ceiling 1.0000), 2 times as fast")
+        assert scores.summary(new).startswith("toy 0.9100 +- 0.0000 (ceiling 1.0000), 2 times as fast")
+        wide = judged(scored(0.7, 2.0), gain=0.01, scatter=0.02).score
+        assert re.match(r"toy 0\.9\d{3} \+- 0\.0[0-9]*[1-9]", scores.summary(wide))
+        [header, row] = scores.table(new).splitlines()
+        assert header.split()[:4] == ["case", "toy", "ceiling", "gap"]
+        assert row.split()[:6] == ["toy", "0.9100", "+-", "0.0000", "1.0000", "0.0900"]
+        assert scores.losses(new)[0] == "Most quality is lost on toy: 0.0900 below its ceiling."
+        assert max(len(line) for line in scores.table(new).splitlines()) <= 80
+
+    def test_the_goal_says_what_a_difference_in_quality_is(self) -> None:
+        seed = entry(0, scored(0.5, 1.0))
+        for objective in (Pareto(), QualityLimit(within=0.1), RuntimeLimit(min_speedup_over_seed=2)):
+            goal = scores.goal(standing([seed], objective))
+            assert goal.endswith(scores.MEASURED) and "drawn afresh for every attempt" in goal
+            assert "intervals (+-) do not overlap" in goal
+        weighted = scores.goal(standing([seed], Weighted(quality_weight=1, speed_weight=1)))
+        assert weighted.endswith(scores.MEASURED)
+
+    def test_no_load_and_no_secret_is_in_a_prompt(self) -> None:
+        """Whatever a score holds of its calls, models read figures over all of them."""
+        score = judged(scored(0.7, 2.0)).score
+        [samples] = [case.samples for case in score.cases]
+        assert samples is not None
+        text = "\n".join((scores.summary(score), scores.table(score), *scores.losses(score)))
+        assert SECRET not in text and "calls" not in text and "loads" not in text
+        for value in (*samples.candidate_quality, *samples.reference_quality):
+            assert str(value) not in text
+
+    def test_says_that_loads_are_drawn_afresh(self) -> None:
+        assert "drawn afresh for every attempt, from the same model; every answer is checked" in self.brief({})
+
     def test_states_only_the_form_in_use(self) -> None:
         assert "`(phy2log, log2phy, logcnt)`" in self.brief({"form": "triple"})
         alone = self.brief({"form": "phy2log"})
@@ -285,7 +321,8 @@ class TestTaskDescription:
         facts = TaskFacts.of(TASKS["eplb"]({}))
         loads = {"trace": "0" * 64, "shape": [3, 58, 256]}
         frame = replace(FRAME, task=replace(facts, identity={**facts.identity, "loads": loads}))
-        assert "3 windows of a recorded trace" in render(material(), frame, TEMPLATES)[0].text
+        text = render(material(), frame, TEMPLATES)[0].text
+        assert "3 windows of a recorded trace" in text and "with the statistics of the trace; every answer" in text
 
     def test_task_without_a_description_is_an_error_that_names_the_file(self) -> None:
         frame = replace(FRAME, task=replace(FRAME.task, name="knapsack"))

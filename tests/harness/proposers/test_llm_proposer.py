@@ -26,6 +26,7 @@ NO_MATCH = Rejected(stage="patch", reason="no_match", detail="Block 1: its SEARC
 FASTER = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 3")
 DEEPER = PROGRAM.replace("depth=2", "depth=1")
 BROKEN = FASTER.replace("items[3]", "items[99]")
+THOUGHT_OVER = "<think>\nHm.\n</think>\n<DIFF>\nthe reply that found no place\n</DIFF>\n"
 
 
 def options(**values: Any) -> ProposerOptions:
@@ -44,7 +45,7 @@ def search() -> Programs:
     programs.add(DEEPER, 0.9, 1.5, parents=("e0",), name="less_depth")
     programs.add(PROGRAM.replace("SLACK = 0.5", "SLACK = 0.9"), 0.81, 0.4, parents=("e0",), name="more_slack")
     programs.reject(BROKEN, BOOM, ("e1",), name="far_item")
-    programs.reject(FASTER, NO_MATCH, ("e1",), name="", reply="<DIFF>\nthe reply that found no place\n</DIFF>\n")
+    programs.reject(FASTER, NO_MATCH, ("e1",), name="", reply=THOUGHT_OVER)
     programs.reject(PROGRAM, Rejected(stage="patch", reason="no_reply", detail="a timeout"), ("e1",), name="")
     return programs
 
@@ -139,7 +140,8 @@ class TestKinds:
         found = {asked(proposer, view, seed).parents: seed for seed in range(20)}
         request = asked(proposer, view, found["e1",])
         assert f"```python\n{FASTER}```" in text(request)
-        assert "the reply that found no place" in text(request) and NO_MATCH.detail in text(request)
+        assert "the reply that found no place" in text(request) and "Hm." not in text(request)
+        assert NO_MATCH.detail in text(request)
         assert request.inspirations[0] == "e5"
 
     def test_no_failure_is_repaired_twice(self) -> None:

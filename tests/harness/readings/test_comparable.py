@@ -15,12 +15,13 @@ from rich.console import Console
 
 from evaluator import TASKS, Environment, Samples, Scored, Verdict, combined_speedup, joined
 from harness.readings.comparable import groups, members
-from harness.report import attempts, measurements_view
+from harness.report import attempts, measurements_view, tables
 from harness.search.judging import same_machine
 from harness.select import Pareto, clearly_faster, standing
 from harness.types import HarnessError, Measurement
 from tests.harness.archive.archives import read_verdict, stored_verdict
 from tests.harness.builders import ENVIRONMENT, REJECTED, KnobJudge, entry, scored
+from tests.harness.qualities import judged
 from tests.harness.search.test_search import archive_at, run
 
 
@@ -54,6 +55,11 @@ def taken(
     )
 
 
+def with_qualities(measurement: Measurement, seed: int, gain: float = 0.01) -> Measurement:
+    assert isinstance(measurement.verdict, Scored)
+    return replace(measurement, verdict=judged(measurement.verdict, gain=gain, scatter=0.001, seed=seed))
+
+
 def rejected(where: Environment = ENVIRONMENT) -> Measurement:
     return Measurement(verdict=REJECTED, when_s=5, seed=7, environment=where)
 
@@ -68,7 +74,48 @@ def test_comparable_measurements_are_pooled_over_all_rounds() -> None:
     single = own.verdict.score.speedup
     assert found.speedup.low <= 2.0 <= found.speedup.high
     assert math.log(found.speedup.high / found.speedup.low) < math.log(single.high / single.low)
-    assert [name for name, _ in found.cases] == ["a", "b"]
+    assert [case.name for case in found.cases] == ["a", "b"]
+    assert found.gain is found.quality is None, "measurements of earlier versions have no qualities"
+
+
+def test_gains_are_pooled_over_all_rounds() -> None:
+    own, again = (with_qualities(taken(2.0, noise=20, when_s=when_s), when_s) for when_s in (1, 2))
+    [group] = groups(members(entry(1, own.verdict), 7, None, [again]))
+    found = group.pooled
+    assert isinstance(own.verdict, Scored) and isinstance(again.verdict, Scored)
+    single, other = own.verdict.score.gain, again.verdict.score.gain
+    assert found is not None and found.gain is not None and found.quality is not None
+    assert single is not None and other is not None and found.gain.low < 0.01 < found.gain.high
+    assert found.gain.median == pytest.approx((single.median + other.median) / 2), "rounds count equally"
+    assert found.gain.high - found.gain.low < min(single.high - single.low, other.high - other.low)
+    assert found.quality.median == pytest.approx(0.9 + found.gain.median)
+    for case in found.cases:
+        assert case.gain is not None and case.quality is not None
+        assert case.quality.low == pytest.approx(0.9 + case.gain.low)
+    assert not found.apart
+
+    [group] = groups(members(entry(1, own.verdict), 7, None, [again, taken(2.0, noise=20)]))
+    assert group.pooled is not None and group.pooled.gain is None, "one of them has no qualities"
+    assert all(case.gain is None for case in group.pooled.cases)
+
+
+def test_the_pooled_gain_is_shown_and_in_json() -> None:
+    own, again = (with_qualities(taken(2.0, noise=20, when_s=when_s), when_s) for when_s in (1, 2))
+    one = replace(entry(1, own.verdict), name="mine")
+    found = groups(members(one, 7, None, [again]))
+    assert found[0].pooled is not None and found[0].pooled.quality is not None
+    shown_quality = tables.with_half_width(found[0].pooled.quality)
+    [row] = [line for line in shown(own, again).splitlines() if line.startswith("together")]
+    assert f" {shown_quality} " in row
+    [joint] = measurements_view.record(one, found, TASKS["eplb"]({}))["joint"]
+    assert joint["gain"]["median"] == found[0].pooled.gain.median  # type: ignore[union-attr]
+    assert list(joint["case_gains"]) == list(joint["cases"]) == ["a", "b"]
+
+
+def test_gains_that_disagree_are_marked() -> None:
+    own, again = taken(2.0, noise=2), taken(2.0, noise=2, when_s=2)
+    assert "do not overlap" not in shown(with_qualities(own, 1), with_qualities(again, 2))
+    assert "do not overlap" in shown(with_qualities(own, 1), with_qualities(again, 2, gain=0.02))
 
 
 @given(counts=st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=5), min_size=1, max_size=4))
@@ -144,7 +191,7 @@ def shown(own: Measurement, *noted: Measurement) -> str:
 def test_view_names_the_differences_and_escapes_markup() -> None:
     text = shown(taken(2.0), taken(2.0), taken(2.0, where=there(torch="2.14\x1b[2J")), rejected())
     assert "Measurements of attempt 1, [bold] [31mname" in text and "\x1b" not in text
-    assert "together    10 rounds" in text and "rejected at run: exception" in text
+    assert "together   10 rounds" in text and "rejected at run: exception" in text
     assert "Not compared with these: torch 2.13 and 2.14 [2J" in text
     assert max(map(len, text.splitlines())) <= 80
 

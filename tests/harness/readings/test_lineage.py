@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import patch
-from harness.readings.lineage import Gain, Lineage, gain, lineage
+from harness.readings.lineage import Gain, Lineage, change_of_quality, gain, larger_half, lineage
 from harness.readings.patch_series import patch_series
 from harness.types import Confirmation, Entry, HarnessError, Kind, Patch
 from tests.harness.builders import PROGRAM, REJECTED, duel, entry, scored
+from tests.harness.qualities import judged
 
 
 def finder(*entries: Entry) -> Mapping[str, Entry]:
@@ -27,6 +29,20 @@ def test_a_gain_has_points_and_speed_only_if_certain() -> None:
     assert gain(entry(2, scored(0.90, 1.0, noise=0.05)), parent) == Gain(times=0.5)
     assert gain(entry(2, REJECTED), parent) is None and gain(parent, entry(2, REJECTED)) is None
     assert gain(parent, None) is None
+
+
+def test_a_change_of_quality_has_an_interval_where_both_have_one() -> None:
+    child, parent = (
+        entry(n, judged(scored(0.5, 1.0), gain=g, scatter=0.001, seed=n)) for n, g in ((2, 0.03), (1, 0.01))
+    )
+    found = change_of_quality(child, parent)
+    assert found is not None and found.low < 0.02 < found.high
+    assert child.scored is not None and parent.scored is not None
+    halves = [larger_half(each.scored.score.quality_interval) for each in (child, parent) if each.scored]
+    assert larger_half(found) == pytest.approx(math.hypot(*halves))
+    old = change_of_quality(entry(2, scored(0.6, 1.0)), entry(1, scored(0.5, 1.0)))
+    assert old is not None and old.low == old.high == pytest.approx(0.1)
+    assert change_of_quality(entry(2, REJECTED), parent) is change_of_quality(parent, None) is None
 
 
 def test_across_machines_quality_is_compared_and_run_time_is_not() -> None:

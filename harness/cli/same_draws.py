@@ -1,0 +1,97 @@
+"""`remeasure --same-draws`: the archived calls of attempts, answered again and compared with what is stored.
+
+Owns: this part of the verb, its words and its JSON keys. Does not know: which calls are answered, how they are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from evaluator import Judge, Redrawn, Rejected, Scored
+from harness.cli.console import UserError, emit, messages, output
+from harness.cli.runs import OpenRun
+from harness.cli.wiring import judge_of
+from harness.report import jsonl
+from harness.report.progress import Waiting
+from harness.report.tables import rejected_text
+from harness.text import one_line
+from harness.types import Entry
+
+_LINE = 60
+
+
+def answer_again(opened: OpenRun, chosen: Sequence[Entry], *, device: str | None, json: bool) -> None:
+    """Answer the secret calls of attempts again and show how many agree. Exits with 1 unless all do; raises
+    UserError for an attempt that stores no calls, before any is judged.
+    """
+    judge = judge_of(opened.config, device=device)
+    scores = [(entry, _scored(entry, judge)) for entry in chosen]
+    results = []
+    with judge, Waiting(messages()) as waiting:
+        for entry, scored in scores:
+            waiting.say(f"attempt {entry.number}: answering its calls again")
+            results.append(judge.requalify(opened.archive.source(entry.id), scored.score))
+    for entry, result in zip(chosen, results, strict=True):
+        if json:
+            emit(jsonl.line({"number": entry.number, "id": entry.id, "name": entry.name, **_record(result)}))
+        else:
+            output().print(_text(entry, result))
+    if not all(_agrees(result) for result in results):
+        raise typer.Exit(1)
+
+
+def _scored(entry: Entry, judge: Judge) -> Scored:
+    """The score of an attempt, if its calls can be drawn again. Raises UserError."""
+    scored = entry.scored
+    if scored is None:
+        raise UserError(f"attempt {entry.number} has no score, so no calls to answer again: choose another attempt")
+    if not scored.score.secret:
+        raise UserError(
+            f"attempt {entry.number} was judged by an earlier version, which stored no secret: its loads cannot be "
+            f"drawn again. `packsmith remeasure` without --same-draws measures its program on fresh loads"
+        )
+    task = f"{judge.task.name}/{judge.task.version}"
+    if scored.environment.task != task:
+        raise UserError(
+            f"attempt {entry.number} was judged on {scored.environment.task}, and this packsmith has {task}, which "
+            f"draws other loads: use the version that judged it"
+        )
+    return scored
+
+
+def _agrees(result: tuple[Redrawn, ...] | Rejected) -> bool:
+    return not isinstance(result, Rejected) and all(case.ok for case in result)
+
+
+def _record(result: tuple[Redrawn, ...] | Rejected) -> dict[str, Any]:
+    """Every key is always present; what a rejected program does not have is null."""
+    if isinstance(result, Rejected):
+        refused = {"stage": result.stage, "reason": result.reason, "detail": result.detail}
+        return {"calls": None, "agree": None, "largest_difference": None, "cases": [], "rejected": refused}
+    cases = [
+        {"name": case.case, "calls": case.calls, "agree": case.agree, "largest_difference": case.largest}
+        for case in result
+    ]
+    return {
+        "calls": sum(case.calls for case in result),
+        "agree": sum(case.agree for case in result),
+        "largest_difference": max(case.largest for case in result),
+        "cases": cases,
+        "rejected": None,
+    }
+
+
+def _text(entry: Entry, result: tuple[Redrawn, ...] | Rejected) -> Text:
+    name = f"attempt {entry.number}, {one_line(entry.name, _LINE)}"
+    if isinstance(result, Rejected):
+        return rejected_text(result, program=name)
+    text = Text(f"{name}: its scored calls, answered again\n", style="bold")
+    for case in result:
+        words = f"  {one_line(case.case, _LINE)}: {case.agree} of {case.calls} calls have the stored quality"
+        differ = "" if case.ok else f"; the largest difference is {case.largest:.7f}"
+        text.append(f"{words}{differ}\n", style="green" if case.ok else "red")
+    return text

@@ -1,0 +1,61 @@
+"""The duels of an attempt against the champions of their time, as lines and as JSON values.
+
+Owns: how a duel is worded. Does not know: when a duel is fought, what follows from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from evaluator import Comparison, Duel, Interval, Task
+from harness.readings.lineage import Find
+from harness.report import jsonl
+from harness.report.tables import points_interval, ratio_interval
+from harness.text import one_line
+from harness.types import Confirmation, Entry
+
+_LONGEST = 400
+_WORDS: dict[Comparison, str] = {"better": "better", "worse": "worse", "undecided": "no sure change"}
+
+
+def lines(entry: Entry, task: Task, find: Find) -> Iterator[str]:
+    """A line for each duel: speed and quality against the champion, each with its 95 % interval and the decision."""
+    for confirmation in entry.confirmations:
+        other = find(confirmation.against)
+        head = f"duel against {other.number if other else '?'}: "
+        if confirmation.duel is None:
+            yield f"{head}that program failed: {one_line(confirmation.failure, _LONGEST)}"
+            continue
+        duel = confirmation.duel
+        words = [f"{ratio_interval(duel.speedup)} as fast ({_WORDS[duel.comparison]})"]
+        if duel.gain is not None:
+            words.append(f"{task.quality_key} {_points(duel, duel.gain)}")
+        yield head + ", ".join(words)
+
+
+def _points(duel: Duel, gain: Interval) -> str:
+    return f"{points_interval(gain)} points ({_WORDS[duel.quality_comparison]})"
+
+
+def records(entry: Entry) -> list[dict[str, Any]]:
+    """The duels as JSON values, without their samples."""
+    return [_record(confirmation) for confirmation in entry.confirmations]
+
+
+def _record(confirmation: Confirmation) -> dict[str, Any]:
+    duel = confirmation.duel
+    record: dict[str, Any] = {"against": confirmation.against, "failure": confirmation.failure or None}
+    if duel is None:
+        return record
+    return record | {
+        "level": duel.level,
+        "comparison": duel.comparison,
+        "speedup": jsonl.interval(duel.speedup),
+        "certain": jsonl.interval(duel.certain),
+        "quality_comparison": duel.quality_comparison,
+        "gain": jsonl.gain_record(duel.gain),
+        "certain_gain": jsonl.gain_record(duel.certain_gain),
+        "secret": duel.secret or None,
+        "fingerprint": duel.environment.fingerprint,
+    }
