@@ -68,6 +68,8 @@ TARGETS: Mapping[str, str] = {
 SIZES = (1_000, 10_000, 100_000)
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ("hier-ep32", "global-ep32", "global-ep72", "global-ep144", "hier-ep32-tight", "global-ep32-tight")
+REFERENCE = 0.9042
+"""Balance of the reference."""
 METRICS = (
     *("do_nothing_balance", "do_nothing_duplicate_gpus_per_layer", "do_nothing_expert_balance"),
     *("do_nothing_mean_layer_balance", "do_nothing_same_window_balance", "do_nothing_worst_layer_balance"),
@@ -85,7 +87,7 @@ MACHINE = Environment(
     torch="2.13.0",
     kernel="6.1.0",
     sandbox="L2",
-    task="eplb/1",
+    task="eplb/2",
     reference="vectorised_greedy.py dadfd108757a",
     empty_call_us=62,
 )
@@ -170,13 +172,17 @@ class Author:
             stage, reason, detail = rng.choice(REJECTIONS)
             return Rejected(stage=stage, reason=reason, detail=detail)  # type: ignore[arg-type]
         cases = tuple(self._case(name) for name in CASES)
-        balance = statistics.fmean(case.quality.value for case in cases)
+        gain = self._gain()
         score = Score(
-            quality=Quality(name="balance_next", value=balance, ceiling=0.9347),
+            quality=Quality(name="balance_next", value=REFERENCE + gain.median, ceiling=0.9347),
             runtime_ms=statistics.geometric_mean(case.runtime_ms for case in cases),
             speedup=self._interval(),
             cases=cases,
             metrics={"same_window_balance": rng.random()},
+            load_s=rng.uniform(0.01, 0.1),
+            gain=gain,
+            pass_quality=statistics.fmean(case.quality.value for case in cases),
+            secret=rng.randbytes(16).hex(),
         )
         return Scored(score=score, environment=MACHINE)
 
@@ -184,8 +190,14 @@ class Author:
         rng = self._rng
         center_us = rng.uniform(1000, 10_000)
         times = (center_us * np.exp(self._numbers.normal(0, 0.03, 2 * PAIRS))).astype(int).tolist()
+        qualities = self._numbers.normal(REFERENCE, 0.01, 2 * PAIRS).round(7).tolist()
         samples = Samples(
-            candidate_us=tuple(times[:PAIRS]), reference_us=tuple(times[PAIRS:]), rounds=(ROUND,) * (PAIRS // ROUND)
+            candidate_us=tuple(times[:PAIRS]),
+            reference_us=tuple(times[PAIRS:]),
+            rounds=(ROUND,) * (PAIRS // ROUND),
+            candidate_quality=tuple(qualities[:PAIRS]),
+            reference_quality=tuple(qualities[PAIRS:]),
+            calls=tuple(range(PAIRS)),
         )
         metrics = {metric: rng.random() for metric in METRICS}
         quality = CaseQuality(case=name, value=rng.uniform(0.84, 0.97), ceiling=0.97, metrics=metrics)
@@ -195,7 +207,13 @@ class Author:
             reference_ms=center_us / 1000,
             speedup=self._interval(),
             samples=samples,
+            gain=self._gain(),
+            reference_quality=REFERENCE,
         )
+
+    def _gain(self) -> Interval:
+        gain = self._rng.uniform(-0.05, 0.03)
+        return Interval(median=gain, low=gain - 0.0005, high=gain + 0.0005)
 
     def _interval(self) -> Interval:
         median = self._rng.uniform(0.2, 1.5)

@@ -197,7 +197,7 @@ def program_rows(name: str, verdict: Scored | Rejected) -> list[dict[str, Any]]:
         {
             "program": name,
             "case": case.quality.case,
-            "balance": round(case.quality.value, 4),
+            "balance": round(case.value, 4),
             "ceiling": round(case.quality.ceiling, 4),
             "runtime_ms": round(case.runtime_ms, 3),
             "speedup": round(case.speedup.median, 3),

@@ -124,6 +124,7 @@ def main() -> None:
         environment = judge.environment()
     figures = {
         "aa_false_share": sum(duel.comparison != "undecided" for duel in equal) / aa_runs,
+        "aa_false_quality_share": sum(duel.quality_comparison != "undecided" for duel in equal) / aa_runs,
         "power_5pct": sum(duel.comparison == "worse" for duel in slow) / power_runs,
         "seconds_per_measurement": round(statistics.fmean(equal_s + slow_s), 2),
         "aa_runs": aa_runs,
