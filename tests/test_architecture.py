@@ -37,6 +37,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "evaluator.gpus": "",
         "evaluator.measuring": "evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle",
+        "evaluator.run_queue": "",
         "evaluator.scoring": "evaluator.measuring evaluator.task_protocol evaluator.types",
         "evaluator.screen": "evaluator.types",
         "evaluator.settings": "",
@@ -44,7 +45,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.task_protocol": "evaluator.types",
         "evaluator.tasks": "evaluator.task_protocol evaluator.types",
         "evaluator.types": "",
-        "evaluator.worker_handle": "evaluator.confined evaluator.types",
+        "evaluator.worker_handle": "evaluator.confined evaluator.run_queue evaluator.types",
         "harness": "",
         "harness.__main__": "harness.cli",
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
@@ -81,7 +82,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.report": "evaluator harness.readings harness.select harness.text harness.types",
         "harness.search": (
-            "evaluator.evaluate evaluator.types harness.archive harness.identity harness.llm harness.patch "
+            "evaluator.types harness.archive harness.identity harness.llm harness.patch "
             "harness.proposers harness.select harness.turns harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.types",
