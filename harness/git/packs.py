@@ -20,17 +20,19 @@ from pathlib import Path
 
 from harness.git.command import GitError, git_process, said
 from harness.git.delta import delta
-from harness.git.store import is_id, sync
+from harness.git.disk import sync
+from harness.git.rounds import NAMES_AT, object_head
+from harness.git.rounds import object_count as count_in
+from harness.git.store import is_id
 
 DEPTH = 50
 """Longest chain of deltas, as in git's own packs."""
 _BASES = 400
 """LRU size of delta bases."""
+OURS = "packsmith"
+"""What a `.keep` file holds that upkeep removes; others stay."""
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3}
 _OFFSET_DELTA = 6
-_INDEX = b"\xfftOc\0\0\0\2"
-_INDEX_NAMES = 8 + 256 * 4
-"""Offset of the object ids in a pack's index, after the fan-out table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class PackWriter:
             if len(changes) < len(data) // 2:
                 kind, data, depth = _OFFSET_DELTA, changes, placed.depth + 1
                 head = _distance(self._offset - placed.offset)
-        packed = _head(kind, len(data)) + head + zlib.compress(data)
+        packed = object_head(kind, len(data)) + head + zlib.compress(data)
         self._file.write(packed)
         if keep:
             self._bases[loose.id] = _Placed(self._offset, loose.data, depth)
@@ -103,12 +105,12 @@ class PackWriter:
         return object_id in self._bases
 
     def finish(self, repository: Path, kept_open: int) -> None:
-        """Add the pack to the repository, durably. Raises GitError.
+        """Add the pack to the repository, durably, with a `.keep` file that holds `OURS`. Raises GitError.
 
         git inherits the descriptor `kept_open`, and so its lock, while it works.
         """
         digest = hashlib.sha1(usedforsecurity=False)
-        process = git_process("index-pack", "--stdin", repository=repository, kept_open=kept_open)
+        process = git_process("index-pack", "--stdin", f"--keep={OURS}", repository=repository, kept_open=kept_open)
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         with process.stdin as given, contextlib.suppress(BrokenPipeError):  # its exit status says why
             self._file.seek(0)
@@ -143,10 +145,10 @@ def object_count(index: Path) -> int:
     """The number of objects in a pack, from its index; 0 if that is unreadable."""
     try:
         with index.open("rb") as file:
-            head = file.read(_INDEX_NAMES)
+            head = file.read(NAMES_AT)
     except OSError:
         return 0
-    return int.from_bytes(head[-4:], "big") if head.startswith(_INDEX) and len(head) == _INDEX_NAMES else 0
+    return count_in(head)
 
 
 def packed_ids(index: Path) -> frozenset[bytes]:
@@ -154,7 +156,7 @@ def packed_ids(index: Path) -> frozenset[bytes]:
     if not (count := object_count(index)):
         return frozenset()
     data = index.read_bytes()
-    return frozenset(data[at : at + 20] for at in range(_INDEX_NAMES, _INDEX_NAMES + 20 * count, 20))
+    return frozenset(data[at : at + 20] for at in range(NAMES_AT, NAMES_AT + 20 * count, 20))
 
 
 def merge_packs(repository: Path, indices: list[Path], kept_open: int) -> None:
@@ -178,18 +180,13 @@ def merge_packs(repository: Path, indices: list[Path], kept_open: int) -> None:
     for index in indices:
         if index.stem.removeprefix("pack-") in made or not packed_ids(index) <= merged:
             continue
-        for ending in (".idx", ".pack", ".rev", ".bitmap", ".mtimes"):
-            index.with_suffix(ending).unlink(missing_ok=True)
+        remove_pack(index)
 
 
-def _head(kind: int, size: int) -> bytes:
-    """Kind and size: four bits of the size, then seven per byte."""
-    out, byte, size = bytearray(), kind << 4 | size & 0xF, size >> 4
-    while size:
-        out.append(byte | 0x80)
-        byte, size = size & 0x7F, size >> 7
-    out.append(byte)
-    return bytes(out)
+def remove_pack(index: Path) -> None:
+    """Remove a pack, its index first: git ignores a pack without one."""
+    for ending in (".idx", ".pack", ".rev", ".bitmap", ".mtimes", ".keep"):
+        index.with_suffix(ending).unlink(missing_ok=True)
 
 
 def _distance(number: int) -> bytes:

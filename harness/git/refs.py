@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.git.command import GitError
-from harness.git.store import RefLock, sync
+from harness.git.disk import sync
+from harness.git.locks import RefLock, Sheet
 
 _HEAD = b"# pack-refs with: peeled fully-peeled sorted \n"
 _UNPEELED = b"# pack-refs with: sorted \n"
@@ -50,13 +51,12 @@ class PackedRefs:
     def add(self, refs: Mapping[str, str]) -> bool:
         """Add or replace these refs, durably; False if another process is writing the file."""
         try:
-            descriptor = os.open(f"{self._path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            lock = RefLock(self._path)
         except FileExistsError:
             return False
-        lock = RefLock(self._path, descriptor)
         with lock:
             rows = sorted((name.encode("utf-8", "surrogateescape"), id_.encode()) for name, id_ in refs.items())
-            with open(descriptor, "wb", closefd=False) as file:
+            with open(lock.descriptor, "wb", closefd=False) as file:
                 data = self._read()
                 file.write(self._head)
                 for part in _merged(data, rows):
@@ -86,14 +86,16 @@ class PackedRefs:
         return self._data
 
 
-def prune(path: str, object_id: str) -> bool:
+def prune(path: str, object_id: str, sheet: Sheet) -> bool:
     """Remove a loose ref that is packed; False if it changed or is locked, maybe by a dead process."""
-    with contextlib.suppress(FileExistsError, FileNotFoundError):
-        lock = RefLock(path, os.open(f"{path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-        with lock, open(path, "rb") as file:  # noqa: PTH123
-            if file.read(41).strip() == object_id.encode():
-                os.unlink(path)  # noqa: PTH108
-                return True
+    with (
+        contextlib.suppress(FileExistsError, FileNotFoundError),
+        RefLock(path, sheet),
+        open(path, "rb") as file,  # noqa: PTH123
+    ):
+        if file.read(41).strip() == object_id.encode():
+            os.unlink(path)  # noqa: PTH108
+            return True
     return False
 
 

@@ -21,11 +21,16 @@ from pathlib import Path
 from gitdb.db import LooseObjectDB
 
 from harness.git.command import GitError, GitObject, ObjectReader, run_git, said
+from harness.git.disk import sync, write_file
+from harness.git.locks import RefLock, Sheet, break_lock, lock_state
 from harness.git.refs import PackedRefs
-from harness.git.store import TEMPORARY, Batch, RefLock, break_lock, is_id, lock_state, sync, write_file
+from harness.git.rounds import sweep_passing
+from harness.git.store import TEMPORARY, Batch, Passing, is_id
 
 WRITERS_LOCK = "packsmith.lock"
-_OUR_REFS = ("refs/heads", "refs/attempts", "refs/elites", "refs/pending", "refs/advice", "refs/notes")
+PENDING = "refs/pending"
+"""Where refs name passing objects."""
+_OUR_REFS = ("refs/heads", "refs/attempts", "refs/elites", PENDING, "refs/advice", "refs/notes")
 _CONFIG = """\
 [core]
 \trepositoryformatversion = 0
@@ -58,6 +63,9 @@ class Repository:
         self._reader = ObjectReader(self.path)
         self._writers = -1
         self._packed = PackedRefs(self.path)
+        self._in_packs: dict[str, None] = {}
+        self._sheet = Sheet(f"{self._folder}/packsmith.{os.getpid():x}_{time.monotonic_ns():x}.sheet")
+        """For locks that are only released."""
         self.git("rev-parse", "--is-bare-repository")
 
     @classmethod
@@ -109,6 +117,8 @@ class Repository:
 
     def close(self) -> None:
         self._reader.close()
+        with contextlib.suppress(OSError):
+            self._sheet.close()
         if self._writers >= 0:
             os.close(self._writers)
             self._writers = -1
@@ -131,7 +141,7 @@ class Repository:
     def batch(self) -> Iterator[Batch]:
         """A batch of objects and refs, durable when the block ends. If it raises, unreferenced objects may remain."""
         self.begin_writing()
-        batch = Batch(self._objects)
+        batch = Batch(self._objects, self._in_packs)
         try:
             yield batch
             batch.flush()
@@ -170,13 +180,13 @@ class Repository:
         """Whether a ref is locked, by a living or a dead writer."""
         return os.path.exists(f"{self._folder}/{name}.lock")  # noqa: PTH110 (asked often: see `store`)
 
-    def lock_ref(self, name: str) -> RefLock | None:
+    def lock_ref(self, name: str, sheet: Sheet | None = None) -> RefLock | None:
         """The lock of a ref, or None if another writer holds it."""
         self.begin_writing()
         path = f"{self._folder}/{name}"
         while True:
             try:
-                return RefLock(path, os.open(f"{path}.lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+                return RefLock(path, sheet)
             except FileExistsError:
                 return None
             except FileNotFoundError:  # no folder yet, or `git pack-refs` removed an empty one
@@ -184,11 +194,11 @@ class Repository:
                 folder.mkdir(exist_ok=True)
                 sync(folder.parent)
 
-    def reserve(self, name: str) -> RefLock | None:
+    def reserve(self, name: str, sheet: Sheet | None = None) -> RefLock | None:
         """The lock of a ref that does not exist yet; None if it exists or another writer is creating it."""
         if self.ref(name) is not None:
             return None
-        lock = self.lock_ref(name)
+        lock = self.lock_ref(name, sheet)
         if lock is not None and self.ref(name) is not None:
             lock.release()
             return None
@@ -201,13 +211,24 @@ class Repository:
 
     def delete_ref(self, name: str) -> None:
         """Delete a ref. Not synced: a ref that reappears after a power cut or by being packed must be harmless."""
-        with self.wait_for(name) as lock:
-            Path(lock.path).unlink(missing_ok=True)
+        with self.wait_for(name, self._sheet) as lock, contextlib.suppress(FileNotFoundError):
+            os.unlink(lock.path)  # noqa: PTH108 (as in `store`)
         if self._packed.get(name) is not None:
             self.git("update-ref", "-d", name)
 
+    def forget(self, passing: Passing, ref: str) -> None:
+        """Note that a ref needs its passing objects no more, and remove them if that was the last one.
+
+        They stay if refs were being packed meanwhile, since the ref may reappear; the next exclusive writer removes
+        them.
+        """
+        if passing.leave(stay=self._packed.locked or self._packed.get(ref) == passing.id):
+            for path in passing.paths:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)  # noqa: PTH108 (as in `store`)
+
     def forget_object(self, object_id: str, ref: str) -> None:
-        """Remove a loose object that only the deleted `ref` named; no other object may be equal to it.
+        """Remove a loose object that only `ref` named, stored by another process; no other object may be equal to it.
 
         The object stays while refs are being packed, since the ref may reappear.
         """
@@ -217,14 +238,20 @@ class Repository:
     def _sweep(self) -> None:
         for path in (self.path / "objects").glob(f"{TEMPORARY}*"):
             path.unlink(missing_ok=True)
+        for path in self.path.glob("packsmith.*.sheet"):
+            path.unlink(missing_ok=True)
         for prefix in _OUR_REFS:
-            for path in (self.path / prefix).rglob("*.lock"):
-                path.unlink(missing_ok=True)
+            for folder, _, files in os.walk(f"{self._folder}/{prefix}"):  # git may remove a folder meanwhile
+                for name in files:
+                    if name.endswith(".lock"):
+                        Path(folder, name).unlink(missing_ok=True)
+        with contextlib.suppress(GitError):  # a torn `packed-refs` is reported by whoever reads it
+            sweep_passing(self.path / "objects/pack", set(self.refs(PENDING).values()))
 
-    def wait_for(self, name: str) -> RefLock:
+    def wait_for(self, name: str, sheet: Sheet | None = None) -> RefLock:
         """The lock of a ref; waits until its holder is done or dead. Raises GitError if that takes too long."""
         path, state, since_s = f"{self._folder}/{name}", (-1, -1), 0.0
-        while (lock := self.lock_ref(name)) is None:
+        while (lock := self.lock_ref(name, sheet)) is None:
             if (current := lock_state(path)) != state:
                 state, since_s = current, time.monotonic()
             waited_s = time.monotonic() - since_s

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from harness.git.command import GitError, cleaned_environment, run_git, said
+from harness.git.disk import settle
 from harness.git.remote import RemoteError, run_watched, told_by, what_to_do
 from harness.git.repository import WRITERS_LOCK, Repository
-from harness.git.store import settle
 
 _OURS, THEIRS = "refs/notes/ours", "refs/notes/theirs"
 _IDENTITY = ("-c", "user.name=packsmith", "-c", "user.email=packsmith@localhost")

@@ -23,9 +23,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.git.command import run_git
-from harness.git.packs import Loose, PackWriter, merge_packs, object_count, read_loose, remove_loose
+from harness.git.locks import Sheet
+from harness.git.packs import (
+    OURS,
+    Loose,
+    PackWriter,
+    merge_packs,
+    object_count,
+    packed_ids,
+    read_loose,
+    remove_loose,
+    remove_pack,
+)
 from harness.git.refs import PackedRefs, prune
-from harness.git.store import is_id
+from harness.git.rounds import PASSING, ROUND, RoundPack
+from harness.git.store import TEMPORARY, is_id
 
 PORTION = 1000
 """Refs that are packed at once, with the objects they reach."""
@@ -108,32 +120,59 @@ class Upkeep:
                 yield None
                 return
             self._sweep()
+            self._let_go(self._rounds())
             yield lock
         finally:
             os.close(lock)
 
     def _portion(self, lock: int, least: int) -> bool:
         """Pack the oldest refs and their objects; False if there are fewer than `least`, or no progress is possible."""
-        names = sorted(self._loose_refs())[: self._pace.portion]
-        if len(names) < least:
+        rounds = self._rounds()
+        refs = self._ready(rounds)
+        if len(refs) < least or not refs:
             return False
-        refs = {name: object_id for name in names if is_id(object_id := _content(self._path / name))}
-        if not refs:
-            return False
-        self._pack_objects(lock, list(refs.values()))
+        self._pack_objects(lock, list(refs.values()), rounds)
         if not self._packed.add(refs):
             return False
         # A ref with a dead process's lock stays: without this check the loop would not end.
-        return sum(prune(str(self._path / name), object_id) for name, object_id in refs.items()) > 0
+        sheet = Sheet(f"{self._path}/objects/{TEMPORARY}{os.getpid():x}_upkeep")
+        try:
+            return sum(prune(str(self._path / name), object_id, sheet) for name, object_id in refs.items()) > 0
+        finally:
+            sheet.close()
 
-    def _pack_objects(self, lock: int, commits: Sequence[str]) -> None:
+    def _ready(self, rounds: list[RoundPack]) -> dict[str, str]:
+        """The oldest loose refs, and whatever shares a batch's pack with them; removes from `rounds` those that are not
+        ready: of which a commit has no ref yet.
+        """
+        loose = {name: _content(self._path / name) for name in sorted(self._loose_refs())}
+        named = {*loose.values(), *(object_id for _, object_id in self._packed.under(self._refs))}
+        late = [each for each in rounds if not (named.issuperset(each.commits) or self._is_old(each.index))]
+        rounds[:] = [each for each in rounds if each not in late]
+        later = {commit for each in late for commit in each.commits}
+        whole = [name for name, object_id in loose.items() if is_id(object_id) and object_id not in later]
+        chosen = {name: loose[name] for name in whole[: self._pace.portion]}
+        first = set(chosen.values())
+        shared = {commit for each in rounds if not first.isdisjoint(each.ids) for commit in each.commits}
+        return chosen | {name: loose[name] for name in whole[self._pace.portion :] if loose[name] in shared}
+
+    def _is_old(self, path: Path) -> bool:
+        try:
+            return time.time() - path.stat().st_mtime > self._pace.stray_s
+        except OSError:
+            return False
+
+    def _pack_objects(self, lock: int, commits: Sequence[str], rounds: Sequence[RoundPack]) -> None:
         objects = f"{self._path}/objects"
         writer = PackWriter(self._path / f"objects/pack/tmp_spool_{os.getpid():x}")
         small: dict[str, Loose] = {}
+        places = {object_id: each for each in rounds for object_id in each.ids}
 
         def read(object_id: str) -> Loose | None:
             """Commits and trees are cached: their children read them again."""
             loose = small.get(object_id) or read_loose(objects, object_id)
+            if loose is None and object_id in places and (found := places[object_id].read(object_id)) is not None:
+                loose = Loose(object_id, *found)
             if loose is not None and loose.kind != b"blob":
                 small[object_id] = loose
             return loose
@@ -150,11 +189,34 @@ class Upkeep:
                 self._add(writer, added, read(group.version), base, keep=True)
                 for object_id in group.others:
                     self._add(writer, added, read(object_id))
+            for each in rounds:
+                if self._is_old(each.index) or not added.isdisjoint(each.ids):
+                    for object_id in each.ids:
+                        self._add(writer, added, read(object_id))
             if writer.ids:
                 writer.finish(self._path, lock)
                 remove_loose(objects, writer.ids)
+                self._let_go(rounds)
         finally:
             writer.close()
+
+    def _rounds(self) -> list[RoundPack]:
+        rounds = []
+        for index in sorted((self._path / "objects/pack").glob(f"{ROUND}-*.idx")):
+            with contextlib.suppress(OSError, ValueError):  # `git fsck` reports a damaged one
+                rounds.append(RoundPack(index))
+        return rounds
+
+    def _let_go(self, rounds: Sequence[RoundPack]) -> None:
+        """Remove the packs of batches that are in a larger pack of ours, which is then no longer kept."""
+        for keep in (self._path / "objects/pack").glob("pack-*.keep"):
+            if _content(keep) != OURS:
+                continue
+            larger = {object_id.hex() for object_id in packed_ids(keep.with_suffix(".idx"))}
+            for each in rounds:
+                if each.ids <= larger:
+                    remove_pack(each.index)
+            keep.unlink(missing_ok=True)
 
     def _add(
         self, writer: PackWriter, added: set[str], loose: Loose | None, base: str = "", *, keep: bool = False
@@ -186,7 +248,11 @@ class Upkeep:
                 strange = path.name.startswith("tmp_") and now - path.stat().st_mtime > self._pace.stray_s
                 if strange or path.name.startswith("tmp_spool_"):
                     path.unlink()
-                elif path.suffix == ".pack" and now - path.stat().st_mtime > self._pace.stray_s:
+                elif (
+                    path.suffix == ".pack"
+                    and not path.name.startswith(PASSING)
+                    and now - path.stat().st_mtime > self._pace.stray_s
+                ):
                     self._index(path)
         with contextlib.suppress(FileNotFoundError):
             lock = self._path / "packed-refs.lock"

@@ -6,11 +6,12 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
-from harness.git import GitError, Repository, merge_file, run_git, store
+from harness.git import GitError, Repository, disk, merge_file, run_git, store
 from harness.git import command as git_command
 from harness.text import decode, encode
 from tests.harness.archive.archives import fsck, git
@@ -151,24 +152,23 @@ class TestObjects:
     ) -> None:
         """Data, names of objects, names of refs: each before the next, whatever the number of objects and refs."""
         seen: list[tuple[int, int, int]] = []
-        sync_all = store._sync_all
 
-        def spied(folder: str) -> bool:
-            found = sync_all(folder)
+        def spied(paths: Collection[str], folder: str) -> None:
+            disk.settle(paths, folder)
             temporary = len(list((repository.path / "objects").glob("tmp_obj_*")))
             locks = [path for path in repository.path.glob("refs/attempts/*.lock") if path.read_text()]
             seen.append((temporary, len(locks), len(repository.refs("refs/attempts"))))
-            return found
 
-        monkeypatch.setattr(store, "_sync_all", spied)
-        with repository.batch() as batch:
-            for number in range(20):
-                lock = repository.reserve(f"refs/attempts/{number:06d}")
-                assert lock is not None
-                made = batch.commit(batch.tree({"f": str(number).encode()}), (), f"{number}\n", WHEN)
-                batch.put(batch.keep(lock), made)
-        assert seen == [(60, 20, 0), (0, 20, 0)]
-        assert len(repository.refs("refs/attempts")) == 20
+        monkeypatch.setattr(store, "settle", spied)
+        for first, count in ((0, 2), (2, 20)):
+            with repository.batch() as batch:
+                for number in range(first, first + count):
+                    lock = repository.reserve(f"refs/attempts/{number:06d}")
+                    assert lock is not None
+                    made = batch.commit(batch.tree({"f": str(number).encode()}), (), f"{number}\n", WHEN)
+                    batch.put(batch.keep(lock), made)
+        few, many = [(6, 2, 0), (0, 2, 0), (0, 0, 2)], [(2, 20, 2), (0, 20, 2), (0, 0, 22)]
+        assert seen == few + many  # many objects are in a pack and its index
         assert fsck(repository.path) == ""
 
     def test_a_machine_that_cannot_sync_all_at_once_syncs_each(
@@ -178,9 +178,9 @@ class TestObjects:
         for file in files:
             file.write_text("x")
         synced: list[str] = []
-        monkeypatch.setattr(store, "_sync_all", lambda folder: False)
-        monkeypatch.setattr(store, "sync", lambda path: synced.append(path))
-        store.settle([str(file) for file in files], str(tmp_path))
+        monkeypatch.setattr(disk, "_sync_all", lambda folder: False)
+        monkeypatch.setattr(disk, "sync", lambda path: synced.append(path))
+        disk.settle([str(file) for file in files], str(tmp_path))
         assert synced == [str(file) for file in files]
 
     def test_a_batch_that_fails_leaves_no_temporary_file(self, repository: Repository) -> None:
@@ -197,7 +197,8 @@ class TestObjects:
         assert commit(repository, "one") == made
         assert repository.read(made).problem == ""
 
-    def test_one_damaged_object_hides_no_other(self, repository: Repository) -> None:
+    def test_one_damaged_object_hides_no_other(self, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(store, "MANY", 1000)
         with repository.batch() as batch:
             tree = batch.tree({"f": b""})
             made = [batch.commit(tree, (), f"{i}\n", WHEN) for i in range(600)]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from harness.archive import Archive
 from harness.archive.commits import attempt_objects
-from harness.git import GitError, Pace, Upkeep
+from harness.archive.keeper import upkeep
+from harness.git import GitError, Pace, Upkeep, usual_pace
 from harness.git.delta import delta
 from harness.git.packs import Loose, PackWriter, merge_packs, object_count, packed_ids, read_loose
 from harness.git.refs import PackedRefs
@@ -239,6 +240,92 @@ def grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
         rounds = next(line for line in archive.source(parent.id).splitlines() if line.startswith("ROUNDS"))
         made.append(archive.append(changing(archive, number, parents, rounds, f"ROUNDS = {number + 100}")))
     return archive
+
+
+def rounds(archive: Archive) -> list[Path]:
+    return sorted((archive.path / "objects/pack").glob("round-*.idx"))
+
+
+@pytest.fixture
+def batched(tmp_path: Path) -> Archive:
+    """An archive of 30 attempts, in batches of 10."""
+    archive = new(tmp_path / "run")
+    parent = archive.append(seed_attempt(archive))
+    line = next(line for line in archive.source(parent.id).splitlines() if line.startswith("ROUNDS"))
+    for first in (1, 11, 21):
+        with archive.writing() as writing:
+            for number in range(first, first + 10):
+                writing.append(changing(archive, number, [parent.id], line, f"ROUNDS = {number + 100}"))
+    assert len(rounds(archive)) == 3
+    return archive
+
+
+class TestRounds:
+    """The packs of batches."""
+
+    def test_they_go_into_a_larger_pack_as_deltas(self, batched: Archive) -> None:
+        batched.maintain()
+        [index] = (batched.path / "objects/pack").glob("*.idx")
+        assert git(batched.path, "verify-pack", "-v", str(index)).count(" blob ") > 60
+        assert "chain length = 1" in git(batched.path, "verify-pack", "-v", str(index))
+        assert [path.suffix for path in index.parent.iterdir() if path.suffix == ".keep"] == []
+        assert Archive.open(batched.path, cached=False).entries == batched.entries
+        assert fsck(batched.path) == ""
+
+    def test_a_batch_is_packed_as_a_whole(self, batched: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("harness.git.upkeep.PORTION", 15)
+        upkeep(batched.path, usual_pace()).due()
+        assert len(rounds(batched)) == 1, "attempts 0 to 14, and 15 to 20, which share a pack with them"
+        assert len(list((batched.path / "refs/attempts").iterdir())) == 10
+        assert Archive.open(batched.path, cached=False).entries == batched.entries
+
+    def test_a_batch_whose_refs_are_not_there_yet_is_left_alone_until_it_is_old(
+        self, batched: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (batched.path / "refs/attempts/000030").unlink()
+        batched.maintain()
+        assert len(rounds(batched)) == 1 and len(list((batched.path / "refs/attempts").iterdir())) == 9
+        monkeypatch.setattr("harness.git.upkeep._STRAY_S", 0.0)
+        batched.maintain()
+        assert rounds(batched) == [] and list((batched.path / "refs/attempts").iterdir()) == []
+        lost = batched.entries[-1].id
+        assert git(batched.path, "cat-file", "-t", lost) == "commit\n", "nothing is ever dropped"
+
+    def test_a_kill_before_they_are_removed_is_made_good(
+        self, batched: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr("harness.git.upkeep.remove_pack", killed)
+            batched.maintain()
+        [keep] = (batched.path / "objects/pack").glob("pack-*.keep")
+        assert len(rounds(batched)) == 3
+        git(batched.path, "repack", "-adq")  # it spares both
+        mine = batched.path / "objects/pack" / f"{rounds(batched)[0].stem}.keep"
+        batched.maintain()
+        assert rounds(batched) == [] and not keep.exists() and not mine.exists()
+        git(batched.path, "repack", "-adq")
+        assert Archive.open(batched.path, cached=False).entries == batched.entries
+        assert fsck(batched.path) == ""
+
+    def test_a_keep_file_of_somebody_else_stays(self, batched: Archive) -> None:
+        batched.maintain()
+        [index] = (batched.path / "objects/pack").glob("*.idx")
+        index.with_suffix(".keep").write_text("mine\n")
+        batched.maintain()
+        assert index.with_suffix(".keep").read_text() == "mine\n"
+
+    def test_a_damaged_one_is_left_for_git_to_report(self, batched: Archive) -> None:
+        pack = rounds(batched)[1].with_suffix(".pack")
+        data = bytearray(pack.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        pack.unlink()
+        pack.write_bytes(data)
+        batched.maintain()
+        assert [path.stem for path in rounds(batched)] == [pack.stem]
+        assert batched.fsck() != ()
 
 
 class TestUpkeep:
