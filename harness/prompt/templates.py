@@ -6,6 +6,7 @@ Does not know: what the prompts say, or which values they get.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -13,7 +14,9 @@ from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.loaders import FunctionLoader
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 
 from evaluator.shipped import shipped
 from harness.prompt.text import clean, data_line, fenced
@@ -21,6 +24,10 @@ from harness.types import HarnessError
 
 SHIPPED = "configs/prompts"
 SUFFIX = ".j2"
+_KEPT = 4
+"""How many texts are kept for each template."""
+_CHANCE = re.compile(r"\|\s*random\b|\blipsum\b")
+"""What makes a template's text differ from one time to the next."""
 
 
 def read_templates(folder: Path | None = None) -> Mapping[str, str]:
@@ -54,6 +61,33 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
             raise HarnessError(f"{path}: expected UTF-8 text, found an invalid byte at offset {error.start}") from error
 
 
+class _Noting(Context):
+    """A context that notes which of the values are asked for."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        assert isinstance(self.environment, _Sandbox)
+        self.environment.asked.add(key)
+        return super().resolve_or_missing(key)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, which asks about each attribute only once for each type: its answer depends on nothing else."""
+
+    context_class = _Noting
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._safe: dict[tuple[type, str], bool] = {}
+        self.asked: set[str] = set()
+        """The names of the values that were asked for since it was last cleared."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        key = type(obj), attr
+        if key not in self._safe:
+            self._safe[key] = super().is_safe_attribute(obj, attr, value)
+        return self._safe[key]
+
+
 class Templates:
     """Templates by name, ready to be rendered.
 
@@ -64,11 +98,13 @@ class Templates:
     def __init__(self, texts: Mapping[str, str]) -> None:
         """Raises HarnessError for a template that cannot be parsed."""
         self._names = frozenset(texts)
+        self._rendered: dict[str, list[tuple[dict[str, Any], str]]] = {}
+        self._repeatable = not any(map(_CHANCE.search, texts.values()))
 
         def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
             return (texts[name], name, lambda: True) if name in texts else None
 
-        self._environment = ImmutableSandboxedEnvironment(
+        self._environment = _Sandbox(
             loader=FunctionLoader(load),
             undefined=StrictUndefined,
             autoescape=False,
@@ -91,16 +127,28 @@ class Templates:
         return name in self._names
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
-        """A template rendered with these values. Raises HarnessError that names template, line and fault."""
+        """A template rendered with these values. Raises HarnessError that names template, line and fault.
+
+        The last texts are kept with the values that they were made from: the message for the whole run is the same in
+        nearly every prompt.
+        """
         if name not in self._names:
             raise HarnessError(
                 f"expected a prompt template {name}, found {', '.join(sorted(self._names)) or 'none'}: add that file "
                 f"to the folder of prompts"
             )
+        for used, text in self._rendered.get(name, ()):
+            if all(_same(values.get(key, missing), value) for key, value in used.items()):
+                return text
+        self._environment.asked.clear()
         try:
-            return clean(self._environment.get_template(name).render(values)).strip("\n") + "\n"
+            text = clean(self._environment.get_template(name).render(values)).strip("\n") + "\n"
         except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             self._refuse(name, error, values)
+        if self._repeatable:
+            used = {key: values.get(key, missing) for key in self._environment.asked}
+            self._rendered[name] = [(used, text), *self._rendered.get(name, ())][:_KEPT]
+        return text
 
     def _refuse(self, name: str, error: Exception, values: Mapping[str, Any]) -> NoReturn:
         where, line = name, 0
@@ -115,6 +163,11 @@ class Templates:
         elif not isinstance(error, TemplateError):
             what = f"{type(error).__name__}: {what}"
         raise HarnessError(f"prompt template {where}, line {line}: {what}. Fix the template") from error
+
+
+def _same(value: object, other: object) -> bool:
+    """Whether two values surely render alike."""
+    return value is other or (type(value) is type(other) and isinstance(value, str | tuple) and value == other)
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:

@@ -22,6 +22,10 @@ EXTERNAL_PROPOSER, LLM_PROPOSER = "ask", "llm"
 """Two kinds of proposer that a search treats apart: `packsmith ask` and `tell`, and models behind endpoints."""
 
 
+def _nothing(entries: Sequence[Entry]) -> None:
+    pass
+
+
 def _no_reply(entry_id: str) -> str:
     return ""
 
@@ -29,7 +33,7 @@ def _no_reply(entry_id: str) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a proposer sees of a search: its entries by number, its standing, the parents that the selector picked, and
-    programs and replies by entry id.
+    programs and replies by entry id. `prepare` is told which entries are looked at next.
 
     `parents` are in the order of preference and never empty once the seed program is scored; a proposer may use other
     parents. `reply` returns the raw text of an attempt's last reply. `open` are the requests and proposals under way,
@@ -45,6 +49,7 @@ class View:
     reply: Callable[[str], str] = _no_reply
     advice: tuple[str, ...] = ()
     open: tuple[Request | Proposal, ...] = ()
+    prepare: Callable[[Sequence[Entry]], None] = _nothing
 
 
 class Proposer(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from evaluator.types import Rejected
 from harness import patch
@@ -20,6 +21,7 @@ from harness.proposers.history import History
 from harness.select import improves
 from harness.types import Entry, Kind
 
+T = TypeVar("T")
 LONGEST_REPLY = 20_000
 """The most bytes of a failed reply in a prompt."""
 LONGEST_DETAIL = 1_500
@@ -31,18 +33,20 @@ MOST_LINES = 3_000
 _KEPT = 256
 
 
-class Memo:
-    """A bounded cache of a pure function's results, by key; the oldest is evicted."""
+class Memo(Generic[T]):
+    """An LRU cache of a pure function's results, by key."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, str] = {}
+        self._kept: dict[Hashable, T] = {}
 
-    def get(self, key: Hashable, make: Callable[[], str]) -> str:
-        if key not in self._kept:
-            if len(self._kept) >= _KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = make()
-        return self._kept[key]
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        if key in self._kept:
+            self._kept[key] = value = self._kept.pop(key)
+            return value
+        if len(self._kept) >= _KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = value = make()
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +75,14 @@ def label(entry: Entry) -> str:
 
 
 class Gatherer:
-    """Gathers material. It caches sources and patches by program."""
+    """Gathers material. It caches sources and patches by program, and what is shown of an entry."""
 
     def __init__(self, options: ProposerOptions) -> None:
         self._options = options
         self._metrics = () if options.task is None else tuple(column.key for column in options.task.columns)
-        self._sources = Memo()
-        self._patches = Memo()
+        self._sources: Memo[str] = Memo()
+        self._patches: Memo[str] = Memo()
+        self._programs: Memo[Shown] = Memo()
 
     def inspirations(self, subject: Subject, view: View, rng: random.Random) -> tuple[Entry, ...]:
         """Other programs to learn from: half of them from the front, the champion first, the others from all valid
@@ -103,6 +108,7 @@ class Gatherer:
     def material(self, subject: Subject, inspirations: tuple[Entry, ...], view: View, history: History) -> Material:
         """Everything that a prompt on this subject may use."""
         standing, parent = view.standing, subject.parent
+        view.prepare([entry for entry in (parent, subject.other, *inspirations) if entry is not None])
         seed, champion = standing.seed, standing.champion
         lineage = parent if subject.failed is not parent else history.by_id.get(parent.parents[0], parent)
         rejections = [
@@ -143,6 +149,10 @@ class Gatherer:
         return self._patches.get((old.program_id, new.program_id), make)
 
     def _shown(self, entry: Entry, view: View, against: Entry | None = None) -> Shown:
+        key = (entry.id, "" if against is None else against.program_id)
+        return self._programs.get(key, lambda: self._show(entry, view, against))
+
+    def _show(self, entry: Entry, view: View, against: Entry | None) -> Shown:
         source = self._source(entry, view)
         score = None if entry.scored is None else entry.scored.score
         return Shown(

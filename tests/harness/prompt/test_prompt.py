@@ -575,6 +575,22 @@ class TestTemplates:
         for form in ("triple", "phy2log"):
             check(replace(FRAME, task=TaskFacts.of(TASKS["eplb"]({"form": form}))), TEMPLATES)
 
+    def test_the_message_for_the_whole_run_is_made_once(self) -> None:
+        templates = Templates(TEXTS)
+        first, other = (render(replace(material(), parent=shown(name)), FRAME, templates) for name in ("one", "two"))
+        assert first[0].text is other[0].text and first[1].text != other[1].text
+        bare = render(replace(material(), advice=()), FRAME, templates)
+        assert "advice of the person" in first[0].text and "advice of the person" not in bare[0].text
+        again = render(material(), FRAME, templates)
+        assert again[0].text == first[0].text
+        stricter = replace(FRAME, limits=JudgeSettings(timeout_s=8.5, memory_gb=3))
+        assert "8.5" in render(material(), stricter, templates)[0].text
+
+    @pytest.mark.parametrize("text", ["{{ range(10 ** 9) | random }}", "{{ lipsum(20) }}"])
+    def test_a_template_that_leaves_something_to_chance_is_rendered_each_time(self, tmp_path: Path, text: str) -> None:
+        templates = self.own(tmp_path, patch=text.replace("10 ** 9", "99999"))
+        assert len({render(material(), FRAME, templates)[1].text for _ in range(4)}) > 1
+
     def test_own_templates_replace_shipped_ones_of_the_same_name(self, tmp_path: Path) -> None:
         templates = self.own(tmp_path, patch="Only this: {{ parent.text | fenced }}", extra="never used")
         _, message = render(material(), FRAME, templates)
