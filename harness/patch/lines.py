@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 BLANKS = " \t\r"
@@ -142,6 +143,7 @@ class Program:
         return [line.removesuffix("\r") + end for line in lines]
 
 
+@lru_cache
 def cut(source: str) -> Program:
     """Split a program into segments. `cut(source).source == source` for every text."""
     terminated = source.endswith("\n") or not source

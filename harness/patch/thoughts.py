@@ -4,8 +4,11 @@ Owns: the marks of thoughts, and which of their occurrences count. Does not know
 
 A span of thoughts goes from an opening mark to the first closing mark of its family. A closing mark without an opening
 one ends thoughts that the chat template opened: everything before it is thoughts, and so is everything before the mark
-of a final channel. Marks between two quotes are text, and so are those inside a complete block, element or piece of
-fenced code: a program may hold them. The thoughts themselves may hold anything, halves of blocks and fences included.
+of a final channel. After a span such a mark is stray, unless another opening mark stood in the span; so is one with
+which a reply ends that holds a complete <DIFF> section. Marks between two quotes are text, and so are those inside a
+complete block, element or piece of fenced code: a program may hold them. The thoughts themselves may hold anything,
+halves of blocks and fences included. A message to the user (commentary) is the answer if it is the last message and
+holds a complete <DIFF> section, and thoughts otherwise.
 
 The forms are those that the engines' own parsers name: tags (DeepSeek, Qwen, GLM, MiniMax, Seed, EXAONE and prompted
 models), brackets (Magistral), triangles (Kimi), tokens (Command, Apertus, OpenThinker, Gemma 4), the channels of
@@ -92,8 +95,11 @@ def split(reply: str) -> Split:
         return Split(answer=reply)
     structures = _Structures(reply, [mark.end() for mark in marks])
     kept: list[tuple[int, int]] = []
-    begin, family = 0, ""
+    begin, family, stop = 0, "", len(reply)
     edge = 0  # the end of the mark before
+    unclosed = 0  # opening marks inside spans that no closing one has matched
+    message: tuple[int, int] | None = None  # the commentary, while no other message follows it
+    tail = _tail(reply, marks)
     for mark in marks:
         side, _, name = (mark.lastgroup or "").partition("_")
         start, end = mark.span()
@@ -102,17 +108,29 @@ def split(reply: str) -> Split:
             if _opens(reply, start, end, edge) and not structures.anywhere(start):
                 kept.append((begin, start))
                 family = name
+                message = (end, len(reply)) if _is_commentary(mark[0]) else None
         elif family:
             if closes and name in (family, _FINAL) and not structures.in_block(start):
                 family, begin = "", end
+                message = (message[0], start) if message is not None and name != _FINAL else None
+            elif side == "o" and name == family and _opens(reply, start, end, edge):
+                unclosed += 1
         elif closes and name not in _SPAN_ONLY and not structures.anywhere(start):
-            kept, begin = [], end
+            stray = name != _FINAL and (kept or begin) and not unclosed
+            if start >= tail and (stray or any(structures.section(a, b) for a, b in [*kept, (begin, start)])):
+                stop = start
+                break
+            if not stray:
+                kept, begin, message = [], end, None
+                unclosed = max(unclosed - 1, 0)
         edge = end
     if not kept and not begin and not family:
-        return Split(answer=_without_tail(reply))
+        return Split(answer=_without_tail(reply[:stop]))
     if not family:
-        kept.append((begin, len(reply)))
+        kept.append((begin, stop))
     pieces = [(a, b) for a, b in kept if reply[a:b].strip()]
+    if not pieces and message is not None and structures.section(*message):
+        pieces = [message]
     answer = "\n".join([reply[a:b] for a, b in pieces])
     lines = reply.count("\n", 0, pieces[0][0]) if len(pieces) == 1 else 0
     return Split(answer=_without_tail(_without_head(answer)), thoughts=True, ended=not family, lines=lines)
@@ -121,6 +139,22 @@ def split(reply: str) -> Split:
 def without_thoughts(reply: str) -> str:
     """The answer in a reply, as it is quoted to a model; "" where all of it is thoughts."""
     return split(reply).answer.strip("\n")
+
+
+def _tail(reply: str, marks: Sequence[re.Match[str]]) -> int:
+    """Where the closing marks begin that nothing follows; the end of the reply without such marks."""
+    at = len(_without_tail(reply))
+    for mark in reversed(marks):
+        if mark.end() <= at:
+            if not (mark.lastgroup or "").startswith("c_") or reply[mark.end() : at].strip():
+                break
+            at = mark.start()
+    return at
+
+
+def _is_commentary(mark: str) -> bool:
+    """Whether an opening mark is that of a message to the user, not to a tool."""
+    return "commentary" in mark and "to=" not in mark
 
 
 def _opens(reply: str, start: int, end: int, edge: int) -> bool:
@@ -161,6 +195,7 @@ class _Structures:
         begins = sorted({0, *breaks, *(end.end() for end in re.finditer("\n", text))})
         self._stops = [*begins[1:], len(text)]
         self._begins = begins
+        self._text = text
         lines = [text[a:b].removesuffix("\n") for a, b in zip(begins, self._stops, strict=True)]
         self._blocks = self._ranges(_ends_of_blocks(lines))
         self._elements = self._ranges(_ends_of_elements(lines))
@@ -169,6 +204,11 @@ class _Structures:
 
     def in_block(self, at: int) -> bool:
         return _within(self._blocks, at)
+
+    def section(self, begin: int, end: int) -> bool:
+        """Whether a complete <DIFF> section with a complete block stands between two places."""
+        first, last = self._text.find("<DIFF>", begin, end), self._text.rfind("</DIFF>", begin, end)
+        return first >= 0 and any(first < a < last for a, _ in self._blocks)
 
     def anywhere(self, at: int) -> bool:
         return any(_within(ranges, at) for ranges in (self._blocks, self._elements, self._code))

@@ -99,6 +99,65 @@ def test_a_reply_that_ends_inside_its_thoughts_is_truncated(
     assert outcome(pair[0] + thoughts + "\n" + case.reply, case) == ("refused", "truncated")
 
 
+ANSWER = "<NAME>\nsorted\n</NAME>\n<DIFF>\n<<<<<<< SEARCH\nx = 1\n=======\nx = 2\n>>>>>>> REPLACE\n</DIFF>"
+DRAFT = ANSWER.replace("x = 2", "x = 3").replace("sorted", "draft")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<think>\nHm.\n</think>\n{ANSWER}</think>",
+        f"<think>\nHm.\n</think>\n{ANSWER}\n</think>\n",
+        f"<think>\nHm.\n</think>\n{ANSWER}\n</think>\nI hope that this helps.",
+        f"<think>\n<think>\n{DRAFT}\n</think>\n{ANSWER}\n</think>\n",
+        f"{ANSWER}\n</think>",
+        f"{ANSWER}\nDone.\n</think></think>\n<|end|>",
+        f"{ANSWER}assistantfinal",
+        f"<think>\nHm.\n</think>\n{ANSWER}\n<|START_RESPONSE|>",
+        f"<|channel|>commentary<|message|>{ANSWER}<|end|>",
+        f"<|channel|>commentary<|message|>{ANSWER}<|return|>",
+        f"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>{ANSWER}<|end|>",
+    ],
+)
+def test_a_complete_answer_before_a_stray_mark_or_in_the_commentary_is_read(reply: str) -> None:
+    made = apply_reply(reply, "x = 1\n", allow_rewrite=False)
+    assert (made.name, made.source, made.warnings) == ("sorted", "x = 2\n", ())
+    answer = without_thoughts(reply)
+    assert answer.startswith(ANSWER) and ("</think>" in answer) is ("I hope" in answer)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"{DRAFT}\nBetter:\n</think>\n{ANSWER}",
+        f"<think>\n<think>\nHm.\n</think>\n{DRAFT}\n</think>\n{ANSWER}",
+        f"<|channel|>commentary<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}",
+        f"<|channel|>commentary<|message|>{DRAFT}<|end|>{ANSWER}",
+    ],
+)
+def test_a_draft_before_a_closing_mark_or_another_message_does_not_count(reply: str) -> None:
+    assert without_thoughts(reply) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<|channel|>commentary<|message|>{DRAFT}<|end|><|channel|>analysis<|message|>No,",
+        f"<|channel|>commentary to=functions.run<|message|>{DRAFT}<|call|>",
+        "<|channel|>commentary<|message|>I begin.<|end|>",
+        "I begin.\n</think>",
+    ],
+)
+def test_what_holds_no_answer_is_thoughts(reply: str) -> None:
+    assert split(reply).answer == ""
+    assert outcome(reply, UNMARKED[0]) == ("refused", "truncated")
+
+
+def test_a_whole_program_before_a_stray_mark_is_read() -> None:
+    reply = "<think>\nHm.\n</think>\n```python\nx = 2\n```\n</think>"
+    assert apply_reply(reply, "x = 1\n", allow_rewrite=True).source == "x = 2\n"
+
+
 @settings(max_examples=300)
 @given(EDITS)
 def test_a_patch_that_holds_marks_survives_rendering(sides: list[tuple[str, str]]) -> None:
@@ -125,7 +184,7 @@ def test_a_reply_without_marks_is_its_own_answer(case: PatchCase) -> None:
     assert split(case.reply).answer == case.reply
 
 
-LONG = 40_000
+LONG = 20_000
 
 
 @pytest.mark.parametrize(
@@ -145,6 +204,9 @@ LONG = 40_000
         lambda n: "".join(f"{'`' * (3 + i % 300)}\n" for i in range(n // 30)) + "</think>",
         lambda n: "<NAME>\n" * n + "</think>",
         lambda n: "x</NAME>\n" * n + "</think>\n<NAME>",
+        lambda n: "<think>" + "<think>\n" * n + "</think>\n" * n,
+        lambda n: "<think>x</think>y" + "</think>y" * n,
+        lambda n: "<DIFF>" * n + "</DIFF></think>" * n,
         lambda n: "</think><|end|>" + "<|end|>" * n,
         lambda n: "<think a" * n,
         lambda n: "[THINK] x\n" * n,
@@ -159,4 +221,4 @@ def test_time_is_linear(make: Callable[[int], str]) -> None:
             best = min(best, time.perf_counter() - begun)
         return best
 
-    assert seconds(LONG) < max(0.5, 12 * seconds(LONG // 4))
+    assert seconds(LONG) < max(3.0, 12 * seconds(LONG // 4))
