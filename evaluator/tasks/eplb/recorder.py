@@ -11,7 +11,9 @@ The recorder (`expert_distribution.py` of SGLang, read in version 0.5.23) writes
 - Modes `per_pass` and `per_token`: each rank writes `expert_distribution_recorder_TIME_RANK.pt`, a dict with `records`,
   a list of dicts with `forward_pass_id`, `rank`, `global_physical_count` `[L, P]` and more, and with
   `last_physical_to_logical_map` int64 `[L, P]`. A rank counts the tokens it sent, or those its own experts received.
-  TIME differs a little between the ranks of a dump.
+  TIME differs a little between the ranks of a dump. `gatherer_key` says what gathered a record: `primary` the passes of
+  the model, with two-batch overlap too (records of its halves are written by no version), and `speculative_draft`, in
+  versions that can capture them, those of a draft model. Each pass leaves a record of every gatherer.
 
 Shapes: T forward passes, N records, L layers, E experts, P physical experts.
 """
@@ -19,6 +21,7 @@ Shapes: T forward passes, N records, L layers, E experts, P physical experts.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,6 +42,7 @@ from evaluator.tasks.eplb.torch_files import Records, load_files
 from evaluator.types import WorkloadError
 
 _NAME = re.compile(r"expert_distribution_recorder_(\d+(?:\.\d+)?)(?:_(\d+))?", re.ASCII)
+_PRIMARY = "primary"
 _ROWS_PER_UNUSED = 20
 """Empty rows that follow each other are the unused part of a ring buffer only if they are at least 1 in 20 of its rows.
 Fewer may be passes of a draft model."""
@@ -92,9 +96,11 @@ def read_files(files: Sequence[Path], where: Path) -> list[Steps]:
     """
     counts: list[Steps] = []
     dumps: list[Dump] = []
+    left_out: Counter[str] = Counter()
     for content in load_files(files, MAX_VALUES):
         if isinstance(content, Records):
             add(dumps, _of_one_rank(content))
+            left_out.update(gatherer for gatherer in content.gatherers if gatherer != _PRIMARY)
         else:
             loads = with_time(content.counts, content.path)
             check_loads(loads, str(content.path))
@@ -108,21 +114,35 @@ def read_files(files: Sequence[Path], where: Path) -> list[Steps]:
     if not dumps:
         return counts
     loads, said = joined(dumps, where)
+    if left_out:
+        names = shortened(sorted(left_out), len(left_out))
+        said.append(
+            f"{where}: left out {left_out.total()} records of other gatherers than {_PRIMARY} ({names}): they count "
+            "passes of another model, or parts of passes"
+        )
     return [Steps(where=where, loads=loads, per_window=None, notes=tuple(said))]
 
 
 def _of_one_rank(records: Records) -> RankCounts:
+    """The counts of the model's own passes. Raises WorkloadError."""
     ranks = sorted(set(records.ranks))
     if len(ranks) > 1:
         raise WorkloadError(
             f"{records.path}: expected the records of one rank, found those of ranks {shortened(ranks, len(ranks))}: "
             "give the files as the recorder wrote them, one for each rank"
         )
+    kept = [index for index, gatherer in enumerate(records.gatherers) if gatherer == _PRIMARY]
+    if not kept:
+        found = sorted(set(records.gatherers))
+        raise WorkloadError(
+            f"{records.path}: expected records with the gatherer_key {_PRIMARY}, found only "
+            f"{shortened(found, len(found))}: give the file as the recorder wrote it"
+        )
     return RankCounts(
         where=records.path,
         rank=ranks[0],
-        passes=records.passes,
-        counts=records.counts,
+        passes=tuple(records.passes[index] for index in kept),
+        counts=records.counts[kept],
         placement=records.placement,
     )
 

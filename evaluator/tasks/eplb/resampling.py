@@ -33,7 +33,7 @@ LEAST_SHARE = 1e-4
 
 def redraw(loads_TLE: Floats, blocks: int, rng: np.random.Generator) -> Floats:
     """Fresh windows `[T, L, E]`, at most MOST_WINDOWS, of a stretch of recorded ones. Totals of each window and layer
-    are kept, and loads stay whole if all are. `blocks` equal blocks of experts stay together.
+    are kept up to rounding, and loads stay whole if all are. `blocks` equal blocks of experts stay together.
     """
     windows = min(len(loads_TLE), MOST_WINDOWS)
     begin = int(rng.integers(len(loads_TLE) - windows + 1))

@@ -75,13 +75,14 @@ def of_records(content):
         raise Wrong(f"expected records to be a list, found {type(records).__name__}")
     if not records:
         raise Wrong("expected at least one record, found none: nothing was recorded before this dump, leave it out")
-    counts, passes, ranks = [], [], []
+    counts, passes, ranks, gatherers = [], [], [], []
     for index, record in enumerate(records):
         where = f"records[{index}]: "
         if not isinstance(record, dict) or not set(needed) <= set(record):
             raise Wrong(f"{where}expected a dict with {', '.join(needed)}, found {found(record)}")
         passes.append(whole(record, "forward_pass_id", where))
         ranks.append(whole(record, "rank", where))
+        gatherers.append(said(record.get("gatherer_key", "primary"))[:40])
         count = dense(record, "global_physical_count", where)
         if count.ndim != 2 or not count.numel() or (counts and count.shape != counts[0].shape):
             like = f"the shape {list(counts[0].shape)} as in records[0]" if counts else "[layers, physical experts]"
@@ -94,7 +95,7 @@ def of_records(content):
             f"expected last_physical_to_logical_map of whole numbers, of the shape {list(counts[0].shape)} as the "
             f"counts, found {placement.dtype} of the shape {list(placement.shape)}"
         )
-    return {"passes": passes, "ranks": ranks}, [torch.stack(counts), placement]
+    return {"passes": passes, "ranks": ranks, "gatherers": gatherers}, [torch.stack(counts), placement]
 
 def read(path):
     with open(path, "rb") as file:
@@ -140,13 +141,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """A file of `records`: their passes and ranks `[N]`, their counts `[N, L, P]` in a numeric dtype, and the logical
-    expert of each physical one `[L, P]`; N, L and P are at least 1.
+    """A file of `records`: their passes, ranks and gatherers (`gatherer_key`) `[N]`, their counts `[N, L, P]` in a
+    numeric dtype, and the logical expert of each physical one `[L, P]`; N, L and P are at least 1.
     """
 
     path: Path
     passes: tuple[int, ...]
     ranks: tuple[int, ...]
+    gatherers: tuple[str, ...]
     counts: NDArray[Any]
     placement: NDArray[Any]
 
@@ -195,8 +197,14 @@ def _next(path: Path, process: subprocess.Popen[bytes], answers: IO[bytes], erro
     if len(complete) == 1:
         return Counts(path=path, counts=complete[0])
     counts, placement = complete
-    passes, ranks = tuple(facts["passes"]), tuple(facts["ranks"])
-    return Records(path=path, passes=passes, ranks=ranks, counts=counts, placement=placement)
+    return Records(
+        path=path,
+        passes=tuple(facts["passes"]),
+        ranks=tuple(facts["ranks"]),
+        gatherers=tuple(facts["gatherers"]),
+        counts=counts,
+        placement=placement,
+    )
 
 
 def _array(answers: IO[bytes], dtype: str, shape: Sequence[int]) -> NDArray[Any] | None:

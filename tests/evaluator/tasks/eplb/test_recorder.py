@@ -21,15 +21,16 @@ WRITER = """
 import os, torch
 
 os.makedirs("stat"), os.makedirs("pass"), os.makedirs("token"), os.makedirs("mixed"), os.makedirs("renamed")
+os.makedirs("draft")
 placement = torch.tensor([[0, 1, 2, 3, 0, 1], [3, 2, 1, 0, 3, 2]])  # int64, [layers, physical experts]
 
 def stat(rows, name):
     counts = torch.as_tensor(rows, dtype=torch.int32)
     torch.save(dict(rank=0, logical_count=counts, average_utilization_rate_over_window=None), name)
 
-def record(number, rank, counts, **more):
+def record(number, rank, counts, gatherer="primary", **more):
     counts = torch.as_tensor(counts, dtype=torch.int32)
-    return dict(forward_pass_id=number, rank=rank, gatherer_key="primary", **more, global_physical_count=counts)
+    return dict(forward_pass_id=number, rank=rank, gatherer_key=gatherer, **more, global_physical_count=counts)
 
 def detail(records, name, placed=placement):
     torch.save(dict(records=records, last_physical_to_logical_map=placed), name)
@@ -54,6 +55,13 @@ for rank in range(2):
     passes = [record(number, rank, counts * number) for number in range(7, 27)]
     detail(passes, f"pass/expert_distribution_recorder_1764356985.{rank}_{rank}.pt")
     detail([token(number, rank) for number in (1, 2, 3)], f"token/expert_distribution_recorder_{5 + rank}.5_{rank}.pt")
+    # Each pass leaves a record of every gatherer; the passes of the draft model have numbers of their own.
+    both = []
+    for number in range(1, 4):
+        for own, draft in ((counts * 0, counts), (counts * number, counts * 0)):
+            both += [record(number, rank, own), record(number, rank, draft, "speculative_draft")]
+    del both[2]["gatherer_key"]  # without a key, a record is of the model itself
+    detail(both, f"draft/expert_distribution_recorder_1764356985.{rank}_{rank}.pt")
 detail([record(1, 0, counts)], "mixed/expert_distribution_recorder_1.5_0.pt")
 stat(ring, "mixed/expert_distribution_recorder_2.5.pt")
 stat(ring[:2], "renamed/monday.pt"), stat(ring[2:4], "renamed/tuesday.pt")
@@ -66,7 +74,7 @@ bad = dict(
     empty=[], text="abc", number=[3], key=[without], rank=[{**ok, "rank": "0"}], turn=[{**ok, "forward_pass_id": -1}],
     flat=[record(1, 0, [1, 2])], ragged=[ok, record(2, 0, counts[:, :5])],
     list=[{**ok, "global_physical_count": [[1, 2]]}], bool=[{**ok, "global_physical_count": counts > 3}],
-    ranks=[ok, record(2, 1, counts)],
+    ranks=[ok, record(2, 1, counts)], draft=[record(1, 0, counts, "speculative_draft")],
     huge=[{**ok, "global_physical_count": torch.ones(1).expand(10**9, 8)}],
 )
 for name, records in bad.items():
@@ -139,6 +147,14 @@ def test_per_token_dumps_are_read_by_their_counts(dumps: Path) -> None:
 
 
 @pytest.mark.slow
+def test_passes_of_a_draft_model_are_left_out_and_noted(dumps: Path) -> None:
+    trace = read_traces([dumps / "draft"])
+    np.testing.assert_array_equal(trace.loads, np.arange(1, 4)[:, None, None] * 2 * LOADS)
+    [note] = trace.notes
+    assert "draft: left out 12 records of other gatherers than primary (speculative_draft)" in note
+
+
+@pytest.mark.slow
 def test_a_task_of_a_folder_plays_on_its_windows(dumps: Path) -> None:
     case = {"layers": 1, "experts": 4, "replicas": 6, "groups": 1, "nodes": 1, "gpus": 2}
     task = Eplb.from_options({"traces": [str(dumps / "pass")], "cases": [case]})
@@ -167,6 +183,7 @@ def test_a_task_of_a_folder_plays_on_its_windows(dumps: Path) -> None:
         ("bad_list.pt", "expected global_physical_count to be a dense tensor of numbers, found list"),
         ("bad_bool.pt", "expected global_physical_count to hold numbers, found torch.bool"),
         ("bad_ranks.pt", "expected the records of one rank, found those of ranks 0, 1: give the files as"),
+        ("bad_draft.pt", "expected records with the gatherer_key primary, found only speculative_draft: give the file"),
         ("bad_huge.pt", "expected at most 67108864 loads, found 8000000000: record fewer forward passes"),
         ("bad_shape.pt", r"last_physical_to_logical_map of whole numbers, of the shape \[2, 6\] .* shape \[2, 5\]"),
         ("bad_float.pt", r"of whole numbers, .*, found torch.float64 of the shape \[2, 6\]"),
