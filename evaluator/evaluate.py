@@ -16,15 +16,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from statistics import fmean
 from typing import Self, TypeVar
 
 from evaluator import environment
 from evaluator.executors import EXECUTORS, Ready
 from evaluator.measuring import lanes, stats
-from evaluator.measuring.contest import Contest, Plans, read_answer
-from evaluator.measuring.draws import derived_seed
+from evaluator.measuring.contest import Contest, Strays
+from evaluator.measuring.passes import Plans, ask_hard_cases, pass_over_cases
+from evaluator.measuring.race import FIRST_PAIRS, Race
 from evaluator.measuring.redraws import Redrawn, redraw
-from evaluator.scoring import disagreement, gains_in_pass, score_program
+from evaluator.scoring import disputed, score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
 from evaluator.task_protocol import Task
@@ -33,6 +35,7 @@ from evaluator.types import (
     Duel,
     Environment,
     EvaluatorError,
+    Fate,
     HardCase,
     OtherFailed,
     Progress,
@@ -82,6 +85,7 @@ class Judge:
         self._cpus: tuple[int, ...] = ()
         self._reference, self._reference_name = reference, reference_name
         self._reference_passes: dict[str, Plans] | None = None
+        self._strays = {case.name: Strays() for case in self.cases}
         self._loads_ns: dict[str, list[int]] = {}
         self._executor = EXECUTORS[executor](self.settings)
         self._quiet: Report = lambda progress: None
@@ -147,12 +151,18 @@ class Judge:
         """
         report = progress or self._quiet
 
-        def judge() -> Verdict:
-            reference = self._pass_of_reference()
-            worker, passes = self._pass(source, report)
-            return self._measure(source, worker, passes, reference, report)
+        return self._judged(source, lambda: self._verdict(source, report))
 
-        return self._judged(source, judge)
+    def _verdict(self, source: str, report: Report, fate: Fate | None = None) -> Verdict:
+        reference = self._pass_of_reference()
+        worker, passes = self._pass(source, report)
+        return self._measure(source, worker, passes, reference, report, fate)
+
+    def race(self, source: str, fate: Fate, *, progress: Report | None = None) -> Verdict:
+        """Like `evaluate`, but measure no longer than `fate` needs to decide, unless the policy is a full measurement.
+        Raises EvaluatorError.
+        """
+        return self._judged(source, lambda: self._verdict(source, progress or self._quiet, fate))
 
     def qualify(self, source: str, *, progress: Report | None = None) -> tuple[CaseQuality, ...] | Rejected:
         """The quality of a program on every case, without measuring its run time. Raises EvaluatorError."""
@@ -184,14 +194,17 @@ class Judge:
     def _pass(self, source: str, report: Report) -> tuple[Worker, dict[str, Plans]]:
         """A worker in which the program passed the hard cases, and its plans. Raises Stopped."""
         worker = self._load(source)
-        self._ask_hard_cases(worker)
-        return worker, self._quality_pass(worker, report)
+        ask_hard_cases(self.task, self._hard_cases, self.seed, worker)
+        return worker, self._pass_over_cases(worker, report)
+
+    def _pass_over_cases(self, worker: Worker, report: Report) -> dict[str, Plans]:
+        return pass_over_cases(self.task, self.cases, self.seed, worker, self._steps("run", report))
 
     def _pass_of_reference(self) -> dict[str, Plans]:
         """The reference's plans in the pass, made once. Raises EvaluatorError."""
         if self._reference_passes is None:
             try:
-                self._reference_passes = self._quality_pass(self._load(self._reference), self._quiet)
+                self._reference_passes = self._pass_over_cases(self._load(self._reference), self._quiet)
             except Stopped as stopped:
                 verdict = stopped.verdict
                 raise EvaluatorError(
@@ -206,27 +219,6 @@ class Judge:
         elapsed = worker.load(source, self.task.entry_point, self._offered)
         self._loads_ns.setdefault(source, []).append(elapsed)
         return worker
-
-    def _ask_hard_cases(self, worker: Worker) -> None:
-        """Make the small calls on which solvers often fail; their answers must only be valid. Raises Stopped."""
-        for index, hard in enumerate(self._hard_cases):
-            what = f"hard case {hard.case.name} ({hard.why})"
-            answer, _ = worker.call(hard.call, derived_seed(self.seed, "hard", index), what=what)
-            read_answer(self.task, hard.case, answer, what)
-
-    def _quality_pass(self, worker: Worker, report: Report) -> dict[str, Plans]:
-        """The plans of every step of every case, by case name, on the original inputs in order. Raises Stopped."""
-        passes: dict[str, Plans] = {}
-        for done, case in enumerate(self.cases):
-            report(Progress(stage="run", case=case.name, done=done, total=len(self.cases)))
-            plans: Plans = ()
-            for step in range(self.task.steps(case)):
-                what = f"case {case.name}, window {step + 1} of {self.task.steps(case)}"
-                call = self.task.call(case, step, plans)
-                answer, _ = worker.call(call, derived_seed(self.seed, case.name, step), what=what)
-                plans += (read_answer(self.task, case, answer, what),)
-            passes[case.name] = plans
-        return passes
 
     @contextlib.contextmanager
     def _lane(self, report: Report) -> Iterator[None]:
@@ -247,7 +239,9 @@ class Judge:
             finally:
                 self._cpus = claimed
 
-    def _contest(self, source: str, other: str, name: str, report: Callable[[int], None]) -> Contest:
+    def _contest(
+        self, source: str, other: str, name: str, report: Callable[[int], None], strays: dict[str, Strays] | None = None
+    ) -> Contest:
         return Contest(
             self.task,
             self.cases,
@@ -258,17 +252,30 @@ class Judge:
             other_name=name,
             report=report,
             until_steady=self.device != "cpu",
+            strays=strays,
         )
 
     def _measure(
-        self, source: str, worker: Worker, passes: dict[str, Plans], reference: dict[str, Plans], report: Report
+        self,
+        source: str,
+        worker: Worker,
+        passes: dict[str, Plans],
+        reference: dict[str, Plans],
+        report: Report,
+        fate: Fate | None,
     ) -> Verdict:
-        qualities, references = (
-            [self.task.score(case, plans[case.name]) for case in self.cases] for plans in (passes, reference)
-        )
-        settings = self.settings.timing
-        name = f"the reference {self._reference_name}"
-        contest = self._contest(source, self._reference, name, self._steps("measure", report))
+        qualities = [self.task.score(case, passes[case.name]) for case in self.cases]
+        anchors = [self.task.score(case, reference[case.name]).value for case in self.cases]
+        settings, name = self.settings.timing, f"the reference {self._reference_name}"
+        contest = self._contest(source, self._reference, name, self._steps("measure", report), strays=self._strays)
+        race = None
+        if fate is not None and settings.policy == "race":
+            race = Race(fate, fmean(anchors), settings.half_width, self.task.resolution)
+
+        def enough(so_far: Sequence[Samples]) -> bool:
+            narrow = stats.narrow_enough(so_far, settings.half_width, self.task.resolution)
+            return narrow or (race is not None and race.is_over(so_far))
+
         with self._lane(report):
             worker.pin(self._cpus)
             try:
@@ -276,25 +283,25 @@ class Judge:
                     settings,
                     budget_s=settings.budget_s * len(self.cases),
                     rounds=ROUNDS,
-                    enough=partial(
-                        stats.narrow_enough, half_width=settings.half_width, resolution=self.task.resolution
-                    ),
+                    enough=enough,
                     loaded=worker,
+                    first_pairs=FIRST_PAIRS if race is not None else (),
                 )
                 scatters = contest.quality_scatter(settings.budget_s / 2)
             except OtherFailed as error:
                 raise EvaluatorError(f"{error}; choose another reference program") from None
         for case, measured, scatter in zip(self.cases, samples, scatters, strict=True):
-            gains = gains_in_pass(self.task, case, passes[case.name], reference[case.name])
-            if detail := disagreement(gains, measured, scatter=scatter, resolution=self.task.resolution):
-                return Rejected(stage="measure", reason="quality_disputed", detail=f"case {case.name}: {detail}")
+            plans = passes[case.name], reference[case.name]
+            if (refused := disputed(self.task, case, *plans, measured, scatter=scatter)) is not None:
+                return refused
         score = score_program(
             self.task,
             qualities,
             samples,
-            references=[quality.value for quality in references],
+            references=anchors,
             loads_ns=self._loads_ns[source],
             secret=contest.secret,
+            decided=race.decided if race is not None else "",
         )
         return Scored(score=score, environment=self._environment_of(contest))
 

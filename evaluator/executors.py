@@ -216,6 +216,7 @@ class LocalExecutor:
             request_bytes=request_bytes,
             ending=partial(self._ending, pid),
             settles=device != "cpu",
+            alone=device == "cpu" and self.ready.level != "L0",
         )
         settings = self.settings
         worker = LocalWorker(link, timeout_s=settings.timeout_s, load_timeout_s=settings.load_timeout_s)

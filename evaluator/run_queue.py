@@ -5,7 +5,8 @@ Owns: reading that from the kernel. Does not know: what a call is, what is measu
 A call on the judge's clock takes longer if another process gets the core of the program, or of the judge. The kernel
 counts, for each thread, the time it was ready to run and did not: that time is the machine's, not the program's. A
 program could make its own main thread wait by starting others, so what its process computed meanwhile is never taken
-off. Where the kernel does not count, nothing is.
+off. Where the kernel does not count, nothing is; nor where a program may start processes, whose computing is not in
+the CPU time of its own (on a GPU, and at sandbox level L0).
 """
 
 from __future__ import annotations

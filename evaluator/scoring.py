@@ -11,7 +11,7 @@ from statistics import fmean, median
 
 from evaluator.measuring import stats
 from evaluator.task_protocol import Task
-from evaluator.types import Case, CaseQuality, CaseScore, Plan, Quality, Samples, Score
+from evaluator.types import Case, CaseQuality, CaseScore, Plan, Quality, Rejected, Samples, Score
 
 CHANCE, IN_PROPORTION = 5.0, 0.5
 """A program's gain in the pass may differ from that on secret loads by this many times the scatter of the reference
@@ -40,11 +40,19 @@ def score_cases(
     )
 
 
-def gains_in_pass(task: Task, case: Case, plans: Sequence[Plan], reference: Sequence[Plan]) -> list[float]:
-    """The program's quality less the reference's, in each step of the pass over a case."""
-    pairs = enumerate(zip(plans, reference, strict=True))
+def disputed(
+    task: Task, case: Case, plans: Sequence[Plan], reference: Sequence[Plan], samples: Samples, *, scatter: float
+) -> Rejected | None:
+    """The rejection of a program whose secret calls disagree with its pass; None if they agree (see `disagreement`).
+    `plans` and `reference` are the plans of the program and of the reference in the pass over the case.
+    """
     quality = partial(task.pass_quality, case)
-    return [quality(step, mine) - quality(step, theirs) for step, (mine, theirs) in pairs]
+    pairs = enumerate(zip(plans, reference, strict=True))
+    gains = [quality(step, mine) - quality(step, theirs) for step, (mine, theirs) in pairs]
+    detail = disagreement(gains, samples, scatter=scatter, resolution=task.resolution)
+    if not detail:
+        return None
+    return Rejected(stage="measure", reason="quality_disputed", detail=f"case {case.name}: {detail}")
 
 
 def disagreement(gains: Sequence[float], samples: Samples, *, scatter: float, resolution: float) -> str:
@@ -74,11 +82,13 @@ def score_program(
     references: Sequence[float],
     loads_ns: Sequence[int],
     secret: str = "",
+    decided: str = "",
 ) -> Score:
     """The score over all cases: arithmetic means of quality, ceiling and of the task's columns; geometric means of run
     time and speedup; and the median of `loads_ns`, the nanoseconds that each process took to load the program.
 
-    `qualities` are the program's in the pass, `references` the reference's; `secret` gave the loads of the samples.
+    `qualities` are the program's in the pass, `references` the reference's; `secret` gave the loads of the samples;
+    `decided` says why there are no more of them.
     """
     keys = [column.key for column in task.columns]
     cases = score_cases(qualities, samples, references)
@@ -97,4 +107,5 @@ def score_program(
         gain=gain,
         pass_quality=in_pass,
         secret=secret,
+        decided=decided,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 SandboxLevel = Literal["L0", "L1", "L2", "L3"]
+Policy = Literal["race", "full"]
 LEVELS: tuple[SandboxLevel, ...] = get_args(SandboxLevel)
 
 
@@ -30,7 +31,9 @@ class TimingSettings:
     round_pairs: int = 8
     """Largest number of pairs per case in one pair of processes: more do not reduce differences between processes."""
     half_width: float = 0.02
-    """A measurement ends when the 95 % interval of the program's speedup is within this share of its median."""
+    """A measurement ends when the 95 % interval of the program's speedup is within this share of its middle."""
+    policy: Policy = "race"
+    """In a search, whether a program is measured only until it is decided what becomes of it, or always in full."""
     duel_s: float = 10.0
     """Largest number of seconds for a head-to-head comparison of two programs; more only where they load slowly."""
 

@@ -111,7 +111,7 @@ class Task(Protocol):
     @property
     def resolution(self) -> float:
         """The smallest difference in quality that matters: measuring goes on until the interval of a program's gain is
-        within this of its median.
+        within this of its middle.
         """
         ...
 

@@ -69,7 +69,9 @@ class Worker(Protocol):
 
     @property
     def waited_ns(self) -> int:
-        """Nanoseconds of the last call in which it waited for a core that something else was using."""
+        """Nanoseconds of the last call in which it waited for a core that something else was using; 0 if the process
+        may start others, which could compute meanwhile.
+        """
         ...
 
     def ping(self) -> int:
@@ -102,6 +104,8 @@ class Link:
     """Whether to settle the device before each call, off the clock. True for a GPU, so that every call finds it idle
     and its caches free of earlier calls' data.
     """
+    alone: bool = False
+    """Whether the process can start no other: only then is its own CPU time all that it computes with."""
 
 
 def _exit_text(ending: Ending) -> tuple[str, str]:
@@ -128,7 +132,7 @@ class LocalWorker:
         self._request = memoryview(link.memory)[: link.request_bytes]
         self._answer = memoryview(link.memory)[link.request_bytes :]
         self._own_ns = self._waited_ns = 0
-        self._queue = RunQueue(link.pid)
+        self._queue = RunQueue(link.pid) if link.alone else None
         self._poll = select.poll()
         self._poll.register(link.channel, select.POLLIN)
 
@@ -136,7 +140,8 @@ class LocalWorker:
         """One byte out, one byte back, on the judge's clock. `counts` says in a timeout's text what takes time."""
         if self._poll.poll(0) and self._alive():
             raise stop(stage, "protocol", f"{what}: the program sent an answer before the call began")
-        self._queue.begin()
+        if self._queue is not None:
+            self._queue.begin()
         begin = time.perf_counter_ns()
         try:
             os.kill(self._link.pid, signal.SIGCONT)
@@ -149,7 +154,7 @@ class LocalWorker:
             os.kill(self._link.pid, signal.SIGSTOP)
         # We read the clock after SIGSTOP: otherwise a judge delayed in between would let the worker run off the clock.
         elapsed = time.perf_counter_ns() - begin
-        self._waited_ns = self._queue.waited_ns(elapsed)
+        self._waited_ns = self._queue.waited_ns(elapsed) if self._queue is not None else 0
         if reply is None:
             raise stop(stage, "timeout", f"{what} took longer than the limit of {timeout_s:g} s{counts}")
         if not reply:
@@ -256,7 +261,8 @@ class LocalWorker:
                 pinned |= new
 
     def close(self) -> None:
-        self._queue.close()
+        if self._queue is not None:
+            self._queue.close()
         self._channel.close()
         self._request.release()
         self._answer.release()

@@ -51,7 +51,7 @@ QUALITY_LEEWAY, SPEED_LEEWAY = 0.001, 0.04
 a program could make its own as wide as it likes.
 """
 RUN_ERROR = 0.05
-"""The chance that any confirmation of a run, however long, accepts an equal program as faster."""
+"""The chance that any confirmation of a run, however long, accepts an equal program as faster or better."""
 
 Claim = Literal["none", "quality", "speed"]
 """Whether an entry claims the champion's place, and by what."""

@@ -10,6 +10,7 @@ import contextlib
 import math
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +21,11 @@ import numpy as np
 from evaluator.measuring import timing
 from evaluator.measuring.clocks import Clocks
 from evaluator.measuring.draws import Draws, new_secret
+from evaluator.measuring.passes import Plans, read_answer
 from evaluator.measuring.warmup import Form, form
 from evaluator.settings import TimingSettings
 from evaluator.task_protocol import Task
-from evaluator.types import Answer, Call, Case, HardCase, InvalidAnswer, OtherFailed, Plan, Samples
+from evaluator.types import Answer, Call, Case, HardCase, OtherFailed, Plan, Samples
 from evaluator.worker_handle import Stopped, Worker, stop
 
 PINGS = 5
@@ -35,18 +37,34 @@ SCATTERED = 0.1
 ENOUGH_CALLS = 12
 """A standard deviation from fewer calls may be far too small by chance."""
 
+MOST_CALLS = 1000
+"""The scatter of a program's quality is taken over at most this many calls."""
+
 NULL_PAIR_NS = 50_000_000
 """We repeat a call twice to measure how quiet the machine is only if it takes at most this many nanoseconds."""
 
-Plans = tuple[Plan, ...]
 
+class Strays:
+    """How much a program's quality varies from call to call on one case, over all measurements that it took part in."""
 
-def read_answer(task: Task, case: Case, answer: Answer, what: str) -> Plan:
-    """The plan of an answer. Raises Stopped if the answer is invalid; `what` names the call in its text."""
-    try:
-        return task.read(case, answer)
-    except InvalidAnswer as invalid:
-        raise stop("validate", invalid.reason, f"{what}: {invalid.detail}") from None
+    def __init__(self) -> None:
+        self._qualities: deque[float] = deque(maxlen=MOST_CALLS)
+        self._strays: deque[float] = deque(maxlen=MOST_CALLS)
+
+    def __len__(self) -> int:
+        return len(self._qualities)
+
+    def add(self, quality: float, planned: float) -> None:
+        """Add a call: the quality of its plan, and that on what the plan was made for."""
+        self._qualities.append(quality)
+        self._strays.append(quality - planned)
+
+    @property
+    def scatter(self) -> float:
+        """The standard deviation of a call's quality because what a plan is scored on differs from what it was made
+        for; where the two are the same, because loads differ. Taken to be larger if few calls show it.
+        """
+        return (pstdev(self._strays) or pstdev(self._qualities)) * max(1.0, ENOUGH_CALLS / len(self))
 
 
 @dataclass(slots=True)
@@ -72,16 +90,16 @@ class TimedCase:
         secret: str,
         *,
         small: Mapping[Form, HardCase],
+        strays: Strays,
         failed: Callable[[Stopped], OtherFailed],
         report: Callable[[], None],
     ) -> None:
-        """`small`: a small call of each form that there is one of."""
+        """`small`: a small call of each form that there is one of. `strays` grows with the other program's calls."""
         self._task, self._case, self._small = task, case, small
         self._failed, self._report = failed, report
         self._scored = _Course(Draws(task, case, secret))
         self._warming = _Course(Draws(task, case, new_secret()))
-        self._strays: list[float] = []
-        self._values: list[float] = []
+        self._strays = strays
         self._clocks = Clocks()
         self._last: Call | None = None
         self._other_ns = self._taken = 0
@@ -178,15 +196,13 @@ class TimedCase:
         return [abs(math.log(first / second))]
 
     def scatter(self, patience_s: float) -> float:
-        """How much the other program's quality varies from call to call (a standard deviation) because what a plan is
-        scored on differs from what it was made for; where the two are the same, because loads differ. After few calls
-        the other program is called more often, untimed, for at most `patience_s` seconds; if they are still few, the
-        scatter is taken to be larger. Raises OtherFailed.
+        """How much the other program's quality varies from call to call (see `Strays`). If its calls were few, it is
+        called more often, untimed, for at most `patience_s` seconds. Raises OtherFailed.
         """
         end = time.monotonic() + patience_s
         draws = Draws(self._task, self._case, new_secret())
         plans: Plans = ()
-        for number in range(max(0, ENOUGH_CALLS - len(self._values))):
+        for number in range(max(0, ENOUGH_CALLS - len(self._strays))):
             if time.monotonic() > end:
                 break
             case, step = draws.at(number)
@@ -194,13 +210,12 @@ class TimedCase:
             answer, _ = self._call_other(self._task.call(case, step, plans), draws.seed(number))
             plans = (*plans, self._read_other(case, answer))
             self._note_other(case, step, plans[-1])
-        return (pstdev(self._strays) or pstdev(self._values)) * max(1.0, ENOUGH_CALLS / len(self._values))
+        return self._strays.scatter
 
     def _note_other(self, case: Case, step: int, plan: Plan) -> float:
         """The quality of the other program's plan, which is kept to see how much it varies."""
         quality = self._task.pass_quality(case, step, plan)
-        self._values.append(quality)
-        self._strays.append(quality - self._task.step_quality(case, step, plan))
+        self._strays.add(quality, self._task.step_quality(case, step, plan))
         return quality
 
     def _call_other(self, call: Call, seed: int) -> tuple[Answer, int]:
@@ -231,16 +246,27 @@ class Contest:
         other_name: str,
         report: Callable[[int], None],
         until_steady: bool = False,
+        strays: Mapping[str, Strays] | None = None,
     ) -> None:
         """`hard_cases` serve as small calls. `report` receives the index of a case whenever a round starts it.
         `until_steady`: warm up until calls no longer get faster, as on a GPU, instead of a fixed number of times.
+        `strays`, by case: those of the other program's earlier measurements, which grow.
         """
+        strays = strays or {case.name: Strays() for case in cases}
         self._until_steady = until_steady
         self._open_candidate, self._open_other, self._end = open_candidate, open_other, end
         self._other_name, self.secret = other_name, new_secret()
         small = {form(hard.call): hard for hard in hard_cases}
         self._timed = [
-            TimedCase(task, case, self.secret, small=small, failed=self._failed, report=partial(report, at))
+            TimedCase(
+                task,
+                case,
+                self.secret,
+                small=small,
+                strays=strays[case.name],
+                failed=self._failed,
+                report=partial(report, at),
+            )
             for at, case in enumerate(cases)
         ]
         self._noise = timing.NoiseProbe()
@@ -274,9 +300,11 @@ class Contest:
         rounds: int,
         enough: Callable[[Sequence[Samples]], bool],
         loaded: Worker | None = None,
+        first_pairs: Sequence[int] = (),
     ) -> tuple[Samples, ...]:
         """The samples of each case, in order. `budget_s` seconds are divided among all cases and `rounds` rounds;
-        `enough` ends the measurement early; `loaded` is a running process of the candidate for the first round.
+        `enough` ends the measurement early; `loaded` is a running process of the candidate for the first round;
+        `first_pairs` shortens the first rounds.
 
         Raises Stopped if the candidate fails, OtherFailed if the other program fails.
         """
@@ -293,6 +321,7 @@ class Contest:
             enough=enough,
             rng=rng,
             until_steady=self._until_steady,
+            first_pairs=first_pairs,
         )
         self._look()
         for timed in self._timed:

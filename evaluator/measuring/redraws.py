@@ -4,7 +4,9 @@ Owns: which calls must be answered for that, and when two qualities agree. Does 
 
 A plan may depend on the plans before it in the same draw, of which a score keeps only those that were timed. So every
 draw is answered from its first step on, in one process. A program whose answers depend on anything but its arguments
-and the seed of the call, such as calls of an earlier draw, may give others than it did.
+and the seed of the call, such as calls of an earlier draw, may give others than it did. So may any program on another
+CPU or GPU or with another version of torch, where sums round and ties break otherwise; who asks says how the conditions
+differ from those of the score.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evaluator.measuring.contest import Plans, read_answer
 from evaluator.measuring.draws import Draws
+from evaluator.measuring.passes import Plans, read_answer
 from evaluator.measuring.timing import QUALITY_DECIMALS
 from evaluator.task_protocol import Task
 from evaluator.types import Case, EvaluatorError, Samples, Score

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from statistics import NormalDist, fmean, median, stdev
+from statistics import NormalDist, fmean, median, stdev, variance
 
 from evaluator.types import Comparison, Interval, Samples
 
@@ -99,6 +99,12 @@ def _totals(samples: Samples) -> list[float]:
     return [centre + rounds * (r / sum(other) - c / sum(spent)) for c, r in zip(spent, other, strict=True)]
 
 
+def _shares(samples: Samples) -> list[float]:
+    """By how much each pair moves the log ratio of the sums of all times (the linearised ratio estimator)."""
+    spent, other = (sum(times) / len(times) for times in (samples.candidate_us, samples.reference_us))
+    return [r / other - c / spent for c, r in zip(samples.candidate_us, samples.reference_us, strict=True)]
+
+
 def _mean_gains(samples: Samples) -> list[float]:
     """The mean gain of all pairs, as one value per round: their mean is it, their scatter its error."""
     gains = _gains(samples)
@@ -109,8 +115,11 @@ def _mean_gains(samples: Samples) -> list[float]:
 
 def _blocks(samples: Samples) -> list[float]:
     """Log ratios over two successive pairs, of opposite order; over a single pair if a round has only one."""
-    starts = (range(r.start, max(r.start + 1, r.stop - 1), 2) for r in _rounds(samples))
-    return [_log_ratio(samples, slice(at, at + 2)) for row in starts for at in row]
+    return [
+        _log_ratio(samples, slice(at, min(at + 2, pairs.stop)))
+        for pairs in _rounds(samples)
+        for at in range(pairs.start, max(pairs.start + 1, pairs.stop - 1), 2)
+    ]
 
 
 def _log_chance(n: int, k: int) -> float:
@@ -252,13 +261,47 @@ def certain_gain(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> 
     without qualities.
     """
     values = round_gains(per_case)
-    # No margin guards the repeated looks at few rounds, so they share the error with those at many.
+    # No margin guards the repeated looks at few rounds, so these share the error with the looks at many.
+    level = (1 + level) / 2
     few = not _sequential_rank(len(values), level)
     if few and len(set(values)) == 1 and values[0]:  # discrete qualities: a few equal values do not show their scatter
         return Interval(median=values[0], low=-_FARTHEST, high=_FARTHEST)
     reading = combined_gain(per_case)
     assert reading is not None
-    return _including(reading, _differences(_certain(values, (1 + level) / 2 if few else level, 0.0)))
+    return _including(reading, _differences(_certain(values, level, 0.0)))
+
+
+def at_all_times(per_case: Sequence[Samples], level: float) -> tuple[Interval, Interval]:
+    """Intervals of the speedup and of the gain that hold at `level` at all times of a measurement at once, from its
+    first pairs on: an asymptotic confidence sequence (the normal mixture of Robbins 1970 with an estimated variance:
+    Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024). Raises ValueError without qualities.
+
+    The variance is that of the pairs, or that of the rounds where it is larger and there are three. By how much
+    processes differ in speed, which the first rounds cannot show, is covered by `PROCESS_SPREAD`. What a program does
+    in a few calls of many is not seen in the first rounds: a decision in its favour needs `ENOUGH_ROUNDS`.
+    """
+    rounds, pairs = len(per_case[0].rounds or (1,)), min(len(samples.candidate_us) for samples in per_case)
+    times = [_shares(samples) for samples in per_case]
+    speed = fmean(_log_ratio(samples, slice(None)) for samples in per_case)
+    half = _radius(times, round_values(per_case), pairs, level) + 2 * PROCESS_SPREAD / math.sqrt(rounds)
+    gains = [_gains(samples) for samples in per_case]
+    gain, gain_half = fmean(map(fmean, gains)), _radius(gains, round_gains(per_case), pairs, level)
+    return _ratios((speed, speed - half, speed + half)), _differences((gain, gain - gain_half, gain + gain_half))
+
+
+def _radius(per_case: Sequence[Sequence[float]], per_round: Sequence[float], pairs: int, level: float) -> float:
+    """The half-width at `pairs` pairs a case of the mean over the cases, at all times at once."""
+    degrees = sum(len(values) - 1 for values in per_case)
+    if degrees < 3:
+        return _FARTHEST
+    error = math.sqrt(sum(variance(values) / len(values) for values in per_case)) / len(per_case)
+    if len(per_round) > 2:
+        error = max(error, stdev(per_round) / math.sqrt(len(per_round)))
+    # Narrowest at about 8 pairs (Waudby-Smith et al. 2024, appendix B.2), where most programs are decided.
+    chance = 1 - level
+    rho = (2 * math.log(1 / chance) + math.log(1 + 2 * math.log(1 / chance))) / 8
+    spread = 2 * (1 + 1 / (pairs * rho)) * math.log(math.sqrt(pairs * rho + 1) / chance)
+    return error * math.sqrt(spread) * (1 + 2 / degrees)
 
 
 def _including(reading: Interval, certain: Interval) -> Interval:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from evaluator.settings import JudgeSettings, SandboxLevel, TimingSettings
+from evaluator.settings import JudgeSettings, Policy, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
 from harness.config.model_schema import ModelSection, Section
 from harness.llm.bandit import BanditSettings
@@ -254,6 +254,8 @@ class TimingSection(Section):
     """Pairs a case in one pair of fresh processes, at most."""
     half_width: float = Field(default=_TIMING.half_width, gt=0)
     """Enough when the 95 % interval is within this share."""
+    policy: Policy = _TIMING.policy
+    """`race`: an attempt is measured until its fate is decided; `full`: always in full."""
     duel_s: float = Field(default=_TIMING.duel_s, gt=0)
     """Seconds of a duel, at most; more only where programs load slowly."""
 

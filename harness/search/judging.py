@@ -13,11 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
-from evaluator.types import Duel, Environment, OtherFailed, Rejected, Scored, Verdict
+from evaluator.types import Duel, Environment, Fate, OtherFailed, Rejected, Scored, Verdict
 from evaluator.types import Progress as Judging
+from harness.fate import decided
 from harness.search.events import Event, Judged, JudgeFailed, JudgeProgress
 from harness.select import Standing, confirmation_level, needs_confirmation
 from harness.types import Confirmation, HarnessError
@@ -46,6 +48,13 @@ class Judge(Protocol):
 
 
 @runtime_checkable
+class RacingJudge(Protocol):
+    """A judge that can end a measurement as soon as an attempt's fate is decided."""
+
+    def race(self, source: str, fate: Fate, *, progress: Callable[[Judging], None] | None = None) -> Verdict: ...
+
+
+@runtime_checkable
 class Stoppable(Protocol):
     """A judge that can be stopped while it judges."""
 
@@ -56,11 +65,14 @@ class Stoppable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A program to judge or, with a `verdict`, to confirm against the current champion."""
+    """A program to judge or, with a `verdict`, to confirm against the current champion. `parent` is the id of the entry
+    that it was made from, "" for none.
+    """
 
     ticket: int
     name: str
     source: str
+    parent: str
     program_id: str
     syntax_hash: str = ""
     verdict: Scored | None = None
@@ -165,7 +177,7 @@ class JudgePool:
         def say(step: Judging) -> None:
             self._events.put(JudgeProgress(ticket=job.ticket, name=job.name, step=step))
 
-        verdict: Verdict = job.verdict or judge.evaluate(job.source, progress=say)
+        verdict = job.verdict or self._measure(judge, job, say)
         confirmations = job.confirmations
         if isinstance(verdict, Scored):
             standing = self._standing()
@@ -178,6 +190,14 @@ class JudgePool:
                     confirmations = (*confirmations, outcome)
         seconds = max(0.0, self._clock() - begun)
         return Judged(ticket=job.ticket, verdict=verdict, confirmations=confirmations, seconds=seconds)
+
+    def _measure(self, judge: Judge, job: Job, say: Callable[[Judging], None]) -> Verdict:
+        """Judge a program, no longer than its fate is open if the judge can race."""
+        if not isinstance(judge, RacingJudge):
+            return judge.evaluate(job.source, progress=say)
+        standing = self._standing()
+        parent = next((entry for entry in standing.valid if entry.id == job.parent), None)
+        return judge.race(job.source, partial(decided, standing, parent), progress=say)
 
     def _confirm(
         self, judge: Judge, job: Job, standing: Standing, say: Callable[[Judging], None]

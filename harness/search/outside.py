@@ -35,6 +35,7 @@ def ask(archive: Archive, proposer: Proposer, selector: Selector, objective: Obj
             parents=selector(where, rng, PARENTS),
             source=archive.source,
             reply=archive.reply,
+            prepare=archive.prepare,
             advice=archive.advice(),
             open=tuple(pending.request or pending.proposal for pending in archive.pending()),
         )

@@ -43,7 +43,9 @@ from harness.search.ticket import Ticket
 from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, with_refusal
 from harness.types import Candidate, Entry, HarnessError, Pending, Proposal, Request, Turn
 
-_MOST_EVENTS = 512
+_MOST_EVENTS, _MOST_PROPOSED = 64, 32
+"""The most events and new proposals of a round. In larger ones, hundreds of calls would be sent and answered together,
+with nothing to do in between."""
 
 
 class Pipeline:
@@ -75,6 +77,7 @@ class Pipeline:
         self._done: list[Entry] = []
         self._unwritten: dict[int, Pending] = {}
         self._idle = False
+        self._more = False
         self._stop_seen = False
         self._judge_error: BaseException | None = None
         self._failure: HarnessError | None = None
@@ -132,11 +135,11 @@ class Pipeline:
             self._pool.count_duels(len(entry.confirmations), ours=False)
 
     def _wait(self) -> list[Outcome]:
-        """The outcomes that are ready, at least one. Progress of judges is reported on the way."""
+        """The outcomes that are ready; at least one, unless there is more to propose. Reports progress of judges."""
         events, self._ready = self._ready, []
         while len(events) < _MOST_EVENTS:
             try:
-                event = self._events.get(block=not events)
+                event = self._events.get(block=not events and not self._more)
             except queue.Empty:
                 break
             if isinstance(event, JudgeProgress):
@@ -324,7 +327,10 @@ class Pipeline:
     def _propose_more(self, writing: Writing) -> None:
         """Propose while there is room and no reason to stop."""
         source = self._source
-        while source is not None and self._has_room(source) and self._reason_to_stop() is None:
+        for _ in range(_MOST_PROPOSED):
+            self._more = source is not None and self._has_room(source) and self._reason_to_stop() is None
+            if source is None or not self._more:
+                return
             self._propose(writing, source)
 
     def _has_room(self, source: Source) -> bool:

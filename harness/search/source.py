@@ -44,6 +44,7 @@ class Source:
             parents=self.selector(standing, rng, PARENTS),
             source=archive.source,
             reply=archive.reply,
+            prepare=archive.prepare,
             advice=archive.advice(),
             open=open_,
         )

@@ -69,6 +69,7 @@ class Ticket:
             ticket=self.number,
             name=candidate.name,
             source=candidate.source,
+            parent=self.pending.proposal.parents[0],
             program_id=self.program_id,
             syntax_hash=self.syntax_hash,
             verdict=verdict,

@@ -324,3 +324,14 @@ def test_progress_names_stage_and_case(judge: Judge, greedy: str) -> None:
 def test_another_seed_gives_other_loads(flat: Task, greedy: str, judge: Judge) -> None:
     with Judge(flat, reference=greedy, device="cpu", seed=1, settings=SETTINGS) as other:
         assert other.qualify(greedy) != judge.qualify(greedy)
+
+
+def test_the_judge_ends_a_measurement_once_it_is_decided(flat: Task, greedy: str) -> None:
+    with Judge(flat, reference=greedy, device="cpu") as judge:
+        verdict = judge.race(greedy, lambda estimate: "seen enough")
+        full = judge.evaluate(greedy)
+    assert isinstance(verdict, Scored) and isinstance(full, Scored)
+    assert verdict.score.decided == "decided after 4 pairs a case: seen enough" and full.score.decided == ""
+    short, long = (sum(len(case.samples.calls) for case in s.score.cases if case.samples) for s in (verdict, full))
+    assert short == 4 * len(verdict.score.cases) < long
+    assert verdict.score.gain is not None and verdict.score.secret

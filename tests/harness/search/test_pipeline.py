@@ -255,6 +255,31 @@ class TestOverlap:
         assert archive.pending() == () and verify(archive).ok
 
 
+class TestRounds:
+    def test_the_first_calls_begin_before_all_are_proposed(self, tmp_path: Path) -> None:
+        archive, proposed = archive_at(tmp_path / "run"), []
+        asking = Asking()
+        propose = asking.propose
+
+        def counted(*view: Any) -> Any:
+            proposed.append(1)
+            return propose(*view)
+
+        asking.propose = counted  # type: ignore[method-assign]
+        begun_after: list[int] = []
+
+        class Noting(Models):
+            def submit(self, *call: Any) -> None:
+                begun_after.append(len(proposed))
+                super().submit(*call)
+
+        models = Noting(counting())
+        entries = list(run(archive, models, asking, in_flight=100, budget=Budget(attempts=100)))
+        assert len(entries) == 101 and begun_after[0] == 32
+        assert begun_after == sorted(begun_after)
+        assert verify(archive).ok
+
+
 class TestBudget:
     def test_call_that_does_not_fit_ends_the_search_with_its_reason(self, tmp_path: Path) -> None:
         class Poor(Models):

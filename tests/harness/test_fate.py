@@ -1,0 +1,91 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluator.types import Estimate, Interval
+from harness.fate import decided
+from harness.select import Objective, Pareto, RuntimeLimit, Weighted, standing
+from harness.types import Entry
+from tests.harness.builders import confirmed, entry, scored
+
+HALF_WIDTH, RESOLUTION = 0.02, 0.0005
+SEED = entry(0, scored(0.8, 1.0, gain=0.0, gain_noise=0.0005))
+BETTER = entry(1, scored(0.82, 0.5, gain=0.02, gain_noise=0.0005))
+
+
+def estimate(
+    quality: float, speed: float, *, unsure: float = 0.0005, noise: float = 0.02, enough: bool = True
+) -> Estimate:
+    return Estimate(
+        speedup=Interval(median=speed, low=speed * (1 - noise), high=speed * (1 + noise)),
+        quality=Interval(median=quality, low=quality - unsure, high=quality + unsure),
+        half_width=HALF_WIDTH,
+        resolution=RESOLUTION,
+        enough_rounds=enough,
+    )
+
+
+def fate(found: Estimate, *entries: Entry, parent: Entry | None = None, objective: Objective | None = None) -> str:
+    objective = objective or Pareto()
+    return decided(standing(confirmed([SEED, *entries], objective), objective), parent, found)
+
+
+def test_nothing_is_decided_before_the_seed_program_has_a_score() -> None:
+    assert decided(standing([], Pareto()), None, estimate(0.1, 0.1)) == ""
+
+
+def test_surely_below_the_floor() -> None:
+    assert fate(estimate(0.79, 5.0)) == "below the floor"
+    assert fate(estimate(0.79, 5.0, unsure=0.02)) == "", "the interval reaches the floor"
+    assert fate(estimate(0.79, 5.0), objective=Pareto(epsilon=0.05)) == ""
+
+
+def test_neither_better_nor_faster_than_a_member_of_the_front() -> None:
+    assert fate(estimate(0.8, 0.9)) == "not better than attempt 0"
+    assert fate(estimate(0.815, 0.4), BETTER) == "not better than attempt 1"
+    assert fate(estimate(0.815, 0.7), BETTER) == "on the front, behind the champion"
+
+
+def test_equal_programs_are_decided_within_what_a_full_measurement_tells() -> None:
+    assert fate(estimate(0.8, 1.0)) == "not better than attempt 0"
+    assert fate(estimate(0.8, 1.0, noise=0.06)) == "", "it may be clearly faster"
+    assert fate(estimate(0.8, 1.0, unsure=0.002)) == "", "it may be clearly better"
+
+
+def test_better_than_its_parent_goes_on_though_off_the_front() -> None:
+    poor = entry(2, scored(0.805, 0.2, gain=0.005, gain_noise=0.0005))
+    child = estimate(0.81, 0.3)
+    assert fate(child, BETTER, poor, parent=poor) == ""
+    assert fate(child, BETTER, poor, parent=BETTER) == "not better than attempt 1"
+
+
+def test_what_may_become_champion_is_measured_on() -> None:
+    assert fate(estimate(0.8, 1.5)) == ""
+    assert fate(estimate(0.81, 1.0)) == ""
+    limit = RuntimeLimit(min_speedup_over_seed=0.3)
+    assert fate(estimate(0.83, 0.5), BETTER, objective=limit) == ""
+    assert fate(estimate(0.81, 0.7), BETTER, objective=limit) == ""
+    assert fate(estimate(0.83, 0.5), objective=Weighted(quality_weight=1, speed_weight=1)) == ""
+
+
+def test_a_member_of_the_front_is_measured_to_narrow_intervals() -> None:
+    assert fate(estimate(0.85, 0.3), BETTER) == "on the front, behind the champion"
+    assert fate(estimate(0.85, 0.3, noise=0.1), BETTER) == ""
+    assert fate(estimate(0.85, 0.3, unsure=0.01), BETTER) == ""
+    assert fate(estimate(0.85, 0.3, enough=False), BETTER) == "", "rare slow calls show late"
+
+
+@pytest.mark.parametrize("objective", [Pareto(), RuntimeLimit(min_speedup_over_seed=0.3)])
+@given(st.floats(0.78, 0.84), st.floats(0.2, 2.0))
+def test_what_is_decided_against_would_not_have_joined(objective: Objective, quality: float, speed: float) -> None:
+    """A full measurement anywhere within the estimate, as narrow as it gets, neither joins the front nor leads."""
+    found = estimate(quality, speed)
+    before = standing(confirmed([SEED, BETTER], objective), objective)
+    clause = decided(before, None, found)
+    full = scored(quality, speed, noise=HALF_WIDTH, gain=quality - 0.8, gain_noise=RESOLUTION)
+    after = before.add(entry(2, full))
+    joined = any(member.number == 2 for member in after.front)
+    if clause.startswith(("not better", "below")):
+        assert not joined
+    if clause.startswith("on the front"):
+        assert joined and after.champion == before.champion
