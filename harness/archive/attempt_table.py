@@ -127,22 +127,33 @@ class AttemptTable:
         """Load new attempts past the highest number and in known gaps; returns the new entries."""
         commits: dict[int, str] = {}
         for number in sorted(self._gaps):
-            object_id = self._repository.ref(_ref(number))
+            object_id, locked = self._look(number)
             if object_id is not None:
                 commits[number] = object_id
-            elif not self._repository.is_locked(_ref(number)):
+            elif not locked:
                 self._gaps.discard(number)
         number, last = self.highest + 1, self.highest + ahead
         while number <= last:
-            object_id = self._repository.ref(_ref(number))
+            object_id, locked = self._look(number)
             if object_id is not None:
                 commits[number] = object_id
-            elif self._repository.is_locked(_ref(number)):
+            elif locked:
                 self._gaps.add(number)
             if object_id is not None or number in self._gaps:
                 last = number + ahead
             number += 1
         return self._load(commits)
+
+    def _look(self, number: int) -> tuple[str | None, bool]:
+        """The commit of a number, and whether a writer has it locked. A lock becomes the ref, so the ref is looked for
+        once more after a lock that is not found.
+        """
+        object_id = self._repository.ref(_ref(number))
+        if object_id is not None:
+            return object_id, False
+        if self._repository.is_locked(_ref(number)):
+            return None, True
+        return self._repository.ref(_ref(number)), False
 
     def free_number(self, batch: Batch, at_least: int) -> tuple[int, RefLock]:
         """The lowest free number from `at_least` on, locked until the batch ends."""

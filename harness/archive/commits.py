@@ -24,7 +24,7 @@ from harness.archive.records import (
     proposal_from_bytes,
     record_from_bytes,
 )
-from harness.git import Batch, GitObject, Group, Read, Repository
+from harness.git import Batch, GitObject, Group, Read, RefLock, Repository
 from harness.text import decode, encode
 from harness.types import Entry, HarnessError, Pending
 
@@ -94,9 +94,17 @@ def write_attempt(
     return Archived(entry=entry, git_parents=parents, ticket=record.ticket)
 
 
-def write_pending(batch: Batch, pending: Pending) -> str:
-    """Add the object under a ticket; returns its id. It contains number and owner, so no two are equal."""
-    return batch.add("blob", pending_to_bytes(pending))
+def write_pending(batch: Batch, lock: RefLock, pending: Pending) -> str:
+    """Add the object under a ticket, whose ref is locked; returns its id. It contains number and owner, so no two are
+    equal.
+    """
+    return batch.hold(lock, pending_to_bytes(pending))
+
+
+def held_id(repository: Repository, ticket: int, named: str) -> str:
+    """The id of a ticket's own object, given what its ref names: the object, or a tree of several tickets' objects."""
+    tree = repository.read(named)
+    return _tree_files(tree.data).get(f"{ticket:06d}", named) if tree.kind == "tree" else named
 
 
 def read_root(repository: Repository, root_id: str) -> Root:

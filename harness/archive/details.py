@@ -8,6 +8,7 @@ from `attempt.json` on each access, through an LRU cache of records.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections import OrderedDict
@@ -19,6 +20,7 @@ from evaluator.types import CaseScore, Environment, Samples, Scored, Verdict
 from harness.archive.commits import ATTEMPT, ArchiveError
 from harness.archive.records import Record, RecordError, record_from_bytes
 from harness.archive.texts import Texts
+from harness.text import decode
 from harness.types import Confirmation, Entry, Tier, TurnRecord
 
 _KEPT_BYTES = 2_000_000
@@ -51,6 +53,20 @@ class Details:
             raise ArchiveError(f"{what} is damaged: {error}; `packsmith verify` lists all that is") from error
         self.keep(commit, record, len(stored))
         return record
+
+    def prepare(self, entries: Sequence[Entry]) -> None:
+        """Cache the programs and records of entries, read in one pass; what is damaged is found when it is used."""
+        programs = [entry.program_id for entry in entries if not self._texts.has(entry.program_id)]
+        records = [entry.id for entry in entries if entry.scored is not None and entry.id not in self._kept]
+        found = self._texts.read_all([*programs, *(f"{commit}:{ATTEMPT}" for commit in records)])
+        for blob, data in zip(programs, found, strict=False):
+            with contextlib.suppress(UnicodeDecodeError):
+                if data is not None:
+                    self._texts.keep(blob, decode(data))
+        for commit, data in zip(records, found, strict=False):
+            with contextlib.suppress(RecordError):
+                if data is not None:
+                    self.keep(commit, record_from_bytes(data), len(data))
 
     def keep(self, commit: str, record: Record, size: int) -> None:
         """Cache a record of `size` stored bytes: a new attempt's record is used again soon."""

@@ -122,6 +122,7 @@ class IndexFile:
             quality, speedup = score.quality, score.speedup
             values = [quality.name, quality.value, quality.ceiling, score.runtime_ms]
             values += [speedup.median, speedup.low, speedup.high, score.load_s, score.pass_quality, score.secret]
+            values += [score.decided]
             values += [None if score.gain is None else (score.gain.median, score.gain.low, score.gain.high)]
             values += [len(score.cases), self._told[environment]]
         elif isinstance(entry.verdict, Rejected):
@@ -173,9 +174,22 @@ class IndexFile:
         if len(outcome) == 3:
             stage, reason, detail = map(sys.intern, outcome)
             return Rejected(stage=stage, reason=reason, detail=detail)  # type: ignore[arg-type]  # checked by Rejected
-        name, value, ceiling, runtime_ms, median, low, high, load_s, pass_quality, secret, gain, cases, environment = (
-            outcome
-        )
+        (
+            name,
+            value,
+            ceiling,
+            runtime_ms,
+            median,
+            low,
+            high,
+            load_s,
+            pass_quality,
+            secret,
+            decided,
+            gain,
+            cases,
+            environment,
+        ) = outcome
         score = Score(
             quality=Quality(name=sys.intern(name), value=value, ceiling=ceiling),
             runtime_ms=runtime_ms,
@@ -185,6 +199,7 @@ class IndexFile:
             gain=None if gain is None else Interval(median=gain[0], low=gain[1], high=gain[2]),
             pass_quality=pass_quality,
             secret=secret,
+            decided=decided,
         )
         return self._details.verdict(commit, Scored(score=score, environment=environments[environment]), cases)
 

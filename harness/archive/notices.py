@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 
 from harness.git import Repository
-from harness.git.store import write_file
+from harness.git.disk import write_file
 from harness.text import decode, encode
 
 ADVICE = "refs/advice"

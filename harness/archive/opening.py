@@ -100,7 +100,7 @@ def disk_advice(path: Path, what: str, safe: str) -> Iterator[None]:
 
 def _has_packs(path: Path) -> bool:
     """Whether there are packs: only in a run, never in an interrupted creation."""
-    return any((path / "objects/pack").glob("pack-*.pack"))
+    return any((path / "objects/pack").glob("*.pack"))
 
 
 def _not_an_archive(path: Path, problem: str) -> str:

@@ -121,9 +121,20 @@ def load(kind: type[T], values: object, where: str) -> T:
 
 def _lines(values: Mapping[str, Any]) -> bytes:
     """JSON with one line per key: `git diff` between attempts is readable, and raw samples share a line."""
-    write = json.JSONEncoder(allow_nan=False, sort_keys=True).encode
-    rows = (f' "{key}": {write(values[key])}' for key in sorted(values))
+    rows = (f' "{key}": {_text(values[key])}' for key in sorted(values))
     return ("{\n" + ",\n".join(rows) + "\n}\n").encode("ascii")
+
+
+def _text(value: Any) -> str:
+    """A value as JSON. The encoder takes ten times as long to begin as a number takes."""
+    if type(value) is int:
+        return str(value)
+    return "[]" if value in ((), []) else _encoder().encode(value)
+
+
+@cache
+def _encoder() -> json.JSONEncoder:
+    return json.JSONEncoder(allow_nan=False, sort_keys=True)
 
 
 def _read(kind: type[Any], data: bytes, where: str) -> Any:

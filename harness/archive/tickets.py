@@ -7,6 +7,7 @@ Rules. A ticket is created under its ref's lock, and the number of an answered o
 only if no ref and no attempt has it, checked in that order under the lock, since an attempt is archived before its
 ticket is deleted. Ownership passes under the same lock: from a dead owner, or from nobody ("ask"), to the process that
 has the answer. The object of a finished ticket is deleted: it contains number and owner, so no other object equals it.
+Tickets that are stored together have one tree that all their refs name, and are deleted together.
 """
 
 from __future__ import annotations
@@ -15,17 +16,25 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from harness.archive.commits import read_pending, write_pending
+from harness.archive.commits import held_id, read_pending, write_pending
 from harness.archive.owners import ASK, Owner
-from harness.git import Batch, GitError, RefLock, Repository
+from harness.git import PENDING, Batch, GitError, Passing, RefLock, Repository
 from harness.types import Pending
 
-PENDING = "refs/pending"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mine:
+    """A ticket of this process: the id of its object, and what that was stored with; None if another process did."""
+
+    object_id: str
+    passing: Passing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTicket:
-    """A ticket as stored: its object id and its content; None if damaged, with the `problem`."""
+    """A ticket as stored: the id of its own object (not of a tree of several), and its content; None if damaged, with
+    the `problem`.
+    """
 
     number: int
     object_id: str
@@ -39,7 +48,7 @@ class Tickets:
     def __init__(self, repository: Repository, archived: Callable[[str], bool]) -> None:
         self._repository = repository
         self._archived = archived
-        self._mine: dict[int, str] = {}
+        self._mine: dict[int, _Mine] = {}
         self._free = 1
         self.owner = Owner(repository.path)
 
@@ -48,23 +57,27 @@ class Tickets:
 
     def object_of(self, number: int) -> str:
         """The object id of a ticket of this process; "" for any other number."""
-        return self._mine.get(number, "")
+        mine = self._mine.get(number)
+        return "" if mine is None else mine.object_id
 
     def all(self) -> Iterator[StoredTicket]:
         """Every ticket that no attempt was made from yet, by number."""
-        for ref, object_id in sorted(self._repository.refs(PENDING).items()):
+        for ref, named in sorted(self._repository.refs(PENDING).items()):
             number = ref.rpartition("/")[2]
-            if number.isdecimal() and not self._archived(object_id):
-                ticket = self._read(int(number), object_id)
-                if ticket.pending is not None or self._repository.ref(ref) == object_id:
+            if number.isdecimal() and not self._archived(named):
+                ticket = self._read(int(number), named)
+                if self._archived(ticket.object_id):
+                    continue
+                if ticket.pending is not None or self._repository.ref(ref) == named:
                     yield ticket
 
     def find(self, number: int) -> StoredTicket | None:
         """One ticket; None if it does not exist or is archived."""
-        object_id = self._repository.ref(_ref(number))
-        if object_id is None or self._archived(object_id):
+        named = self._repository.ref(_ref(number))
+        if named is None or self._archived(named):
             return None
-        return self._read(number, object_id)
+        ticket = self._read(number, named)
+        return None if self._archived(ticket.object_id) else ticket
 
     def orphaned(self, pending: Pending) -> bool:
         """Whether no other process works on a ticket: its owner is dead or this process, and it is not open."""
@@ -77,7 +90,7 @@ class Tickets:
         """An unused number, locked until the batch ends. `highest()`: the current highest ticket of any attempt."""
         number = max(self._free, highest() + 1, at_least)
         while True:
-            lock = self._repository.reserve(_ref(number))
+            lock = self._repository.reserve(_ref(number), batch.sheet)
             if lock is not None and number > highest():
                 self._free = number + 1
                 return number, batch.keep(lock)
@@ -87,16 +100,16 @@ class Tickets:
 
     def put(self, batch: Batch, pending: Pending, lock: RefLock | None = None) -> Callable[[], None]:
         """Store a ticket when the batch ends. Returns a function to call once the batch is durable."""
-        number, before = pending.ticket, self._mine.get(pending.ticket, "")
-        object_id = write_pending(batch, pending)
-        batch.put(lock or batch.keep(self._repository.wait_for(_ref(number))), object_id)
+        number, before = pending.ticket, self._mine.get(pending.ticket)
+        lock = lock or batch.keep(self._repository.wait_for(_ref(number), batch.sheet))
+        object_id = write_pending(batch, lock, pending)
 
         def stored() -> None:
             self._free = max(self._free, number + 1)
             if pending.owner != ASK:
-                self._mine[number] = object_id
-            if before and before != object_id:
-                self._forget(before, number)
+                self._mine[number] = _Mine(object_id=object_id, passing=batch.passing)
+            if before is not None:
+                self._forget(before, number, unless=object_id)
 
         return stored
 
@@ -107,32 +120,41 @@ class Tickets:
             return None
         if ticket.pending.owner != ASK and not self.orphaned(ticket.pending):
             return None
-        self._mine[number] = ticket.object_id
+        self._mine[number] = _Mine(object_id=ticket.object_id)
         return replace(ticket.pending, owner=self.owner.token)
 
     def drop(self, number: int) -> None:
         """Delete a ticket of this process. Not synced: one that reappears after a crash has a dead owner."""
-        if object_id := self._mine.pop(number, ""):
+        mine = self._mine.pop(number, None)
+        if mine is not None:
             self._repository.delete_ref(_ref(number))
             self._free = min(self._free, number)
-            self._forget(object_id, number)
+            self._forget(mine, number)
 
     def end(self, number: int) -> None:
         """Delete a ticket whose attempt is archived; if that fails, its object id identifies it as done."""
-        object_id = self._mine.pop(number, "")
-        if object_id:
+        mine = self._mine.pop(number, None)
+        if mine is not None:
             with contextlib.suppress(OSError, GitError):
                 self._repository.delete_ref(_ref(number))
-                self._forget(object_id, number)
+                self._forget(mine, number)
 
-    def _forget(self, object_id: str, number: int) -> None:
+    def _forget(self, mine: _Mine, number: int, unless: str = "") -> None:
+        """Remove the object of a ticket whose ref no longer names it, unless the ref names an equal one."""
         with contextlib.suppress(OSError, GitError):
-            self._repository.forget_object(object_id, _ref(number))
+            if mine.object_id == unless:
+                return
+            if mine.passing is not None:
+                self._repository.forget(mine.passing, _ref(number))
+            else:
+                self._repository.forget_object(mine.object_id, _ref(number))
 
-    def _read(self, number: int, object_id: str) -> StoredTicket:
-        if not object_id:
+    def _read(self, number: int, named: str) -> StoredTicket:
+        if not named:
             return StoredTicket(number=number, object_id="", pending=None, problem="the ref's file holds no id")
+        object_id = named
         try:
+            object_id = held_id(self._repository, number, named)
             pending = read_pending(self._repository, number, object_id)
         except ValueError as error:
             return StoredTicket(number=number, object_id=object_id, pending=None, problem=str(error))

@@ -72,7 +72,7 @@ class Writing:
     def seize(self, number: int, answer: Proposal | None = None) -> Pending | None:
         """Take over an open or orphaned ticket, with its answer if given; None if another process has it by now."""
         try:
-            lock = self._batch.keep(self._repository.wait_for(self._tickets.ref(number)))
+            lock = self._batch.keep(self._repository.wait_for(self._tickets.ref(number), self._batch.sheet))
         except GitError:  # left by a dead process: the next exclusive writer removes it
             return None
         pending = self._tickets.seize(number)
@@ -106,6 +106,8 @@ class Writing:
             f"{entry.id}:{REPLY}": reply,
             f"{entry.id}:{ATTEMPT}": stored,
         }
+        if attempt.candidate is not None:
+            self._texts.keep(entry.program_id, attempt.candidate.source)
         self._table.add(archived)
         self._details.keep(entry.id, record, len(stored))
         # The record holds the ticket's object id: a ticket that is left behind is not judged again.
