@@ -21,7 +21,8 @@ from harness.report.tables import rejected_text
 from harness.text import one_line
 from harness.types import Entry
 
-_LINE = 60
+_LINE, _LONGEST = 60, 400
+TIES = "another CPU, GPU or version of torch may break ties otherwise, and so give other qualities"
 
 
 def answer_again(opened: OpenRun, chosen: Sequence[Entry], *, device: str | None, json: bool) -> None:
@@ -34,13 +35,14 @@ def answer_again(opened: OpenRun, chosen: Sequence[Entry], *, device: str | None
     with judge, Waiting(messages()) as waiting:
         for entry, scored in scores:
             waiting.say(f"attempt {entry.number}: answering its calls again")
-            results.append(judge.requalify(opened.archive.source(entry.id), scored.score))
-    for entry, result in zip(chosen, results, strict=True):
+            result = judge.requalify(opened.archive.source(entry.id), scored.score)
+            results.append((result, scored.environment.differences(judge.environment())))
+    for entry, (result, differs) in zip(chosen, results, strict=True):
         if json:
-            emit(jsonl.line({"number": entry.number, "id": entry.id, "name": entry.name, **_record(result)}))
+            emit(jsonl.line({"number": entry.number, "id": entry.id, "name": entry.name, **record(result, differs)}))
         else:
-            output().print(_text(entry, result))
-    if not all(_agrees(result) for result in results):
+            output().print(text(entry, result, differs))
+    if not all(_agrees(result) for result, _ in results):
         raise typer.Exit(1)
 
 
@@ -67,11 +69,14 @@ def _agrees(result: tuple[Redrawn, ...] | Rejected) -> bool:
     return not isinstance(result, Rejected) and all(case.ok for case in result)
 
 
-def _record(result: tuple[Redrawn, ...] | Rejected) -> dict[str, Any]:
-    """Every key is always present; what a rejected program does not have is null."""
+def record(result: tuple[Redrawn, ...] | Rejected, differs: Sequence[str]) -> dict[str, Any]:
+    """The result as JSON values. `differs`: the conditions that are not those of the score, with both values. Every key
+    is always present; what a rejected program does not have is null.
+    """
+    shared: dict[str, Any] = {"differs": list(differs)}
     if isinstance(result, Rejected):
         refused = {"stage": result.stage, "reason": result.reason, "detail": result.detail}
-        return {"calls": None, "agree": None, "largest_difference": None, "cases": [], "rejected": refused}
+        return {"calls": None, "agree": None, "largest_difference": None, "cases": [], "rejected": refused, **shared}
     cases = [
         {"name": case.case, "calls": case.calls, "agree": case.agree, "largest_difference": case.largest}
         for case in result
@@ -82,16 +87,23 @@ def _record(result: tuple[Redrawn, ...] | Rejected) -> dict[str, Any]:
         "largest_difference": max(case.largest for case in result),
         "cases": cases,
         "rejected": None,
+        **shared,
     }
 
 
-def _text(entry: Entry, result: tuple[Redrawn, ...] | Rejected) -> Text:
+def text(entry: Entry, result: tuple[Redrawn, ...] | Rejected, differs: Sequence[str]) -> Text:
+    """The result in lines; the last says how the conditions differ from those of the score, if they do."""
     name = f"attempt {entry.number}, {one_line(entry.name, _LINE)}"
-    if isinstance(result, Rejected):
-        return rejected_text(result, program=name)
-    text = Text(f"{name}: its scored calls, answered again\n", style="bold")
+    found = rejected_text(result, program=name) if isinstance(result, Rejected) else _lines(name, result)
+    if differs:
+        found.append(f"  not judged under these conditions: {one_line('; '.join(differs), _LONGEST)}; {TIES}\n")
+    return found
+
+
+def _lines(name: str, result: tuple[Redrawn, ...]) -> Text:
+    found = Text(f"{name}: its scored calls, answered again\n", style="bold")
     for case in result:
         words = f"  {one_line(case.case, _LINE)}: {case.agree} of {case.calls} calls have the stored quality"
         differ = "" if case.ok else f"; the largest difference is {case.largest:.7f}"
-        text.append(f"{words}{differ}\n", style="green" if case.ok else "red")
-    return text
+        found.append(f"{words}{differ}\n", style="green" if case.ok else "red")
+    return found

@@ -37,9 +37,9 @@ from harness.exchange.holdings import (
     refuse_no_run,
 )
 from harness.git import GitError, Repository
+from harness.git.disk import sync
 from harness.git.remote import Remote, RemoteError
 from harness.git.staging import THEIRS, Staging, staged
-from harness.git.store import sync
 from harness.text import decode, visible
 from harness.types import Entry
 

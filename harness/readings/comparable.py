@@ -5,7 +5,8 @@ they are shown.
 
 Measurements are comparable if they have the same conditions (`Environment.fingerprint`), the same seed, which
 determines the loads of the pass and the kind of all others, and the same cases. Each was taken on secret loads of its
-own, so that their rounds are independent.
+own, so that their rounds are independent. Only full measurements are pooled: one that ended early (`Score.decided`) did
+so because of its outcome, and would bias the figure.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Taken:
 class Group:
     """Comparable measurements, oldest first. `differs`: how they differ from the first group, in words.
 
-    `pooled` is None if fewer than two of them are scored.
+    `pooled` is None if fewer than two of them are scored in full.
     """
 
     differs: tuple[str, ...]
@@ -76,6 +77,12 @@ class Group:
     @property
     def environment(self) -> Environment:
         return self.members[-1].measurement.environment
+
+    @property
+    def ended_early(self) -> int:
+        """How many of the measurements ended early, and so are in no pooled figure."""
+        verdicts = [member.measurement.verdict for member in self.members]
+        return sum(isinstance(verdict, Scored) and bool(verdict.score.decided) for verdict in verdicts)
 
 
 def members(
@@ -114,11 +121,13 @@ def groups(taken: Sequence[Taken]) -> tuple[Group, ...]:
 
 
 def pool(measurements: Sequence[Measurement]) -> Pooled | None:
-    """The pooled result of comparable measurements; None if fewer than two are scored with known samples.
+    """The pooled result of comparable measurements; None if fewer than two are scored in full with known samples.
 
-    Their rounds are pooled as those of one measurement, since rounds are independent.
+    Their rounds are pooled as those of one measurement, since rounds are independent. A measurement that ended early is
+    left out: how many rounds it has depends on what they showed.
     """
     scores = [taken.verdict.score for taken in measurements if isinstance(taken.verdict, Scored)]
+    scores = [score for score in scores if not score.decided]
     samples = [per_score for per_score in map(_samples, scores) if per_score]
     if len(samples) < 2:
         return None

@@ -6,8 +6,8 @@ Does not know: archives, how a chain is shown or written.
 The chain follows first parents, to which the patches apply. A crossover's other parents are named, but their chains are
 not followed.
 
-Quality is deterministic. A speed is a measurement: two speeds differ only if their 95 % intervals do not overlap, or if
-a duel between the two says so, which takes precedence. Run times are compared only under the same conditions.
+Quality and speed are measurements: two differ only if their 95 % intervals do not overlap; for speed, a duel between
+the two takes precedence. Run times are compared only under the same conditions.
 """
 
 from __future__ import annotations

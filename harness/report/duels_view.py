@@ -16,6 +16,17 @@ from harness.text import one_line
 from harness.types import Confirmation, Entry
 
 _LONGEST = 400
+_FIGURES = (
+    "level",
+    "comparison",
+    "speedup",
+    "certain",
+    "quality_comparison",
+    "gain",
+    "certain_gain",
+    "secret",
+    "fingerprint",
+)
 _WORDS: dict[Comparison, str] = {"better": "better", "worse": "worse", "undecided": "no sure change"}
 
 
@@ -39,21 +50,25 @@ def _points(duel: Duel, gain: Interval) -> str:
 
 
 def records(entry: Entry) -> list[dict[str, Any]]:
-    """The duels as JSON values, without their samples."""
+    """The duels as JSON values, without their samples. Every key is always present; what a duel does not have is null:
+    all figures where the champion's program failed, those of quality in duels of earlier versions.
+    """
     return [_record(confirmation) for confirmation in entry.confirmations]
 
 
 def _record(confirmation: Confirmation) -> dict[str, Any]:
-    duel = confirmation.duel
     record: dict[str, Any] = {"against": confirmation.against, "failure": confirmation.failure or None}
-    if duel is None:
-        return record
-    return record | {
+    return record | (dict.fromkeys(_FIGURES) if confirmation.duel is None else _figures(confirmation.duel))
+
+
+def _figures(duel: Duel) -> dict[str, Any]:
+    """The values of `_FIGURES`."""
+    return {
         "level": duel.level,
         "comparison": duel.comparison,
         "speedup": jsonl.interval(duel.speedup),
         "certain": jsonl.interval(duel.certain),
-        "quality_comparison": duel.quality_comparison,
+        "quality_comparison": None if duel.certain_gain is None else duel.quality_comparison,
         "gain": jsonl.gain_record(duel.gain),
         "certain_gain": jsonl.gain_record(duel.certain_gain),
         "secret": duel.secret or None,

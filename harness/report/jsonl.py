@@ -66,7 +66,7 @@ def verdict_record(
     record |= {"stage": None, "reason": None, "detail": None}
     record |= {"quality": None, task.quality_key: None} | dict.fromkeys(column.key for column in task.columns)
     record |= {"gain": None, "pass_quality": None, "runtime_ms": None, "speedup": None, "load_s": None}
-    record |= {"secret": None, "cases": []}
+    record |= {"secret": None, "decided": None, "cases": []}
     if isinstance(verdict, Scored):
         score = verdict.score
         record |= {
@@ -80,6 +80,7 @@ def verdict_record(
             "speedup": interval(score.speedup),
             "load_s": score.load_s,
             "secret": score.secret or None,
+            "decided": score.decided or None,
             "cases": [case_record(case, task.quality_key) for case in score.cases],
         }
         environment = verdict.environment

@@ -70,7 +70,7 @@ def _cells(member: Taken) -> tuple[RenderableType, ...]:
 
 
 def _where(group: Group) -> str:
-    """The conditions that the measurements of a group share."""
+    """The conditions that the measurements of a group share, and what limits their joint figures."""
     where = group.environment
     threads = "1 thread" if where.threads == 1 else f"{where.threads} threads"
     driver = f"driver {where.driver}, " if where.driver else ""
@@ -78,11 +78,18 @@ def _where(group: Group) -> str:
         f"{where.task} on {where.device.partition(':')[0]} ({where.hardware}, {threads}), {driver}torch {where.torch}, "
         f"seed {group.seed}; speed-up is over {where.reference.rpartition(' ')[0]}; fingerprint {where.fingerprint}"
     )
-    return one_line(f"{shared}; {APART}" if group.pooled is not None and group.pooled.apart else shared, 2 * _LINE)
+    notes = [shared]
+    if group.ended_early and len(group.members) > 1:
+        notes.append(f"{group.ended_early} of these ended early, and are in no joint figure")
+    if group.pooled is not None and group.pooled.apart:
+        notes.append(APART)
+    return one_line("; ".join(notes), 2 * _LINE)
 
 
 def record(entry: Entry, groups: Sequence[Group], task: Task) -> dict[str, Any]:
-    """All measurements, with the conditions that differ from the first group's (`differs`), and the joint figures."""
+    """All measurements, with the conditions that differ from the first group's (`differs`), and the joint figures of
+    those that did not end early (`decided`).
+    """
     return {
         "measurements": [_member_record(entry, member, group, task) for group in groups for member in group.members],
         "joint": [_pooled_record(group, group.pooled) for group in groups if group.pooled is not None],

@@ -137,7 +137,8 @@ def verdict_table(verdict: Scored, *, program: str, task: Task) -> RenderableTyp
         table.add_section()
         cells = (*_with_gap(score), *metric_cells(task.columns, score.metrics))
         table.add_row("all", *cells, milliseconds(score.runtime_ms), ratio_interval(score.speedup), style="bold")
-    return titled(program, table, "\n".join(filter(None, (in_the_pass(score), loads_in(score)))))
+    notes = (in_the_pass(score), loads_in(score), score.decided and f"measuring ended early: {score.decided}")
+    return titled(program, table, "\n".join(filter(None, notes)))
 
 
 def in_the_pass(score: Score) -> str:

@@ -17,7 +17,7 @@ from tests.cli.runs import PATCHES, SIZES, Cli, patch, write_workshop
 TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.05")
 KEYS = [
     "program", "task", "device", "verdict", "stage", "reason", "detail", "quality", "balance", "same_window_balance",
-    "gain", "pass_quality", "runtime_ms", "speedup", "load_s", "secret", "cases", "environment",
+    "gain", "pass_quality", "runtime_ms", "speedup", "load_s", "secret", "decided", "cases", "environment",
 ]  # fmt: skip
 NULL_WHERE_REJECTED = ("quality", "balance", "same_window_balance", "runtime_ms", "speedup", "load_s")
 NULL_WHERE_REJECTED += ("gain", "pass_quality", "secret")

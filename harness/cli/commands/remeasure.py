@@ -47,11 +47,13 @@ def remeasure(
 
     Use it to confirm a result, or to measure on another machine. A measurement is a git note: the attempts and the
     decisions of the search do not change. Measurements under the same conditions (hardware, driver, torch, task, seed)
-    are pooled into one figure with a narrower interval; others are shown separately, with what differs. Exit code 1
-    when a program was rejected.
+    are pooled into one figure with a narrower interval; others are shown separately, with what differs. A measurement
+    that the search ended early is shown, but not pooled: when it ended depends on what it showed. Exit code 1 when a
+    program was rejected.
 
     With --same-draws the calls that gave an attempt its score are answered again, on the same loads, which follow from
-    the secret that is stored with it. Exit code 1 unless every answer has the stored quality.
+    the secret that is stored with it. Exit code 1 unless every answer has the stored quality, to 7 decimals. Another
+    CPU, GPU or version of torch may break ties otherwise: how the conditions differ from those of the score is shown.
 
     \b
     Examples:

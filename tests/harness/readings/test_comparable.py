@@ -112,6 +112,31 @@ def test_the_pooled_gain_is_shown_and_in_json() -> None:
     assert list(joint["case_gains"]) == list(joint["cases"]) == ["a", "b"]
 
 
+def cut(measurement: Measurement) -> Measurement:
+    """The measurement as the race ends it early."""
+    assert isinstance(measurement.verdict, Scored)
+    score = replace(measurement.verdict.score, decided="decided after 8 pairs a case: not better than attempt 0")
+    return replace(measurement, verdict=replace(measurement.verdict, score=score))
+
+
+def test_measurements_that_ended_early_are_listed_and_not_pooled() -> None:
+    """When they ended depends on their outcome."""
+    own, *again = (with_qualities(taken(2.0, noise=20, when_s=when_s), when_s) for when_s in (1, 2, 3))
+    early = cut(with_qualities(taken(1.5, noise=20, when_s=4), 4, gain=-0.05))
+    [without] = groups(members(entry(1, own.verdict), 7, None, again))
+    [group] = groups(members(entry(1, early.verdict), 7, None, [own, *again]))
+    assert without.pooled is not None and group.pooled == without.pooled and not group.pooled.apart
+    assert (len(group.members), group.ended_early, without.ended_early) == (4, 1, 0)
+    listed = measurements_view.record(entry(1, early.verdict), [group], TASKS["eplb"]({}))["measurements"]
+    assert [bool(one["decided"]) for one in listed] == [True, False, False, False]
+    words = "ended early, and are in no joint figure"
+    assert f"1 of these {words}" in " ".join(shown(early, own, *again).split())
+    assert words not in " ".join(shown(own, *again).split()) and words not in " ".join(shown(early).split())
+
+    [group] = groups(members(entry(1, early.verdict), 7, None, [own, rejected()]))
+    assert len(group.members) == 3 and group.pooled is None, "one full measurement is no pool"
+
+
 def test_gains_that_disagree_are_marked() -> None:
     own, again = taken(2.0, noise=2), taken(2.0, noise=2, when_s=2)
     assert "do not overlap" not in shown(with_qualities(own, 1), with_qualities(again, 2))

@@ -160,7 +160,19 @@ def test_duels_are_shown_with_speed_and_quality() -> None:
     ]
     new, before, failed = duels_view.records(challenger)
     assert (new["gain"]["low"], new["quality_comparison"], new["secret"]) == (0.001, "better", SECRET)
-    assert before["gain"] is before["secret"] is None and failed == {"against": "gone", "failure": "it raised"}
+    assert before["comparison"] == old.comparison and before["fingerprint"] == old.environment.fingerprint
+    assert [key for key, value in before.items() if value is None] == [
+        "failure",
+        "quality_comparison",
+        "gain",
+        "certain_gain",
+        "secret",
+    ]
+    assert list(failed) == list(before) == list(new) and len(new) == 11
+    assert {key: value for key, value in failed.items() if value is not None} == {
+        "against": "gone",
+        "failure": "it raised",
+    }
 
 
 def test_machines_get_what_counts_the_pass_and_the_calls() -> None:
