@@ -208,7 +208,9 @@ class PaidKiller(Killer):
         if self.archived():
             rows = git(self._run, "for-each-ref", "--format=%(refname) %(objectname)", "refs/pending").splitlines()
             for ref, held in map(str.split, rows):
-                yield ref, json.loads(git(self._run, "cat-file", "blob", held))
+                several = git(self._run, "cat-file", "-t", held).strip() == "tree"
+                name = f"{held}:{ref.rpartition('/')[2]}" if several else held
+                yield ref, json.loads(git(self._run, "cat-file", "blob", name))
 
     def _last(self) -> Sequence[str]:
         [status] = self._cli("status", "run", "--json").records
