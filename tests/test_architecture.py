@@ -64,6 +64,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.proposers harness.search harness.select harness.types"
         ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
+        "harness.fate": "evaluator.types harness.select harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.llm": "harness.select harness.text harness.types",
@@ -82,7 +83,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.report": "evaluator harness.readings harness.select harness.text harness.types",
         "harness.search": (
-            "evaluator.types harness.archive harness.identity harness.llm harness.patch "
+            "evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
             "harness.proposers harness.select harness.turns harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.types",
