@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from statistics import fmean, median
+from statistics import fmean, median, pstdev
 
 from evaluator.measuring import stats
 from evaluator.task_protocol import Task
@@ -58,14 +58,16 @@ def disputed(
 def disagreement(gains: Sequence[float], samples: Samples, *, scatter: float, resolution: float) -> str:
     """Why the pass and the secret calls cannot come from one honest program; "" if they agree.
 
-    `gains` are the program's quality less the reference's in each step of the pass, `scatter` is the standard deviation
-    of the reference's quality from call to call (never the candidate's, which could choose it), `resolution` the
-    smallest difference that matters.
+    `gains` are the program's quality less the reference's in each step of the pass, `scatter` is how much the quality
+    of the reference varies because loads drift (see `Strays`), `resolution` the smallest difference that matters. On
+    small cases gains vary more than that. So their own scatter counts as well, but as no more than that of the
+    reference's quality from call to call, since a program could choose it.
     """
     pairs = zip(samples.candidate_quality, samples.reference_quality, strict=True)
-    secret = fmean(mine - theirs for mine, theirs in pairs)
-    public = fmean(gains)
-    allowed = resolution + CHANCE * scatter + IN_PROPORTION * abs(secret)
+    differences = [mine - theirs for mine, theirs in pairs]
+    secret, public = fmean(differences), fmean(gains)
+    own = min(pstdev(differences), pstdev(samples.reference_quality)) * stats.for_few(len(differences))
+    allowed = resolution + CHANCE * max(scatter, own) + IN_PROPORTION * abs(secret)
     if abs(public - secret) <= allowed:
         return ""
     return (

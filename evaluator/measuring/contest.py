@@ -18,7 +18,7 @@ from statistics import median, pstdev
 
 import numpy as np
 
-from evaluator.measuring import timing
+from evaluator.measuring import stats, timing
 from evaluator.measuring.clocks import Clocks
 from evaluator.measuring.draws import Draws, new_secret
 from evaluator.measuring.passes import Plans, read_answer
@@ -33,9 +33,6 @@ PINGS = 5
 
 SCATTERED = 0.1
 """On a quiet machine, call times of one program differ from call to call by at most this much (a log ratio)."""
-
-ENOUGH_CALLS = 12
-"""A standard deviation from fewer calls may be far too small by chance."""
 
 MOST_CALLS = 1000
 """The scatter of a program's quality is taken over at most this many calls."""
@@ -64,7 +61,7 @@ class Strays:
         """The standard deviation of a call's quality because what a plan is scored on differs from what it was made
         for; where the two are the same, because loads differ. Taken to be larger if few calls show it.
         """
-        return (pstdev(self._strays) or pstdev(self._qualities)) * max(1.0, ENOUGH_CALLS / len(self))
+        return (pstdev(self._strays) or pstdev(self._qualities)) * stats.for_few(len(self))
 
 
 @dataclass(slots=True)
@@ -202,7 +199,7 @@ class TimedCase:
         end = time.monotonic() + patience_s
         draws = Draws(self._task, self._case, new_secret())
         plans: Plans = ()
-        for number in range(max(0, ENOUGH_CALLS - len(self._strays))):
+        for number in range(max(0, stats.ENOUGH_CALLS - len(self._strays))):
             if time.monotonic() > end:
                 break
             case, step = draws.at(number)

@@ -42,6 +42,8 @@ worse, however often the interval is inspected.
 """
 ENOUGH_ROUNDS = 5
 """A measurement needs at least this many rounds to end early: fewer may agree by chance."""
+ENOUGH_CALLS = 12
+"""A standard deviation from fewer values may be far too small by chance."""
 PROCESS_SPREAD = 0.03
 """Half-width (a log ratio) for differences between processes when rounds are too few to show them: 1.96 times the
 measured 1.5 %.
@@ -344,6 +346,11 @@ def settled(per_case: Sequence[Samples], level: float, half_width: float, resolu
     certain, gain = certain_gain(per_case, level), combined_gain(per_case)
     assert gain is not None
     return certain.low > 0 or certain.high < 0 or (enough and max(gain.high, -gain.low) <= resolution)
+
+
+def for_few(count: int) -> float:
+    """By what a standard deviation of `count` values is multiplied, so that it is not too small by chance."""
+    return max(1.0, ENOUGH_CALLS / count)
 
 
 def runtime_ms(times_us: Sequence[int]) -> float:

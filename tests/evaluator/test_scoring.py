@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,13 +83,18 @@ def test_a_case_without_samples_is_an_error() -> None:
         score_cases(QUALITIES, SAMPLES[:1], REFERENCES)
 
 
-# Disagreement. The reference's quality scatters by a hundredth from call to call, as on small cases.
+# Disagreement
 
 SCATTER, RESOLUTION = 0.002, 0.0005
 
 
-def disputed(public: Sequence[float], secret: Sequence[float], scatter: float = SCATTER) -> str:
-    return disagreement(public, measured(1000, secret), scatter=scatter, resolution=RESOLUTION)
+def disputed(public: Sequence[float], secret: Sequence[float], scatter: float = SCATTER, base: float = 0.0) -> str:
+    """`base`: the standard deviation of the reference's quality from call to call."""
+    samples = measured(1000, secret)
+    theirs = [value + base * (-1) ** at for at, value in enumerate(samples.reference_quality)]
+    mine = [value + gain for value, gain in zip(theirs, secret, strict=True)]
+    samples = replace(samples, reference_quality=tuple(theirs), candidate_quality=tuple(mine))
+    return disagreement(public, samples, scatter=scatter, resolution=RESOLUTION)
 
 
 def test_a_program_that_plans_alike_agrees() -> None:
@@ -110,11 +116,19 @@ def test_care_in_the_pass_alone_is_disputed_and_so_is_care_in_secret_calls_alone
     assert disputed([-0.03] * 4, [0.0] * 40)
 
 
-def test_the_candidates_own_scatter_allows_it_nothing() -> None:
-    """A program of two faces scatters by itself: its mean counts, not its standard error."""
-    steady, wild = [-0.03] * 40, [0.3, -0.36] * 20
-    assert disputed([0.0] * 4, steady) and disputed([0.0] * 4, wild)
-    assert disputed([0.0] * 4, steady) == disputed([0.0] * 4, wild)
+def test_the_candidates_own_scatter_allows_no_more_than_the_references() -> None:
+    """A program of two faces scatters by itself, as much as it likes."""
+    steady, wild, wilder = [-0.03] * 40, [0.3, -0.36] * 20, [0.9, -0.96] * 20
+    assert disputed([0.0] * 4, steady)
+    assert disputed([0.1] * 4, wild, base=0.01) == disputed([0.1] * 4, wilder, base=0.01) != ""
+
+
+def test_an_honest_program_on_a_small_case_is_not_disputed() -> None:
+    """Its gain scatters as much as the reference's quality does, and far more than that drifts."""
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        public, secret = (0.01 + 0.008 * rng.standard_normal(size) for size in (1, 12))
+        assert not disputed(public.tolist(), secret.tolist(), scatter=0.001, base=0.01)
 
 
 def test_hopeless_programs_that_scatter_a_lot_are_not_disputed() -> None:
