@@ -28,7 +28,7 @@ class TimingSettings:
     min_pairs: int = 3
     """Pairs per case that are taken whatever the time."""
     max_pairs: int = 10_000
-    round_pairs: int = 8
+    round_pairs: int = 12
     """Largest number of pairs per case in one pair of processes: more do not reduce differences between processes."""
     half_width: float = 0.02
     """A measurement ends when the 95 % interval of the program's speedup is within this share of its middle."""

@@ -22,17 +22,19 @@ three rounds do not show how much processes differ, so we add `PROCESS_SPREAD` i
 coin when a count of s out of n rounds in the candidate's favour has a binomial probability of at most
 (1 - level) / (n + 1): under a fair coin, such a count ever occurs with a probability of at most 1 - level (Ville's
 inequality for the uniform mixture over biased coins, Robbins 1970). The measurement draws at random which program goes
-first in a round, so for equal programs a round favours each with probability 1/2, whatever the machine's noise. With
-too few rounds for this test, a decision needs agreement far beyond the rounds' scatter (Student's t with 2 degrees of
-freedom) and a factor beyond `UNMODELLED`. The test is about the median of rounds, which forgets what a program does in
-a few of them, so the interval for deciding also contains that for reading: a decision needs both.
+first in a round, so for equal programs a round favours each with probability 1/2, whatever the machine's noise. This
+test needs twelve rounds and more. Student's t decides sooner, if the rounds agree far beyond their scatter: its error
+is divided among all looks, and for speed the difference must exceed `UNMODELLED` as well. The first test is about the
+median of rounds, which forgets what a program does in a few of them, so the interval for deciding also contains that
+for reading: a decision needs both.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from statistics import NormalDist, fmean, median, stdev, variance
+from functools import cache
+from statistics import fmean, median, stdev, variance
 
 from evaluator.types import Comparison, Interval, Samples
 
@@ -48,11 +50,8 @@ PROCESS_SPREAD = 0.03
 """Half-width (a log ratio) for differences between processes when rounds are too few to show them: 1.96 times the
 measured 1.5 %.
 """
-UNMODELLED = 0.223
-"""ln 1.25: margin that a decision on a few rounds must clear besides their scatter; we never saw noise exceed it."""
-
-# Student's t quantiles at 97.5 %, by degrees of freedom.
-_T_975 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+UNMODELLED = 0.049
+"""ln 1.05: what a decision on speed by Student's t must clear besides the scatter of rounds, which has heavy tails."""
 
 
 def _rounds(samples: Samples) -> Iterator[slice]:
@@ -152,12 +151,30 @@ def _students_t(values: Sequence[float], quantile: float, margin: float = 0.0) -
     return centre, centre - half, centre + half
 
 
-def _t_quantile(degrees: int) -> float:
-    """Student's t at 97.5 %; beyond the table by its expansion around the normal quantile (Hill 1970)."""
-    if degrees in _T_975:
-        return _T_975[degrees]
-    z = NormalDist().inv_cdf(0.975)
-    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+@cache
+def _t_quantile(degrees: int, tail: float) -> float:
+    """The value that Student's t exceeds with probability `tail`, by bisection of its distribution (Abramowitz and
+    Stegun 26.7.3 and 26.7.4).
+    """
+
+    def beyond(t: float) -> float:
+        angle = math.atan2(t, math.sqrt(degrees))
+        cosine, first = math.cos(angle), degrees % 2
+        term = total = cosine if first else 1.0
+        for k in range(first + 2, degrees - 1, 2):
+            term *= cosine**2 * (k - 1) / k
+            total += term
+        within = math.sin(angle) * total if degrees > 1 else 0.0
+        within = 2 / math.pi * (angle + within) if first else within
+        return (1 - within) / 2
+
+    low, high = 0.0, 1.0
+    while beyond(high) > tail:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beyond(middle) > tail else (low, middle)
+    return high
 
 
 def _reading(values: Sequence[float]) -> tuple[float, float, float]:
@@ -165,23 +182,25 @@ def _reading(values: Sequence[float]) -> tuple[float, float, float]:
     on both sides.
     """
     if len(values) > 2:
-        return _students_t(values, _t_quantile(len(values) - 1))
+        return _students_t(values, _t_quantile(len(values) - 1, 0.025))
     width = max(values) - min(values)
     return fmean(values), min(values) - width, max(values) + width
 
 
 def _certain(values: Sequence[float], level: float, margin: float) -> tuple[float, float, float]:
-    """Middle, low and high of the rounds' values at `level`, valid after every round at once: their median and order
-    statistics. With few rounds, Student's t, with `margin` added on both sides.
+    """Middle, low and high of the rounds' values at `level`, valid after every round at once: what both the order
+    statistics and Student's t, widened by `margin` on both sides, leave. Each may err half as often.
     """
-    rank = _sequential_rank(len(values), level)
-    if rank:
-        return _order_statistics(values, rank)
-    if len(values) < 3:
-        return median(values), -_FARTHEST, _FARTHEST
-    p = (1 + level) / 2
-    # The closed form of the quantile of Student's t with 2 degrees of freedom.
-    return _students_t(values, (2 * p - 1) / math.sqrt(2 * p * (1 - p)), margin)
+    count, half = len(values), (1 + level) / 2
+    middle, low, high = fmean(values), -_FARTHEST, _FARTHEST
+    if count > 2 and len(set(values)) == count:  # equal values are too coarse to show their scatter
+        # The errors of all looks, (1 - half) / ((n - 2) (n - 1)) at the n-th, sum to 1 - half.
+        tail = (1 - half) / ((count - 2) * (count - 1)) / 2
+        middle, low, high = _students_t(values, _t_quantile(count - 1, tail), margin)
+    if rank := _sequential_rank(count, half):
+        _, above, below = _order_statistics(values, rank)
+        low, high = (max(low, above), min(high, below)) if max(low, above) <= min(high, below) else (above, below)
+    return min(max(middle, low), high), low, high
 
 
 _FARTHEST = 30.0
@@ -263,11 +282,6 @@ def certain_gain(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> 
     without qualities.
     """
     values = round_gains(per_case)
-    # No margin guards the repeated looks at few rounds, so these share the error with the looks at many.
-    level = (1 + level) / 2
-    few = not _sequential_rank(len(values), level)
-    if few and len(set(values)) == 1 and values[0]:  # discrete qualities: a few equal values do not show their scatter
-        return Interval(median=values[0], low=-_FARTHEST, high=_FARTHEST)
     reading = combined_gain(per_case)
     assert reading is not None
     return _including(reading, _differences(_certain(values, level, 0.0)))

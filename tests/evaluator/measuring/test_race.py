@@ -96,4 +96,4 @@ def test_first_rounds_are_short() -> None:
         clock=script.clock,
         first_pairs=(4, 2),
     )
-    assert found.rounds == (4, 2, 8, 8, 8)
+    assert found.rounds == (4, 2, 12, 12)

@@ -108,7 +108,7 @@ def test_sequential_rank_matches_its_definition(level: float) -> None:
 
 @pytest.mark.parametrize(("degrees", "quantile"), [(2, 4.303), (9, 2.262), (10, 2.228), (30, 2.042), (200, 1.972)])
 def test_students_t_matches_the_table(degrees: int, quantile: float) -> None:
-    assert stats._t_quantile(degrees) == pytest.approx(quantile, rel=2e-3)
+    assert stats._t_quantile(degrees, 0.025) == pytest.approx(quantile, rel=2e-3)
 
 
 def test_three_rounds_use_students_t() -> None:
@@ -153,7 +153,7 @@ def test_gains_of_few_rounds_have_intervals_too() -> None:
     three = stats.combined_gain([judged([0.1, 0.2, 0.4])])
     half = 4.303 * math.sqrt(0.07 / 3) / math.sqrt(3)
     assert three is not None
-    assert (three.low, three.median, three.high) == pytest.approx((0.7 / 3 - half, 0.7 / 3, 0.7 / 3 + half))
+    assert (three.low, three.median, three.high) == pytest.approx((0.7 / 3 - half, 0.7 / 3, 0.7 / 3 + half), abs=1e-4)
     two = stats.combined_gain([judged([0.1, 0.3])])
     assert two is not None and (two.low, two.median, two.high) == pytest.approx((-0.1, 0.2, 0.5))
     calls = judged([0.1, 0.2, 0.4, 0.3], pairs=2)
@@ -341,8 +341,6 @@ def test_equal_qualities_are_rarely_called_different(cases: int, pairs: int) -> 
 
 def test_the_same_answers_are_undecided_and_settle_early() -> None:
     same = judged([0.0] * 20, pairs=2)
-    assert all(stats.certain_gain([look]).median == 0 for look in growing(same))
-    assert stats.certain_gain([same]).low == stats.certain_gain([same]).high == 0
     ended = next(look for look in growing(same) if stats.settled([look], LEVEL, 0.02, 0.0005))
     assert len(ended.rounds) == stats.ENOUGH_ROUNDS
 
@@ -400,12 +398,12 @@ def test_five_percent_slower_is_detected_within_thirty_rounds() -> None:
     assert np.median(lengths) < 20
 
 
-def test_few_rounds_decide_only_beyond_the_unmodelled_margin() -> None:
+def test_few_rounds_decide_only_beyond_their_scatter_and_the_unmodelled_margin() -> None:
     rng = np.random.default_rng(5)
-    assert all(stats.compare([rounds_of(rng, 3, speedup=30)]) == "better" for _ in range(100))
-    assert stats.compare([valued([math.log(1.2)] * 3)]) == "undecided"
-    assert stats.compare([valued([math.log(1.3)] * 3)]) == "better"
-    assert stats.compare([valued([math.log(1.3)] * 2)]) == "undecided"
+    assert all(stats.compare([rounds_of(rng, 4, speedup=30)]) == "better" for _ in range(100))
+    assert stats.compare([valued([math.log(1.04) + at * 1e-4 for at in range(5)])]) == "undecided"
+    assert stats.compare([valued([math.log(1.06) + at * 1e-4 for at in range(5)])]) == "better"
+    assert stats.compare([valued([math.log(1.3)] * 5)]) == "undecided", "equal values show no scatter"
 
 
 def test_many_equal_rounds_decide() -> None:

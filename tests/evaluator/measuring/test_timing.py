@@ -170,7 +170,7 @@ def test_stops_as_soon_as_enough_is_true() -> None:
 
 def test_stops_at_max_pairs() -> None:
     (samples,) = Script().measure(TimingSettings(budget_s=60, max_pairs=27))
-    assert samples.rounds == (8, 8, 8, 3)
+    assert samples.rounds == (12, 12, 3)
 
 
 def test_min_pairs_are_taken_whatever_the_time_and_the_result() -> None:
