@@ -16,8 +16,8 @@ from tests.evaluator.measuring.test_timing import Script
 
 
 def samples(rng: np.random.Generator, rounds: int, *, speed: float, gain: float) -> Samples:
-    """Rounds of four pairs with the noise of a quiet machine: 1.5 % between processes, 3 % and .001 between calls."""
-    process = np.repeat(rng.normal(0, 0.015, rounds), 4)
+    """Rounds of four pairs with the noise of a quiet machine: .75 % between processes, 3 % and .001 between calls."""
+    process = np.repeat(rng.normal(0, 0.0075, rounds), 4)
     ratios = np.exp(math.log(speed) + process + rng.normal(0, 0.03, 4 * rounds))
     qualities = rng.normal(0.8, 0.01, 4 * rounds)
     return Samples(
