@@ -31,7 +31,7 @@ from typing import Any
 from evaluator import shipped
 
 PATIENCE_S = 180.0
-SIZES = "layers=4,experts=16,replicas=24,groups=1,nodes=1,gpus=8"
+SIZES = "layers=48,experts=16,replicas=24,groups=1,nodes=1,gpus=8"
 
 KNOBS = {
     "import torch\n": "import time\n\nimport torch\n\nPAUSE_S = 0.008\nWASTED = 0\n",

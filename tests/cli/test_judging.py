@@ -189,7 +189,7 @@ def test_replay_judges_before_and_after(cli: Cli) -> None:
     done = cli("replay", "careful.patch", "--onto", "solver.py", "-o", "child.py", "--evaluate", *longer)
     assert done.code == 0, done.err
     assert "The change, after against before" in done.out
-    [row] = [line.split() for line in done.out.split("The change")[1].splitlines() if line.startswith("4x16")]
+    [row] = [line.split() for line in done.out.split("The change")[1].splitlines() if line.startswith("48x16")]
     assert row[1].startswith("+"), "better balance"
     assert row[2].startswith("[") and row[3].endswith("]"), "with its interval"
     assert float(row[5].removesuffix("x")) > 0, "the ratio of run times; how large is up to the machine"
