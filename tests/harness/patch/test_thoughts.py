@@ -184,7 +184,7 @@ def test_a_reply_without_marks_is_its_own_answer(case: PatchCase) -> None:
     assert split(case.reply).answer == case.reply
 
 
-LONG = 20_000
+LONG = 10_000
 
 
 @pytest.mark.parametrize(

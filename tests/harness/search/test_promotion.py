@@ -154,7 +154,7 @@ def leader(where: Standing) -> int:
     ],
 )
 def test_three_hundred_equal_programs_promote_none(objective: Objective, base_us: float) -> None:
-    promoted = [leader(run(Machine(seed, 0.03), 1.0, base_us, objective, ATTEMPTS)) > 0 for seed in range(6)]
+    promoted = [leader(run(Machine(seed, 0.03), 1.0, base_us, objective, ATTEMPTS)) > 0 for seed in range(4)]
     assert sum(promoted) <= 1
 
 
@@ -169,11 +169,11 @@ def test_equal_programs_that_all_claim_speed_rarely_promote_one() -> None:
 def test_duels_between_equals_err_less_than_their_level_allows(spread: float) -> None:
     """At the first and widest level, 1.25 % of duels may favour one side, looked at after every round."""
     machine, faster, better = Machine(7, spread), 0, 0
-    for _ in range(80):
+    for _ in range(50):
         duel = machine.duel(1.0, 1900.0, confirmation_level(1))
         faster += duel.comparison == "better"
         better += duel.quality_comparison == "better"
-    assert max(faster, better) <= 4  # 1 expected at most; 5 and more have a chance of 0.4 %
+    assert max(faster, better) <= 3  # 0.6 expected at most; 4 and more have a chance of 0.4 %
 
 
 @pytest.mark.slow
