@@ -100,12 +100,13 @@ def moved_shares(plans: Sequence[Ints], experts: int, gpus: int, nodes: int) -> 
     so its weights come from another node. Both are 0 if there is only one plan.
     """
     moved, crossed = [0.0], [0.0]
-    for old_LR, new_LR in pairwise(plans):
-        old_pairs, new_pairs = _pairs(old_LR, experts, gpus), _pairs(new_LR, experts, gpus)
-        fresh = np.setdiff1d(new_pairs, old_pairs, assume_unique=True)
-        fresh_at_node = fresh // experts // (gpus // nodes) * experts + fresh % experts
-        moved.append(fresh.size / new_LR.size)
-        crossed.append(float(np.isin(fresh_at_node, _pairs(old_LR, experts, nodes), invert=True).sum()) / new_LR.size)
+    for old_LME, new_LME in pairwise(_held(plan_LR, experts, gpus) for plan_LR in plans):
+        fresh_LME = new_LME & ~old_LME
+        layers, replicas = plans[0].shape
+        by_node = (layers, nodes, gpus // nodes, experts)
+        old_LN1E = old_LME.reshape(by_node).any(axis=2, keepdims=True)
+        moved.append(float(fresh_LME.sum()) / (layers * replicas))
+        crossed.append(float((fresh_LME.reshape(by_node) & ~old_LN1E).sum()) / (layers * replicas))
     steps = max(1, len(plans) - 1)
     return {"moved_share": sum(moved) / steps, "moved_across_nodes_share": sum(crossed) / steps}
 
@@ -118,11 +119,10 @@ def _mean_and_max(loads: Sequence[Floats]) -> tuple[Floats, Floats]:
     return means, maxima
 
 
-def _pairs(phy2log_LR: Ints, experts: int, places: int) -> Ints:
-    """The distinct (layer, place, expert) of a plan, as sorted keys (layer * places + place) * experts + expert.
-
-    Places are GPUs or nodes, which hold equal runs of consecutive slots.
-    """
+def _held(phy2log_LR: Ints, experts: int, gpus: int) -> NDArray[np.bool_]:
+    """Which GPU holds which experts: bool `[L, M, E]`. GPUs hold equal runs of consecutive slots."""
     layers, replicas = phy2log_LR.shape
-    place_LR = np.arange(layers)[:, None] * places + np.arange(replicas) // (replicas // places)
-    return np.unique(place_LR * experts + phy2log_LR)
+    held_LME = np.zeros((layers, gpus, experts), dtype=bool)
+    gpu_R = np.arange(replicas) // (replicas // gpus)
+    held_LME[np.arange(layers)[:, None], gpu_R, phy2log_LR] = True
+    return held_LME
