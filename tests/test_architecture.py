@@ -74,8 +74,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.text harness.types"
         ),
         "harness.proposers": (
-            "evaluator evaluator.settings evaluator.types harness.git harness.identity harness.llm harness.patch "
-            "harness.prompt harness.select harness.types"
+            "evaluator evaluator.screen evaluator.settings evaluator.types harness.git harness.identity harness.llm "
+            "harness.patch harness.prompt harness.select harness.types"
         ),
         "harness.readings": (
             "evaluator evaluator.types harness.archive harness.patch harness.select harness.text harness.turns "
@@ -120,6 +120,7 @@ RULES: Mapping[str, Rule] = {
         habits.nothing_happens_at_import,
         habits.globals_are_never_changed,
         habits.random_state_is_an_argument,
+        habits.one_parser_of_programs,
     )
 }
 
@@ -330,6 +331,11 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
         "random_state_is_an_argument",
         {"harness.a": "import random\ndef f():\n    return random.random()"},
         "harness/a.py:3: uses the generator of everyone: random.random",
+    ),
+    (
+        "one_parser_of_programs",
+        {"harness.a": "import ast\ndef f(x):\n    return ast.parse(x)", "evaluator.screen": "ast.parse(x)"},
+        "harness/a.py:3: parses programs: use evaluator.screen.parse",
     ),
 ]
 

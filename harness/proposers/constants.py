@@ -12,6 +12,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from evaluator.screen import parse
+
 STRUCTURAL_KEYWORDS = frozenset({"dim", "dim0", "dim1", "axis", "dims", "ndim", "dtype", "start_dim", "end_dim"})
 
 
@@ -122,8 +124,8 @@ def _is_number(node: ast.expr) -> bool:
 def constants(source: str) -> tuple[Constant, ...]:
     """The numbers of a program that are worth changing, in order; () where it is not Python."""
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+        tree = parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     finder = _Finder()
     try:

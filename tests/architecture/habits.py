@@ -234,3 +234,14 @@ def random_state_is_an_argument(tree: Tree) -> list[str]:
         and ast.unparse(node.func) not in allowed
         and not ast.unparse(node.func).startswith(made)
     ]
+
+
+def one_parser_of_programs(tree: Tree) -> list[str]:
+    """Programs are parsed under one lock, since the parser of CPython 3.11 fails in two threads at once."""
+    return [
+        f"{module.at(node)}: parses programs: use evaluator.screen.parse"
+        for name, module in tree.items()
+        if not within(name, ("evaluator.screen",))
+        for node in nodes(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "ast.parse"
+    ]
