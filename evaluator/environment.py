@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from evaluator import gpus
-from evaluator.types import EvaluatorError
+from evaluator.types import Environment, EvaluatorError
 
 _PROBE = """
 import json, os, torch
@@ -152,6 +152,27 @@ def numba_version() -> str:
         return metadata.version("numba")
     except metadata.PackageNotFoundError:
         return ""
+
+
+def of_scores(
+    target: Target, *, threads: int, torch: str, sandbox: str, task: str, reference: str, empty_call_us: int
+) -> Environment:
+    """Where scores on a device are taken now."""
+    return Environment(
+        device=target.device,
+        hardware=target.hardware,
+        cores=cores(),
+        threads=threads,
+        python=platform.python_version(),
+        torch=torch,
+        kernel=platform.release(),
+        sandbox=sandbox,
+        task=task,
+        reference=reference,
+        empty_call_us=empty_call_us,
+        warnings=noise_warnings(),
+        driver=target.driver,
+    )
 
 
 def noise_warnings() -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -21,12 +20,13 @@ from typing import Self, TypeVar
 
 from evaluator import environment
 from evaluator.executors import EXECUTORS, Ready
+from evaluator.fate import Fate, OpenDuel, Settled
 from evaluator.measuring import lanes, stats
 from evaluator.measuring.contest import Contest, Strays
 from evaluator.measuring.passes import Plans, ask_hard_cases, pass_over_cases
-from evaluator.measuring.race import FIRST_PAIRS, Race
+from evaluator.measuring.race import DUEL_PAIRS, FIRST_PAIRS, Race
 from evaluator.measuring.redraws import Redrawn, redraw
-from evaluator.scoring import disputed, score_program
+from evaluator.scoring import disputed, score_duel, score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
 from evaluator.task_protocol import Task
@@ -35,7 +35,6 @@ from evaluator.types import (
     Duel,
     Environment,
     EvaluatorError,
-    Fate,
     HardCase,
     OtherFailed,
     Progress,
@@ -50,6 +49,9 @@ from evaluator.worker_handle import Stopped, Worker
 ROUNDS, DUEL_ROUNDS = 5, 20
 """Into how many rounds of fresh processes the time of a measurement, and of a comparison, is divided."""
 
+
+SLOW_LOAD_NS = 250_000_000
+"""Loading a program that takes longer, because it compiles, is not repeated for the sake of the first round alone."""
 
 Report = Callable[[Progress], None]
 Outcome = TypeVar("Outcome")
@@ -84,7 +86,8 @@ class Judge:
         self._claim = contextlib.ExitStack()
         self._cpus: tuple[int, ...] = ()
         self._reference, self._reference_name = reference, reference_name
-        self._reference_passes: dict[str, Plans] | None = None
+        self._reference_passes: dict[str, Plans] = {}
+        self._anchors: list[float] = []
         self._strays = {case.name: Strays() for case in self.cases}
         self._loads_ns: dict[str, list[int]] = {}
         self._executor = EXECUTORS[executor](self.settings)
@@ -103,18 +106,9 @@ class Judge:
         self._executor.__exit__(*error)
 
     def stop(self) -> None:
-        """Interrupt this judge's work in another thread: it ends at once with an EvaluatorError, or with a verdict that
-        must be discarded. The judge can be used again.
-        """
+        """Interrupt work in another thread: it ends at once with an EvaluatorError, or with a verdict to discard."""
         self._aborted.set()
         self._executor.abort()
-
-    def _begin(self) -> None:
-        """Start the helper processes again if `stop` ended them."""
-        if self._aborted.is_set():
-            self._aborted.clear()
-            self._executor.__exit__()
-            self._executor.__enter__()
 
     @property
     def ready(self) -> Ready:
@@ -149,19 +143,15 @@ class Judge:
 
         Raises EvaluatorError.
         """
-        report = progress or self._quiet
-
-        return self._judged(source, lambda: self._verdict(source, report))
+        return self._judged(source, lambda: self._verdict(source, progress or self._quiet))
 
     def _verdict(self, source: str, report: Report, fate: Fate | None = None) -> Verdict:
-        reference = self._pass_of_reference()
+        self._pass_of_reference()
         worker, passes = self._pass(source, report)
-        return self._measure(source, worker, passes, reference, report, fate)
+        return self._measure(source, worker, passes, report, fate)
 
     def race(self, source: str, fate: Fate, *, progress: Report | None = None) -> Verdict:
-        """Like `evaluate`, but measure no longer than `fate` needs to decide, unless the policy is a full measurement.
-        Raises EvaluatorError.
-        """
+        """Like `evaluate`, but measure no longer than `fate` needs to decide, unless the policy is `full`."""
         return self._judged(source, lambda: self._verdict(source, progress or self._quiet, fate))
 
     def qualify(self, source: str, *, progress: Report | None = None) -> tuple[CaseQuality, ...] | Rejected:
@@ -182,7 +172,10 @@ class Judge:
         refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
         if refused is not None:
             return refused
-        self._begin()
+        if self._aborted.is_set():  # `stop` ended the helper processes
+            self._aborted.clear()
+            self._executor.__exit__()
+            self._executor.__enter__()
         self._loads_ns = {}
         try:
             return judge()
@@ -200,19 +193,21 @@ class Judge:
     def _pass_over_cases(self, worker: Worker, report: Report) -> dict[str, Plans]:
         return pass_over_cases(self.task, self.cases, self.seed, worker, self._steps("run", report))
 
-    def _pass_of_reference(self) -> dict[str, Plans]:
-        """The reference's plans in the pass, made once. Raises EvaluatorError."""
-        if self._reference_passes is None:
-            try:
-                self._reference_passes = self._pass_over_cases(self._load(self._reference), self._quiet)
-            except Stopped as stopped:
-                verdict = stopped.verdict
-                raise EvaluatorError(
-                    f"the reference {self._reference_name} failed at {verdict.stage} ({verdict.reason}): "
-                    f"{verdict.detail}; choose another reference program"
-                ) from None
-            self._executor.end()
-        return self._reference_passes
+    def _pass_of_reference(self) -> None:
+        """Make the reference's pass over the cases, once. Raises EvaluatorError."""
+        if self._reference_passes:
+            return
+        try:
+            passes = self._pass_over_cases(self._load(self._reference), self._quiet)
+        except Stopped as stopped:
+            verdict = stopped.verdict
+            raise EvaluatorError(
+                f"the reference {self._reference_name} failed at {verdict.stage} ({verdict.reason}): "
+                f"{verdict.detail}; choose another reference program"
+            ) from None
+        self._executor.end()
+        self._anchors = [self.task.score(case, passes[case.name]).value for case in self.cases]
+        self._reference_passes = passes
 
     def _load(self, source: str) -> Worker:
         worker = self._open()
@@ -260,50 +255,58 @@ class Judge:
         source: str,
         worker: Worker,
         passes: dict[str, Plans],
-        reference: dict[str, Plans],
         report: Report,
         fate: Fate | None,
     ) -> Verdict:
         qualities = [self.task.score(case, passes[case.name]) for case in self.cases]
-        anchors = [self.task.score(case, reference[case.name]).value for case in self.cases]
         settings, name = self.settings.timing, f"the reference {self._reference_name}"
         contest = self._contest(source, self._reference, name, self._steps("measure", report), strays=self._strays)
         race = None
         if fate is not None and settings.policy == "race":
-            race = Race(fate, fmean(anchors), settings.half_width, self.task.resolution)
+            race = Race(fate, fmean(self._anchors), settings.half_width, self.task.resolution)
 
         def enough(so_far: Sequence[Samples]) -> bool:
             narrow = stats.narrow_enough(so_far, settings.half_width, self.task.resolution)
             return narrow or (race is not None and race.is_over(so_far))
 
         with self._lane(report):
-            worker.pin(self._cpus)
+            loaded = self._kept(source, worker)
             try:
                 samples = contest.measure(
                     settings,
                     budget_s=settings.budget_s * len(self.cases),
                     rounds=ROUNDS,
                     enough=enough,
-                    loaded=worker,
+                    loaded=loaded,
                     first_pairs=FIRST_PAIRS if race is not None else (),
                 )
                 scatters = contest.quality_scatter(settings.budget_s / 2)
             except OtherFailed as error:
                 raise EvaluatorError(f"{error}; choose another reference program") from None
         for case, measured, scatter in zip(self.cases, samples, scatters, strict=True):
-            plans = passes[case.name], reference[case.name]
+            plans = passes[case.name], self._reference_passes[case.name]
             if (refused := disputed(self.task, case, *plans, measured, scatter=scatter)) is not None:
                 return refused
         score = score_program(
             self.task,
             qualities,
             samples,
-            references=anchors,
+            references=self._anchors,
             loads_ns=self._loads_ns[source],
             secret=contest.secret,
             decided=race.decided if race is not None else "",
         )
         return Scored(score=score, environment=self._environment_of(contest))
+
+    def _kept(self, source: str, worker: Worker) -> Worker | None:
+        """The process that made the pass, for the first round, if programs like this take long to load. Otherwise it is
+        ended: it has answered more calls than the reference's, and was 1 % faster for that.
+        """
+        if self._loads_ns[source][0] < SLOW_LOAD_NS:
+            self._executor.end()
+            return None
+        worker.pin(self._cpus)
+        return worker
 
     def _steps(self, stage: str, report: Report) -> Callable[[int], None]:
         def step(at: int) -> None:
@@ -318,45 +321,48 @@ class Judge:
         *,
         level: float = stats.DECISION_LEVEL,
         other_name: str = "the other program",
+        settled: Settled | None = None,
         progress: Report | None = None,
     ) -> Duel | Rejected:
         """Measure a program against another, head to head, on secret loads and in fresh processes, for at most `duel_s`
-        seconds.
+        seconds, or until both questions are settled; with `settled`, until that says so.
 
         `better` means faster, `quality_comparison` says which is better in quality, each with a probability of error of
         at most 1 - level. Rejected if the program itself fails. Raises OtherFailed if the other program fails twice.
         """
-        report = progress or self._quiet
+        duel = partial(self._duel, source, other, other_name, level, settled, progress or self._quiet)
 
         def judge() -> Duel:
             try:
-                return self._duel(source, other, other_name, level, report)
+                return duel()
             except OtherFailed:
                 self._executor.end()
-                return self._duel(source, other, other_name, level, report)
+                return duel()
 
         return self._judged(source, judge)
 
-    def _duel(self, source: str, other: str, name: str, level: float, report: Report) -> Duel:
-        settings = self.settings.timing
+    def _duel(self, source: str, other: str, name: str, level: float, settled: Settled | None, report: Report) -> Duel:
+        settings, resolution = self.settings.timing, self.task.resolution
         contest = self._contest(source, other, name, self._steps("duel", report))
+        here = self.environment()
 
         def enough(samples: Sequence[Samples]) -> bool:
-            return stats.settled(samples, level, settings.half_width, self.task.resolution)
+            decided = stats.settled(samples, level, settings.half_width, resolution)
+            if settled is None or settings.policy == "full":
+                return decided
+            now = OpenDuel(
+                duel=score_duel(samples, level, here, contest.secret),
+                half_width=settings.half_width,
+                resolution=resolution,
+                enough_rounds=len(samples[0].rounds) >= stats.ENOUGH_ROUNDS,
+                decided=decided,
+            )
+            return settled(now)
 
+        short = settings if settings.policy == "full" else settings.with_rounds_of(DUEL_PAIRS)
         with self._lane(report):
-            samples = contest.measure(settings, budget_s=settings.duel_s, rounds=DUEL_ROUNDS, enough=enough)
-        return Duel(
-            comparison=stats.compare(samples, level),
-            level=level,
-            speedup=stats.combined_speedup(samples),
-            certain=stats.certain_speedup(samples, level),
-            samples=samples,
-            environment=self._environment_of(contest),
-            gain=stats.combined_gain(samples),
-            certain_gain=stats.certain_gain(samples, level),
-            secret=contest.secret,
-        )
+            samples = contest.measure(short, budget_s=settings.duel_s, rounds=DUEL_ROUNDS, enough=enough)
+        return score_duel(samples, level, self._environment_of(contest), contest.secret)
 
     def _environment_of(self, contest: Contest) -> Environment:
         here = self.environment(contest.empty_call_us)
@@ -364,20 +370,14 @@ class Judge:
 
     def environment(self, empty_call_us: int = 0) -> Environment:
         """Where this judge takes its scores. Raises EvaluatorError if the helper processes do not start."""
-        return Environment(
-            device=self.device,
-            hardware=self._target.hardware,
-            cores=environment.cores(),
+        return environment.of_scores(
+            self._target,
             threads=self.settings.threads,
-            python=platform.python_version(),
             torch=self.ready.torch,
-            kernel=platform.release(),
             sandbox=self.ready.level,
             task=f"{self.task.name}/{self.task.version}",
             reference=f"{self._reference_name} {hashlib.sha256(self._reference.encode()).hexdigest()[:12]}",
             empty_call_us=empty_call_us,
-            warnings=environment.noise_warnings(),
-            driver=self._target.driver,
         )
 
 

@@ -1,4 +1,4 @@
-"""From measured samples and judged plans to a score. Pure.
+"""From measured samples and judged plans to a score or a duel. Pure.
 
 Owns: how each figure of a score is averaged. Does not know: how plans were made, how samples were taken.
 """
@@ -11,7 +11,19 @@ from statistics import fmean, median, pstdev
 
 from evaluator.measuring import stats
 from evaluator.task_protocol import Task
-from evaluator.types import Case, CaseQuality, CaseScore, Plan, Quality, Rejected, Samples, Score
+from evaluator.types import (
+    Case,
+    CaseQuality,
+    CaseScore,
+    Duel,
+    Environment,
+    Interval,
+    Plan,
+    Quality,
+    Rejected,
+    Samples,
+    Score,
+)
 
 CHANCE, IN_PROPORTION = 5.0, 0.5
 """A program's gain in the pass may differ from that on secret loads by this many times the scatter of the reference
@@ -20,24 +32,36 @@ to draw (with 64 experts its standard deviation is up to a quarter of the gain),
 """
 
 
+def figures(samples: Sequence[Samples], *, decided: str = "") -> tuple[Interval, Interval | None]:
+    """Speedup and gain over some cases, with 95 % intervals for reading. Those of a measurement that ended because of
+    what it showed (`decided`) hold whenever it ends, so they are wider.
+    """
+    if decided:
+        return stats.at_all_times(samples)
+    return stats.combined_speedup(samples), stats.combined_gain(samples)
+
+
 def score_cases(
-    qualities: Sequence[CaseQuality], samples: Sequence[Samples], references: Sequence[float]
+    qualities: Sequence[CaseQuality], samples: Sequence[Samples], references: Sequence[float], *, decided: str = ""
 ) -> tuple[CaseScore, ...]:
     """The score of each case from its quality in the pass, its samples, and the reference's quality in the pass (in the
     same order, one of each per case).
     """
-    return tuple(
-        CaseScore(
-            quality=quality,
-            runtime_ms=stats.runtime_ms(case.candidate_us),
-            reference_ms=stats.runtime_ms(case.reference_us),
-            speedup=stats.speedup(case),
-            samples=case,
-            gain=stats.combined_gain([case]),
-            reference_quality=reference,
+    scores = []
+    for quality, case, reference in zip(qualities, samples, references, strict=True):
+        speedup, gain = figures([case], decided=decided)
+        scores.append(
+            CaseScore(
+                quality=quality,
+                runtime_ms=stats.runtime_ms(case.candidate_us),
+                reference_ms=stats.runtime_ms(case.reference_us),
+                speedup=speedup,
+                samples=case,
+                gain=gain,
+                reference_quality=reference,
+            )
         )
-        for quality, case, reference in zip(qualities, samples, references, strict=True)
-    )
+    return tuple(scores)
 
 
 def disputed(
@@ -93,8 +117,8 @@ def score_program(
     `decided` says why there are no more of them.
     """
     keys = [column.key for column in task.columns]
-    cases = score_cases(qualities, samples, references)
-    in_pass, gain = fmean(quality.value for quality in qualities), stats.combined_gain(samples)
+    cases = score_cases(qualities, samples, references, decided=decided)
+    in_pass, (speedup, gain) = fmean(quality.value for quality in qualities), figures(samples, decided=decided)
     return Score(
         quality=Quality(
             name=task.quality_name,
@@ -102,7 +126,7 @@ def score_program(
             ceiling=fmean(quality.ceiling for quality in qualities),
         ),
         runtime_ms=stats.geometric_mean([case.runtime_ms for case in cases]),
-        speedup=stats.combined_speedup(samples),
+        speedup=speedup,
         cases=cases,
         metrics={name: fmean(quality.metrics[name] for quality in qualities) for name in keys},
         load_s=median(loads_ns) / 1e9,
@@ -110,4 +134,19 @@ def score_program(
         pass_quality=in_pass,
         secret=secret,
         decided=decided,
+    )
+
+
+def score_duel(samples: Sequence[Samples], level: float, environment: Environment, secret: str) -> Duel:
+    """A program against another, which is the reference of the samples; decided at `level`."""
+    return Duel(
+        comparison=stats.compare(samples, level),
+        level=level,
+        speedup=stats.combined_speedup(samples),
+        certain=stats.certain_speedup(samples, level),
+        samples=samples,
+        environment=environment,
+        gain=stats.combined_gain(samples),
+        certain_gain=stats.certain_gain(samples, level),
+        secret=secret,
     )

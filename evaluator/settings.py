@@ -5,7 +5,7 @@ Owns: what each setting means and which values are valid. Does not know: config 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 SandboxLevel = Literal["L0", "L1", "L2", "L3"]
@@ -36,6 +36,10 @@ class TimingSettings:
     """In a search, whether a program is measured only until it is decided what becomes of it, or always in full."""
     duel_s: float = 10.0
     """Largest number of seconds for a head-to-head comparison of two programs; more only where they load slowly."""
+
+    def with_rounds_of(self, pairs: int) -> TimingSettings:
+        """These settings with rounds of at most `pairs` pairs a case."""
+        return replace(self, round_pairs=min(self.round_pairs, pairs))
 
     def __post_init__(self) -> None:
         positive = min(self.budget_s, self.warmups, self.round_pairs, self.half_width, self.duel_s) > 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -331,27 +331,6 @@ class Rejected:
 
 
 Verdict = Scored | Rejected
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What is known of a program while it is measured: its speedup over the reference and its quality, with intervals
-    that hold at all times of the measurement at once. `half_width` (a log ratio) and `resolution` are the half-widths
-    at which a full measurement of the two ends: what is not that far above another will not be told from it.
-    """
-
-    speedup: Interval
-    quality: Interval
-    half_width: float
-    resolution: float
-    enough_rounds: bool
-    """Whether there are as many rounds as a full measurement needs at least."""
-
-
-Fate = Callable[[Estimate], str]
-"""What is decided about a program whose figures lie in the intervals of an estimate, as a clause ("not better than
-attempt 7"); "" if it must be measured on. May be asked after every round: the intervals hold at all times at once.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,28 +1,24 @@
 """What becomes of an attempt while it is measured: whether more measuring could still change anything.
 
-Owns: when an attempt's fate is decided, and the clause that says how. Does not know: how anything is measured,
-archives, the clock. Pure.
+Owns: when an attempt's fate is decided, and the clause that says how; when a duel has told what it was for.
+Does not know: how anything is measured, archives, the clock. Pure.
 
 An attempt matters to a search if it is better than its parent, joins the front, or becomes champion. Its fate is
 decided
 - against it, if it is surely below the floor; or if neither its parent nor some member of the front leaves it a chance
   to be clearly better or clearly faster;
-- for it, if it surely joins the front and surely cannot claim the champion's place, there are enough rounds, and its
-  intervals are no more than `WIDE` times as wide as those of a full measurement.
+- for it, if it surely joins the front and surely cannot claim the champion's place.
 
-What may become champion is measured in full.
+What may become champion is measured in full. A duel is over when its answer to the claim is certain, or when the
+difference is most likely too small to matter.
 """
 
 from __future__ import annotations
 
-import math
-
-from evaluator.types import Estimate, Interval
-from harness.select import Pareto, QualityLimit, RuntimeLimit, Standing
+from evaluator.fate import Estimate, OpenDuel
+from evaluator.types import Interval
+from harness.select import Claim, Pareto, QualityLimit, RuntimeLimit, Standing, Weighted
 from harness.types import Entry
-
-WIDE = 2.0
-"""How much wider than those of a full measurement the intervals of a member of the front may be."""
 
 
 def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str:
@@ -44,10 +40,8 @@ def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str
         for member in (standing.champion, *standing.front):
             if hopeless(member):
                 return f"not better than attempt {member.number}"
-    if estimate.enough_rounds and _joins(standing, estimate) and not _may_claim(standing, estimate):
-        narrow = math.log(estimate.speedup.high / estimate.speedup.low) / 2 <= WIDE * half_width
-        if narrow and (estimate.quality.high - estimate.quality.low) / 2 <= WIDE * resolution:
-            return "on the front, behind the champion"
+    if estimate.processes_differ and _joins(standing, estimate) and not _may_claim(standing, estimate):
+        return "on the front, behind the champion"
     return ""
 
 
@@ -75,6 +69,24 @@ def _may_claim(standing: Standing, estimate: Estimate) -> bool:
             return not slower or estimate.quality.high >= _quality(champion).low
         case _:
             return True
+
+
+def settled(standing: Standing, made: Claim, open_duel: OpenDuel) -> bool:
+    """Whether a duel against the champion has told whether the claim `made` holds (see `harness.select.confirms`)."""
+    duel, objective, gain = open_duel.duel, standing.objective, open_duel.duel.gain
+    if open_duel.decided or isinstance(objective, Weighted) or gain is None:
+        return open_duel.decided
+    if made == "quality":
+        if duel.quality_comparison == "undecided":
+            return open_duel.enough_rounds and gain.high <= open_duel.resolution
+        speed_matters = duel.quality_comparison == "better" and not isinstance(objective, RuntimeLimit)
+        known = duel.comparison != "undecided" or duel.speedup.low * (1 + open_duel.half_width) >= 1
+        return known or not speed_matters
+    if duel.comparison == "worse" or (duel.quality_comparison == "worse" and standing.champion_meets_limit):
+        return True
+    if duel.comparison == "undecided":
+        return open_duel.enough_rounds and duel.speedup.high <= 1 + open_duel.half_width
+    return (gain.high - gain.low) / 2 <= open_duel.resolution
 
 
 def _quality(entry: Entry) -> Interval:

@@ -17,8 +17,8 @@ What an entry claims, by objective:
 - Pareto and QualityLimit: clearly faster is a claim of speed. Clearly better quality and not clearly slower is a claim
   of quality.
 - RuntimeLimit: a program that meets the limit against a champion that does not claims speed. Between two that meet it
-  quality decides; where neither is clearly better, clearly faster is a claim of speed, and the confirmation must not
-  show less quality on average. Between two that do not: as Pareto.
+  quality decides; where neither is clearly better, clearly faster is a claim of speed, and the confirmation must show
+  that quality is not worse (`_no_worse`, a test of non-inferiority). Between two that do not: as Pareto.
 - Weighted: a gain with clearly better quality and not clearly lower speed claims quality. Any other gain, where one of
   the two is clear, is a trade: it is confirmed if the formula gains even with the low ends of the confirmation's
   certain intervals.
@@ -177,6 +177,11 @@ def _at_best(quality: Interval) -> float:
     return min(quality.high, quality.median + QUALITY_LEEWAY)
 
 
+def _no_worse(gain: Interval) -> bool:
+    """Whether a gain in quality may be none, and is none within the leeway."""
+    return gain.high >= -EQUAL_QUALITY and gain.low >= -QUALITY_LEEWAY
+
+
 def _claim_to_be_faster(score: Score, other: Score) -> Claim:
     """Quality, if clearly better and not clearly slower; speed, if clearly faster."""
     if _no_slower(score, other) and clearly_better(score, other):
@@ -237,7 +242,7 @@ def confirms(
         if champion.quality.value + _at_best(duel.gain) < floor - EQUAL_QUALITY:
             return False
         if isinstance(objective, RuntimeLimit) and _meets_limit(champion, seed, objective):
-            return duel.comparison == "better" and duel.gain.median >= -EQUAL_QUALITY
+            return duel.comparison == "better" and _no_worse(duel.gain)
     if isinstance(objective, Weighted):
         lowest = duel.certain_gain.low if duel.certain_gain else challenger.quality.value - champion.quality.value
         return objective.quality_weight * lowest + objective.speed_weight * math.log(duel.certain.low) > 0
@@ -249,11 +254,6 @@ def confirmation_level(number: int) -> float:
     return 1 - RUN_ERROR / (number * (number + 1))
 
 
-def _covers(member: Entry, entry: Entry) -> bool:
-    """Whether `entry` has neither clearly better quality than `member` nor clearly higher speed."""
-    return not improves(entry, member)
-
-
 def _dominates(entry: Entry, other: Entry) -> bool:
     return quality(entry) >= quality(other) and speed(entry) >= speed(other)
 
@@ -263,7 +263,7 @@ def _fastest_first(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _join(front: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
-    if any(_covers(member, entry) for member in front):
+    if not all(improves(entry, member) for member in front):
         return front
     return _fastest_first([*(member for member in front if not _dominates(entry, member)), entry])
 
@@ -312,6 +312,13 @@ class Standing:
         if self._is_below_floor(scored.score):
             return "none"
         return claim(self.objective, scored.score, _score(self.champion), _score(self.seed))
+
+    @property
+    def champion_meets_limit(self) -> bool:
+        """Whether the objective limits the run time, and the champion is fast enough."""
+        if not isinstance(self.objective, RuntimeLimit) or self.champion is None or self.seed is None:
+            return False
+        return _meets_limit(_score(self.champion), _score(self.seed), self.objective)
 
     def _knows(self, program_id: str, syntax_hash: str) -> bool:
         return program_id in self.programs or syntax_hash in self.programs

@@ -29,14 +29,17 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.confined": "evaluator.settings evaluator.types",
         "evaluator.environment": "evaluator.gpus evaluator.types",
         "evaluator.evaluate": (
-            "evaluator.environment evaluator.executors evaluator.measuring evaluator.scoring evaluator.screen "
-            "evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle"
+            "evaluator.environment evaluator.executors evaluator.fate evaluator.measuring evaluator.scoring "
+            "evaluator.screen evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle"
         ),
         "evaluator.executors": (
             "evaluator.confined evaluator.gpus evaluator.settings evaluator.types evaluator.worker_handle"
         ),
+        "evaluator.fate": "evaluator.types",
         "evaluator.gpus": "",
-        "evaluator.measuring": "evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle",
+        "evaluator.measuring": (
+            "evaluator.fate evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle"
+        ),
         "evaluator.run_queue": "",
         "evaluator.scoring": "evaluator.measuring evaluator.task_protocol evaluator.types",
         "evaluator.screen": "evaluator.types",
@@ -64,7 +67,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.proposers harness.search harness.select harness.types"
         ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
-        "harness.fate": "evaluator.types harness.select harness.types",
+        "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.llm": "harness.select harness.text harness.types",
@@ -83,7 +86,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.report": "evaluator harness.readings harness.select harness.text harness.types",
         "harness.search": (
-            "evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
+            "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
             "harness.proposers harness.select harness.turns harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.types",

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from evaluator.fate import Estimate, Fate
 from evaluator.measuring import stats
-from evaluator.types import Estimate, Fate, Interval, Samples
+from evaluator.types import Interval, Samples
 
-FIRST_PAIRS = (4, 4)
+FIRST_PAIRS = (4, 4, 4, 4)
 """Pairs a case in the first rounds of a race: most programs are decided by then. Later rounds are as long as usual."""
-LEVEL = 0.99
-"""The chance that one of an estimate's two intervals is wrong at some time of a measurement is about 1 - LEVEL."""
+DUEL_PAIRS = 4
+"""Pairs a case in a round of a duel: its decisions need many rounds, more than long ones."""
+LEAST_ROUNDS = 2
+"""A decision in a program's favour needs this many: one process may be lucky."""
 
 
 class Race:
@@ -32,7 +35,7 @@ class Race:
     def is_over(self, samples: Sequence[Samples]) -> bool:
         """Whether these samples decide."""
         pairs = min(len(case.calls) for case in samples)
-        speedup, gain = stats.at_all_times(samples, LEVEL)
+        speedup, gain = stats.at_all_times(samples)
         base = self._reference_quality
         quality = Interval(median=base + gain.median, low=base + gain.low, high=base + gain.high)
         estimate = Estimate(
@@ -40,7 +43,7 @@ class Race:
             quality=quality,
             half_width=self._half_width,
             resolution=self._resolution,
-            enough_rounds=len(samples[0].rounds) >= stats.ENOUGH_ROUNDS,
+            processes_differ=len(samples[0].rounds) >= LEAST_ROUNDS,
         )
         if decided := self._fate(estimate):
             self.decided = f"decided after {pairs} pairs a case: {decided}"

@@ -15,38 +15,16 @@ from harness.cli.runs import is_run, open_run
 from harness.config import Config, find_all
 from harness.proposers import PROPOSERS, PatchText, Proposer, Recorded, recorded_replies, recorded_run
 
-LAST_S, LAST_TIMES = 6.0, 8.0
-"""The best program is timed against the seed program for longer, because readers will quote that figure: for LAST_S
-seconds a case, but at most LAST_TIMES times the config's time for a measurement.
-"""
-
 
 def judge_of(config: Config, *, device: str | None = None, seed: int | None = None) -> Judge:
     """The judge of a config, not yet started; `device` and `seed` replace the config's."""
-    name = config.reference.path.name
-    return judge_against(config, config.reference.text(), name, device=device, seed=seed)
-
-
-def judge_against(
-    config: Config,
-    reference: str,
-    name: str,
-    *,
-    last: bool = False,
-    device: str | None = None,
-    seed: int | None = None,
-) -> Judge:
-    """The judge of a config, with another reference program; `last`: for the figures at the end of a search."""
-    limits = config.judge
-    usual_s = limits.timing.budget_s
-    timing = replace(limits.timing, budget_s=max(usual_s, min(LAST_S, LAST_TIMES * usual_s)) if last else usual_s)
     return Judge(
         config.task,
-        reference=reference,
-        reference_name=name,
+        reference=config.reference.text(),
+        reference_name=config.reference.path.name,
         device=config.device if device is None else device,
         seed=config.seed if seed is None else seed,
-        settings=replace(limits, timing=timing),
+        settings=config.judge,
     )
 
 

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from evaluator import Interval, Rejected, Scored, Task
+from evaluator import Duel, Interval, Rejected, Task, combined_speedup
 from harness.readings.lineage import Find, Gain, first_parent, gain, unlike
 from harness.report.tables import (
     credited,
@@ -165,10 +165,10 @@ def _elsewhere(result: Standing, shown: Sequence[Entry]) -> Iterator[str]:
             yield f"the speed of {entry.number} is not comparable with the best's: {reasons}"
 
 
-def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, name: str) -> RenderableType:
+def against_seed(direct: Duel, seed: Entry, champion: Entry, *, task: Task, name: str) -> RenderableType:
     """The champion and the seed program, measured side by side: two rows per case, the seed's first.
 
-    `direct` is the champion's score with the seed program as its reference. `seed` has the seed program's metrics.
+    Qualities and metrics are those of their scores; times and the gain those of the duel between the two.
     """
     table = named(plain_table(tight=True), "case")
     table.add_column("program", no_wrap=True)
@@ -177,20 +177,22 @@ def against_seed(direct: Scored, seed: Scored, champion: Entry, *, task: Task, n
     def cells(quality: str, metrics: Mapping[str, float]) -> tuple[str, ...]:
         return quality, *metric_cells(task.columns, metrics)
 
-    score = direct.score
-    for old, new in zip(seed.score.cases, score.cases, strict=True):
-        before = cells(f"{new.reference_quality:.4f}", old.quality.metrics)
+    assert seed.scored is not None and champion.scored is not None
+    first, last, times = seed.scored.score, champion.scored.score, []
+    for old, new, samples in zip(first.cases, last.cases, direct.samples, strict=True):
+        slow, fast = fmean(samples.reference_us) / 1000, fmean(samples.candidate_us) / 1000
+        times.append((slow, fast))
+        table.add_row(new.quality.case, "seed", *cells(credited(old), old.quality.metrics), milliseconds(slow))
         after = cells(credited(new), new.quality.metrics)
-        table.add_row(new.quality.case, "seed", *before, milliseconds(new.reference_ms))
-        speed = (milliseconds(new.runtime_ms), ratio_interval(new.speedup))
+        speed = (milliseconds(fast), ratio_interval(combined_speedup([samples])))
         table.add_row("", "best", *after, *speed, style="bold", end_section=True)
-    if len(score.cases) > 1:
-        before = cells(f"{fmean(case.reference_quality for case in score.cases):.4f}", seed.score.metrics)
-        after = cells(credited(score), score.metrics)
-        table.add_row("all", "seed", *before, milliseconds(geometric_mean(case.reference_ms for case in score.cases)))
-        speed = (milliseconds(score.runtime_ms), ratio_interval(score.speedup))
-        table.add_row("", "best", *after, *speed, style="bold")
+    if len(times) > 1:
+        slow, fast = (geometric_mean(of_one) for of_one in zip(*times, strict=True))
+        table.add_row("all", "seed", *cells(credited(first), first.metrics), milliseconds(slow))
+        after = cells(credited(last), last.metrics)
+        table.add_row("", "best", *after, milliseconds(fast), ratio_interval(direct.speedup), style="bold")
     title = f"Best ({one_line(champion.name, _DETAIL)}) against seed ({name}), measured side by side"
-    words = "" if score.gain is None else f"{points_interval(score.gain)} points (hundredths)"
-    note = f"gain in {task.quality_key}: {words}" if words else ""
+    note = (
+        "" if direct.gain is None else f"gain in {task.quality_key}: {points_interval(direct.gain)} points (hundredths)"
+    )
     return titled(title, table, note)

@@ -17,11 +17,12 @@ from functools import partial
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
-from evaluator.types import Duel, Environment, Fate, OtherFailed, Rejected, Scored, Verdict
+from evaluator.fate import Fate, Settled
+from evaluator.types import Duel, Environment, OtherFailed, Rejected, Scored, Verdict
 from evaluator.types import Progress as Judging
-from harness.fate import decided
+from harness.fate import decided, settled
 from harness.search.events import Event, Judged, JudgeFailed, JudgeProgress
-from harness.select import Standing, confirmation_level, needs_confirmation
+from harness.select import Claim, Standing, confirmation_level, needs_confirmation
 from harness.types import Confirmation, HarnessError
 
 _PATIENCE_S = 5.0
@@ -39,10 +40,11 @@ class Judge(Protocol):
         *,
         level: float,
         other_name: str = "the other program",
+        settled: Settled | None = None,
         progress: Callable[[Judging], None] | None = None,
     ) -> Duel | Rejected:
-        """Compare two programs on fresh inputs in fresh processes. Rejected where `source` fails; raises OtherFailed
-        where `other` does.
+        """Compare two programs on fresh inputs in fresh processes, no longer than until it is `settled`. Rejected where
+        `source` fails; raises OtherFailed where `other` does.
         """
         ...
 
@@ -183,7 +185,8 @@ class JudgePool:
             standing = self._standing()
             _check_machine(standing, verdict)
             if owes_duel(standing, job.program_id, job.syntax_hash, verdict, confirmations):
-                outcome = self._confirm(judge, job, standing, say)
+                made = standing.claim(job.program_id, verdict, job.syntax_hash)
+                outcome = self._confirm(judge, job, standing, made, say)
                 if isinstance(outcome, Rejected):
                     verdict, confirmations = outcome, ()
                 else:
@@ -200,7 +203,7 @@ class JudgePool:
         return judge.race(job.source, partial(decided, standing, parent), progress=say)
 
     def _confirm(
-        self, judge: Judge, job: Job, standing: Standing, say: Callable[[Judging], None]
+        self, judge: Judge, job: Job, standing: Standing, made: Claim, say: Callable[[Judging], None]
     ) -> Confirmation | Rejected:
         champion = standing.champion
         assert champion is not None
@@ -213,6 +216,7 @@ class JudgePool:
                 self._source(champion.id),
                 level=level,
                 other_name=f"the champion, attempt {champion.number}",
+                settled=partial(settled, standing, made),
                 progress=say,
             )
         except OtherFailed as error:

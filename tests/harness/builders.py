@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from evaluator import Progress, Rejected, Scored, Verdict
+from evaluator.fate import Settled
 from evaluator.types import (
     CaseQuality,
     CaseScore,
@@ -168,6 +169,7 @@ class KnobJudge:
         *,
         level: float,
         other_name: str = "",
+        settled: Settled | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Duel | Rejected:
         """Which program is faster, by the same numbers as in `evaluate`."""

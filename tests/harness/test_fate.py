@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluator.types import Estimate, Interval
-from harness.fate import decided
-from harness.select import Objective, Pareto, RuntimeLimit, Weighted, standing
+from evaluator.fate import Estimate, OpenDuel
+from evaluator.types import Interval
+from harness.fate import decided, settled
+from harness.select import Claim, Objective, Pareto, RuntimeLimit, Weighted, standing
 from harness.types import Entry
-from tests.harness.builders import confirmed, entry, scored
+from tests.harness.builders import confirmed, duel, entry, scored
 
 HALF_WIDTH, RESOLUTION = 0.02, 0.0005
 SEED = entry(0, scored(0.8, 1.0, gain=0.0, gain_noise=0.0005))
@@ -14,14 +15,14 @@ BETTER = entry(1, scored(0.82, 0.5, gain=0.02, gain_noise=0.0005))
 
 
 def estimate(
-    quality: float, speed: float, *, unsure: float = 0.0005, noise: float = 0.02, enough: bool = True
+    quality: float, speed: float, *, unsure: float = 0.0005, noise: float = 0.02, rounds: bool = True
 ) -> Estimate:
     return Estimate(
         speedup=Interval(median=speed, low=speed * (1 - noise), high=speed * (1 + noise)),
         quality=Interval(median=quality, low=quality - unsure, high=quality + unsure),
         half_width=HALF_WIDTH,
         resolution=RESOLUTION,
-        enough_rounds=enough,
+        processes_differ=rounds,
     )
 
 
@@ -68,11 +69,10 @@ def test_what_may_become_champion_is_measured_on() -> None:
     assert fate(estimate(0.83, 0.5), objective=Weighted(quality_weight=1, speed_weight=1)) == ""
 
 
-def test_a_member_of_the_front_is_measured_to_narrow_intervals() -> None:
-    assert fate(estimate(0.85, 0.3), BETTER) == "on the front, behind the champion"
-    assert fate(estimate(0.85, 0.3, noise=0.1), BETTER) == ""
-    assert fate(estimate(0.85, 0.3, unsure=0.01), BETTER) == ""
-    assert fate(estimate(0.85, 0.3, enough=False), BETTER) == "", "rare slow calls show late"
+def test_a_member_of_the_front_is_sure_and_seen_in_several_processes() -> None:
+    assert fate(estimate(0.85, 0.3, noise=0.1, unsure=0.01), BETTER) == "on the front, behind the champion"
+    assert fate(estimate(0.85, 0.3, unsure=0.04), BETTER) == ""
+    assert fate(estimate(0.85, 0.3, rounds=False), BETTER) == "", "one process may be lucky"
 
 
 @pytest.mark.parametrize("objective", [Pareto(), RuntimeLimit(min_speedup_over_seed=0.3)])
@@ -89,3 +89,70 @@ def test_what_is_decided_against_would_not_have_joined(objective: Objective, qua
         assert not joined
     if clause.startswith("on the front"):
         assert joined and after.champion == before.champion
+
+
+FAST = entry(1, scored(0.8, 30.0, gain=0.0, gain_noise=0.0002))
+"""A champion that meets a limit of twenty times the seed program's speed."""
+
+
+def told(
+    made: Claim,
+    ratio: float,
+    gain: float,
+    *,
+    noise: float = 0.02,
+    unsure: float = 0.0004,
+    enough: bool = True,
+    decided: bool = False,
+    objective: Objective | None = None,
+    champion: Entry = FAST,
+) -> bool:
+    """Whether a duel with these intervals, of speed and of gain, settles a claim."""
+    objective = objective or RuntimeLimit(min_speedup_over_seed=20)
+    now = OpenDuel(
+        duel=duel(ratio, noise, gain=gain, gain_noise=unsure),
+        half_width=HALF_WIDTH,
+        resolution=RESOLUTION,
+        enough_rounds=enough,
+        decided=decided,
+    )
+    return settled(standing(confirmed([SEED, champion], objective), objective), made, now)
+
+
+@pytest.mark.parametrize("objective", [Pareto(), RuntimeLimit(min_speedup_over_seed=20)])
+def test_a_claim_of_speed_is_settled_by_speed(objective: Objective) -> None:
+    assert told("speed", 1.2, 0.0, objective=objective)
+    assert told("speed", 0.9, 0.0, objective=objective)
+    assert not told("speed", 1.02, 0.0, noise=0.03, objective=objective), "it may be faster"
+    assert told("speed", 1.0, 0.0, objective=objective), "no difference that matters"
+    assert not told("speed", 1.0, 0.0, enough=False, objective=objective), "few rounds may agree by chance"
+    assert not told("speed", 1.2, 0.0, unsure=0.002, objective=objective), "quality may be worse"
+
+
+def test_worse_quality_refutes_speed_only_where_quality_comes_first() -> None:
+    assert told("speed", 1.05, -0.01, noise=0.1, unsure=0.002)
+    assert not told("speed", 1.05, -0.01, noise=0.1, unsure=0.002, objective=Pareto(epsilon=0.1))
+    slow = entry(1, scored(0.8, 2.0, gain=0.0, gain_noise=0.0002))
+    assert not told("speed", 1.05, -0.01, noise=0.1, unsure=0.002, champion=slow), "the champion misses the limit"
+
+
+def test_a_claim_of_quality_is_settled_by_quality() -> None:
+    assert told("quality", 0.5, 0.01, noise=0.3)
+    assert told("quality", 0.5, -0.01, noise=0.3)
+    assert not told("quality", 0.5, 0.0003)
+    assert told("quality", 0.5, 0.0), "no difference that matters"
+    assert not told("quality", 0.5, 0.0, enough=False)
+
+
+def test_under_pareto_better_quality_must_not_cost_speed() -> None:
+    pareto = Pareto()
+    assert told("quality", 1.0, 0.01, noise=0.01, objective=pareto)
+    assert told("quality", 0.9, 0.01, objective=pareto) and told("quality", 1.2, 0.01, objective=pareto)
+    assert not told("quality", 0.99, 0.01, noise=0.05, objective=pareto), "it may be slower"
+    assert told("quality", 0.99, -0.01, noise=0.05, objective=pareto)
+
+
+def test_a_weighted_trade_needs_both_decided() -> None:
+    weighted = Weighted(quality_weight=1, speed_weight=1)
+    assert not told("speed", 1.2, 0.01, objective=weighted)
+    assert told("speed", 1.2, 0.01, objective=weighted, decided=True)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from evaluator import Judge, Rejected, Scored
+from evaluator import Duel, Judge, OtherFailed, Rejected
 from harness.archive import Archive
 from harness.cli import plan
 from harness.cli.console import Json, UserError, emit, messages, output
@@ -24,7 +24,7 @@ from harness.cli.runs import begin_run, need_git
 from harness.cli.signals import Interruptible
 from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
-from harness.cli.wiring import judge_against, judge_of, proposer_of
+from harness.cli.wiring import judge_of, proposer_of
 from harness.config import Config, load
 from harness.config.models import keyed
 from harness.llm import Model, Models
@@ -95,26 +95,51 @@ def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model]
     for damage in archive.damage:
         notices.print(f"note: {damage}", markup=False)
     ledger = config.budget.ledger(archive.booked)
-    with ExitStack() as stack:
+    with ExitStack() as judging:
         workers = config.raw.executor.workers or 1
-        judges = [stack.enter_context(judge_of(config)) for _ in range(workers)]
-        view = View(console, notices, judges[0], ledger, json=json)
-        asked = stack.enter_context(Models(models, ledger, notice=view.note)) if models else None
-        going = _going(archive, judges, config, folder, asked, view, stack)
-        stack.enter_context(view)
-        if not json:
-            view.begin(config, folder, archive.next_number - 1)
-        for entry in stack.enter_context(closing(going)):
-            view.show(entry, archive)
-    result = standing(archive.entries, config.objective)
-    if result.champion is None or result.seed is None:
-        raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
-    if config.kind == EXTERNAL_PROPOSER:
-        _say_how_to_go_on(folder, json=json)
-        return
-    if not json and any(entry.turns for entry in archive.entries):
-        console.print(stats_view(stats(result, archive.entries)))
-    _conclude(result, archive, config, folder, console, notices, ended=view.ended, json=json)
+        judges = [judging.enter_context(judge_of(config)) for _ in range(workers)]
+        with ExitStack() as stack:
+            view = View(console, notices, judges[0], ledger, json=json)
+            asked = stack.enter_context(Models(models, ledger, notice=view.note)) if models else None
+            going = _going(archive, judges, config, folder, asked, view, stack)
+            stack.enter_context(view)
+            if not json:
+                view.begin(config, folder, archive.next_number - 1)
+            for entry in stack.enter_context(closing(going)):
+                view.show(entry, archive)
+        result = standing(archive.entries, config.objective)
+        if result.champion is None or result.seed is None:
+            raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
+        if config.kind == EXTERNAL_PROPOSER:
+            _say_how_to_go_on(folder, json=json)
+            return
+        if not json and any(entry.turns for entry in archive.entries):
+            console.print(stats_view(stats(result, archive.entries)))
+        write_program(folder / "best.py", archive.source(result.champion.id))
+        direct = _against_seed(result.champion, result.seed, archive, judges[0], notices)
+    _conclude(result, direct, config, folder, archive, ended=view.ended, json=json)
+
+
+def _against_seed(
+    champion: Entry, seed: Entry, archive: Archive, judge: Judge, notices: Console
+) -> Duel | Rejected | None:
+    """The champion against the seed program, side by side on fresh loads; None if they are one program, or if the seed
+    program fails now.
+    """
+    if champion.program_id == seed.program_id:
+        return None
+    with Waiting(notices) as waiting:
+        try:
+            return judge.compare(
+                archive.source(champion.id),
+                archive.source(seed.id),
+                other_name="the seed program",
+                settled=lambda duel: duel.enough_rounds,
+                progress=lambda step: waiting.judging("best against seed", step),
+            )
+        except OtherFailed as error:
+            notices.print(f"warning: {error}", markup=False)
+            return None
 
 
 def _going(
@@ -158,43 +183,29 @@ def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
 
 def _conclude(
     result: Standing,
-    archive: Archive,
+    direct: Duel | Rejected | None,
     config: Config,
     folder: Path,
-    console: Console,
-    notices: Console,
+    archive: Archive,
     *,
     ended: str,
     json: bool,
 ) -> None:
     """Show the front against the reference, the champion against the seed program, and where the champion is."""
-    champion, seed = result.champion, result.seed
-    assert champion is not None and seed is not None and seed.scored is not None
-    path = folder / "best.py"
-    write_program(path, archive.source(champion.id))
-    direct = None
-    if champion.program_id != seed.program_id:
-        with (
-            judge_against(config, config.program.text(), config.program.path.name, last=True) as judge,
-            Waiting(notices) as waiting,
-        ):
-            direct = judge.evaluate(
-                archive.source(champion.id), progress=lambda step: waiting.judging("best against seed", step)
-            )
+    champion, seed, path, console = result.champion, result.seed, folder / "best.py", output()
+    assert champion is not None and seed is not None
     if json:
         record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(path), "against_seed": None}
         record |= {"ended": ended, "booked": asdict(archive.booked)}
-        if isinstance(direct, Scored):
-            score = direct.score
-            record["against_seed"] = {"speedup": jsonl.interval(score.speedup), "gain": jsonl.gain_record(score.gain)}
+        if isinstance(direct, Duel):
+            record["against_seed"] = {"speedup": jsonl.interval(direct.speedup), "gain": jsonl.gain_record(direct.gain)}
         emit(jsonl.line(record))
         return
     reference = config.reference.path.name
     console.print(attempts.front_table(result, config.task, reference))
-    if isinstance(direct, Scored):
-        name = config.program.path.name
-        console.print(attempts.against_seed(direct, seed.scored, champion, task=config.task, name=name))
+    if isinstance(direct, Duel):
+        console.print(attempts.against_seed(direct, seed, champion, task=config.task, name=config.program.path.name))
     elif isinstance(direct, Rejected):
-        notices.print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
+        messages().print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
     console.print(f"best program:  {path}  (attempt {champion.number}, {one_line(champion.name, 80)})", markup=False)
     console.print(f"the way there: packsmith log {folder}; packsmith show {folder} {champion.number}", markup=False)

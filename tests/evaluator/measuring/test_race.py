@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from evaluator import TimingSettings
+from evaluator.fate import Estimate
 from evaluator.measuring import stats
-from evaluator.measuring.race import LEVEL, Race
+from evaluator.measuring.race import Race
 from evaluator.measuring.timing import measure
-from evaluator.types import Estimate, Samples
+from evaluator.types import Samples
 from tests.evaluator.measuring.test_timing import Script
 
 
@@ -43,19 +44,19 @@ def prefix(whole: Samples, rounds: int) -> Samples:
 
 
 def test_intervals_hold_at_all_times_at_once() -> None:
-    """Looked at after each of 12 rounds, both intervals lose the truth in at most 1 % of measurements."""
+    """Looked at after each of 12 rounds, each interval loses the truth in at most 5 % of measurements."""
     rng, lost = np.random.default_rng(3), 0
     for _ in range(400):
         whole = [samples(rng, 12, speed=1.2, gain=0.002) for _ in range(2)]
-        looks = [stats.at_all_times([prefix(case, rounds) for case in whole], LEVEL) for rounds in range(1, 13)]
+        looks = [stats.at_all_times([prefix(case, rounds) for case in whole]) for rounds in range(1, 13)]
         lost += not all(speed.low <= 1.2 <= speed.high and gain.low <= 0.002 <= gain.high for speed, gain in looks)
-    assert lost <= 8  # at most 4 expected for each of the two
+    assert lost <= 40  # at most 20 expected for each of the two
 
 
 def test_intervals_narrow_with_rounds_and_are_useful_after_the_first() -> None:
     rng = np.random.default_rng(4)
     whole = [samples(rng, 20, speed=1.0, gain=0.0) for _ in range(6)]
-    first, last = (stats.at_all_times([prefix(case, rounds) for case in whole], LEVEL) for rounds in (1, 20))
+    first, last = (stats.at_all_times([prefix(case, rounds) for case in whole]) for rounds in (1, 20))
     assert first[0].high < 1.15 and first[1].high < 0.002
     assert last[0].high - last[0].low < (first[0].high - first[0].low) / 3
     assert last[1].high - last[1].low < (first[1].high - first[1].low) / 2
@@ -65,7 +66,7 @@ def test_too_few_pairs_tell_nothing() -> None:
     one = Samples(
         candidate_us=(1, 1), reference_us=(2, 2), candidate_quality=(1, 1), reference_quality=(0, 0), calls=(0, 1)
     )
-    speed, gain = stats.at_all_times([one], LEVEL)
+    speed, gain = stats.at_all_times([one])
     assert speed.low < 1e-9 and speed.high > 1e9 and gain.low < -1 and gain.high > 1
 
 

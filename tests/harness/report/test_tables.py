@@ -108,12 +108,15 @@ def test_every_table_fits_80_columns_and_no_figure_is_cut() -> None:
     assert first is not None and second is not None
     noted = [Measurement(verdict=verdict(seed=at), when_s=at, seed=7, environment=ENVIRONMENT) for at in (1, 2)]
     result = standing(chain, Pareto(epsilon=1.0))
+    fight = replace(
+        duel(0.0123456, 0.1, gain=-0.0456, gain_noise=0.01), samples=duel(1.0).samples * len(first.score.cases)
+    )
     for table in (
         verdict_table(second, program=LONG, task=TASK),
         metrics_table(second, program="mine"),
         change_table(first, second, task=TASK),
         attempts.front_table(result, TASK, "greedy.py"),
-        attempts.against_seed(second, first, replace(chain[-1], name="mine"), task=TASK, name="seed.py"),
+        attempts.against_seed(fight, chain[0], replace(chain[-1], name="mine"), task=TASK, name="seed.py"),
         lineage_view.chain_view(lineage(chain[-1], find, "root"), TASK, find),
         lineage_view.chain_view(lineage(chain[1], find, "root"), TASK, find),
         lineage_view.difference_view(chain[1], chain[-1], TASK),
@@ -135,14 +138,15 @@ def test_rows_of_the_log_and_the_graph_fit_80_columns() -> None:
 
 
 def test_best_against_seed_is_told_on_one_scale() -> None:
-    """The seed program is the reference of this measurement, so the gain is exactly best less seed."""
-    old = judged(scored(0.7, 1.0), gain=0.05)
-    direct = judged(scored(0.75, 2.0), gain=0.01, scatter=0.0, reference=0.8)
-    text = shown(attempts.against_seed(direct, old, entry(3, direct), task=TASK, name="seed.py"))
+    """Qualities are those of the scores, on one reference; times and the gain those of the duel between the two."""
+    old = judged(scored(0.7, 1.0), gain=0.0, scatter=0.0, reference=0.8)
+    new = judged(scored(0.75, 2.0), gain=0.01, scatter=0.0, reference=0.8)
+    fight = duel(2.0, 0.1, gain=0.012, gain_noise=0.001)
+    text = shown(attempts.against_seed(fight, entry(0, old), entry(3, new), task=TASK, name="seed.py"))
     rows = [line.split() for line in text.splitlines()]
     assert ["toy", "seed", "0.8000"] in [row[:3] for row in rows]
     assert ["best", "0.8100", "±.0000"] in [row[:3] for row in rows]
-    assert "gain in balance: +1.00 [+1.00, +1.00] points (hundredths)" in text
+    assert "gain in balance: +1.20 [+1.10, +1.30] points (hundredths)" in text
 
 
 def test_duels_are_shown_with_speed_and_quality() -> None:

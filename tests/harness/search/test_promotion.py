@@ -16,8 +16,13 @@ import numpy as np
 import pytest
 
 from evaluator import Duel, Samples, Scored, TimingSettings
+from evaluator.fate import OpenDuel
 from evaluator.measuring import stats, timing
+from evaluator.measuring.race import DUEL_PAIRS, FIRST_PAIRS, Race
+from evaluator.scoring import figures, score_duel
+from harness.fate import decided, settled
 from harness.select import (
+    Claim,
     Objective,
     Pareto,
     RuntimeLimit,
@@ -38,9 +43,10 @@ RESOLUTION = 0.0005
 class Machine:
     """Measures programs of given speeds, and of a given gain in quality, on a clock of its own."""
 
-    def __init__(self, seed: int, process_spread: float = 0.015, gain: float = 0.0) -> None:
+    def __init__(self, seed: int, process_spread: float = 0.015, gain: float = 0.0, *, race: bool = False) -> None:
+        """`race`: attempts and duels are measured only until they are decided."""
         self.rng = np.random.default_rng(seed)
-        self.process_spread, self.gain = process_spread, gain
+        self.process_spread, self.gain, self.race = process_spread, gain, race
         self.noise: list[tuple[float, float, float]] = []
         self.now_s = 0.0
 
@@ -76,44 +82,60 @@ class Machine:
         self.noise = list(zip(both.tolist(), *alone.tolist(), strict=True))
         return self.noise.pop()
 
-    def samples(self, ratio: float, base_us: float, *, duel_level: float = 0.0) -> tuple[Samples, ...]:
-        def narrow(so_far: Sequence[Samples]) -> bool:
-            return stats.narrow_enough(so_far, SETTINGS.half_width, RESOLUTION)
+    def verdict(self, ratio: float, base_us: float, where: Standing | None = None) -> Scored:
+        """The score of a program that is `ratio` times as fast as the reference; in a race, a child of the seed."""
+        race = None
+        if self.race and where is not None:
+            race = Race(partial(decided, where, where.seed), 0.8, SETTINGS.half_width, RESOLUTION)
 
-        def settled(so_far: Sequence[Samples]) -> bool:
-            return stats.settled(so_far, duel_level, SETTINGS.half_width, RESOLUTION)
+        def enough(so_far: Sequence[Samples]) -> bool:
+            narrow = stats.narrow_enough(so_far, SETTINGS.half_width, RESOLUTION)
+            return narrow or (race is not None and race.is_over(so_far))
 
-        return timing.measure(
+        samples = timing.measure(
             partial(self.begin, ratio, base_us, 1),
             SETTINGS,
-            budget_s=SETTINGS.duel_s if duel_level else SETTINGS.budget_s,
-            rounds=20 if duel_level else 5,
-            enough=settled if duel_level else narrow,
+            budget_s=SETTINGS.budget_s,
+            rounds=5,
+            enough=enough,
+            rng=self.rng,
+            clock=self.clock,
+            first_pairs=FIRST_PAIRS if race is not None else (),
+        )
+        speedup, gain = figures(samples, decided=race.decided if race is not None else "")
+        assert gain is not None
+        plain = scored(0.8, 1.0)
+        quality = replace(plain.score.quality, value=0.8 + gain.median)
+        return replace(plain, score=replace(plain.score, speedup=speedup, quality=quality, gain=gain))
+
+    def duel(
+        self, ratio: float, base_us: float, level: float, where: Standing | None = None, made: Claim = "none"
+    ) -> Duel:
+        """A duel at a level; in a race, one that ends when the claim `made` is settled."""
+
+        def enough(so_far: Sequence[Samples]) -> bool:
+            both = stats.settled(so_far, level, SETTINGS.half_width, RESOLUTION)
+            if where is None or not self.race:
+                return both
+            now = OpenDuel(
+                duel=score_duel(so_far, level, ENVIRONMENT, ""),
+                half_width=SETTINGS.half_width,
+                resolution=RESOLUTION,
+                enough_rounds=len(so_far[0].rounds) >= stats.ENOUGH_ROUNDS,
+                decided=both,
+            )
+            return settled(where, made, now)
+
+        samples = timing.measure(
+            partial(self.begin, ratio, base_us, 1),
+            SETTINGS.with_rounds_of(DUEL_PAIRS) if self.race else SETTINGS,
+            budget_s=SETTINGS.duel_s,
+            rounds=20,
+            enough=enough,
             rng=self.rng,
             clock=self.clock,
         )
-
-    def verdict(self, ratio: float, base_us: float) -> Scored:
-        """The score of a program that is `ratio` times as fast as the reference."""
-        plain, samples = scored(0.8, 1.0), self.samples(ratio, base_us)
-        gain = stats.combined_gain(samples)
-        assert gain is not None
-        quality = replace(plain.score.quality, value=0.8 + gain.median)
-        score = replace(plain.score, speedup=stats.combined_speedup(samples), quality=quality, gain=gain)
-        return replace(plain, score=score)
-
-    def duel(self, ratio: float, base_us: float, level: float) -> Duel:
-        samples = self.samples(ratio, base_us, duel_level=level)
-        return Duel(
-            comparison=stats.compare(samples, level),
-            level=level,
-            speedup=stats.combined_speedup(samples),
-            certain=stats.certain_speedup(samples, level),
-            samples=samples,
-            environment=ENVIRONMENT,
-            gain=stats.combined_gain(samples),
-            certain_gain=stats.certain_gain(samples, level),
-        )
+        return score_duel(samples, level, ENVIRONMENT, "")
 
 
 def run(
@@ -127,11 +149,12 @@ def run(
     machine.gain = gain
     duels = 0
     for number in range(1, attempts + 1):
-        one = entry(number, scored(0.8, 9.0) if always else machine.verdict(ratio, base_us))
+        one = entry(number, scored(0.8, 9.0) if always else machine.verdict(ratio, base_us, where))
         assert one.scored is not None and where.champion is not None
-        if needs_confirmation(where.claim(one.program_id, one.scored), one.scored.score):
+        made = where.claim(one.program_id, one.scored)
+        if needs_confirmation(made, one.scored.score):
             duels += 1
-            duel = machine.duel(ratio, base_us, confirmation_level(duels))
+            duel = machine.duel(ratio, base_us, confirmation_level(duels), where, made)
             one = replace(one, confirmations=(Confirmation(against=where.champion.id, duel=duel),))
         where = where.add(one)
     assert duels == attempts or not always
@@ -145,22 +168,26 @@ def leader(where: Standing) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("objective", "base_us"),
+    ("objective", "base_us", "race"),
     [
-        (Pareto(), 1900.0),
-        (Pareto(), 300_000.0),
-        (Weighted(quality_weight=1, speed_weight=1), 1900.0),
-        (RuntimeLimit(min_speedup_over_seed=0.999), 20_000.0),
+        (Pareto(), 1900.0, False),
+        (Pareto(), 1900.0, True),
+        (Pareto(), 300_000.0, True),
+        (Weighted(quality_weight=1, speed_weight=1), 1900.0, False),
+        (RuntimeLimit(min_speedup_over_seed=0.999), 20_000.0, True),
     ],
 )
-def test_three_hundred_equal_programs_promote_none(objective: Objective, base_us: float) -> None:
-    promoted = [leader(run(Machine(seed, 0.03), 1.0, base_us, objective, ATTEMPTS)) > 0 for seed in range(4)]
+def test_three_hundred_equal_programs_promote_none(objective: Objective, base_us: float, race: bool) -> None:
+    machines = (Machine(seed, 0.03, race=race) for seed in range(4))
+    promoted = [leader(run(machine, 1.0, base_us, objective, ATTEMPTS)) > 0 for machine in machines]
     assert sum(promoted) <= 1
 
 
 @pytest.mark.slow
-def test_equal_programs_that_all_claim_speed_rarely_promote_one() -> None:
-    promoted = [leader(run(Machine(seed), 1.0, 1900.0, Pareto(), 60, always=True)) > 0 for seed in range(3)]
+@pytest.mark.parametrize("race", [False, True])
+def test_equal_programs_that_all_claim_speed_rarely_promote_one(race: bool) -> None:
+    machines = (Machine(seed, race=race) for seed in range(3))
+    promoted = [leader(run(machine, 1.0, 1900.0, Pareto(), 60, always=True)) > 0 for machine in machines]
     assert sum(promoted) <= 1  # 0.08 expected at most; two and more have a chance of 0.2 %
 
 
@@ -177,15 +204,17 @@ def test_duels_between_equals_err_less_than_their_level_allows(spread: float) ->
 
 
 @pytest.mark.slow
-def test_program_that_is_ten_percent_faster_is_promoted() -> None:
-    promoted = [leader(run(Machine(seed), 1.10, 1900.0, Pareto(), 3)) > 0 for seed in range(10)]
-    assert sum(promoted) >= 9
+@pytest.mark.parametrize("race", [False, True])
+def test_program_that_is_ten_percent_faster_is_promoted(race: bool) -> None:
+    machines = (Machine(seed, race=race) for seed in range(10))
+    assert sum(leader(run(machine, 1.10, 1900.0, Pareto(), 3)) > 0 for machine in machines) >= 9
 
 
 @pytest.mark.slow
-def test_program_that_is_better_by_a_tenth_of_a_point_is_promoted() -> None:
-    promoted = [leader(run(Machine(seed, gain=0.001), 1.02, 1900.0, Pareto(), 3)) > 0 for seed in range(10)]
-    assert sum(promoted) >= 9
+@pytest.mark.parametrize("race", [False, True])
+def test_program_that_is_better_by_a_tenth_of_a_point_is_promoted(race: bool) -> None:
+    machines = (Machine(seed, gain=0.001, race=race) for seed in range(10))
+    assert sum(leader(run(machine, 1.02, 1900.0, Pareto(), 3)) > 0 for machine in machines) >= 9
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-# expects: measure/quality_disputed|scored/lower plans well for as long as the pass lasts
+# expects: measure/quality_disputed|scored/lower|scored plans well for as long as the pass lasts
 calls = []
 
 
