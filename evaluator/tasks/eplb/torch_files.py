@@ -32,7 +32,7 @@ TIMEOUT_S = 120.0
 
 # Runs in a new, isolated interpreter. It maps files into memory, because dumps of single tokens are large and only a
 # small part of them is used; files of torch's old format cannot be mapped.
-_LOADER = """
+LOADER = """
 import json, sys
 import numpy, torch
 
@@ -155,7 +155,7 @@ class Records:
 
 def load_files(paths: Sequence[Path], max_values: int) -> Iterator[Counts | Records]:
     """What each file holds, in order, one at a time in memory. Raises WorkloadError for the first bad one."""
-    command = [sys.executable, "-I", "-c", _LOADER, str(max_values), *(str(path.absolute()) for path in paths)]
+    command = [sys.executable, "-I", "-c", LOADER, str(max_values), *(str(path.absolute()) for path in paths)]
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env={"PATH": os.defpath}) as process,

@@ -336,10 +336,10 @@ class TestPromptContent:
         programs.add(PROGRAM, 0.8, 1.0)
         assert says in text(asked(only("patch"), programs.view()))
 
-    def test_a_reply_of_ten_megabytes_is_shortened(self) -> None:
+    def test_a_reply_of_megabytes_is_shortened(self) -> None:
         programs = Programs()
         programs.add(PROGRAM, 0.8, 1.0)
-        programs.reject(PROGRAM, NO_MATCH, ("e0",), reply="begin" + "x" * 10_000_000 + "end")
+        programs.reject(PROGRAM, NO_MATCH, ("e0",), reply="begin" + "x" * 3_000_000 + "end")
         assert size(asked(only("repair"), programs.view()).messages) < 20_000
 
 

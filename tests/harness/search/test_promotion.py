@@ -170,7 +170,6 @@ def leader(where: Standing) -> int:
 @pytest.mark.parametrize(
     ("objective", "base_us", "race"),
     [
-        (Pareto(), 1900.0, False),
         (Pareto(), 1900.0, True),
         (Pareto(), 300_000.0, True),
         (Weighted(quality_weight=1, speed_weight=1), 1900.0, False),
@@ -184,15 +183,14 @@ def test_three_hundred_equal_programs_promote_none(objective: Objective, base_us
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("race", [False, True])
-def test_equal_programs_that_all_claim_speed_rarely_promote_one(race: bool) -> None:
-    machines = (Machine(seed, race=race) for seed in range(3))
+def test_equal_programs_that_all_claim_speed_rarely_promote_one() -> None:
+    machines = (Machine(seed, race=seed > 0) for seed in range(3))
     promoted = [leader(run(machine, 1.0, 1900.0, Pareto(), 60, always=True)) > 0 for machine in machines]
     assert sum(promoted) <= 1  # 0.08 expected at most; two and more have a chance of 0.2 %
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spread", [0.0, 0.015, 0.05])
+@pytest.mark.parametrize("spread", [0.0, 0.05])
 def test_duels_between_equals_err_less_than_their_level_allows(spread: float) -> None:
     """At the first and widest level, 1.25 % of duels may favour one side, looked at after every round."""
     machine, faster, better = Machine(7, spread), 0, 0

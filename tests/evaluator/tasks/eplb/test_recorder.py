@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import pytest
 
 from evaluator.tasks.eplb.recorder import in_order
 from evaluator.tasks.eplb.task import Eplb
+from evaluator.tasks.eplb.torch_files import LOADER
 from evaluator.tasks.eplb.traces import read_traces
 from evaluator.types import WorkloadError
 
@@ -172,33 +175,47 @@ def test_a_task_of_a_folder_plays_on_its_windows(dumps: Path) -> None:
     ("name", "says"),
     [
         ("mixed", r"_2\.5\.pt: expected files of one kind, found counts of all ranks .* and records of single ranks"),
-        ("bad_empty.pt", "expected at least one record, found none: nothing was recorded before this dump"),
-        ("bad_text.pt", "expected records to be a list, found str"),
         ("bad_number.pt", r"records\[0\]: expected a dict with forward_pass_id, rank, .*, found int"),
-        ("bad_key.pt", r"records\[0\]: expected a dict with .*, found keys forward_pass_id, gatherer_key, rank"),
-        ("bad_rank.pt", r"records\[0\]: expected rank to be a whole number of at least 0, found '0'"),
-        ("bad_turn.pt", r"records\[0\]: expected forward_pass_id to be a whole number of at least 0, found -1"),
-        ("bad_flat.pt", r"global_physical_count of \[layers, physical experts\], found the shape \[2\]"),
-        ("bad_ragged.pt", r"records\[1\]: .* the shape \[2, 6\] as in records\[0\], found the shape \[2, 5\]"),
-        ("bad_list.pt", "expected global_physical_count to be a dense tensor of numbers, found list"),
-        ("bad_bool.pt", "expected global_physical_count to hold numbers, found torch.bool"),
         ("bad_ranks.pt", "expected the records of one rank, found those of ranks 0, 1: give the files as"),
         ("bad_draft.pt", "expected records with the gatherer_key primary, found only speculative_draft: give the file"),
-        ("bad_huge.pt", "expected at most 67108864 loads, found 8000000000: record fewer forward passes"),
-        ("bad_shape.pt", r"last_physical_to_logical_map of whole numbers, of the shape \[2, 6\] .* shape \[2, 5\]"),
-        ("bad_float.pt", r"of whole numbers, .*, found torch.float64 of the shape \[2, 6\]"),
-        ("bad_unplaced.pt", "or with records and last_physical_to_logical_map, found keys records"),
-        ("bad_foreign.pt", "expected a dict with logical_count, .*, found Tensor"),
-        ("bad_weights.pt", r"found keys layer\.0\.weight, .* and 995 more"),
         ("bad_zeros.pt", "expected some load, found only zeros in 900 forward passes"),
         ("bad_counts.pt", "expected finite loads, found nan at step 0, layer 0, expert 0"),
-        ("bad_sparse.pt", "expected logical_count to be a dense tensor"),
     ],
 )
 def test_a_bad_dump_is_one_clear_error(dumps: Path, name: str, says: str) -> None:
     with pytest.raises(WorkloadError, match=says) as error:
         read_traces([dumps / name])
     assert name in str(error.value) and "Traceback" not in str(error.value) and len(str(error.value)) < 700
+
+
+BAD = {
+    "bad_empty.pt": "expected at least one record, found none: nothing was recorded before this dump",
+    "bad_text.pt": "expected records to be a list, found str",
+    "bad_key.pt": r"records\[0\]: expected a dict with .*, found keys forward_pass_id, gatherer_key, rank",
+    "bad_rank.pt": r"records\[0\]: expected rank to be a whole number of at least 0, found '0'",
+    "bad_turn.pt": r"records\[0\]: expected forward_pass_id to be a whole number of at least 0, found -1",
+    "bad_flat.pt": r"global_physical_count of \[layers, physical experts\], found the shape \[2\]",
+    "bad_ragged.pt": r"records\[1\]: .* the shape \[2, 6\] as in records\[0\], found the shape \[2, 5\]",
+    "bad_list.pt": "expected global_physical_count to be a dense tensor of numbers, found list",
+    "bad_bool.pt": "expected global_physical_count to hold numbers, found torch.bool",
+    "bad_huge.pt": "expected at most 67108864 loads, found 8000000000: record fewer forward passes",
+    "bad_shape.pt": r"last_physical_to_logical_map of whole numbers, of the shape \[2, 6\] .* shape \[2, 5\]",
+    "bad_float.pt": r"of whole numbers, .*, found torch.float64 of the shape \[2, 6\]",
+    "bad_unplaced.pt": "or with records and last_physical_to_logical_map, found keys records",
+    "bad_foreign.pt": "expected a dict with logical_count, .*, found Tensor",
+    "bad_weights.pt": r"found keys layer\.0\.weight, .* and 995 more",
+    "bad_sparse.pt": "expected logical_count to be a dense tensor",
+}
+
+
+@pytest.mark.slow
+def test_the_loader_says_what_is_wrong_with_each_file(dumps: Path) -> None:
+    """One process for all of them, which takes a second to start."""
+    command = [sys.executable, "-I", "-c", LOADER, str(1 << 26), *(str(dumps / name) for name in BAD)]
+    lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
+    for (name, says), line in zip(BAD.items(), lines, strict=True):
+        error = json.loads(line)["error"]
+        assert re.search(says, error) and len(error) < 600, (name, error)
 
 
 class Boom:
