@@ -50,6 +50,8 @@ ROUNDS, DUEL_ROUNDS = 5, 20
 """Into how many rounds of fresh processes the time of a measurement, and of a comparison, is divided."""
 
 
+PASSES_KEPT = 256
+"""The largest number of programs whose times in the pass are kept, which tell the slow ones."""
 SLOW_LOAD_NS = 250_000_000
 """Loading a program that takes longer, because it compiles, is not repeated for the sake of the first round alone."""
 
@@ -90,6 +92,7 @@ class Judge:
         self._anchors: list[float] = []
         self._strays = {case.name: Strays() for case in self.cases}
         self._loads_ns: dict[str, list[int]] = {}
+        self._pass_ns: dict[str, tuple[float, ...]] = {}
         self._executor = EXECUTORS[executor](self.settings)
         self._quiet: Report = lambda progress: None
         self._aborted = threading.Event()
@@ -145,11 +148,6 @@ class Judge:
         """
         return self._judged(source, lambda: self._verdict(source, progress or self._quiet))
 
-    def _verdict(self, source: str, report: Report, fate: Fate | None = None) -> Verdict:
-        self._pass_of_reference()
-        worker, passes = self._pass(source, report)
-        return self._measure(source, worker, passes, report, fate)
-
     def race(self, source: str, fate: Fate, *, progress: Report | None = None) -> Verdict:
         """Like `evaluate`, but measure no longer than `fate` needs to decide, unless the policy is `full`."""
         return self._judged(source, lambda: self._verdict(source, progress or self._quiet, fate))
@@ -188,17 +186,21 @@ class Judge:
         """A worker in which the program passed the hard cases, and its plans. Raises Stopped."""
         worker = self._load(source)
         ask_hard_cases(self.task, self._hard_cases, self.seed, worker)
-        return worker, self._pass_over_cases(worker, report)
+        return worker, self._pass_over_cases(source, worker, report)
 
-    def _pass_over_cases(self, worker: Worker, report: Report) -> dict[str, Plans]:
-        return pass_over_cases(self.task, self.cases, self.seed, worker, self._steps("run", report))
+    def _pass_over_cases(self, source: str, worker: Worker, report: Report) -> dict[str, Plans]:
+        while len(self._pass_ns) >= PASSES_KEPT:
+            del self._pass_ns[next(iter(self._pass_ns))]
+        steps = self._steps("run", report)
+        passes, self._pass_ns[source] = pass_over_cases(self.task, self.cases, self.seed, worker, steps)
+        return passes
 
     def _pass_of_reference(self) -> None:
         """Make the reference's pass over the cases, once. Raises EvaluatorError."""
         if self._reference_passes:
             return
         try:
-            passes = self._pass_over_cases(self._load(self._reference), self._quiet)
+            passes = self._pass_over_cases(self._reference, self._load(self._reference), self._quiet)
         except Stopped as stopped:
             verdict = stopped.verdict
             raise EvaluatorError(
@@ -237,6 +239,7 @@ class Judge:
     def _contest(
         self, source: str, other: str, name: str, report: Callable[[int], None], strays: dict[str, Strays] | None = None
     ) -> Contest:
+        mine, theirs = self._pass_ns.get(source, ()), self._pass_ns.get(other, ())
         return Contest(
             self.task,
             self.cases,
@@ -248,16 +251,12 @@ class Judge:
             report=report,
             until_steady=self.device != "cpu",
             strays=strays,
+            usual_ns=tuple(zip(mine, theirs, strict=False)),
         )
 
-    def _measure(
-        self,
-        source: str,
-        worker: Worker,
-        passes: dict[str, Plans],
-        report: Report,
-        fate: Fate | None,
-    ) -> Verdict:
+    def _verdict(self, source: str, report: Report, fate: Fate | None = None) -> Verdict:
+        self._pass_of_reference()
+        worker, passes = self._pass(source, report)
         qualities = [self.task.score(case, passes[case.name]) for case in self.cases]
         settings, name = self.settings.timing, f"the reference {self._reference_name}"
         contest = self._contest(source, self._reference, name, self._steps("measure", report), strays=self._strays)

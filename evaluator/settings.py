@@ -23,7 +23,7 @@ class TimingSettings:
     """Seconds per case, including the start of its processes, which may exceed it where programs load slowly."""
     warmups: int = 1
     """Calls of each program before the first pair of a round. Programs so slow that a pair takes a quarter of a round
-    or more have them in the first round only, unless the first pair of a later one shows that they start slowly.
+    or more have none, unless the first pair of a round shows that they start slowly.
     """
     min_pairs: int = 3
     """Pairs per case that are taken whatever the time."""

@@ -244,15 +244,17 @@ class Contest:
         report: Callable[[int], None],
         until_steady: bool = False,
         strays: Mapping[str, Strays] | None = None,
+        usual_ns: Sequence[tuple[float, float]] = (),
     ) -> None:
         """`hard_cases` serve as small calls. `report` receives the index of a case whenever a round starts it.
         `until_steady`: warm up until calls no longer get faster, as on a GPU, instead of a fixed number of times.
-        `strays`, by case: those of the other program's earlier measurements, which grow.
+        `strays`, by case: those of the other program's earlier measurements, which grow. `usual_ns`: what a call of
+        the two takes in each case, where that is known.
         """
         strays = strays or {case.name: Strays() for case in cases}
         self._until_steady = until_steady
         self._open_candidate, self._open_other, self._end = open_candidate, open_other, end
-        self._other_name, self.secret = other_name, new_secret()
+        self._other_name, self.secret, self._usual_ns = other_name, new_secret(), usual_ns
         small = {form(hard.call): hard for hard in hard_cases}
         self._timed = [
             TimedCase(
@@ -319,6 +321,7 @@ class Contest:
             rng=rng,
             until_steady=self._until_steady,
             first_pairs=first_pairs,
+            usual_ns=self._usual_ns,
         )
         self._look()
         for timed in self._timed:

@@ -34,17 +34,21 @@ def ask_hard_cases(task: Task, hard_cases: Sequence[HardCase], seed: int, worker
 
 def pass_over_cases(
     task: Task, cases: Sequence[Case], seed: int, worker: Worker, report: Callable[[int], None]
-) -> dict[str, Plans]:
-    """The plans of every step of every case, by case name, on the original inputs in order. `report` receives the index
-    of each case. Raises Stopped.
+) -> tuple[dict[str, Plans], tuple[float, ...]]:
+    """The plans of every step of every case, by case name, on the original inputs in order, and the mean nanoseconds of
+    each case's calls. `report` receives the index of each case. Raises Stopped.
     """
     passes: dict[str, Plans] = {}
+    means_ns = []
     for at, case in enumerate(cases):
         report(at)
         plans: Plans = ()
+        spent_ns = 0
         for step in range(task.steps(case)):
             what = f"case {case.name}, window {step + 1} of {task.steps(case)}"
-            answer, _ = worker.call(task.call(case, step, plans), derived_seed(seed, case.name, step), what=what)
+            answer, elapsed = worker.call(task.call(case, step, plans), derived_seed(seed, case.name, step), what=what)
+            spent_ns += elapsed
             plans = (*plans, read_answer(task, case, answer, what))
         passes[case.name] = plans
-    return passes
+        means_ns.append(spent_ns / task.steps(case))
+    return passes, tuple(means_ns)

@@ -71,6 +71,7 @@ def measure(
     clock: Callable[[], float] = time.monotonic,
     until_steady: bool = False,
     first_pairs: Sequence[int] = (),
+    usual_ns: Sequence[tuple[float, float]] = (),
 ) -> tuple[Samples, ...]:
     """Take rounds until `enough` accepts the samples so far, or the time or the pairs run out; returns one per case.
 
@@ -79,9 +80,10 @@ def measure(
     does not end the measurement before `rounds` rounds or `PATIENCE` times the budget. `rng` draws which program goes
     first in a round: order effects cancel, and between equal programs a round favours each with probability 1/2,
     whatever the machine does. Warm-ups have a fixed number, or continue `until_steady` for at most as long as the round
-    itself. Programs so slow that warm-ups would take a round's time have none in later rounds, until a first pair shows
-    that they start slowly. `first_pairs`: the largest numbers of pairs of the first rounds, where they are not
-    `round_pairs`. `clock` returns seconds.
+    itself. Programs so slow that warm-ups would take a round's time have none, until a first pair shows that they start
+    slowly; in the first round only if `usual_ns` says so, what a call of candidate and reference takes in each case.
+    `first_pairs`: the largest numbers of pairs of the first rounds, where they are not `round_pairs`. `clock` returns
+    seconds.
     """
     cases: list[_CaseTimes] = []
     begin, slow_s, done, share_s = clock(), 0.0, 0, 0.0
@@ -91,7 +93,7 @@ def measure(
         pairs = begin_round(reference_first)
         slow_s, done = slow_s + max(0.0, clock() - asked - USUAL_START_S), done + 1
         if not cases:
-            cases = [_CaseTimes() for _ in pairs]
+            cases = [_CaseTimes(usual_ns=usual) for usual in usual_ns or [(0.0, 0.0)] * len(pairs)]
             share_s = budget_s / len(pairs) / rounds
         for times, pair in zip(cases, pairs, strict=True):
             most = first_pairs[done - 1] if done <= len(first_pairs) else settings.round_pairs
@@ -113,7 +115,7 @@ class _CaseTimes:
     pairs: list[Pair] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
     usual_ns: tuple[float, float] = (0.0, 0.0)
-    """Mean times of candidate and reference in the round before."""
+    """Mean times of candidate and reference in the round before, or before the first one; 0 if unknown."""
     slow_start: bool = False
     """Whether a first call was seen to be much slower than usual: then every round is warmed up."""
 

@@ -214,13 +214,16 @@ def test_a_failed_hard_case_says_why_it_is_hard(judge: Judge, greedy: str) -> No
     assert "hard case 2x8-r12-g4-n2-gpu4 (no load at all, every weight is zero): phy2log: expected" in verdict.detail
 
 
-def test_an_answer_for_other_labels_is_disputed(judge: Judge, greedy: str) -> None:
+def test_an_answer_for_other_labels_is_disputed(flat: Task, greedy: str) -> None:
     """A program that solves once and always returns that plan is fast and valid, but balanced only at first."""
     stale = greedy.replace("def rebalance_experts(", "def solve(") + (
         "\n_plans = {}\n\n\ndef rebalance_experts(weight, *sizes):\n    key = (weight.shape, sizes)\n"
         "    if key not in _plans:\n        _plans[key] = solve(weight, *sizes)\n    return _plans[key]\n"
     )
-    verdict = judge.evaluate(stale)
+    # Few calls prove nothing, and on a busy machine the time alone would give few.
+    settings = JudgeSettings(timing=TimingSettings(budget_s=0.1, min_pairs=24, round_pairs=8))
+    with Judge(flat, reference=greedy, device="cpu", settings=settings) as judge:
+        verdict = judge.evaluate(stale)
     assert isinstance(verdict, Rejected)
     assert (verdict.stage, verdict.reason) == ("measure", "quality_disputed")
 

@@ -58,14 +58,16 @@ def wrapped(greedy: str, before: str) -> str:
     )
 
 
-def test_pairs_are_taken_in_rounds_of_fresh_processes(judge: Judge, greedy: str) -> None:
-    """A program that fails at its sixth timed call is scored, because no process makes that many timed calls."""
-    calls = judge.task.steps(judge.cases[0]) + len(judge.task.hard_cases(0)) + 5
-    verdict = judge.evaluate(wrapped(greedy, f"assert len(_calls) <= {calls}"))
+def test_pairs_are_taken_in_rounds_of_fresh_processes(task: Task, greedy: str) -> None:
+    """A program that fails at its sixth call after the pass is scored, because no process makes that many."""
+    settings = JudgeSettings(timing=TimingSettings(budget_s=0.1, min_pairs=6, round_pairs=2))
+    with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
+        calls = judge.task.steps(judge.cases[0]) + len(judge.task.hard_cases(0)) + 5
+        verdict = judge.evaluate(wrapped(greedy, f"assert len(_calls) <= {calls}"))
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples
-    assert len(samples.rounds) >= 3 and sum(samples.rounds) == len(samples.candidate_us)
-    assert sum(samples.rounds) >= 6
+    assert samples is not None and len(samples.rounds) >= 3
+    assert sum(samples.rounds) == len(samples.candidate_us) >= 6
 
 
 SLOW_AT_NEW_TYPES = """
