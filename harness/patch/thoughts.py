@@ -56,9 +56,9 @@ _FAMILIES = {
     "granite": (r"\A\s{0,20}Here(?:'s| is) my thought process:", r"Here(?:'s| is) my response:"),
     _FINAL: (r"(?!)", _CHANNEL + r"final\b[^\n]{0,80}?<\|message\|>|assistantfinal|<\|START_RESPONSE\|>"),
 }
-_MARK = re.compile(
-    "|".join(f"(?P<o_{name}>{opening})|(?P<c_{name}>{closing})" for name, (opening, closing) in _FAMILIES.items())
-)
+_EITHER = "|".join(f"(?P<o_{name}>{opening})|(?P<c_{name}>{closing})" for name, (opening, closing) in _FAMILIES.items())
+# Where a mark can begin at all: without this look ahead, every alternative is tried at every character.
+_MARK = re.compile(rf"(?=[<\[◁]|Here|assistantfinal|\A)(?:{_EITHER})")
 _NEAR = 200
 """How far the line of a mark is looked at: a longer one is text."""
 _QUOTES = "`'\"\u201c\u201d"
