@@ -61,6 +61,18 @@ def read_steps(text: str) -> int:
     return int(text)
 
 
+LOADS_OPTIONS = (
+    TaskOption(
+        key="steps_per_window",
+        flag="--steps-per-window",
+        metavar="STEPS",
+        parse=read_steps,
+        help="Steps, such as forward passes, that are summed into one window. Default: 100 for ADRS, as many as make 6 "
+        "to 16 windows for SGLang, 1 for .npy. With --to: write windows instead of steps.",
+    ),
+)
+"""Of `packsmith loads`."""
+
 OPTIONS = (
     TaskOption(
         key="cases",

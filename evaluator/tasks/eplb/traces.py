@@ -28,11 +28,12 @@ from evaluator.tasks.eplb.steps import (
     MAX_VALUES,
     Floats,
     Steps,
+    Windowed,
     check_loads,
     keys,
     layers_experts,
     shortened,
-    windows,
+    windowed,
     with_time,
 )
 from evaluator.types import WorkloadError
@@ -60,25 +61,35 @@ def read_traces(paths: Sequence[Path], *, steps_per_window: int | None = None) -
     of its file or folder. Forward passes without load are left out, and layers without load in every window are
     dropped. `.pt` files of single ranks that follow each other are one recording. Raises WorkloadError.
     """
+    loads: list[Floats] = []
+    notes: list[str] = []
+    for part in read_windowed(paths, steps_per_window):
+        notes.extend(part.notes)
+        loads.append(part.windows)
+        if sum(each.size for each in loads) > MAX_VALUES:
+            raise WorkloadError(
+                f"expected at most {MAX_VALUES} loads in all files: give fewer, or sum more steps into a window"
+            )
+    return _drop_empty_layers(np.concatenate(loads), notes)
+
+
+def read_windowed(paths: Sequence[Path], steps_per_window: int | None) -> Iterator[Windowed]:
+    """The windows of each source with their steps, in order, one source at a time in memory; see `read_traces`. All
+    have the layers and experts of the first, layers without load included. Raises WorkloadError.
+    """
     if not paths:
         raise WorkloadError("expected at least one trace file, found none")
     if steps_per_window is not None and steps_per_window < 1:
         raise WorkloadError(f"expected steps_per_window to be at least 1, found {steps_per_window}")
-    loads: list[Floats] = []
-    notes: list[str] = []
+    first: tuple[int, ...] | None = None
     for steps in _all_steps(paths):
-        part, said = windows(steps, steps_per_window)
-        notes.extend(said)
-        if loads and part.shape[1:] != loads[0].shape[1:]:
+        if first is not None and steps.loads.shape[1:] != first:
             raise WorkloadError(
-                f"{steps.where}: expected {layers_experts(loads[0])} as in {paths[0]}, found {layers_experts(part)}"
+                f"{steps.where}: expected {first[0]} layers x {first[1]} experts as in {paths[0]}, found "
+                f"{layers_experts(steps.loads)}"
             )
-        loads.append(part)
-    if sum(part.size for part in loads) > MAX_VALUES:
-        raise WorkloadError(
-            f"expected at most {MAX_VALUES} loads in all files: give fewer, or sum more steps into a window"
-        )
-    return _drop_empty_layers(np.concatenate(loads), notes)
+        first = steps.loads.shape[1:]
+        yield windowed(steps, steps_per_window)
 
 
 def _all_steps(paths: Sequence[Path]) -> Iterator[Steps]:
