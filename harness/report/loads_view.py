@@ -22,6 +22,8 @@ from harness.text import one_line, visible
 _ROWS = 16
 """The most windows, or runs of windows of one regime, in a table."""
 _NAME, _LINE = 22, 800
+_BRIEF = 72
+"""Below this width, tables of windows leave out what is in `--json` too: loads and peaks."""
 
 
 def amount(value: float) -> str:
@@ -45,7 +47,8 @@ def _counted(count: int, what: str) -> str:
 def loads_view(report: LoadsReport, width: int, *, ordered: bool = False) -> RenderableType:
     """Everything about recorded loads in `width` columns; `ordered`: the map is sorted."""
     parts: list[RenderableType] = [_head(report), Text(), _skew(report.layers), _map(report, width, ordered=ordered)]
-    parts.append(_windows(report.windows) if len(report.windows) <= _ROWS else _runs(report.windows))
+    table = _windows if len(report.windows) <= _ROWS else _runs
+    parts.append(table(report.windows, brief=width < _BRIEF))
     if len(report.ageing) > 1:
         parts += [_ageing(report.ageing), Text()]
     if report.kinds is not None:
@@ -53,7 +56,10 @@ def loads_view(report: LoadsReport, width: int, *, ordered: bool = False) -> Ren
     advice = report.advice
     which = f"window {advice.first}" if advice.first == advice.last else f"windows {advice.first}-{advice.last}"
     parts.append(Text(f"Plan on {which}, {_counted(advice.steps, 'step')}", style="bold"))
-    return Group(*parts, *(Text(one_line(reason, _LINE)) for reason in advice.reasons))
+    parts += [Text(one_line(reason, _LINE)) for reason in advice.reasons]
+    if len(report.windows) > 1:
+        parts.append(Text(f"To write them: --windows {advice.first}-{advice.last} --to FORMAT -o FILE", style="dim"))
+    return Group(*parts)
 
 
 def _head(report: LoadsReport) -> Text:
@@ -122,13 +128,16 @@ def _share(value: float | None) -> str:
 _NOTE = "drift: deviation of ln (load / load in the window before), median over layers"
 
 
-def _windows(windows: Sequence[WindowFigures]) -> RenderableType:
+_SIZES = ("load of\na layer", "largest\n/ mean")
+
+
+def _windows(windows: Sequence[WindowFigures], *, brief: bool) -> RenderableType:
     """A row for each window."""
     table = plain_table(tight=True)
     figures(table, "win-\ndow")
     table.add_column("source", overflow="ellipsis", no_wrap=True, max_width=_NAME)
     kinds = any(window.prefill_share is not None for window in windows)
-    figures(table, "steps", "load of\na layer", "largest\n/ mean", *(("pre-\nfill",) if kinds else ()))
+    figures(table, "steps", *(() if brief else _SIZES), *(("pre-\nfill",) if kinds else ()))
     figures(table, "drift", "of it\nnoise", "worst\nlayer")
     table.add_column("re-\ngime")
     for window in windows:
@@ -136,8 +145,7 @@ def _windows(windows: Sequence[WindowFigures]) -> RenderableType:
             str(window.number),
             Text(visible(window.source)),
             f"{window.steps:,}",
-            amount(window.load),
-            f"{window.peak:.2f}",
+            *(() if brief else (amount(window.load), f"{window.peak:.2f}")),
             *((_share(window.prefill_share),) if kinds else ()),
             *_drift(window.drift),
             window.regime,
@@ -151,13 +159,13 @@ def _regimes(windows: Sequence[WindowFigures]) -> Iterator[Sequence[WindowFigure
         yield list(run)
 
 
-def _runs(windows: Sequence[WindowFigures]) -> RenderableType:
+def _runs(windows: Sequence[WindowFigures], *, brief: bool) -> RenderableType:
     """A row for the windows of one regime that follow each other."""
     runs = list(_regimes(windows))
     table = named(plain_table(tight=True), "windows")
     kinds = any(window.prefill_share is not None for window in windows)
-    figures(table, "steps", "load of\na layer", "largest\n/ mean", *(("pre-\nfill",) if kinds else ()))
-    figures(table, "drift\nat its start", "drift\nwithin", "of it\nnoise")
+    figures(table, "steps", *(() if brief else _SIZES), *(("pre-\nfill",) if kinds else ()))
+    figures(table, "drift at\nstart", "\nwithin", "of it\nnoise")
     table.add_column("re-\ngime")
     for run in runs[-_ROWS:]:
         first, last = run[0], run[-1]
@@ -167,8 +175,7 @@ def _runs(windows: Sequence[WindowFigures]) -> RenderableType:
         table.add_row(
             str(first.number) if first is last else f"{first.number}-{last.number}",
             f"{sum(window.steps for window in run):,}",
-            amount(statistics.median(window.load for window in run)),
-            f"{statistics.median(window.peak for window in run):.2f}",
+            *(() if brief else _median_sizes(run)),
             *((_share(statistics.mean(shares) if shares else None),) if kinds else ()),
             _drift(first.drift)[0],
             f"{statistics.median(drift.median for drift in within):.3f}" if within else "",
@@ -178,6 +185,11 @@ def _runs(windows: Sequence[WindowFigures]) -> RenderableType:
     more = f"\nand {len(runs) - _ROWS} runs of windows before these; --json lists all windows"
     note = f"{_NOTE};\nof several windows the median" + (more if len(runs) > _ROWS else "")
     return titled("Windows by regime", table, note)
+
+
+def _median_sizes(run: Sequence[WindowFigures]) -> tuple[str, str]:
+    load, peak = (statistics.median(getattr(window, key) for window in run) for key in ("load", "peak"))
+    return amount(load), f"{peak:.2f}"
 
 
 def _ageing(ageing: Sequence[tuple[int, float]]) -> Text:

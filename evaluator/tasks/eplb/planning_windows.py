@@ -24,6 +24,8 @@ AS_GOOD = 1.02
 MAX_TARGETS = 32
 """At most this many windows are predicted, the last ones."""
 MUCH_PREFILL = 0.9
+SMALL_NOISE = 0.1
+"""Half of the drift that begins a regime: with more noise in a window, regimes are missed."""
 
 
 def last_regime(windows: Sequence[WindowFigures]) -> int:
@@ -57,7 +59,8 @@ def prediction_errors(windows: Sequence[Floats]) -> dict[int, float]:
 
 def fitting_steps(windows: Sequence[WindowFigures]) -> tuple[int, float, float] | None:
     """How many steps make a window whose noise is no more than the drift between windows, with that noise and drift for
-    the present size; None where either is unknown. The variance of the noise falls with the number of steps.
+    the present size; None where either is unknown. 0 steps: no drift shows beyond the noise. The variance of the noise
+    falls with the number of steps.
     """
     drifts = [window.drift for window in windows[1:] if window.drift is not None]
     noises = [drift.noise for drift in drifts if drift.noise is not None]
@@ -65,10 +68,14 @@ def fitting_steps(windows: Sequence[WindowFigures]) -> tuple[int, float, float] 
         return None
     noise = math.sqrt(float(np.mean(np.square(noises))))
     drift = math.sqrt(max(0.0, float(np.mean([each.median**2 for each in drifts])) - noise**2))
-    size = max(window.steps for window in windows)
     if drift <= noise / 10:
         return 0, noise, drift
-    return max(1, round_up(size * (noise / drift) ** 2)), noise, drift
+    return max(1, _steps_for(windows, noise, drift)), noise, drift
+
+
+def _steps_for(windows: Sequence[WindowFigures], noise: float, wanted: float) -> int:
+    """How many steps bring a noise down to what is wanted, rounded up."""
+    return round_up(max(window.steps for window in windows) * (noise / wanted) ** 2)
 
 
 def round_up(count: float) -> int:
@@ -94,9 +101,13 @@ def advise(windows: Sequence[Floats], figures: Sequence[WindowFigures], kinds: S
         reasons.append(_tried(errors, count))
     elif len(regime) > 1:
         reasons.append("It has too few windows to try how many of them predict the next one best: take all.")
-    chosen = regime[-count:]
     size, said = _size(regime)
     reasons += said
+    # What is planned on has to be as large as one good window, whatever the size of the windows here.
+    least_steps = size or 0
+    while count < len(regime) and sum(window.steps for window in regime[-count:]) < least_steps:
+        count += 1
+    chosen = regime[-count:]
     if kinds is not None:
         reasons.append(_kinds(kinds))
     return Advice(
@@ -137,14 +148,22 @@ def _size(regime: Sequence[WindowFigures]) -> tuple[int | None, list[str]]:
         return None, []
     wanted, noise, drift = found
     size, steps = max(window.steps for window in regime), sum(window.steps for window in regime)
-    now = f"a window of {size} step{'s' if size > 1 else ''} has a noise of {noise:.3f}"
+    now = f"a window of {_steps(size)} has a noise of {noise:.3f}"
+    if noise > SMALL_NOISE:
+        wanted = min(steps, _steps_for(regime, noise, SMALL_NOISE))
+        hidden = f"Drift below that does not show: look again with --steps-per-window {wanted}."
+        return wanted, [f"{now.capitalize()}. {hidden}"]
     if wanted == 0:
         return steps, [f"Loads drift by less than the noise shows ({now}): sum all {steps} steps of the regime."]
     beside = f"Loads drift by {drift:.3f} from window to window; {now}"
     if noise > drift:
         end = "more than were recorded: record longer" if wanted > steps else "which bring it below the drift"
-        return min(wanted, steps), [f"{beside}: sum {wanted} steps a window, {end}."]
+        return min(wanted, steps), [f"{beside}: sum {_steps(wanted)} a window, {end}."]
     return size, [f"{beside}, which is below the drift."]
+
+
+def _steps(count: int) -> str:
+    return f"{count} step{'' if count == 1 else 's'}"
 
 
 def _kinds(kinds: StepKinds) -> str:

@@ -84,3 +84,13 @@ def test_noise_falls_with_the_steps_of_a_window() -> None:
 @pytest.mark.parametrize(("count", "rounded"), [(0.2, 1), (1, 1), (1.1, 2), (3, 5), (5.5, 10), (21, 50), (400, 500)])
 def test_sizes_are_rounded_up(count: float, rounded: int) -> None:
     assert round_up(count) == rounded
+
+
+def test_windows_too_small_to_show_drift_are_said_to_be_so() -> None:
+    figures = [window(0, drift=None, steps=1), *(window(n, drift=0.5, noise=0.4, steps=1) for n in range(1, 32))]
+    advice = advise(draws(32, 0.0, 0.3), figures, None)
+    # A noise of .4 is four times .1, so 16 steps, rounded up to 20: the plan is on as many windows of one step.
+    assert (advice.first, advice.steps, advice.steps_per_window) == (12, 20, 20)
+    assert advice.reasons[-1] == (
+        "A window of 1 step has a noise of 0.400. Drift below that does not show: look again with --steps-per-window 20."
+    )
