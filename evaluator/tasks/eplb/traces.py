@@ -7,6 +7,7 @@ Formats, by extension:
 - `.json`, `{"load_history": [{"logical_expert_load": [[..E] x L]}, ...]}`: one entry per step (ADRS).
 - `.json`, `{"logical_count": [L][E]}` or `[T][L][E]`: the SGLang recorder's counts as JSON.
 - `.pt`: what the SGLang recorder writes, loaded weights-only; see `recorder`. A folder of them is one trace.
+- A folder with `meta_info.json` and `rankR.safetensors`: TensorRT-LLM's statistics; see `expert_statistics`.
 - `.npy`, an array `[T, L, E]` or `[L, E]`.
 
 Shapes: T windows or steps, L layers, E experts.
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluator.tasks.eplb import recorder
+from evaluator.tasks.eplb import expert_statistics, recorder
 from evaluator.tasks.eplb.steps import (
     MAX_VALUES,
     Floats,
@@ -113,6 +114,11 @@ def _kind(path: Path) -> str:
 
 
 def _read_folder(folder: Path) -> Steps:
+    if (folder / expert_statistics.META).is_file():
+        of_ranks = expert_statistics.folder_files(folder)
+        for file in of_ranks:
+            _check_file(file, MAX_PT_BYTES)
+        return expert_statistics.read_folder(folder, of_ranks)
     files, notes = recorder.folder_files(folder)
     for file in files:
         _check_file(file, MAX_PT_BYTES)

@@ -53,7 +53,8 @@ def loads(
 
     Skew of each layer, a map of layers and experts, drift from window to window with the part that is sampling noise,
     regimes, prefill and decode steps, and which windows to plan on, with reasons. Reads ADRS JSON, SGLang's
-    logical_count as JSON or .pt, folders of its .pt dumps, and .npy [steps, layers, experts].
+    logical_count as JSON or .pt, folders of its .pt dumps, folders of TensorRT-LLM's expert statistics, and .npy
+    [steps, layers, experts].
 
     With --to it writes every step in another format, or every window where their number of steps is given.
 

@@ -92,5 +92,6 @@ def test_windows_too_small_to_show_drift_are_said_to_be_so() -> None:
     # A noise of .4 is four times .1, so 16 steps, rounded up to 20: the plan is on as many windows of one step.
     assert (advice.first, advice.steps, advice.steps_per_window) == (12, 20, 20)
     assert advice.reasons[-1] == (
-        "A window of 1 step has a noise of 0.400. Drift below that does not show: look again with --steps-per-window 20."
+        "A window of 1 step has a noise of 0.400. Drift below that does not show: look again with "
+        "--steps-per-window 20."
     )
