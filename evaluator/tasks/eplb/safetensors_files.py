@@ -41,7 +41,7 @@ def read_tensors(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     content = data[8 + length :]
     for name, entry in header.items():
         if name != "__metadata__":
-            yield name, _tensor(content, entry, f"{path}: {name[:40]}")
+            yield name, _tensor(content, entry, f"{path}: {name[:40]!r}")
 
 
 def _tensor(content: NDArray[np.uint8], entry: Any, where: str) -> NDArray[Any]:
@@ -50,9 +50,7 @@ def _tensor(content: NDArray[np.uint8], entry: Any, where: str) -> NDArray[Any]:
         raise WorkloadError(f"{where}: expected dtype, shape and data_offsets in the header, found something else")
     dtype = _DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     if dtype is None:
-        raise WorkloadError(
-            f"{where}: expected one of {', '.join(_DTYPES)}, found the dtype {str(entry['dtype'])[:40]}"
-        )
+        raise WorkloadError(f"{where}: expected a dtype of {', '.join(_DTYPES)}, found {entry['dtype']!r:.40}")
     offsets = entry["data_offsets"]
     needed = math.prod(entry["shape"]) * np.dtype(dtype).itemsize
     if len(offsets) != 2 or not offsets[0] <= offsets[1] <= len(content) or offsets[1] - offsets[0] != needed:
