@@ -177,8 +177,9 @@ class Reader:
         shutil.copy(ROOT / "configs/eplb.yaml", configs)
         (self.folder / "programs").symlink_to(ROOT / "programs")
         (self.folder / "reply.md").write_text(change(1))
-        steps = [[[1 + (step * expert) % 7 for expert in range(8)]] for step in range(400)]
-        (self.folder / "recorded.json").write_text(json.dumps({"logical_count": steps}))
+        large = dict.fromkeys(range(0, 400, 9), 100)
+        loads = [[[large.get(step, 1) * (9 + step * expert % 7) for expert in range(8)]] for step in range(400)]
+        (self.folder / "recorded.json").write_text(json.dumps({"logical_count": loads}))
 
     def read(self, page: Page) -> None:
         for block in page.blocks():

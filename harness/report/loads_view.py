@@ -57,7 +57,7 @@ def loads_view(report: LoadsReport, width: int, *, ordered: bool = False) -> Ren
     which = f"window {advice.first}" if advice.first == advice.last else f"windows {advice.first}-{advice.last}"
     parts.append(Text(f"Plan on {which}, {_counted(advice.steps, 'step')}", style="bold"))
     parts += [Text(one_line(reason, _LINE)) for reason in advice.reasons]
-    if len(report.windows) > 1:
+    if advice.last - advice.first + 1 < len(report.windows):
         parts.append(Text(f"To write them: --windows {advice.first}-{advice.last} --to FORMAT -o FILE", style="dim"))
     return Group(*parts)
 

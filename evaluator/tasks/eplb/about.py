@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from evaluator.task_protocol import Column, Ladder, TaskOption
 from evaluator.tasks.eplb.answers import FORMS, Form
+from evaluator.tasks.eplb.step_kinds import STEP_KINDS
 from evaluator.types import WorkloadError
 
 SAME_WINDOW = "same_window_balance"
@@ -69,6 +70,12 @@ LOADS_OPTIONS = (
         parse=read_steps,
         help="Steps, such as forward passes, that are summed into one window. Default: 100 for ADRS, as many as make 6 "
         "to 16 windows for SGLang, 1 for .npy. With --to: write windows instead of steps.",
+    ),
+    TaskOption(
+        key="only",
+        flag="--only",
+        choices=STEP_KINDS,
+        help="Decode or prefill steps alone, told apart by the load of a step; windows are of these.",
     ),
 )
 """Of `packsmith loads`."""

@@ -58,8 +58,8 @@ def prediction_errors(windows: Sequence[Floats]) -> dict[int, float]:
 
 
 def fitting_steps(windows: Sequence[WindowFigures]) -> tuple[int, float, float] | None:
-    """How many steps make a window whose noise is no more than the drift between windows, with that noise and drift for
-    the present size; None where either is unknown. 0 steps: no drift shows beyond the noise. The variance of the noise
+    """How many steps make windows whose noise is no more than the drift between them, with that noise and drift for the
+    present size; None where either is unknown. 0 steps: no drift shows beyond the noise. The variance of the noise
     falls with the number of steps.
     """
     drifts = [window.drift for window in windows[1:] if window.drift is not None]
@@ -148,7 +148,7 @@ def _size(regime: Sequence[WindowFigures]) -> tuple[int | None, list[str]]:
         return None, []
     wanted, noise, drift = found
     size, steps = max(window.steps for window in regime), sum(window.steps for window in regime)
-    now = f"a window of {_steps(size)} has a noise of {noise:.3f}"
+    now = f"two windows of {_steps(size)} differ by {noise:.3f} through sampling alone"
     if noise > SMALL_NOISE:
         wanted = min(steps, _steps_for(regime, noise, SMALL_NOISE))
         hidden = f"Drift below that does not show: look again with --steps-per-window {wanted}."
@@ -157,7 +157,7 @@ def _size(regime: Sequence[WindowFigures]) -> tuple[int | None, list[str]]:
         return steps, [f"Loads drift by less than the noise shows ({now}): sum all {steps} steps of the regime."]
     beside = f"Loads drift by {drift:.3f} from window to window; {now}"
     if noise > drift:
-        end = "more than were recorded: record longer" if wanted > steps else "which bring it below the drift"
+        end = "more than were recorded: record longer" if wanted > steps else "which brings that below the drift"
         return min(wanted, steps), [f"{beside}: sum {_steps(wanted)} a window, {end}."]
     return size, [f"{beside}, which is below the drift."]
 
@@ -170,5 +170,5 @@ def _kinds(kinds: StepKinds) -> str:
     apart = "" if kinds.drift is None else f" Decode steps differ from them by {kinds.drift.median:.2f} in drift."
     share = f"{100 * kinds.prefill_share:.0f} % of the load is of prefill steps"
     if kinds.prefill_share >= MUCH_PREFILL:
-        return f"{share}, so a sum of all steps is a load of prefill.{apart} Record servers that only decode apart."
-    return f"{share}.{apart} A sum of all steps mixes both."
+        return f"{share}, so a plan on all steps is one for prefill.{apart} See --only decode."
+    return f"{share}.{apart} A plan on all steps is one for the mixture: see --only decode, --only prefill."

@@ -21,7 +21,7 @@ from evaluator.tasks.eplb.drift import ageing, drift_between, noise_by_layer, re
 from evaluator.tasks.eplb.planning_windows import advise, last_regime
 from evaluator.tasks.eplb.skew import layer_skews, peak
 from evaluator.tasks.eplb.step_kinds import prefill_threshold
-from evaluator.tasks.eplb.steps import MAX_VALUES, Floats, Windowed, shortened
+from evaluator.tasks.eplb.steps import MAX_VALUES, Floats, Steps, Windowed, shortened, windowed
 from evaluator.tasks.eplb.traces import read_windowed
 from evaluator.types import WorkloadError
 
@@ -44,6 +44,7 @@ class Recording:
 
     `layers`: the numbers of all layers of the arrays. `rest`: the steps after the last window of each source, which are
     in no window; () if windows were chosen. `summed`: whether windows were asked for by their number of steps.
+    `one_kind`: whether these are the decode or the prefill steps alone.
     """
 
     sources: tuple[str, ...]
@@ -51,6 +52,7 @@ class Recording:
     layers: tuple[int, ...]
     parts: tuple[Floats, ...]
     summed: bool
+    one_kind: bool
     notes: tuple[str, ...]
     say: Say
 
@@ -89,7 +91,7 @@ class Recording:
         """The kinds of step of all windows, and the share of prefill in the load of each."""
         self.say("telling prefill steps from decode steps")
         totals = [window.steps.sum(axis=(1, 2)) for window in windows]
-        threshold = prefill_threshold(np.concatenate(totals))
+        threshold = None if self.one_kind else prefill_threshold(np.concatenate(totals))
         if threshold is None:
             return None, [None] * len(windows)
         shares: list[float | None] = [float(each[each >= threshold].sum() / each.sum()) for each in totals]
@@ -179,7 +181,7 @@ def read_recording(
     paths: Sequence[Path], options: Mapping[str, Any], layers: Ranges, windows: Ranges, say: Say
 ) -> Recording:
     """The recording in files and folders; `layers` and `windows` choose some of it, all if empty. `options` may hold
-    `steps_per_window`. Raises WorkloadError.
+    `steps_per_window`, and `only` with a kind of step. Raises WorkloadError.
     """
     per_window: int | None = options.get("steps_per_window")
     parts: list[Windowed] = []
@@ -189,6 +191,8 @@ def read_recording(
         say(f"read {part.where}: {len(part.steps)} steps, {len(parts)} of {len(paths)}")
         if sum(each.steps.size for each in parts) > MAX_VALUES:
             raise WorkloadError(f"expected at most {MAX_VALUES} loads in all files, found more: give fewer files")
+    if options.get("only"):
+        parts = _of_one_kind(parts, options["only"], per_window)
     count = parts[0].steps.shape[1]
     numbers = _chosen(layers, count, "layers")
     kept = list(numbers) if layers else slice(None)
@@ -204,9 +208,29 @@ def read_recording(
         layers=numbers,
         parts=tuple(window.steps for window in chosen) if windows else tuple(part.steps[:, kept] for part in parts),
         summed=per_window is not None,
+        one_kind=bool(options.get("only")),
         notes=tuple(note for part in parts for note in part.notes),
         say=say,
     )
+
+
+def _of_one_kind(parts: Sequence[Windowed], kind: str, per_window: int | None) -> list[Windowed]:
+    """The sources with their decode or their prefill steps alone, in windows of that many of them."""
+    totals = [part.steps.sum(axis=(1, 2)) for part in parts]
+    threshold = prefill_threshold(np.concatenate(totals))
+    if threshold is None:
+        raise WorkloadError(
+            f"--only {kind}: expected two kinds of step whose loads differ by far, found one in "
+            f"{sum(map(len, totals))} steps: leave it out, or give a recording of single steps"
+        )
+    made = []
+    for part, each in zip(parts, totals, strict=True):
+        wanted = each >= threshold if kind == "prefill" else (each > 0) & (each < threshold)
+        if wanted.any():
+            note = f"{part.where}: kept {int(wanted.sum())} {kind} steps of {len(each)}"
+            steps = Steps(where=part.where, loads=part.steps[wanted], per_window=None, notes=(note,))
+            made.append(windowed(steps, per_window))
+    return made
 
 
 def _windows(part: Windowed, kept: Any) -> Iterator[Window]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from evaluator.tasks.eplb.steps import FEW_PASSES, Floats
 
+STEP_KINDS = ("decode", "prefill")
 LEAST_SEPARATION = 4.0
 """Ashman's D of the two heaps. Cut in two by the rule below, a uniform distribution of ln load has 3.5, a normal 2.7,
 an exponential distribution of loads 2.3: one heap stays below."""

@@ -97,7 +97,9 @@ def _tell(file: Path, form: str, written: Written, *, json: bool) -> None:
     if json:
         emit(jsonl.line({"file": str(file), "format": form, **asdict(written)}))
         return
-    shape = f"{written.count} {written.rows} x {written.layers} layers x {written.experts} experts"
+    rows = written.rows if written.count > 1 else written.rows.removesuffix("s")
+    layers = "layer" if written.layers == 1 else "layers"
+    shape = f"{written.count} {rows} x {written.layers} {layers} x {written.experts} experts"
     output().print(f"wrote {file}: {shape}", markup=False)
     _say(written.notes)
 

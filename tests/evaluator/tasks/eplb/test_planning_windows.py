@@ -50,7 +50,7 @@ def test_the_advice_takes_the_last_windows_of_the_last_regime() -> None:
     where, tried, size = advice.reasons
     assert where.startswith("The last regime, B, begins at window 4: loads differ there by 0.50")
     assert tried.startswith("The sum of the last window predicts the next one with an error of 0.1")
-    assert size.endswith("a window of 100 steps has a noise of 0.030, which is below the drift.")
+    assert size.endswith("two windows of 100 steps differ by 0.030 through sampling alone, which is below the drift.")
     steady = [*draws(4, 0.0, 0.5), *draws(8, 0.0, 0.1)]
     assert (advise(steady, figures, None).first, advise(steady, figures, None).steps) == (8, 400)
 
@@ -78,7 +78,9 @@ def test_noise_falls_with_the_steps_of_a_window() -> None:
     figures = [window(0, drift=None), *(window(number, drift=0.03, noise=0.03) for number in range(1, 4))]
     advice = advise(draws(4, 0.0, 0.1), figures, None)
     assert advice.steps_per_window == 400
-    assert advice.reasons[-1].endswith("(a window of 100 steps has a noise of 0.030): sum all 400 steps of the regime.")
+    assert advice.reasons[-1].endswith(
+        "(two windows of 100 steps differ by 0.030 through sampling alone): sum all 400 steps of the regime."
+    )
 
 
 @pytest.mark.parametrize(("count", "rounded"), [(0.2, 1), (1, 1), (1.1, 2), (3, 5), (5.5, 10), (21, 50), (400, 500)])
@@ -92,6 +94,6 @@ def test_windows_too_small_to_show_drift_are_said_to_be_so() -> None:
     # A noise of .4 is four times .1, so 16 steps, rounded up to 20: the plan is on as many windows of one step.
     assert (advice.first, advice.steps, advice.steps_per_window) == (12, 20, 20)
     assert advice.reasons[-1] == (
-        "A window of 1 step has a noise of 0.400. Drift below that does not show: look again with "
+        "Two windows of 1 step differ by 0.400 through sampling alone. Drift below that does not show: look again with "
         "--steps-per-window 20."
     )

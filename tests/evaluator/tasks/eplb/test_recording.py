@@ -27,9 +27,12 @@ def read(
     per_window: int | None = None,
     layers: Ranges = (),
     windows: Ranges = (),
+    only: str = "",
     said: list[str] | None = None,
 ) -> Recording:
     options: dict[str, Any] = {} if per_window is None else {"steps_per_window": per_window}
+    if only:
+        options["only"] = only
     heard = [] if said is None else said
     return read_recording(paths, options, layers, windows, heard.append)
 
@@ -127,6 +130,21 @@ def test_prefill_and_decode_steps_are_told_apart(tmp_path: Path) -> None:
     assert report.kinds.drift.median == pytest.approx(float(np.median(ratio)), rel=0.1)
     assert [window.regime for window in report.windows] == ["A"] * 4
     assert "86 % of the load is of prefill steps" in report.advice.reasons[-1]
+
+
+def test_one_kind_of_step_alone_is_described_and_written(tmp_path: Path) -> None:
+    loads = np.concatenate([LOADS] * 10)
+    loads[::7] *= 100
+    source = saved(tmp_path / "a.npy", loads)
+    for only, expected in (("prefill", loads[::7]), ("decode", np.delete(loads, np.s_[::7], axis=0))):
+        recording = read(source, only=only, per_window=4)
+        report = recording.describe()
+        assert report.kinds is None and report.steps == len(expected) // 4 * 4
+        assert report.notes[0] == f"{source}: kept {len(expected)} {only} steps of 60"
+        read(source, only=only).write("npy", tmp_path / f"{only}.npy")
+        np.testing.assert_array_equal(np.load(tmp_path / f"{only}.npy"), expected)
+    with pytest.raises(WorkloadError, match=r"--only decode: expected two kinds of step .* found one in 9 steps"):
+        read(tmp_path / "prefill.npy", only="decode")
 
 
 @pytest.mark.parametrize(
