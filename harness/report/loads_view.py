@@ -58,7 +58,12 @@ def loads_view(report: LoadsReport, width: int, *, ordered: bool = False) -> Ren
     parts.append(Text(f"Plan on {which}, {_counted(advice.steps, 'step')}", style="bold"))
     parts += [Text(one_line(reason, _LINE)) for reason in advice.reasons]
     if advice.last - advice.first + 1 < len(report.windows):
-        parts.append(Text(f"To write them: --windows {advice.first}-{advice.last} --to FORMAT -o FILE", style="dim"))
+        parts.append(
+            Text(
+                f"To write them: --windows {numbers(range(advice.first, advice.last + 1))} --to FORMAT -o FILE",
+                style="dim",
+            )
+        )
     return Group(*parts)
 
 
