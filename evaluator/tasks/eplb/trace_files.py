@@ -4,9 +4,9 @@ Owns: the formats by name, their extensions, and how each is written. Does not k
 done with a file that exists. Never imports torch: a short-lived child process writes `.pt` files.
 
 - `adrs`: `.json`, `{"load_history": [{"logical_expert_load": [[..E] x L]}, ...]}`, an entry a row.
-- `sglang`: `.json` or `.pt`, `{"logical_count": [T][L][E]}` and no other key, for SGLang takes every other key of
-  a file given to `--init-expert-location` for an argument (read in version 0.5.23). In `.pt`, whole numbers as int64,
-  others as float64.
+- `sglang`: `.json` or `.pt`, `{"logical_count": [T][L][E]}`, which SGLang takes as `--init-expert-location` if it has
+  all layers of the model, dense ones included (read in version 0.5.23). In `.pt`, whole numbers as int64, others as
+  float64.
 - `npy`: `.npy`, float64 `[T, L, E]`, or int64 for whole numbers.
 
 Shapes: T rows, L layers, E experts.
