@@ -97,7 +97,7 @@ OPTIONS = (
         repeated=True,
         parse=str,
         help="Measured loads instead of generated ones: a file (ADRS JSON, SGLang JSON or .pt, .npy), or a folder of "
-        ".pt files of SGLang's recorder; repeatable: all are one sequence of windows.",
+        ".pt files of SGLang's recorder or of TensorRT-LLM's statistics; repeatable: all are one sequence of windows.",
     ),
     TaskOption(
         key="steps_per_window",

@@ -130,7 +130,7 @@ def _read_file(path: Path) -> Steps:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise WorkloadError(
-            f"{path}: expected a trace file ending in .json, .pt, .npy, or a folder of .pt files, "
+            f"{path}: expected a trace file ending in .json, .pt, .npy, or a folder of a recorder, "
             f"found {path.suffix or 'no extension'}"
         )
     _check_file(path, MAX_BYTES)
