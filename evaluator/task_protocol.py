@@ -92,11 +92,14 @@ class ReadLoads(Protocol):
 class LoadsKind:
     """What a task offers for loads that engines recorded: `packsmith loads` is made of it.
 
-    `formats`: the extensions of each format that can be written. `options`: how loads are read, as TaskOptions.
+    `formats`: the extensions of each format that can be written. `reads`: what is read, in a sentence for the help.
+    `examples`: what follows `packsmith loads` in an example of the help. `options`: how loads are read.
     """
 
     read: ReadLoads
     formats: Mapping[str, tuple[str, ...]]
+    reads: str
+    examples: tuple[str, ...] = ()
     options: tuple[TaskOption, ...] = ()
 
 

@@ -32,7 +32,8 @@ def _as_tasks() -> dict[str, TaskKind]:
 
 
 def takes_loads_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the tasks' options in place of its parameter `given`, which receives them.
+    """Give a command the tasks' options in place of its parameter `given`, which receives them, and put what the tasks
+    say of their files in place of FORMATS and EXAMPLES in its help.
 
     Typer reads a command's options from its signature, and the tasks' options are known only from `TASKS`.
     """
@@ -50,7 +51,16 @@ def takes_loads_options(command: Callable[..., None]) -> Callable[..., None]:
 
     with_options.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    formats = " ".join(f"{kind.reads} Writes {_written(kind)}." for kind in kinds().values())
+    examples = [f"packsmith loads {example}" for kind in kinds().values() for example in kind.examples]
+    text = (command.__doc__ or "").replace("    FORMATS", f"    {formats}")
+    with_options.__doc__ = text.replace("    EXAMPLES", "\n".join(f"    {example}" for example in examples))
     return with_options
+
+
+def _written(kind: LoadsKind) -> str:
+    """The formats that can be written, with their extensions."""
+    return ", ".join(f"{name} ({' or '.join(ends)})" for name, ends in kind.formats.items())
 
 
 def reader(task: str) -> tuple[str, LoadsKind]:
@@ -90,7 +100,7 @@ def check_output(kind: LoadsKind, form: str, file: Path | None) -> Path | None:
     """
     if not form and file is None:
         return None
-    known = ", ".join(f"{name} ({' or '.join(ends)})" for name, ends in kind.formats.items())
+    known = _written(kind)
     if not form:
         raise UserError(f"-o {file}: expected --to FORMAT as well: {known}")
     if form not in kind.formats:

@@ -62,6 +62,17 @@ def read_steps(text: str) -> int:
     return int(text)
 
 
+LOADS_READ = (
+    "Reads ADRS JSON, SGLang's logical_count as JSON or .pt, folders of its .pt dumps, folders of TensorRT-LLM's "
+    "expert statistics, and .npy [steps, layers, experts]."
+)
+LOADS_EXAMPLES = (
+    "recorded.json",
+    "monday.json tuesday.json --layers 3-60 --only decode",
+    "dumps/ --windows 4-9 --json",
+    "dumps/ --to npy -o steps.npy",
+    "steps.npy --windows 6-9 --to sglang -o last.pt",
+)
 LOADS_OPTIONS = (
     TaskOption(
         key="steps_per_window",

@@ -34,9 +34,7 @@ def loads(
     windows: Annotated[
         str, typer.Option("--windows", metavar="RANGES", help="These windows only, from 0, as in 4-9.")
     ] = "",
-    to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help="Convert instead: adrs, sglang (.json, .pt), npy.")
-    ] = "",
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Convert instead, to this format.")] = "",
     file: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="The new file that --to writes.")
     ] = None,
@@ -52,19 +50,15 @@ def loads(
     """Show what is in recorded expert loads, or convert them.
 
     Skew of each layer, a map of layers and experts, drift from window to window with the part that is sampling noise,
-    regimes, prefill and decode steps, and which windows to plan on, with reasons. Reads ADRS JSON, SGLang's
-    logical_count as JSON or .pt, folders of its .pt dumps, folders of TensorRT-LLM's expert statistics, and .npy
-    [steps, layers, experts].
+    regimes, prefill and decode steps, and which windows to plan on, with reasons.
+
+    FORMATS
 
     With --to it writes every step in another format, or every window where their number of steps is given.
 
     \b
     Examples:
-    packsmith loads recorded.json
-    packsmith loads monday.json tuesday.json --layers 3-60
-    packsmith loads dumps/ --windows 4-9 --json
-    packsmith loads dumps/ --to npy -o steps.npy
-    packsmith loads steps.npy --windows 6-9 --to sglang -o last.pt
+    EXAMPLES
     """
     name, kind = reader(task)
     options = read_options(name, given)
