@@ -39,5 +39,8 @@ def new_file(file: Path) -> Iterator[Path]:
             os.link(folder / file.name, file)
         except FileExistsError:
             raise UserError(f"{file}: another process has written it meanwhile: name another") from None
+        except OSError:  # a file system without hard links
+            check_free(file)
+            (folder / file.name).rename(file)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
