@@ -16,11 +16,12 @@ from evaluator.environment import (
 from evaluator.evaluate import Judge, evaluate
 from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.gpus import promise as gpu_memory_promise
+from evaluator.loads import TOP, Advice, Drift, LayerSkew, LoadsReport, StepKinds, WindowFigures, Written
 from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
-from evaluator.task_protocol import Column, Ladder, Task, TaskKind, TaskOption
+from evaluator.task_protocol import Column, Ladder, LoadsKind, Task, TaskKind, TaskOption
 from evaluator.tasks import DEFAULT_TASK, TASKS
 from evaluator.types import (
     Case,
@@ -47,11 +48,14 @@ __all__ = [
     "LEVELS",
     "PROMISES",
     "TASKS",
+    "TOP",
+    "Advice",
     "Case",
     "CaseQuality",
     "CaseScore",
     "Column",
     "Comparison",
+    "Drift",
     "Duel",
     "Environment",
     "EvaluatorError",
@@ -60,6 +64,9 @@ __all__ = [
     "JudgeSettings",
     "Ladder",
     "Lane",
+    "LayerSkew",
+    "LoadsKind",
+    "LoadsReport",
     "LocalExecutor",
     "OtherFailed",
     "Progress",
@@ -69,11 +76,14 @@ __all__ = [
     "Samples",
     "Score",
     "Scored",
+    "StepKinds",
     "Task",
     "TaskKind",
     "TaskOption",
     "TimingSettings",
     "Verdict",
+    "WindowFigures",
+    "Written",
     "combined_gain",
     "combined_speedup",
     "cores",

@@ -1,17 +1,20 @@
 """The interface between a task and everything outside its folder.
 
-Owns: the protocol that a task implements, and how it describes itself to reports and to the command line.
+Owns: the protocol that a task implements, how it describes itself to reports and to the command line, and what it may
+offer beside.
 Does not know: any particular task, how programs are run, how reports are laid out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from evaluator.loads import LoadsReport, Ranges, Written
 from evaluator.types import Answer, Call, Case, CaseQuality, HardCase, Plan
 
 
@@ -58,16 +61,59 @@ class TaskOption:
     parse: Callable[[str], Any] = str
 
 
+class RecordedLoads(Protocol):
+    """Loads that were recorded, or those layers and windows of them that were chosen."""
+
+    def describe(self) -> LoadsReport:
+        """What is in them. Raises WorkloadError if there is no load."""
+        ...
+
+    def write(self, form: str, file: Path) -> Written:
+        """Write them into a new file, in a format of `LoadsKind.formats`. Raises WorkloadError, OSError."""
+        ...
+
+
+class ReadLoads(Protocol):
+    def __call__(
+        self,
+        paths: Sequence[Path],
+        options: Mapping[str, Any],
+        layers: Ranges,
+        windows: Ranges,
+        say: Callable[[str], None],
+    ) -> RecordedLoads:
+        """The loads of files and folders, one sequence in the order given. `layers` and `windows` choose, () is all.
+        `say` is told what goes on. Raises WorkloadError.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadsKind:
+    """What a task offers for loads that engines recorded: `packsmith loads` is made of it.
+
+    `formats`: the extensions of each format that can be written. `reads`: what is read, in a sentence for the help.
+    `examples`: what follows `packsmith loads` in an example of the help. `options`: how loads are read.
+    """
+
+    read: ReadLoads
+    formats: Mapping[str, tuple[str, ...]]
+    reads: str
+    examples: tuple[str, ...] = ()
+    options: tuple[TaskOption, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskKind:
     """Makes a task from its options: `TASKS["name"](options)`. Raises WorkloadError for an invalid option.
 
     `build` takes the `task:` section of a config without its name. `options` are those that can also be given on the
-    command line.
+    command line. `loads`: None for a task without recorded loads.
     """
 
     build: Callable[[Mapping[str, Any]], Task]
     options: tuple[TaskOption, ...] = ()
+    loads: LoadsKind | None = None
 
     def __call__(self, options: Mapping[str, Any]) -> Task:
         return self.build(options)

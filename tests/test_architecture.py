@@ -23,8 +23,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
     for room, names in {
         "evaluator": (
             "evaluator.confined evaluator.environment evaluator.evaluate evaluator.executors evaluator.gpus "
-            "evaluator.measuring evaluator.settings evaluator.shipped evaluator.task_protocol evaluator.tasks "
-            "evaluator.types"
+            "evaluator.loads evaluator.measuring evaluator.settings evaluator.shipped evaluator.task_protocol "
+            "evaluator.tasks evaluator.types"
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
         "evaluator.environment": "evaluator.gpus evaluator.types",
@@ -37,6 +37,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "evaluator.fate": "evaluator.types",
         "evaluator.gpus": "",
+        "evaluator.loads": "",
         "evaluator.measuring": (
             "evaluator.fate evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle"
         ),
@@ -45,8 +46,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.screen": "evaluator.types",
         "evaluator.settings": "",
         "evaluator.shipped": "",
-        "evaluator.task_protocol": "evaluator.types",
-        "evaluator.tasks": "evaluator.task_protocol evaluator.types",
+        "evaluator.task_protocol": "evaluator.loads evaluator.types",
+        "evaluator.tasks": "evaluator.loads evaluator.task_protocol evaluator.types",
         "evaluator.types": "",
         "evaluator.worker_handle": "evaluator.confined evaluator.run_queue evaluator.types",
         "harness": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ RUN_IN_ORDER = (
     "harness/README.md",  # makes the run that the others read
     "harness/exchange/README.md",
     "evaluator/README.md",
+    "evaluator/tasks/README.md",
     "programs/README.md",
     "README.md",
     "configs/README.md",
@@ -39,6 +41,7 @@ VERBS = [
     "advise",
     "stats",
     "log",
+    "loads",
     "show",
     "diff",
     "lineage",
@@ -174,6 +177,9 @@ class Reader:
         shutil.copy(ROOT / "configs/eplb.yaml", configs)
         (self.folder / "programs").symlink_to(ROOT / "programs")
         (self.folder / "reply.md").write_text(change(1))
+        large = dict.fromkeys(range(0, 400, 9), 100)
+        loads = [[[large.get(step, 1) * (9 + step * expert % 7) for expert in range(8)]] for step in range(400)]
+        (self.folder / "recorded.json").write_text(json.dumps({"logical_count": loads}))
 
     def read(self, page: Page) -> None:
         for block in page.blocks():

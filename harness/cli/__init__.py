@@ -56,6 +56,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         evaluate,
         export,
         lineage,
+        loads,
         log,
         pull,
         push,
@@ -92,6 +93,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         push.push,
         pull.pull,
         bundle.bundle,
+        loads.loads,
         doctor.doctor,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from evaluator.task_protocol import Column, Ladder, TaskOption
 from evaluator.tasks.eplb.answers import FORMS, Form
+from evaluator.tasks.eplb.step_kinds import STEP_KINDS
 from evaluator.types import WorkloadError
 
 SAME_WINDOW = "same_window_balance"
@@ -61,6 +62,35 @@ def read_steps(text: str) -> int:
     return int(text)
 
 
+LOADS_READ = (
+    "Reads ADRS JSON, SGLang's logical_count as JSON or .pt, folders of its .pt dumps, folders of TensorRT-LLM's "
+    "expert statistics, and .npy [steps, layers, experts]."
+)
+LOADS_EXAMPLES = (
+    "recorded.json",
+    "monday.json tuesday.json --layers 3-60 --only decode",
+    "dumps/ --windows 4-9 --json",
+    "dumps/ --to npy -o steps.npy",
+    "steps.npy --windows 6-9 --to sglang -o last.pt",
+)
+LOADS_OPTIONS = (
+    TaskOption(
+        key="steps_per_window",
+        flag="--steps-per-window",
+        metavar="STEPS",
+        parse=read_steps,
+        help="Steps, such as forward passes, that are summed into one window. Default: 100 for ADRS, as many as make 6 "
+        "to 16 windows for SGLang, 1 for .npy. With --to: write windows instead of steps.",
+    ),
+    TaskOption(
+        key="only",
+        flag="--only",
+        choices=STEP_KINDS,
+        help="Decode or prefill steps alone, told apart by the load of a step; windows are of these.",
+    ),
+)
+"""Of `packsmith loads`."""
+
 OPTIONS = (
     TaskOption(
         key="cases",
@@ -78,7 +108,7 @@ OPTIONS = (
         repeated=True,
         parse=str,
         help="Measured loads instead of generated ones: a file (ADRS JSON, SGLang JSON or .pt, .npy), or a folder of "
-        ".pt files of SGLang's recorder; repeatable: all are one sequence of windows.",
+        ".pt files of SGLang's recorder or of TensorRT-LLM's statistics; repeatable: all are one sequence of windows.",
     ),
     TaskOption(
         key="steps_per_window",

@@ -86,9 +86,23 @@ def layers_experts(loads: NDArray[Any]) -> str:
     return f"{loads.shape[-2]} layers x {loads.shape[-1]} experts"
 
 
-def windows(steps: Steps, per_window: int | None) -> tuple[Floats, list[str]]:
-    """Windows of `per_window` steps each, or of the source's default number, and the notes about them. An incomplete
-    last window is dropped, unless it is the only one. Forward passes without load are left out first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windowed:
+    """Windows `[W, L, E]` of one source, and the steps `[T, L, E]` that they sum: window i those from i * `size` on.
+
+    Steps after the last window are in none.
+    """
+
+    where: Path
+    steps: Floats
+    size: int
+    windows: Floats
+    notes: tuple[str, ...]
+
+
+def windowed(steps: Steps, per_window: int | None) -> Windowed:
+    """Windows of `per_window` steps each, or of the source's default number. An incomplete last window is dropped,
+    unless it is the only one. Forward passes without load are left out first. Raises WorkloadError.
     """
     loads, notes = steps.loads, list(steps.notes)
     if steps.per_window is None:
@@ -107,7 +121,19 @@ def windows(steps: Steps, per_window: int | None) -> tuple[Floats, list[str]]:
     summed, note = _summed(loads, chosen, steps.where)
     if note and per_window is None and steps.per_window is None:
         note += "; steps_per_window sets another number"
-    return summed, [*notes, note] if note else notes
+    return Windowed(
+        where=steps.where,
+        steps=loads,
+        size=min(chosen, len(loads)),
+        windows=summed,
+        notes=(*notes, note) if note else tuple(notes),
+    )
+
+
+def windows(steps: Steps, per_window: int | None) -> tuple[Floats, list[str]]:
+    """The windows alone, and the notes about them; see `windowed`."""
+    made = windowed(steps, per_window)
+    return made.windows, list(made.notes)
 
 
 def _passes_per_window(count: int) -> int:

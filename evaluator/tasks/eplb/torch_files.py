@@ -1,9 +1,10 @@
-"""Reading files that torch saved, without importing torch here.
+"""Reading and writing files of torch, without importing torch here.
 
-Owns: the short-lived process that loads files weights-only and sends plain numbers. Does not know: what they mean.
+Owns: the short-lived process that loads files weights-only and sends plain numbers, and the one that saves an array.
+Does not know: what the numbers mean.
 
-The process answers with one line of JSON for each file, which holds `error`, or the facts and the dtypes and shapes of
-the arrays whose bytes follow.
+The loading process answers with one line of JSON for each file, which holds `error`, or the facts and the dtypes and
+shapes of the arrays whose bytes follow.
 
 Shapes: N records, L layers, P physical experts.
 """
@@ -130,6 +131,16 @@ for path in sys.argv[2:]:
     sys.stdout.buffer.flush()
 """
 
+# Runs in a new, isolated interpreter; the array's bytes come on standard input.
+_SAVER = """
+import sys
+import numpy, torch
+
+path, dtype, *shape = sys.argv[1:]
+array = numpy.frombuffer(bytearray(sys.stdin.buffer.read()), dtype).reshape([int(size) for size in shape])
+torch.save({"logical_count": torch.from_numpy(array)}, path)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
@@ -217,3 +228,23 @@ def _array(answers: IO[bytes], dtype: str, shape: Sequence[int]) -> NDArray[Any]
             return None
         at += count
     return np.frombuffer(content, dtype).reshape(shape)
+
+
+def save_counts(path: Path, counts: NDArray[Any]) -> None:
+    """Save `{"logical_count": counts}` as `load_files` reads it. Raises WorkloadError."""
+    command = [sys.executable, "-I", "-c", _SAVER, str(path.absolute()), counts.dtype.str, *map(str, counts.shape)]
+    try:
+        subprocess.run(
+            command,
+            input=counts.tobytes(),
+            capture_output=True,
+            check=True,
+            env={"PATH": os.defpath},
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise WorkloadError(f"{path}: torch did not save the file within {TIMEOUT_S:g} s: write fewer steps") from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").strip().splitlines()
+        found = lines[-1][:300] if lines else f"the process ended with exit code {error.returncode}"
+        raise WorkloadError(f"{path}: torch cannot save the file: {found}") from error

@@ -7,6 +7,7 @@ Formats, by extension:
 - `.json`, `{"load_history": [{"logical_expert_load": [[..E] x L]}, ...]}`: one entry per step (ADRS).
 - `.json`, `{"logical_count": [L][E]}` or `[T][L][E]`: the SGLang recorder's counts as JSON.
 - `.pt`: what the SGLang recorder writes, loaded weights-only; see `recorder`. A folder of them is one trace.
+- A folder with `meta_info.json` and `rankR.safetensors`: TensorRT-LLM's statistics; see `expert_statistics`.
 - `.npy`, an array `[T, L, E]` or `[L, E]`.
 
 Shapes: T windows or steps, L layers, E experts.
@@ -23,16 +24,17 @@ from typing import Any
 
 import numpy as np
 
-from evaluator.tasks.eplb import recorder
+from evaluator.tasks.eplb import expert_statistics, recorder
 from evaluator.tasks.eplb.steps import (
     MAX_VALUES,
     Floats,
     Steps,
+    Windowed,
     check_loads,
     keys,
     layers_experts,
     shortened,
-    windows,
+    windowed,
     with_time,
 )
 from evaluator.types import WorkloadError
@@ -60,25 +62,35 @@ def read_traces(paths: Sequence[Path], *, steps_per_window: int | None = None) -
     of its file or folder. Forward passes without load are left out, and layers without load in every window are
     dropped. `.pt` files of single ranks that follow each other are one recording. Raises WorkloadError.
     """
+    loads: list[Floats] = []
+    notes: list[str] = []
+    for part in read_windowed(paths, steps_per_window):
+        notes.extend(part.notes)
+        loads.append(part.windows)
+        if sum(each.size for each in loads) > MAX_VALUES:
+            raise WorkloadError(
+                f"expected at most {MAX_VALUES} loads in all files: give fewer, or sum more steps into a window"
+            )
+    return _drop_empty_layers(np.concatenate(loads), notes)
+
+
+def read_windowed(paths: Sequence[Path], steps_per_window: int | None) -> Iterator[Windowed]:
+    """The windows of each source with their steps, in order, one source at a time in memory; see `read_traces`. All
+    have the layers and experts of the first, layers without load included. Raises WorkloadError.
+    """
     if not paths:
         raise WorkloadError("expected at least one trace file, found none")
     if steps_per_window is not None and steps_per_window < 1:
         raise WorkloadError(f"expected steps_per_window to be at least 1, found {steps_per_window}")
-    loads: list[Floats] = []
-    notes: list[str] = []
+    first: tuple[int, ...] | None = None
     for steps in _all_steps(paths):
-        part, said = windows(steps, steps_per_window)
-        notes.extend(said)
-        if loads and part.shape[1:] != loads[0].shape[1:]:
+        if first is not None and steps.loads.shape[1:] != first:
             raise WorkloadError(
-                f"{steps.where}: expected {layers_experts(loads[0])} as in {paths[0]}, found {layers_experts(part)}"
+                f"{steps.where}: expected {first[0]} layers x {first[1]} experts as in {paths[0]}, found "
+                f"{layers_experts(steps.loads)}"
             )
-        loads.append(part)
-    if sum(part.size for part in loads) > MAX_VALUES:
-        raise WorkloadError(
-            f"expected at most {MAX_VALUES} loads in all files: give fewer, or sum more steps into a window"
-        )
-    return _drop_empty_layers(np.concatenate(loads), notes)
+        first = steps.loads.shape[1:]
+        yield windowed(steps, steps_per_window)
 
 
 def _all_steps(paths: Sequence[Path]) -> Iterator[Steps]:
@@ -102,6 +114,11 @@ def _kind(path: Path) -> str:
 
 
 def _read_folder(folder: Path) -> Steps:
+    if (folder / expert_statistics.META).is_file():
+        of_ranks = expert_statistics.folder_files(folder)
+        for file in of_ranks:
+            _check_file(file, MAX_PT_BYTES)
+        return expert_statistics.read_folder(folder, of_ranks)
     files, notes = recorder.folder_files(folder)
     for file in files:
         _check_file(file, MAX_PT_BYTES)
@@ -113,7 +130,7 @@ def _read_file(path: Path) -> Steps:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise WorkloadError(
-            f"{path}: expected a trace file ending in .json, .pt, .npy, or a folder of .pt files, "
+            f"{path}: expected a trace file ending in .json, .pt, .npy, or a folder of a recorder, "
             f"found {path.suffix or 'no extension'}"
         )
     _check_file(path, MAX_BYTES)

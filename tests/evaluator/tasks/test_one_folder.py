@@ -17,7 +17,8 @@ DISTINCTIVE = re.compile(r"[^A-Za-z]")
 
 def own_words(name: str) -> set[str]:
     """What a task alone may say: its name, entry point, columns, programs, and its options with their choices."""
-    task, options = TASKS[name]({}), TASKS[name].options
+    task, kind = TASKS[name]({}), TASKS[name]
+    options = (*kind.options, *(kind.loads.options if kind.loads else ()))
     words = {name, task.entry_point, Path(task.reference).stem}
     for column in task.columns:
         words |= {column.key, column.heading.replace("\n", " "), column.heading.replace("\n", "\\n")}

@@ -263,7 +263,7 @@ def test_files_that_are_not_traces_are_refused(tmp_path: Path) -> None:
     for name, says in (
         ("folder.json", r"expected a folder of \.pt files of the SGLang recorder, found it empty"),
         ("none.json", "none.json: cannot be read: No such file"),
-        ("t.csv", r"expected a trace file ending in .json, .pt, .npy, or a folder of .pt files, found .csv"),
+        ("t.csv", r"expected a trace file ending in .json, .pt, .npy, or a folder of a recorder, found .csv"),
         ("t", "found no extension"),
     ):
         with pytest.raises(WorkloadError, match=says):
