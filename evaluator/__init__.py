@@ -18,9 +18,10 @@ from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.gpus import promise as gpu_memory_promise
 from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
+from evaluator.planning import Planned, plan
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
-from evaluator.task_protocol import Column, Ladder, Task, TaskKind, TaskOption
+from evaluator.task_protocol import Appraisal, Column, Deployments, Grid, Ladder, Task, TaskKind, TaskOption
 from evaluator.tasks import DEFAULT_TASK, TASKS
 from evaluator.types import (
     Case,
@@ -47,14 +48,17 @@ __all__ = [
     "LEVELS",
     "PROMISES",
     "TASKS",
+    "Appraisal",
     "Case",
     "CaseQuality",
     "CaseScore",
     "Column",
     "Comparison",
+    "Deployments",
     "Duel",
     "Environment",
     "EvaluatorError",
+    "Grid",
     "Interval",
     "Judge",
     "JudgeSettings",
@@ -62,6 +66,7 @@ __all__ = [
     "Lane",
     "LocalExecutor",
     "OtherFailed",
+    "Planned",
     "Progress",
     "Quality",
     "Redrawn",
@@ -85,6 +90,7 @@ __all__ = [
     "joined",
     "noise_warnings",
     "numba_version",
+    "plan",
     "shipped",
     "torch_version",
 ]

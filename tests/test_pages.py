@@ -50,6 +50,8 @@ VERBS = [
     "push",
     "pull",
     "bundle",
+    "plan",
+    "assess",
     "doctor",
 ]
 ELSEWHERE = {

@@ -48,6 +48,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     from harness.cli.commands import (
         advise,
         ask,
+        assess,
         best,
         bundle,
         checkout,
@@ -57,6 +58,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         export,
         lineage,
         log,
+        plan,
         pull,
         push,
         remeasure,
@@ -92,6 +94,8 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         push.push,
         pull.pull,
         bundle.bundle,
+        plan.plan,
+        assess.assess,
         doctor.doctor,
     )
 
