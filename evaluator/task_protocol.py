@@ -103,8 +103,12 @@ class Deployment(Protocol):
 
     def appraise(self, plans: tuple[Plan, ...]) -> Appraisal: ...
 
+    def check_name(self, path: Path) -> None:
+        """Raises EvaluatorError if the software that the options name reads no file of that name."""
+        ...
+
     def encode(self, path: Path, plan: Plan, provenance: Mapping[str, Any]) -> bytes:
-        """The content of a file of that name, for the engine that the options name. Raises EvaluatorError."""
+        """The content of a file of that name, for the software that the options name. Raises EvaluatorError."""
         ...
 
 

@@ -5,24 +5,30 @@ Owns: how the grids and facts of an appraisal are laid out. Does not know: what 
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from evaluator import Appraisal, Grid
 from harness.report.tables import figures, named, plain_table, titled
 from harness.text import one_line
 
-_NAME, _FACT = 40, 400
+_NAME, _FACT, _WIDTH = 40, 400, 80
 
 
 def appraisal_view(appraisal: Appraisal) -> RenderableType:
     """All grids, then all facts."""
-    facts = Table.grid(padding=(0, 2, 0, 0))
-    for word, text in appraisal.facts:
-        if text:
-            facts.add_row(Text(word, style="bold"), Text(one_line(text, _FACT)))
-    return Group(*map(_grid, appraisal.grids), facts)
+    facts = [(word, one_line(text, _FACT)) for word, text in appraisal.facts if text]
+    indent = 2 + max((len(word) for word, _ in facts), default=0)
+    return Group(*map(_grid, appraisal.grids), *(_fact(word, text, indent) for word, text in facts))
+
+
+def _fact(word: str, text: str, indent: int) -> Text:
+    """A word, and what there is to say about it, in lines that begin below each other."""
+    first, *others = wrap(text, _WIDTH - indent) or [""]
+    lines = "\n".join([first, *(" " * indent + line for line in others)])
+    return Text(f"{word:<{indent}}", style="bold").append(Text(lines, style="not bold"))
 
 
 def _grid(grid: Grid) -> RenderableType:

@@ -184,6 +184,9 @@ class PlacementDeployment:
             earlier_LR=plans[0] if len(plans) > 1 else None,
         )
 
+    def check_name(self, path: Path) -> None:
+        placement_files.check_name(path, self.read.options.engine)
+
     def encode(self, path: Path, plan: Plan, provenance: Mapping[str, Any]) -> bytes:
         return placement_files.encoded(
             path, self.read.options.engine, plan, self.read.layout, self.case.sizes, provenance

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from evaluator.task_protocol import TaskOption
-from evaluator.tasks.eplb.about import OPTIONS as TASK_OPTIONS
 from evaluator.tasks.eplb.placement_formats import FORMATS, Format
 from evaluator.tasks.options import check_keys, choice, items, whole_number
 from evaluator.types import WorkloadError
@@ -20,16 +19,9 @@ PlanOn = Literal["newest", "sum"]
 MOST = 2**20
 
 
-def _whole(text: str) -> int:
-    """A number on the command line."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise WorkloadError(f"expected a whole number, found {text!r}")
-    return int(text)
-
-
 _SIZES = (
-    TaskOption(key="gpus", flag="--gpus", metavar="N", parse=_whole, help="GPUs that share the experts of a layer."),
-    TaskOption(key="nodes", flag="--nodes", metavar="N", parse=_whole, help="Nodes that these GPUs are in; 1."),
+    TaskOption(key="gpus", flag="--gpus", metavar="N", help="GPUs that share the experts of a layer."),
+    TaskOption(key="nodes", flag="--nodes", metavar="N", help="Nodes that these GPUs are in; 1."),
 )
 _MODEL = TaskOption(
     key="model",
@@ -43,7 +35,22 @@ _FROM = TaskOption(
     metavar="FILE",
     help="The placement in force, in any of the formats; without it, the one that an engine starts with.",
 )
-_TRACES = tuple(option for option in TASK_OPTIONS if option.key in ("traces", "steps_per_window"))
+_TRACES = (
+    TaskOption(
+        key="traces",
+        flag="--trace",
+        metavar="PATH",
+        repeated=True,
+        help="Recorded loads: a file (ADRS JSON, SGLang JSON or .pt, .npy), or a folder of .pt files of SGLang's "
+        "recorder; repeatable: all are one sequence of windows.",
+    ),
+    TaskOption(
+        key="steps_per_window",
+        flag="--steps-per-window",
+        metavar="STEPS",
+        help="Steps, such as forward passes, that are summed into one window.",
+    ),
+)
 
 PLAN_OPTIONS = (
     TaskOption(
@@ -59,7 +66,6 @@ PLAN_OPTIONS = (
         key="redundant",
         flag="--redundant",
         metavar="N",
-        parse=_whole,
         help="Slots of a layer beyond one for each expert; 0. With them, the slots must be a multiple of the GPUs.",
     ),
     _MODEL,
@@ -67,7 +73,6 @@ PLAN_OPTIONS = (
         key="groups",
         flag="--groups",
         metavar="N",
-        parse=_whole,
         help="Expert groups; the model's. If they are a multiple of the nodes, a group stays on one node; 1: anywhere.",
     ),
     _FROM,
@@ -88,13 +93,14 @@ SCORE_OPTIONS = (
     ),
 )
 PLAN_EXAMPLES = (
-    "packsmith plan programs/eplb/lpt_swap.py --for sglang --trace loads.json --gpus 32 --redundant 32 -o new.json",
-    "packsmith plan best.py --for trtllm --trace dumps/ --gpus 36 --nodes 9 --redundant 32 --model config.json "
-    "--from old.yaml -o new.yaml",
+    "packsmith plan best.py --for sglang --trace loads.json --gpus 32 \\\n"
+    "    --redundant 32 --model config.json -o placement.json",
+    "packsmith plan best.py --for trtllm --trace dumps/ --gpus 36 --nodes 9 \\\n"
+    "    --redundant 32 --model config.json --from old.yaml -o new.yaml",
 )
 SCORE_EXAMPLES = (
-    "packsmith assess new.json --trace loads.json --gpus 32",
-    "packsmith assess new.yaml --trace later.json --gpus 36 --model config.json --from old.yaml",
+    "packsmith assess placement.json --trace loads.json --gpus 32",
+    "packsmith assess new.yaml --trace later.json --gpus 36 --from old.yaml",
 )
 
 
@@ -123,6 +129,8 @@ class Options:
             value = values.get(key)
             if value is None:
                 return None
+            if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
+                value = int(value)
             if whole_number(value, flags[key], least=least) > MOST:
                 raise WorkloadError(f"{flags[key]} {value}: expected at most {MOST}")
             return int(value)

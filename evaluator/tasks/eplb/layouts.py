@@ -28,7 +28,7 @@ from evaluator.types import WorkloadError
 class Layout:
     """`numbers`: the layer number of each of the L rows of a placement. `total`: how many layers the model has, those
     without experts included; `predictors`: how many come after them that predict further tokens, and have experts, but
-    no recorded loads. `notes` are sentences for people.
+    no recorded loads. `known`: whether a model's config told all this. `notes` are sentences for people.
     """
 
     numbers: tuple[int, ...]
@@ -36,6 +36,7 @@ class Layout:
     experts: int
     groups: int
     predictors: int = 0
+    known: bool = True
     notes: tuple[str, ...] = ()
 
 
@@ -54,6 +55,7 @@ def layout_of(trace: Trace, model: Model | None, groups: int | None) -> Layout:
             total=trace.recorded,
             experts=experts,
             groups=groups or 1,
+            known=False,
             notes=(as_recorded,) if len(trace.rows) == trace.recorded else (),
         )
     if experts != model.experts:

@@ -128,7 +128,7 @@ def _rows_by_number(numbers: Sequence[int], layout: Layout, path: Path) -> list[
             f"{shortened(missing, len(missing))}: {_OTHER_MODEL}"
         )
     beyond = sorted(number for number in numbers if number >= layout.total + layout.predictors)
-    if beyond:
+    if beyond and layout.known:
         raise WorkloadError(
             f"{path}: expected layers below {layout.total + layout.predictors}, found layer "
             f"{shortened(beyond, len(beyond))}: {_OTHER_MODEL}"

@@ -58,6 +58,7 @@ def plan(
     with Waiting(messages()) as waiting:
         waiting.say("reading what was recorded")
         deployment = options.deployments.open(options.values())
+        deployment.check_name(out)
         settings = JudgeSettings(timeout_s=timeout_s, threads=threads)
         made = plan_once(
             source,
