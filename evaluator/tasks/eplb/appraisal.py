@@ -103,7 +103,7 @@ def appraise(
         (number, *(each.layers[at] for each in worths.values()), ratio(worth.mean_WL[-1, at], ceiling_WL[-1, at]))
         for at, number in enumerate(site.layout.numbers)
     ]
-    grids.append(_layer_grid(tuple(worths), layers))
+    grids.append(_layer_grid(tuple(worths), layers, "Worst layers" + ", on the newest window" * (len(site.loads) > 1)))
     moves, doubles, memory = _moves(site, placed, base), _doubled(site, placed, base), _memory(site, placed)
     return Appraisal(
         record={
@@ -199,10 +199,10 @@ def _window_grid(worths: Mapping[str, _Worth], ceilings: Sequence[float]) -> Gri
     )
 
 
-def _layer_grid(names: tuple[str, ...], layers: Sequence[tuple[float, ...]]) -> Grid:
+def _layer_grid(names: tuple[str, ...], layers: Sequence[tuple[float, ...]], title: str) -> Grid:
     worst = sorted(layers, key=lambda row: row[-2])[:WORST_LAYERS]
     return Grid(
-        title="Worst layers, on the newest window",
+        title=title,
         headings=("layer", *names, "ceiling"),
         rows=tuple((str(row[0]), *(f"{value:.4f}" for value in row[1:])) for row in worst),
     )

@@ -16,6 +16,7 @@ from typing import Any
 
 from evaluator.task_protocol import Appraisal, Deployments
 from evaluator.tasks.eplb import answers, placement_files
+from evaluator.tasks.eplb.apart import kept_apart
 from evaluator.tasks.eplb.appraisal import Named, Site, appraise
 from evaluator.tasks.eplb.cases import EplbCase
 from evaluator.tasks.eplb.deployment_options import (
@@ -41,13 +42,15 @@ PLACED = "this placement"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacementProblem:
     """The calls of a plan: one on all loads, and before it, if there are two windows or more, one without the newest
-    window, whose plan shows what planning ahead is worth. Both are given the placement in force.
+    window, whose plan shows what planning ahead is worth. Both are given the placement in force. `apart`: slots of the
+    answers are exchanged where a GPU holds an expert twice.
     """
 
     case: EplbCase
     loads: Floats
     plan_on: PlanOn
     in_force: Ints | None
+    apart: bool = False
     _task: Eplb = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,7 +87,8 @@ class PlacementProblem:
 
     def read(self, case: Case, answer: Answer) -> Plan:
         """The plan `[L, R]` of an answer in either form. Raises InvalidAnswer."""
-        return answers.read_answer(answer, case.sizes, "phy2log" if len(answer) == 1 else "triple")
+        slots = answers.read_answer(answer, case.sizes, "phy2log" if len(answer) == 1 else "triple")
+        return kept_apart(slots, self.loads[-1], case.sizes) if self.apart else slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +140,13 @@ class PlacementDeployment:
                 slots=_on_gpus(read.placement(options.in_force), case.gpus, options.in_force),
             )
             old = base.slots if base.slots.shape[1] == case.replicas else None
-        problem = PlacementProblem(case=case, loads=read.trace.loads, plan_on=options.plan_on, in_force=old)
+        problem = PlacementProblem(
+            case=case,
+            loads=read.trace.loads,
+            plan_on=options.plan_on,
+            in_force=old,
+            apart=options.engine == "ascend",
+        )
         return cls(read=read, case=case, base=base, problem=problem)
 
     @property
@@ -150,6 +160,7 @@ class PlacementDeployment:
             on = f"planned on the newest of {windows} windows; a program that asks for history gets all"
         engine = {
             "vllm": "vLLM 0.32 reads no placement from a file: this one is for a policy of your own",
+            "ascend": "vllm-ascend misreads an expert that is twice on a device: such slots are exchanged",
             "trtllm": "layer_updates_per_iter is 0: TensorRT-LLM keeps the placement",
         }.get(self.read.options.engine, "")
         changed = ""
@@ -164,7 +175,7 @@ class PlacementDeployment:
         return {
             "engine": options.engine,
             "sizes": dict(self.case.sizes),
-            "layers": list(self.read.layout.numbers),
+            "layer_numbers": list(self.read.layout.numbers),
             "model_layers": self.read.layout.total,
             "loads": {
                 "sha256": hashlib.sha256(loads.tobytes()).hexdigest(),

@@ -107,7 +107,7 @@ def _ascend(slots_LR: Ints, gpus: int, layout: Layout) -> dict[str, Any]:
         raise WorkloadError(
             f"expected no expert twice on a device, which vllm-ascend misreads, found expert "
             f"{ordered[layer, device, slot]} twice on device {device} of layer {layout.numbers[layer]}: plan with "
-            "another program, or with fewer redundant slots"
+            "fewer redundant slots, or another program"
         )
     layers = [
         {

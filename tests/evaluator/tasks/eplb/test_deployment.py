@@ -79,11 +79,18 @@ def test_answers_in_both_forms_are_read(folder: Path) -> None:
         problem.read(case, (slots, slots))
 
 
+def test_for_vllm_ascend_no_device_holds_an_expert_twice(folder: Path) -> None:
+    problem = PlacementDeployment.from_options(options(folder, format="ascend", redundant="2")).problem
+    [case] = problem.cases(0)
+    slots = problem.read(case, (np.array([[0, 0, 1, 2, 3, 4, 5, 6, 7, 7]] * 2),))
+    assert all(len(set(device)) == 5 for row in slots for device in (row[:5], row[5:]))
+
+
 def test_what_it_says_of_itself(folder: Path) -> None:
     deployment = opened(folder, in_force=str(folder / "fewer.json"), nodes="2")
     identity = json.loads(json.dumps(deployment.identity))
     assert identity["sizes"] == {"layers": 2, "experts": 8, "replicas": 10, "groups": 4, "nodes": 2, "gpus": 2}
-    assert (identity["layers"], identity["model_layers"], identity["engine"]) == ([1, 2], 3, "sglang")
+    assert (identity["layer_numbers"], identity["model_layers"], identity["engine"]) == ([1, 2], 3, "sglang")
     assert identity["loads"]["files"][0]["name"] == "loads.npy" and identity["model"]["name"] == "config.json"
     assert len({identity["loads"]["sha256"], identity["model"]["sha256"], identity["from"]["sha256"]}) == 3
     notes = " ".join(deployment.notes)
