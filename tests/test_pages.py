@@ -24,6 +24,7 @@ RUN_IN_ORDER = (
     "harness/README.md",  # makes the run that the others read
     "harness/exchange/README.md",
     "evaluator/README.md",
+    "evaluator/tasks/eplb/README.md",
     "programs/README.md",
     "README.md",
     "configs/README.md",
@@ -176,6 +177,9 @@ class Reader:
         shutil.copy(ROOT / "configs/eplb.yaml", configs)
         (self.folder / "programs").symlink_to(ROOT / "programs")
         (self.folder / "reply.md").write_text(change(1))
+        (self.folder / "config.json").write_text('{"num_hidden_layers": 2, "num_experts": 256, "mlp_only_layers": [0]}')
+        for name in ("loads.json", "later.json"):
+            (self.folder / name).write_text(f'{{"logical_count": [{[0] * 256}, {list(range(256))}]}}')
 
     def read(self, page: Page) -> None:
         for block in page.blocks():

@@ -84,7 +84,7 @@ def plan(
         messages().print(f"note: {note}", markup=False)
     console = output()
     console.print(appraisal_view(appraisal))
-    console.print(f"wrote {out}, and what it was made by and from to {beside.name}", markup=False)
+    console.print(f"wrote {out}\nits provenance: {beside}", markup=False)
 
 
 def _provenance(source: str, program: str, made: Planned, seed: int) -> dict[str, Any]:
