@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evaluator.task_protocol import Appraisal, Deployments
 from evaluator.tasks.eplb import answers, placement_files
 from evaluator.tasks.eplb.apart import kept_apart
@@ -31,6 +33,7 @@ from evaluator.tasks.eplb.layouts import Layout, layout_of, sizes_of, trivial
 from evaluator.tasks.eplb.metrics import Floats, Ints
 from evaluator.tasks.eplb.model_config import Model, read_model
 from evaluator.tasks.eplb.placement_files import Placement, read_placement
+from evaluator.tasks.eplb.steps import shortened
 from evaluator.tasks.eplb.task import Eplb
 from evaluator.tasks.eplb.traces import Trace, read_traces
 from evaluator.types import Answer, Call, Case, Plan, WorkloadError
@@ -131,6 +134,13 @@ class PlacementDeployment:
         if options.gpus is None:
             raise WorkloadError("expected the number of GPUs (--gpus N), found none")
         read = _Read.of(options)
+        idle = np.flatnonzero(~read.trace.loads[-1].any(axis=1))
+        if options.plan_on == "newest" and idle.size:
+            layers = [read.layout.numbers[row] for row in idle]
+            raise WorkloadError(
+                f"expected load in every layer of the newest window, found none in layer "
+                f"{shortened(layers, len(layers))}: leave that window out, or plan on all (--plan-on sum)"
+            )
         case = sizes_of(read.layout, gpus=options.gpus, nodes=options.nodes or 1, redundant=options.redundant)
         base = Named(name=START, slots=trivial(case.layers, case.experts, case.replicas))
         old = None

@@ -59,7 +59,10 @@ def read_model(path: Path) -> Model:
     """The model of a `config.json`, or of a folder that holds one. Raises WorkloadError."""
     file = path / "config.json" if path.is_dir() else path
     try:
-        if file.stat().st_size > MAX_BYTES:
+        size = file.stat().st_size
+        if not file.is_file():
+            raise WorkloadError(f"{file}: expected a model's config.json, found something that is not a file")
+        if size > MAX_BYTES:
             raise WorkloadError(f"{file}: expected a model's config.json of at most {MAX_BYTES:,} bytes, found more")
         content = json.loads(file.read_bytes())
     except OSError as error:

@@ -25,7 +25,7 @@ import json, sys
 import torch
 
 def said(value):
-    return " ".join(str(value).split())[:300]
+    return "".join(c for c in " ".join(str(value).split()) if c.isprintable())[:300]
 
 facts, content = {}, b""
 try:

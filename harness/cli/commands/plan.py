@@ -7,6 +7,7 @@ searching.
 from __future__ import annotations
 
 import hashlib
+import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,6 +94,7 @@ def _provenance(source: str, program: str, made: Planned, seed: int) -> dict[str
         "seed": seed,
         "versions": {
             "packsmith": metadata.version("packsmith"),
+            "python": platform.python_version(),
             "torch": made.torch,
             "numba": numba_version(),
         },

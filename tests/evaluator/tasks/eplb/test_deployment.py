@@ -116,6 +116,15 @@ def test_a_text_without_the_entry_point_is_rejected_without_a_process(folder: Pa
     assert isinstance(refused, Rejected) and (refused.stage, refused.reason) == ("screen", "entry_point")
 
 
+def test_a_newest_window_without_load_is_not_planned_on(folder: Path) -> None:
+    loads = LOADS.copy()
+    loads[2, 2] = 0
+    np.save(folder / "loads.npy", loads)
+    with pytest.raises(EvaluatorError, match=r"newest window, found none in layer 2: leave .* \(--plan-on sum\)"):
+        opened(folder)
+    assert opened(folder, plan_on="sum").notes
+
+
 PLAN_ERRORS = {
     "no engine": ({"format": None}, "expected the engine (--for sglang|vllm|trtllm|ascend|json), found none"),
     "no loads": ({"traces": None}, "expected recorded loads (--trace PATH), found none"),

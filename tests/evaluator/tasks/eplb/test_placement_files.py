@@ -87,6 +87,32 @@ def test_what_is_written_is_read(
     np.testing.assert_array_equal(read_placement(path, layout).slots, slots)
 
 
+GOLDEN = Path(__file__).resolve().parents[3] / "data" / "placements"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(FORMATS),
+    st.integers(0, 300),
+    st.integers(0, 12),
+    st.text("0123456789.,:-[]{}\"' \n&*!truelNa", max_size=8),
+    st.booleans(),
+)
+def test_any_text_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, kind: Format, place: int, removed: int, added: str, told: bool
+) -> None:
+    """A golden file with some characters exchanged."""
+    text = (GOLDEN / f"{kind}{SUFFIXES[kind][0]}").read_text()
+    path = tmp_path_factory.getbasetemp() / f"changed{SUFFIXES[kind][0]}"
+    path.write_text(text[:place] + added + text[place + removed :])
+    try:
+        placement = read_placement(path, LAYOUT, kind if told else "")
+    except WorkloadError as refused:
+        assert str(refused).startswith(f"{path}: ")
+        return
+    assert placement.slots.shape[0] == 2 and all(set(row) == {0, 1, 2, 3} for row in placement.slots.tolist())
+
+
 def changed(change: Callable[[Any], Any]) -> Callable[[str], str]:
     def text(golden: str) -> str:
         content = json.loads(golden)
