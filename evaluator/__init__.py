@@ -19,9 +19,20 @@ from evaluator.gpus import promise as gpu_memory_promise
 from evaluator.loads import TOP, Advice, Drift, LayerSkew, LoadsReport, StepKinds, WindowFigures, Written
 from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
+from evaluator.planning import Planned, plan
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
-from evaluator.task_protocol import Column, Ladder, LoadsKind, Task, TaskKind, TaskOption
+from evaluator.task_protocol import (
+    Appraisal,
+    Column,
+    Deployments,
+    Grid,
+    Ladder,
+    LoadsKind,
+    Task,
+    TaskKind,
+    TaskOption,
+)
 from evaluator.tasks import DEFAULT_TASK, TASKS
 from evaluator.types import (
     Case,
@@ -50,15 +61,18 @@ __all__ = [
     "TASKS",
     "TOP",
     "Advice",
+    "Appraisal",
     "Case",
     "CaseQuality",
     "CaseScore",
     "Column",
     "Comparison",
+    "Deployments",
     "Drift",
     "Duel",
     "Environment",
     "EvaluatorError",
+    "Grid",
     "Interval",
     "Judge",
     "JudgeSettings",
@@ -69,6 +83,7 @@ __all__ = [
     "LoadsReport",
     "LocalExecutor",
     "OtherFailed",
+    "Planned",
     "Progress",
     "Quality",
     "Redrawn",
@@ -95,6 +110,7 @@ __all__ = [
     "joined",
     "noise_warnings",
     "numba_version",
+    "plan",
     "shipped",
     "torch_version",
 ]

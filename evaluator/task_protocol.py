@@ -1,7 +1,7 @@
 """The interface between a task and everything outside its folder.
 
 Owns: the protocol that a task implements, how it describes itself to reports and to the command line, and what it may
-offer beside.
+offer beside: recorded loads, and how its plans get into use.
 Does not know: any particular task, how programs are run, how reports are laid out.
 """
 
@@ -104,34 +104,135 @@ class LoadsKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table for people: rows of cells under `headings` (which may have several lines); the first column names the
+    row. `note` stands below it.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appraisal:
+    """What a plan is worth where it is to be used. `record`: all of it as JSON values; `grids` and `facts` (a word, and
+    what there is to say about it) for people.
+    """
+
+    record: Mapping[str, Any]
+    grids: tuple[Grid, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+class Deployment(Protocol):
+    """One place where a plan is to be used: its sizes, what was recorded there, and the plan in force."""
+
+    @property
+    def problem(self) -> Problem:
+        """What a program is asked. Its last plan is the one to deploy."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is assumed, and what the plan is made on, in sentences for people."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The sizes, and the digests of what was read, as JSON values."""
+        ...
+
+    def appraise(self, plans: tuple[Plan, ...]) -> Appraisal: ...
+
+    def check_name(self, path: Path) -> None:
+        """Raises EvaluatorError if the software that the options name reads no file of that name."""
+        ...
+
+    def encode(self, path: Path, plan: Plan, provenance: Mapping[str, Any]) -> bytes:
+        """The content of a file of that name, for the software that the options name. Raises EvaluatorError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployments:
+    """How plans of a task get into use, and files with plans are scored.
+
+    `open` takes the values of `options`, `score` a file with a plan and those of `score_options`. `examples` and
+    `score_examples` are arguments of `packsmith plan` and `packsmith assess`, for their help. All may raise
+    WorkloadError.
+    """
+
+    options: tuple[TaskOption, ...]
+    score_options: tuple[TaskOption, ...]
+    examples: tuple[str, ...]
+    score_examples: tuple[str, ...]
+    open: Callable[[Mapping[str, Any]], Deployment]
+    score: Callable[[Path, Mapping[str, Any]], tuple[Appraisal, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskKind:
     """Makes a task from its options: `TASKS["name"](options)`. Raises WorkloadError for an invalid option.
 
     `build` takes the `task:` section of a config without its name. `options` are those that can also be given on the
-    command line. `loads`: None for a task without recorded loads.
+    command line. `loads` is None for a task without recorded loads, `deployments` for one whose plans no software
+    takes.
     """
 
     build: Callable[[Mapping[str, Any]], Task]
     options: tuple[TaskOption, ...] = ()
     loads: LoadsKind | None = None
+    deployments: Deployments | None = None
 
     def __call__(self, options: Mapping[str, Any]) -> Task:
         return self.build(options)
 
 
-class Task(Protocol):
+class Problem(Protocol):
+    """Calls for a program, and the reading of its answers: pure functions from values to values, numpy only.
+
+    A pass over a case is `steps(case)` calls in order, each made from the plans before it.
+    """
+
+    @property
+    def entry_point(self) -> str: ...
+
+    def cases(self, seed: int) -> tuple[Case, ...]:
+        """The run's cases under a seed. Raises WorkloadError."""
+        ...
+
+    def steps(self, case: Case) -> int: ...
+
+    def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
+        """The call of step `step`, given the plans of the steps before it."""
+        ...
+
+    def call_bytes(self, case: Case) -> int:
+        """The most bytes that the arrays of one call take."""
+        ...
+
+    def answer_bytes(self, case: Case) -> int:
+        """The most bytes that the arrays of a valid answer take."""
+        ...
+
+    def read(self, case: Case, answer: Answer) -> Plan:
+        """Validate an answer. Raises InvalidAnswer."""
+        ...
+
+
+class Task(Problem, Protocol):
     """A packing problem as the judge sees it: pure functions from values to values, numpy only.
 
-    A pass over a case is `steps(case)` calls in order, each made from the plans before it. The pass over the cases of
-    a seed repeats to the last digit. Scored calls are passes over cases drawn afresh, which a program cannot know.
+    The pass over the cases of a seed repeats to the last digit. Scored calls are passes over cases drawn afresh, which
+    a program cannot know.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def version(self) -> int: ...
-    @property
-    def entry_point(self) -> str: ...
     @property
     def quality_name(self) -> str: ...
     @property
@@ -166,10 +267,6 @@ class Task(Protocol):
         """What the task changed in the workload unasked (such as layers dropped), in sentences for people."""
         ...
 
-    def cases(self, seed: int) -> tuple[Case, ...]:
-        """The run's cases under a seed. Raises WorkloadError."""
-        ...
-
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
         """Small calls that trip solvers up, judged for validity only. Together they take milliseconds. Those with the
         dtypes and dimensions of scored calls also warm processes up, in place of full calls.
@@ -180,28 +277,10 @@ class Task(Protocol):
         """Everything about the task that affects scores, as JSON values (part of the config hash)."""
         ...
 
-    def steps(self, case: Case) -> int: ...
-
-    def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
-        """The call of step `step`, given the plans of the steps before it."""
-        ...
-
     def draw(self, case: Case, rng: np.random.Generator) -> Case:
         """The same case with fresh data of the same kind, of the same name and sizes: a program that knows `case` and
         the task, but not `rng`, must know nothing of the data of a step before its call. Takes a few milliseconds.
         """
-        ...
-
-    def call_bytes(self, case: Case) -> int:
-        """The most bytes that the arrays of one call take."""
-        ...
-
-    def answer_bytes(self, case: Case) -> int:
-        """The most bytes that the arrays of a valid answer take."""
-        ...
-
-    def read(self, case: Case, answer: Answer) -> Plan:
-        """Validate an answer. Raises InvalidAnswer."""
         ...
 
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:

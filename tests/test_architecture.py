@@ -23,8 +23,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
     for room, names in {
         "evaluator": (
             "evaluator.confined evaluator.environment evaluator.evaluate evaluator.executors evaluator.gpus "
-            "evaluator.loads evaluator.measuring evaluator.settings evaluator.shipped evaluator.task_protocol "
-            "evaluator.tasks evaluator.types"
+            "evaluator.loads evaluator.measuring evaluator.planning evaluator.settings evaluator.shipped "
+            "evaluator.task_protocol evaluator.tasks evaluator.types"
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
         "evaluator.environment": "evaluator.gpus evaluator.types",
@@ -40,6 +40,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.loads": "",
         "evaluator.measuring": (
             "evaluator.fate evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle"
+        ),
+        "evaluator.planning": (
+            "evaluator.environment evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
+            "evaluator.task_protocol evaluator.types evaluator.worker_handle"
         ),
         "evaluator.run_queue": "",
         "evaluator.scoring": "evaluator.measuring evaluator.task_protocol evaluator.types",

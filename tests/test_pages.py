@@ -26,6 +26,7 @@ RUN_IN_ORDER = (
     "harness/exchange/README.md",
     "evaluator/README.md",
     "evaluator/tasks/README.md",
+    "evaluator/tasks/eplb/README.md",
     "programs/README.md",
     "README.md",
     "configs/README.md",
@@ -53,6 +54,8 @@ VERBS = [
     "push",
     "pull",
     "bundle",
+    "plan",
+    "assess",
     "doctor",
 ]
 ELSEWHERE = {
@@ -180,6 +183,9 @@ class Reader:
         large = dict.fromkeys(range(0, 400, 9), 100)
         loads = [[[large.get(step, 1) * (9 + step * expert % 7) for expert in range(8)]] for step in range(400)]
         (self.folder / "recorded.json").write_text(json.dumps({"logical_count": loads}))
+        (self.folder / "config.json").write_text('{"num_hidden_layers": 2, "num_experts": 256, "mlp_only_layers": [0]}')
+        for name in ("loads.json", "later.json"):
+            (self.folder / name).write_text(f'{{"logical_count": [{[0] * 256}, {list(range(256))}]}}')
 
     def read(self, page: Page) -> None:
         for block in page.blocks():

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from evaluator.measuring.draws import derived_seed
-from evaluator.task_protocol import Task
+from evaluator.task_protocol import Problem, Task
 from evaluator.types import Answer, Case, HardCase, InvalidAnswer, Plan
 from evaluator.worker_handle import Worker, stop
 
 Plans = tuple[Plan, ...]
 
 
-def read_answer(task: Task, case: Case, answer: Answer, what: str) -> Plan:
+def read_answer(task: Problem, case: Case, answer: Answer, what: str) -> Plan:
     """The plan of an answer. Raises Stopped if the answer is invalid; `what` names the call in its text."""
     try:
         return task.read(case, answer)
@@ -33,7 +33,7 @@ def ask_hard_cases(task: Task, hard_cases: Sequence[HardCase], seed: int, worker
 
 
 def pass_over_cases(
-    task: Task, cases: Sequence[Case], seed: int, worker: Worker, report: Callable[[int], None]
+    task: Problem, cases: Sequence[Case], seed: int, worker: Worker, report: Callable[[int], None]
 ) -> tuple[dict[str, Plans], tuple[float, ...]]:
     """The plans of every step of every case, by case name, on the original inputs in order, and the mean nanoseconds of
     each case's calls. `report` receives the index of each case. Raises Stopped.

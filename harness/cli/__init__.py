@@ -48,6 +48,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     from harness.cli.commands import (
         advise,
         ask,
+        assess,
         best,
         bundle,
         checkout,
@@ -58,6 +59,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         lineage,
         loads,
         log,
+        plan,
         pull,
         push,
         remeasure,
@@ -94,6 +96,8 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         pull.pull,
         bundle.bundle,
         loads.loads,
+        plan.plan,
+        assess.assess,
         doctor.doctor,
     )
 

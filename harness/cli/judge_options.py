@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import wraps
-from inspect import Parameter, Signature, signature
+from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -18,6 +17,7 @@ import typer
 from evaluator import DEFAULT_TASK, TASKS, Judge, JudgeSettings, Task, TimingSettings
 from evaluator.settings import SandboxLevel
 from harness.cli.console import UserError
+from harness.cli.signatures import with_options
 from harness.cli.task_options import Given, config_values, given, task_parameters
 from harness.cli.user_files import read_program
 
@@ -102,26 +102,10 @@ def _collected(values: Mapping[str, Any]) -> JudgeOptions:
 
 
 def takes_judge_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these options in place of its parameter of type `JudgeOptions`, which receives them all.
-
-    Typer reads a command's options from its signature, and the tasks' options are known only from `TASKS`.
+    """Give a command these options in place of its parameter of type `JudgeOptions`, which receives them all. The
+    tasks' options are known only from `TASKS`.
     """
-    hints = get_type_hints(command, include_extras=True)
-    spread = judge_parameters()
-    [place] = [name for name, hint in hints.items() if hint is JudgeOptions]
-    parameters: list[Parameter] = []
-    for parameter in signature(command).parameters.values():
-        own = parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
-        parameters += spread if parameter.name == place else (own,)
-
-    @wraps(command)
-    def with_options(**values: Any) -> None:
-        judging = {parameter.name: values.pop(parameter.name) for parameter in spread}
-        command(**values, **{place: _collected(judging)})
-
-    with_options.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return with_options
+    return with_options(command, JudgeOptions, judge_parameters(), _collected)
 
 
 FromRun = Annotated[

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import Parameter
+from keyword import iskeyword
 from typing import Annotated, Any, Literal
 
 import typer
@@ -29,7 +30,8 @@ def _of_flags(kinds: Mapping[str, TaskKind]) -> dict[str, dict[str, TaskOption]]
 
 
 def parameter_name(flag: str) -> str:
-    return flag.lstrip("-").replace("-", "_")
+    name = flag.lstrip("-").replace("-", "_")
+    return f"{name}_" if iskeyword(name) else name
 
 
 def task_parameters(kinds: Mapping[str, TaskKind] = TASKS) -> tuple[Parameter, ...]:

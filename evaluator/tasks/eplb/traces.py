@@ -47,9 +47,14 @@ MAX_PT_BYTES = 2**33
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """Windows, float64 `[T, L, E]`; each layer has load in at least one. `notes` say what was dropped or summed."""
+    """Windows, float64 `[T, L, E]`; each layer has load in at least one. `notes` say what was dropped or summed.
+
+    `rows` are the numbers `[L]` that these layers have among those `recorded`, from 0: the others are without load.
+    """
 
     loads: Floats
+    rows: tuple[int, ...]
+    recorded: int
     notes: tuple[str, ...] = ()
 
 
@@ -219,4 +224,5 @@ def _drop_empty_layers(loads: Floats, notes: list[str]) -> Trace:
             f"windows without any load, whose balance is 1 under every plan: {shortened(idle, len(idle))}",
         ]
     kept.setflags(write=False)
-    return Trace(loads=kept, notes=tuple(notes))
+    rows = tuple(map(int, np.flatnonzero(loaded_L)))
+    return Trace(loads=kept, rows=rows, recorded=len(loaded_L), notes=tuple(notes))
