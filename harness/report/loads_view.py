@@ -60,7 +60,7 @@ def loads_view(report: LoadsReport, width: int, *, ordered: bool = False) -> Ren
     if advice.last - advice.first + 1 < len(report.windows):
         parts.append(
             Text(
-                f"To write them: --windows {numbers(range(advice.first, advice.last + 1))} --to FORMAT -o FILE",
+                f"To write them, add --windows {numbers(range(advice.first, advice.last + 1))} --to FORMAT -o FILE",
                 style="dim",
             )
         )
