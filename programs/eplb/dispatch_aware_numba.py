@@ -1,0 +1,346 @@
+"""Replicas that the engine's dispatch can share evenly, packed greedily and levelled by swaps, compiled with numba.
+
+How many replicas an expert gets, and where they may stand, follows from `dispatch`. Under `even` and `vllm_hash` a
+replica takes load / count wherever it stands. Under `sglang_static` each GPU sends all its tokens of an expert to one
+replica: its own; else, if some of the replicas but not all stand on its node, the first of those; else replicas are
+drawn in turn. Shares are even then if the count divides the number of GPUs, and the replicas stand on different nodes,
+at most one on each, or on different GPUs of one node. One on every node needs no drawing at all, so the rule tries
+counts of one and of the number of nodes first, and all even counts in layers that those leave uneven.
+
+Loads become whole numbers and ties are broken by number, so every processor makes the same plan. Only experts with one
+replica are swapped: a swap puts no two replicas together. It runs on the CPU; all functions are compiled when the
+program is loaded, and hold no lock of the interpreter.
+
+Letters in the shapes: L layers, E experts, R replicas (slots), X the largest number of replicas of one expert;
+N rows that are planned independently (layers, or the nodes of layers), I experts of a row, S slots of a row, P packs
+(GPUs of a row), K slots of a pack.
+"""
+
+# EVOLVE-BLOCK-START
+import numpy as np
+import torch
+from numba import float64, int32, int64, njit
+
+MAX_ROUNDS = 400
+WHOLE = 2.0**28  # the load of a layer, in whole numbers
+ENOUGH = 3e-4  # a row is level when its heaviest pack is heavier than the mean by at most this share
+UNEVEN = 1.5e-3  # from this share on other counts are tried
+TINY = 1e-280
+FULL = np.iinfo(np.int64).max
+HIDDEN = np.int32(2**30)
+LOADS, NUMBERS, LIST, SHORTS = float64[:, ::1], int64[:, ::1], int64[::1], int32[::1]
+
+
+def heaviest_first(load):
+    """The experts of each row of `load` [N, I], heaviest first, equal ones by number.
+
+    A key holds the load's bits, the last few of them replaced by the expert's number: no two keys are equal, so it
+    does not matter how a processor sorts.
+    """
+    low = (1 << load.shape[1].bit_length()) - 1
+    keys = (~(load + 0.0).view(np.int64) & ~low) | np.arange(load.shape[1])
+    keys.sort(axis=1)
+    return keys & low
+
+
+@njit((float64[::1], LIST, LIST, int64), nogil=True)
+def replicate_evenly(load, order, count, spare):
+    """Give each of `spare` replicas to the expert whose replicas carry most. Changes `count` [I]."""
+    frontier = 0
+    while frontier < len(order) - 1 and count[order[frontier]] > 1:
+        frontier += 1
+    for _ in range(spare):
+        busiest, most = order[0], -1.0
+        for place in range(frontier + 1):
+            expert = order[place]
+            share = load[expert] / count[expert]
+            if share > most:
+                busiest, most = expert, share
+        count[busiest] += 1
+        if busiest == order[frontier] and frontier < len(order) - 1:
+            frontier += 1
+
+
+@njit((float64[::1], LIST, LIST, int64, LIST), nogil=True)
+def replicate_in_steps(load, order, count, spare, steps):
+    """Raise the count of the expert whose replicas carry most to the next of `steps`, again and again.
+
+    Replicas that are left go to the lightest experts, one each, where it matters least how they are shared.
+    """
+    level = np.zeros(len(order), np.int64)
+    frontier = 0
+    while True:
+        busiest, most = -1, -1.0
+        for place in range(frontier + 1):
+            expert = order[place]
+            if level[expert] + 1 == len(steps) or steps[level[expert] + 1] - count[expert] > spare:
+                continue
+            share = load[expert] / count[expert]
+            if share > most:
+                busiest, most = expert, share
+        if busiest < 0:
+            break
+        level[busiest] += 1
+        spare -= steps[level[busiest]] - count[busiest]
+        count[busiest] = steps[level[busiest]]
+        if busiest == order[frontier] and frontier < len(order) - 1:
+            frontier += 1
+    for place in range(len(order) - 1, -1, -1):
+        if spare > 0 and count[order[place]] == 1:
+            count[order[place]] = 2
+            spare -= 1
+    replicate_evenly(load, order, count, spare)
+
+
+@njit((LOADS, NUMBERS, int64, LIST), nogil=True)
+def count_replicas(load, order, num_replicas, steps):
+    """How many of `num_replicas` replicas each expert of each row gets: int64 [N, I]. No steps: any number may be."""
+    num_rows, num_experts = load.shape
+    count = np.ones((num_rows, num_experts), np.int64)
+    for row in range(num_rows):
+        if len(steps):
+            replicate_in_steps(load[row], order[row], count[row], num_replicas - num_experts, steps)
+        else:
+            replicate_evenly(load[row], order[row], count[row], num_replicas - num_experts)
+    return count
+
+
+@njit((LIST,), nogil=True)
+def smallest(values):
+    """The smallest of some whole numbers, in a loop that the compiler makes vectors of."""
+    least = FULL
+    for place in range(len(values)):
+        least = min(least, values[place])
+    return least
+
+
+@njit((int64, LIST, LIST, int64, int64, int64), nogil=True)
+def hide_packs(chosen, key, shown, count, per_node, num_nodes):
+    """Hide in `shown` the packs where the next replica of an expert must not stand, after one was put on `chosen`."""
+    first = chosen - chosen % per_node
+    for one in range(len(key)):
+        if (first <= one < first + per_node) == (count <= num_nodes):
+            shown[one] = FULL
+    shown[chosen] = FULL
+
+
+@njit((LIST, LIST, int64, int64), nogil=True)
+def show_packs(key, shown, count, per_node):
+    """Show in `shown` the packs of nodes where `count` packs have room, or all if there are no such nodes."""
+    found = False
+    for first in range(0, len(key), per_node):
+        roomy = 0
+        for one in range(first, first + per_node):
+            roomy += key[one] < FULL
+        for one in range(first, first + per_node):
+            shown[one] = key[one] if roomy >= count else FULL
+        found |= roomy >= count
+    if not found:
+        for one in range(len(key)):
+            shown[one] = key[one]
+
+
+@njit((NUMBERS, NUMBERS, NUMBERS, int64, int64, int64), nogil=True)
+def pack(weight, count, order, num_slots, num_packs, num_nodes):
+    """Put the replicas of each row into packs, in `order` [N, I] of their experts, each into the lightest that may be.
+
+    On several nodes experts with more than one replica come first, so that their nodes have room: at most one replica
+    on a node, or all on one if there are more replicas than nodes. Returns the expert in each slot, int64 [N, S], and
+    how many slots of each pack hold the only replica of an expert, int64 [N, P]: those come first in the pack.
+    """
+    num_rows, num_experts = weight.shape
+    capacity, per_node = num_slots // num_packs, num_packs // num_nodes
+    table, singles = np.empty((num_rows, num_slots), np.int64), np.zeros((num_rows, num_packs), np.int64)
+    key, shown, room = np.empty(num_packs, np.int64), np.empty(num_packs, np.int64), np.empty(num_packs, np.int64)
+    bits = 0  # a key is a pack's weight, then its number
+    while 1 << bits < num_packs:
+        bits += 1
+    for row in range(num_rows):
+        for one in range(num_packs):
+            key[one], room[one] = one, capacity
+        for turn in range(2 if num_nodes > 1 else 1):
+            for place in range(num_experts):
+                expert = order[row, place]
+                copies = count[row, expert]
+                if num_nodes > 1 and (copies == 1) == (turn == 0):
+                    continue
+                if copies > 1:
+                    show_packs(key, shown, copies if copies > num_nodes > 1 else 0, per_node)
+                for _ in range(copies):
+                    least = smallest(key) if copies == 1 else smallest(shown)
+                    if least == FULL:
+                        least = smallest(key)
+                    chosen = least & ((1 << bits) - 1)
+                    room[chosen] -= 1
+                    key[chosen] = least + (weight[row, expert] << bits) if room[chosen] else FULL
+                    if copies == 1:
+                        table[row, chosen * capacity + singles[row, chosen]] = expert
+                        singles[row, chosen] += 1
+                    else:
+                        others = capacity - room[chosen] - singles[row, chosen]
+                        table[row, (chosen + 1) * capacity - others] = expert
+                        hide_packs(chosen, key, shown, copies, per_node, num_nodes)
+    return table, singles
+
+
+@njit((SHORTS, SHORTS, int32, int32), nogil=True)
+def lowest(give, rest, up, down):
+    """The least of the larger of give + up and rest + down over all slots: a loop that can be made of vectors."""
+    least = HIDDEN
+    for slot in range(len(give)):
+        one, two = np.int32(give[slot] + up), np.int32(rest[slot] + down)
+        least = min(least, max(one, two))
+    return least
+
+
+@njit((NUMBERS, NUMBERS, NUMBERS, LIST), nogil=True)
+def level(weight, table, singles, target):
+    """Swap experts of the heaviest pack of each row against those of others while it is above the row's target.
+
+    Each round makes the one swap after which the heavier of the two packs is lightest. Changes `table` [N, S].
+    Returns the weight of the heaviest pack of each row, int64 [N].
+    """
+    num_rows, num_slots = table.shape
+    num_packs = singles.shape[1]
+    capacity = num_slots // num_packs
+    load, top = np.empty(num_packs, np.int32), np.zeros(num_rows, np.int64)
+    # Slot by slot: what the heaviest pack takes in a swap with it, and what is left in the slot's pack.
+    give, rest = np.empty(num_slots, np.int32), np.empty(num_slots, np.int32)
+    for row in range(num_rows):
+        for one in range(num_packs):
+            total = 0
+            for slot in range(one * capacity, (one + 1) * capacity):
+                total += weight[row, table[row, slot]]
+            load[one] = total
+            for slot in range(one * capacity, (one + 1) * capacity):
+                single = slot - one * capacity < singles[row, one]
+                give[slot] = weight[row, table[row, slot]] if single else HIDDEN
+                rest[slot] = total - give[slot] if single else HIDDEN
+        for _ in range(MAX_ROUNDS):
+            heaviest = 0
+            for one in range(1, num_packs):
+                if load[one] > load[heaviest]:
+                    heaviest = one
+            most = load[heaviest]
+            top[row] = most
+            if most <= target[row]:
+                break
+            best, mine = most - (most >> 17), -1
+            for slot in range(heaviest * capacity, heaviest * capacity + singles[row, heaviest]):
+                outcome = lowest(give, rest, np.int32(most - give[slot]), give[slot])
+                if outcome < best:
+                    best, mine = outcome, slot
+            if mine < 0:
+                break
+            up, down, other = most - give[mine], give[mine], 0
+            while max(give[other] + up, rest[other] + down) != best:
+                other += 1
+            moved = give[mine] - give[other]
+            give[mine], give[other] = give[other], give[mine]
+            table[row, mine], table[row, other] = table[row, other], table[row, mine]
+            for one, change in ((heaviest, -moved), (other // capacity, moved)):
+                load[one] += change
+                for slot in range(one * capacity, one * capacity + singles[row, one]):
+                    rest[slot] = load[one] - give[slot]
+    return top
+
+
+@njit((NUMBERS, NUMBERS, int64), nogil=True)
+def slots_of_experts(phy2log, count, width):
+    """`log2phy` [L, E, width]: the slots of each expert in ascending order, then -1."""
+    num_layers, num_slots = phy2log.shape
+    num_experts = count.shape[1]
+    log2phy = np.empty((num_layers, num_experts, width), np.int64)
+    filled = np.empty(num_experts, np.int64)
+    for layer in range(num_layers):
+        for expert in range(num_experts):
+            filled[expert] = 0
+            for place in range(width):
+                log2phy[layer, expert, place] = -1
+        for slot in range(num_slots):
+            expert = phy2log[layer, slot]
+            log2phy[layer, expert, filled[expert]] = slot
+            filled[expert] += 1
+    return log2phy
+
+
+def pack_groups(load, num_nodes):
+    """The groups of each row of `load` [L, G], node by node: the heaviest left goes to the lightest node with room."""
+    weight = whole_numbers(load, 1).astype(np.int64)
+    return pack(weight, np.ones_like(weight), heaviest_first(load), load.shape[1], num_nodes, 1)
+
+
+def whole_numbers(load, rows_of_layer):
+    """Loads in whole numbers, [N, I], so that a layer weighs WHOLE: sums do not depend on their order."""
+    total = load.reshape(-1, rows_of_layer * load.shape[1]).sum(axis=1)
+    scale = np.where(total > TINY, WHOLE / np.maximum(total, TINY), 0.0)
+    return load * np.repeat(scale, rows_of_layer)[:, None]
+
+
+def plan_rows(load, num_slots, num_packs, num_nodes, rows_of_layer, steps):
+    """Replicas made and packed in each row of `load` [N, I], the rows of a layer standing together.
+
+    Returns the expert in each slot [N, S], the count of each expert [N, I], and how far the heaviest pack of each row
+    is above the mean of its layer's heaviest row, as a share [N].
+    """
+    count = count_replicas(load, heaviest_first(load), num_slots, np.array(steps, np.int64))
+    weight = (load / count).astype(np.int64)
+    table, singles = pack(weight, count, heaviest_first(load / count), num_slots, num_packs, num_nodes)
+    mean = load.sum(axis=1).reshape(-1, rows_of_layer).max(axis=1).repeat(rows_of_layer) / num_packs
+    top = level(weight, table, singles, (mean * (1 + ENOUGH)).astype(np.int64))
+    return table, count, top / np.maximum(mean, 1) - 1
+
+
+def even_counts(num_gpus, num_packs, num_nodes):
+    """The counts of replicas that static dispatch shares evenly: those that divide the GPUs, up to a node's."""
+    most = max(num_nodes, num_packs // num_nodes)
+    return [count for count in range(1, most + 1) if num_gpus % count == 0]
+
+
+def rebalance_experts(
+    weight, num_replicas, num_groups, num_nodes, num_gpus, dispatch="even", num_dispatch_nodes=1
+):
+    """Plan which expert stands in which slot. `weight` [L, E] holds the experts' loads.
+
+    Returns `phy2log` [L, R], `log2phy` [L, E, X] padded with -1, and `logcnt` [L, E], all int64 on the CPU.
+    """
+    load = weight.detach().to("cpu", torch.float64).contiguous().numpy()
+    num_layers, num_experts = load.shape
+    if num_groups % num_nodes:
+        num_groups = num_nodes = 1
+    group_size = num_experts // num_groups
+    rows = num_layers * num_nodes
+    slots, packs = num_replicas // num_nodes, num_gpus // num_nodes
+
+    # The experts of each layer, listed node by node.
+    if num_nodes > 1:
+        group_load = load.reshape(num_layers, num_groups, group_size).sum(axis=2)
+        group_at, _ = pack_groups(group_load, num_nodes)
+        expert_at = (group_at[:, :, None] * group_size + np.arange(group_size)).reshape(rows, -1)
+        layer = np.arange(rows)[:, None] // num_nodes
+        load = load[layer, expert_at]
+    load = whole_numbers(load, num_nodes)
+
+    static = dispatch == "sglang_static"
+    # Replicas are all on one node under the hierarchy.
+    spread = num_dispatch_nodes if static and num_nodes == 1 and num_gpus % num_dispatch_nodes == 0 else 1
+    steps = even_counts(num_gpus, packs, spread) if static else []
+    first = [1, spread] if spread > 1 else steps
+    table, count, above = plan_rows(load, slots, packs, spread, num_nodes, first)
+    again = np.flatnonzero(above > UNEVEN) if first != steps else []
+    if len(again):
+        others = plan_rows(load[again], slots, packs, spread, 1, steps)
+        better = others[2] < above[again]
+        table[again[better]], count[again[better]] = others[0][better], others[1][better]
+
+    if num_nodes > 1:
+        table = np.take_along_axis(expert_at, table, axis=1)
+        logcnt = np.empty((num_layers, num_experts), np.int64)
+        logcnt[layer, expert_at] = count
+        count = logcnt
+    phy2log = table.reshape(num_layers, num_replicas)
+    log2phy = slots_of_experts(phy2log, count, int(count.max()))
+    return torch.from_numpy(phy2log), torch.from_numpy(log2phy), torch.from_numpy(count)
+
+
+# EVOLVE-BLOCK-END
