@@ -24,7 +24,8 @@ from numba import float64, int32, int64, njit
 MAX_ROUNDS = 400
 WHOLE = 2.0**28  # the load of a layer, in whole numbers
 ENOUGH = 3e-4  # a row is level when its heaviest pack is heavier than the mean by at most this share
-UNEVEN = 1.5e-3  # from this share on other counts are tried
+WORTH = 0.01  # other counts are tried for this share: smaller gains do not outlast the window that was planned on
+COLD = (0, 1, 2, 3, 4, 6)  # replicas kept for the lightest experts, one attempt after another
 TINY = 1e-280
 FULL = np.iinfo(np.int64).max
 HIDDEN = np.int32(2**30)
@@ -65,7 +66,7 @@ def replicate_evenly(load, order, count, spare):
 def replicate_in_steps(load, order, count, spare, steps):
     """Raise the count of the expert whose replicas carry most to the next of `steps`, again and again.
 
-    Replicas that are left go to the lightest experts, one each, where it matters least how they are shared.
+    Changes `count` [I]. Returns how many of the `spare` replicas are left.
     """
     level = np.zeros(len(order), np.int64)
     frontier = 0
@@ -85,23 +86,31 @@ def replicate_in_steps(load, order, count, spare, steps):
         count[busiest] = steps[level[busiest]]
         if busiest == order[frontier] and frontier < len(order) - 1:
             frontier += 1
-    for place in range(len(order) - 1, -1, -1):
-        if spare > 0 and count[order[place]] == 1:
-            count[order[place]] = 2
-            spare -= 1
-    replicate_evenly(load, order, count, spare)
+    return spare
 
 
-@njit((LOADS, NUMBERS, int64, LIST), nogil=True)
-def count_replicas(load, order, num_replicas, steps):
-    """How many of `num_replicas` replicas each expert of each row gets: int64 [N, I]. No steps: any number may be."""
+@njit((LOADS, NUMBERS, int64, LIST, int64), nogil=True)
+def count_replicas(load, order, num_replicas, steps, cold):
+    """How many of `num_replicas` replicas each expert of each row gets: int64 [N, I]. No steps: any number may be.
+
+    `cold` replicas are kept for the lightest experts: halves of those are partners for the heaviest. So are replicas
+    that are left because no step fits: there it matters least how they are shared.
+    """
     num_rows, num_experts = load.shape
     count = np.ones((num_rows, num_experts), np.int64)
     for row in range(num_rows):
+        spare = num_replicas - num_experts - cold
         if len(steps):
-            replicate_in_steps(load[row], order[row], count[row], num_replicas - num_experts, steps)
+            spare = replicate_in_steps(load[row], order[row], count[row], spare, steps)
         else:
-            replicate_evenly(load[row], order[row], count[row], num_replicas - num_experts)
+            replicate_evenly(load[row], order[row], count[row], spare)
+            spare = 0
+        spare += cold
+        for place in range(num_experts - 1, -1, -1):
+            if spare > 0 and count[row, order[row, place]] == 1:
+                count[row, order[row, place]] = 2
+                spare -= 1
+        replicate_evenly(load[row], order[row], count[row], spare)
     return count
 
 
@@ -277,18 +286,37 @@ def whole_numbers(load, rows_of_layer):
     return load * np.repeat(scale, rows_of_layer)[:, None]
 
 
-def plan_rows(load, num_slots, num_packs, num_nodes, rows_of_layer, steps):
-    """Replicas made and packed in each row of `load` [N, I], the rows of a layer standing together.
+def plan_rows(load, mean, num_slots, num_packs, num_nodes, steps, cold):
+    """Replicas made and packed in each row of `load` [N, I]. `mean` [N] is what the heaviest pack may weigh.
 
     Returns the expert in each slot [N, S], the count of each expert [N, I], and how far the heaviest pack of each row
-    is above the mean of its layer's heaviest row, as a share [N].
+    is above `mean`, as a share [N].
     """
-    count = count_replicas(load, heaviest_first(load), num_slots, np.array(steps, np.int64))
-    weight = (load / count).astype(np.int64)
-    table, singles = pack(weight, count, heaviest_first(load / count), num_slots, num_packs, num_nodes)
-    mean = load.sum(axis=1).reshape(-1, rows_of_layer).max(axis=1).repeat(rows_of_layer) / num_packs
+    count = count_replicas(load, heaviest_first(load), num_slots, np.array(steps, np.int64), cold)
+    share = load / count
+    weight = share.astype(np.int64)
+    table, singles = pack(weight, count, heaviest_first(share), num_slots, num_packs, num_nodes)
     top = level(weight, table, singles, (mean * (1 + ENOUGH)).astype(np.int64))
     return table, count, top / np.maximum(mean, 1) - 1
+
+
+def best_plan(load, mean, num_slots, num_packs, num_nodes, attempts):
+    """The plan of the first of `attempts` (steps, cold) for all rows; rows that it leaves uneven are planned again.
+
+    Returns the expert in each slot [N, S] and the count of each expert [N, I].
+    """
+    table, count, above = plan_rows(load, mean, num_slots, num_packs, num_nodes, *attempts[0])
+    for steps, cold in attempts[1:]:
+        rows = np.flatnonzero(above > WORTH)
+        if len(rows) == 0 or num_slots - load.shape[1] < max(1, cold):
+            break
+        other, other_count, other_above = plan_rows(
+            load[rows], mean[rows], num_slots, num_packs, num_nodes, steps, cold
+        )
+        better = other_above < above[rows] - WORTH
+        rows = rows[better]
+        table[rows], count[rows], above[rows] = other[better], other_count[better], other_above[better]
+    return table, count
 
 
 def even_counts(num_gpus, num_packs, num_nodes):
@@ -297,9 +325,7 @@ def even_counts(num_gpus, num_packs, num_nodes):
     return [count for count in range(1, most + 1) if num_gpus % count == 0]
 
 
-def rebalance_experts(
-    weight, num_replicas, num_groups, num_nodes, num_gpus, dispatch="even", num_dispatch_nodes=1
-):
+def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, dispatch="even", num_dispatch_nodes=1):
     """Plan which expert stands in which slot. `weight` [L, E] holds the experts' loads.
 
     Returns `phy2log` [L, R], `log2phy` [L, E, X] padded with -1, and `logcnt` [L, E], all int64 on the CPU.
@@ -321,17 +347,16 @@ def rebalance_experts(
         load = load[layer, expert_at]
     load = whole_numbers(load, num_nodes)
 
+    mean = load.sum(axis=1).reshape(-1, num_nodes).max(axis=1).repeat(num_nodes) / packs
+
     static = dispatch == "sglang_static"
-    # Replicas are all on one node under the hierarchy.
+    # Under the hierarchy all replicas of an expert are on one node anyway.
     spread = num_dispatch_nodes if static and num_nodes == 1 and num_gpus % num_dispatch_nodes == 0 else 1
     steps = even_counts(num_gpus, packs, spread) if static else []
-    first = [1, spread] if spread > 1 else steps
-    table, count, above = plan_rows(load, slots, packs, spread, num_nodes, first)
-    again = np.flatnonzero(above > UNEVEN) if first != steps else []
-    if len(again):
-        others = plan_rows(load[again], slots, packs, spread, 1, steps)
-        better = others[2] < above[again]
-        table[again[better]], count[again[better]] = others[0][better], others[1][better]
+    attempts = [(steps, cold) for cold in COLD]
+    if spread > 1:
+        attempts.insert(0, ([1, spread], 0))
+    table, count = best_plan(load, mean, slots, packs, spread, attempts)
 
     if num_nodes > 1:
         table = np.take_along_axis(expert_at, table, axis=1)
