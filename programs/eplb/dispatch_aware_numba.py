@@ -22,6 +22,8 @@ import torch
 from numba import float64, int32, int64, njit
 
 MAX_ROUNDS = 400
+MAX_PAIRS = 8192  # in a row; with more, pairs are not swapped
+TRACE = 17  # a swap has to take off 2**-17 of the heaviest pack
 WHOLE = 2.0**28  # the load of a layer, in whole numbers
 ENOUGH = 3e-4  # a row is level when its heaviest pack is heavier than the mean by at most this share
 WORTH = 0.01  # other counts are tried for this share: smaller gains do not outlast the window that was planned on
@@ -29,6 +31,8 @@ COLD = (0, 1, 2, 3, 4, 6)  # replicas kept for the lightest experts, one attempt
 TINY = 1e-280
 FULL = np.iinfo(np.int64).max
 HIDDEN = np.int32(2**30)
+COMPILED = {"nogil": True, "no_cfunc_wrapper": True}
+INNER = COMPILED | {"no_cpython_wrapper": True}  # called by compiled functions only
 LOADS, NUMBERS, LIST, SHORTS = float64[:, ::1], int64[:, ::1], int64[::1], int32[::1]
 
 
@@ -44,77 +48,47 @@ def heaviest_first(load):
     return keys & low
 
 
-@njit((float64[::1], LIST, LIST, int64), nogil=True)
-def replicate_evenly(load, order, count, spare):
-    """Give each of `spare` replicas to the expert whose replicas carry most. Changes `count` [I]."""
-    frontier = 0
-    while frontier < len(order) - 1 and count[order[frontier]] > 1:
-        frontier += 1
-    for _ in range(spare):
-        busiest, most = order[0], -1.0
-        for place in range(frontier + 1):
-            expert = order[place]
-            share = load[expert] / count[expert]
-            if share > most:
-                busiest, most = expert, share
-        count[busiest] += 1
-        if busiest == order[frontier] and frontier < len(order) - 1:
-            frontier += 1
-
-
-@njit((float64[::1], LIST, LIST, int64, LIST), nogil=True)
-def replicate_in_steps(load, order, count, spare, steps):
-    """Raise the count of the expert whose replicas carry most to the next of `steps`, again and again.
-
-    Changes `count` [I]. Returns how many of the `spare` replicas are left.
-    """
-    level = np.zeros(len(order), np.int64)
-    frontier = 0
-    while True:
-        busiest, most = -1, -1.0
-        for place in range(frontier + 1):
-            expert = order[place]
-            if level[expert] + 1 == len(steps) or steps[level[expert] + 1] - count[expert] > spare:
-                continue
-            share = load[expert] / count[expert]
-            if share > most:
-                busiest, most = expert, share
-        if busiest < 0:
-            break
-        level[busiest] += 1
-        spare -= steps[level[busiest]] - count[busiest]
-        count[busiest] = steps[level[busiest]]
-        if busiest == order[frontier] and frontier < len(order) - 1:
-            frontier += 1
-    return spare
-
-
-@njit((LOADS, NUMBERS, int64, LIST, int64), nogil=True)
+@njit((LOADS, NUMBERS, int64, LIST, int64), **COMPILED)
 def count_replicas(load, order, num_replicas, steps, cold):
-    """How many of `num_replicas` replicas each expert of each row gets: int64 [N, I]. No steps: any number may be.
+    """How many of `num_replicas` replicas each expert of each row gets: int64 [N, I].
 
-    `cold` replicas are kept for the lightest experts: halves of those are partners for the heaviest. So are replicas
-    that are left because no step fits: there it matters least how they are shared.
+    The expert whose replicas carry most is raised to the next of `steps`, again and again. `cold` replicas are kept for
+    the lightest experts: halves of those are partners for the heaviest. So are replicas that are left because no step
+    fits: there it matters least how they are shared.
     """
     num_rows, num_experts = load.shape
-    count = np.ones((num_rows, num_experts), np.int64)
+    count, level = np.ones((num_rows, num_experts), np.int64), np.empty(num_experts, np.int64)
     for row in range(num_rows):
-        spare = num_replicas - num_experts - cold
-        if len(steps):
-            spare = replicate_in_steps(load[row], order[row], count[row], spare, steps)
-        else:
-            replicate_evenly(load[row], order[row], count[row], spare)
-            spare = 0
+        for expert in range(num_experts):
+            level[expert] = 0
+        spare, frontier = num_replicas - num_experts - cold, 0
+        while True:
+            busiest, most = -1, -1.0
+            for place in range(frontier + 1):  # experts after it have one replica each, and carry less
+                expert = order[row, place]
+                if level[expert] + 1 == len(steps) or steps[level[expert] + 1] - count[row, expert] > spare:
+                    continue
+                share = load[row, expert] / count[row, expert]
+                if share > most:
+                    busiest, most = expert, share
+            if busiest < 0:
+                break
+            level[busiest] += 1
+            spare -= steps[level[busiest]] - count[row, busiest]
+            count[row, busiest] = steps[level[busiest]]
+            if busiest == order[row, frontier] and frontier < num_experts - 1:
+                frontier += 1
         spare += cold
         for place in range(num_experts - 1, -1, -1):
             if spare > 0 and count[row, order[row, place]] == 1:
                 count[row, order[row, place]] = 2
                 spare -= 1
-        replicate_evenly(load[row], order[row], count[row], spare)
+        for extra in range(spare):
+            count[row, order[row, extra % num_experts]] += 1
     return count
 
 
-@njit((LIST,), nogil=True)
+@njit((LIST,), **INNER)
 def smallest(values):
     """The smallest of some whole numbers, in a loop that the compiler makes vectors of."""
     least = FULL
@@ -123,7 +97,7 @@ def smallest(values):
     return least
 
 
-@njit((int64, LIST, LIST, int64, int64, int64), nogil=True)
+@njit((int64, LIST, LIST, int64, int64, int64), **INNER)
 def hide_packs(chosen, key, shown, count, per_node, num_nodes):
     """Hide in `shown` the packs where the next replica of an expert must not stand, after one was put on `chosen`."""
     first = chosen - chosen % per_node
@@ -133,7 +107,7 @@ def hide_packs(chosen, key, shown, count, per_node, num_nodes):
     shown[chosen] = FULL
 
 
-@njit((LIST, LIST, int64, int64), nogil=True)
+@njit((LIST, LIST, int64, int64), **INNER)
 def show_packs(key, shown, count, per_node):
     """Show in `shown` the packs of nodes where `count` packs have room, or all if there are no such nodes."""
     found = False
@@ -149,7 +123,7 @@ def show_packs(key, shown, count, per_node):
             shown[one] = key[one]
 
 
-@njit((NUMBERS, NUMBERS, NUMBERS, int64, int64, int64), nogil=True)
+@njit((NUMBERS, NUMBERS, NUMBERS, int64, int64, int64), **COMPILED)
 def pack(weight, count, order, num_slots, num_packs, num_nodes):
     """Put the replicas of each row into packs, in `order` [N, I] of their experts, each into the lightest that may be.
 
@@ -192,7 +166,7 @@ def pack(weight, count, order, num_slots, num_packs, num_nodes):
     return table, singles
 
 
-@njit((SHORTS, SHORTS, int32, int32), nogil=True)
+@njit((SHORTS, SHORTS, int32, int32), **INNER)
 def lowest(give, rest, up, down):
     """The least of the larger of give + up and rest + down over all slots: a loop that can be made of vectors."""
     least = HIDDEN
@@ -202,29 +176,81 @@ def lowest(give, rest, up, down):
     return least
 
 
-@njit((NUMBERS, NUMBERS, NUMBERS, LIST), nogil=True)
-def level(weight, table, singles, target):
+@njit((SHORTS, SHORTS, int32, int64, int64), **INNER)
+def find_swap(give, rest, most, first, last):
+    """The swap of a slot of the heaviest pack, from `first` on before `last`, that leaves the heavier pack lightest.
+
+    Slots may stand for pairs of slots. Returns the two slots, or -1 and -1 if no swap takes off a trace of `most`.
+    """
+    best, mine, other = np.int32(most - (most >> TRACE)), -1, -1
+    for slot in range(first, last):
+        outcome = lowest(give, rest, np.int32(most - give[slot]), give[slot])
+        if outcome < best:
+            best, mine = outcome, slot
+    if mine >= 0:
+        other = 0
+        while max(np.int32(give[other] + most - give[mine]), np.int32(rest[other] + give[mine])) != best:
+            other += 1
+    return mine, other
+
+
+@njit((LIST, SHORTS, SHORTS, SHORTS, int64, int64, int64), **INNER)
+def swap(held, load, give, rest, capacity, mine, other):
+    """Swap the experts in two slots of a row."""
+    moved = give[mine] - give[other]
+    held[mine], held[other] = held[other], held[mine]
+    give[mine], give[other] = give[other], give[mine]
+    for slot, change in ((mine, -moved), (other, moved)):
+        one = slot // capacity
+        load[one] += change
+        for place in range(one * capacity, (one + 1) * capacity):
+            if give[place] < HIDDEN:
+                rest[place] = load[one] - give[place]
+
+
+@njit((LIST, LIST, LIST, SHORTS, SHORTS, SHORTS), **INNER)
+def fill(weight, held, singles, load, give, rest):
+    """The weight of each pack of a row, and of each slot what a pack gives in a swap of it, and what rests there."""
+    capacity = len(held) // len(load)
+    for one in range(len(load)):
+        total = 0
+        for slot in range(one * capacity, (one + 1) * capacity):
+            total += weight[held[slot]]
+        load[one] = total
+        for place in range(capacity):
+            slot = one * capacity + place
+            give[slot] = weight[held[slot]] if place < singles[one] else HIDDEN
+            rest[slot] = total - give[slot] if place < singles[one] else HIDDEN
+
+
+@njit((LIST, SHORTS, SHORTS, SHORTS, SHORTS, LIST, LIST), **INNER)
+def fill_pairs(singles, load, give, pair_give, pair_rest, one_of, two_of):
+    """The same for pairs of slots of a pack: pair q is of its slots `one_of[q]` and `two_of[q]`, the later one."""
+    pairs, capacity = len(one_of), len(give) // len(load)
+    for one in range(len(load)):
+        for pair in range(pairs):
+            at, shown = one * pairs + pair, two_of[pair] < singles[one]
+            both = give[one * capacity + one_of[pair]] + give[one * capacity + two_of[pair]]
+            pair_give[at] = both if shown else HIDDEN
+            pair_rest[at] = load[one] - both if shown else HIDDEN
+
+
+@njit((NUMBERS, NUMBERS, NUMBERS, LIST, LIST, LIST), **COMPILED)
+def level(weight, table, singles, target, one_of, two_of):
     """Swap experts of the heaviest pack of each row against those of others while it is above the row's target.
 
-    Each round makes the one swap after which the heavier of the two packs is lightest. Changes `table` [N, S].
-    Returns the weight of the heaviest pack of each row, int64 [N].
+    Each round makes the one swap after which the heavier of the two packs is lightest; if no swap helps, two experts
+    are swapped against two: pair q are a pack's slots `one_of[q]` and `two_of[q]`. Changes `table` [N, S]. Returns the
+    weight of the heaviest pack of each row, int64 [N].
     """
     num_rows, num_slots = table.shape
-    num_packs = singles.shape[1]
+    num_packs, pairs = singles.shape[1], len(one_of)
     capacity = num_slots // num_packs
     load, top = np.empty(num_packs, np.int32), np.zeros(num_rows, np.int64)
-    # Slot by slot: what the heaviest pack takes in a swap with it, and what is left in the slot's pack.
     give, rest = np.empty(num_slots, np.int32), np.empty(num_slots, np.int32)
+    pair_give, pair_rest = np.empty(num_packs * pairs, np.int32), np.empty(num_packs * pairs, np.int32)
     for row in range(num_rows):
-        for one in range(num_packs):
-            total = 0
-            for slot in range(one * capacity, (one + 1) * capacity):
-                total += weight[row, table[row, slot]]
-            load[one] = total
-            for slot in range(one * capacity, (one + 1) * capacity):
-                single = slot - one * capacity < singles[row, one]
-                give[slot] = weight[row, table[row, slot]] if single else HIDDEN
-                rest[slot] = total - give[slot] if single else HIDDEN
+        fill(weight[row], table[row], singles[row], load, give, rest)
         for _ in range(MAX_ROUNDS):
             heaviest = 0
             for one in range(1, num_packs):
@@ -234,27 +260,23 @@ def level(weight, table, singles, target):
             top[row] = most
             if most <= target[row]:
                 break
-            best, mine = most - (most >> 17), -1
-            for slot in range(heaviest * capacity, heaviest * capacity + singles[row, heaviest]):
-                outcome = lowest(give, rest, np.int32(most - give[slot]), give[slot])
-                if outcome < best:
-                    best, mine = outcome, slot
+            first, number = heaviest * capacity, singles[row, heaviest]
+            mine, other = find_swap(give, rest, most, first, first + number)
+            if mine >= 0:
+                swap(table[row], load, give, rest, capacity, mine, other)
+                continue
+            fill_pairs(singles[row], load, give, pair_give, pair_rest, one_of, two_of)
+            begin, number = heaviest * pairs, min(pairs, number * (number - 1) // 2)
+            mine, other = find_swap(pair_give, pair_rest, most, begin, begin + number)
             if mine < 0:
                 break
-            up, down, other = most - give[mine], give[mine], 0
-            while max(give[other] + up, rest[other] + down) != best:
-                other += 1
-            moved = give[mine] - give[other]
-            give[mine], give[other] = give[other], give[mine]
-            table[row, mine], table[row, other] = table[row, other], table[row, mine]
-            for one, change in ((heaviest, -moved), (other // capacity, moved)):
-                load[one] += change
-                for slot in range(one * capacity, one * capacity + singles[row, one]):
-                    rest[slot] = load[one] - give[slot]
+            there = other // pairs * capacity
+            for part in (one_of, two_of):
+                swap(table[row], load, give, rest, capacity, first + part[mine % pairs], there + part[other % pairs])
     return top
 
 
-@njit((NUMBERS, NUMBERS, int64), nogil=True)
+@njit((NUMBERS, NUMBERS, int64), **COMPILED)
 def slots_of_experts(phy2log, count, width):
     """`log2phy` [L, E, width]: the slots of each expert in ascending order, then -1."""
     num_layers, num_slots = phy2log.shape
@@ -296,7 +318,10 @@ def plan_rows(load, mean, num_slots, num_packs, num_nodes, steps, cold):
     share = load / count
     weight = share.astype(np.int64)
     table, singles = pack(weight, count, heaviest_first(share), num_slots, num_packs, num_nodes)
-    top = level(weight, table, singles, (mean * (1 + ENOUGH)).astype(np.int64))
+    capacity = num_slots // num_packs
+    pairs = capacity * (capacity - 1) // 2 * num_packs <= MAX_PAIRS
+    two_of, one_of = np.tril_indices(capacity if pairs else 1, -1)
+    top = level(weight, table, singles, (mean * (1 + ENOUGH)).astype(np.int64), one_of, two_of)
     return table, count, top / np.maximum(mean, 1) - 1
 
 
@@ -352,7 +377,7 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, dis
     static = dispatch == "sglang_static"
     # Under the hierarchy all replicas of an expert are on one node anyway.
     spread = num_dispatch_nodes if static and num_nodes == 1 and num_gpus % num_dispatch_nodes == 0 else 1
-    steps = even_counts(num_gpus, packs, spread) if static else []
+    steps = even_counts(num_gpus, packs, spread) if static else list(range(1, slots - load.shape[1] + 2))
     attempts = [(steps, cold) for cold in COLD]
     if spread > 1:
         attempts.insert(0, ([1, spread], 0))
