@@ -375,8 +375,9 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, dis
     mean = load.sum(axis=1).reshape(-1, num_nodes).max(axis=1).repeat(num_nodes) / packs
 
     static = dispatch == "sglang_static"
-    # Under the hierarchy all replicas of an expert are on one node anyway.
-    spread = num_dispatch_nodes if static and num_nodes == 1 and num_gpus % num_dispatch_nodes == 0 else 1
+    # Nodes of a row. Under the hierarchy all replicas of an expert are on one node of it anyway.
+    spread = num_dispatch_nodes // num_nodes if static and num_dispatch_nodes % num_nodes == 0 else 1
+    spread = spread if packs % spread == 0 else 1
     steps = even_counts(num_gpus, packs, spread) if static else list(range(1, slots - load.shape[1] + 2))
     attempts = [(steps, cold) for cold in COLD]
     if spread > 1:
