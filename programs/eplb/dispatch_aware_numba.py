@@ -17,6 +17,8 @@ N rows that are planned independently (layers, or the nodes of layers), I expert
 """
 
 # EVOLVE-BLOCK-START
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numba import float64, int32, int64, njit
@@ -150,7 +152,7 @@ def pack(weight, count, order, num_slots, num_packs, num_nodes):
                 if copies > 1:
                     show_packs(key, shown, copies if copies > num_nodes > 1 else 0, per_node)
                 for _ in range(copies):
-                    least = smallest(key) if copies == 1 else smallest(shown)
+                    least = smallest(shown if copies > 1 else key)
                     if least == FULL:
                         least = smallest(key)
                     chosen = least & ((1 << bits) - 1)
@@ -223,28 +225,27 @@ def fill(weight, held, singles, load, give, rest):
             rest[slot] = total - give[slot] if place < singles[one] else HIDDEN
 
 
-@njit((LIST, SHORTS, SHORTS, SHORTS, SHORTS, LIST, LIST), **INNER)
-def fill_pairs(singles, load, give, pair_give, pair_rest, one_of, two_of):
-    """The same for pairs of slots of a pack: pair q is of its slots `one_of[q]` and `two_of[q]`, the later one."""
-    pairs, capacity = len(one_of), len(give) // len(load)
+@njit((LIST, SHORTS, SHORTS, SHORTS, SHORTS, NUMBERS), **INNER)
+def fill_pairs(singles, load, give, pair_give, pair_rest, parts):
+    """The same as `fill` for the pairs of slots of each pack: pair q is of its slots `parts[0, q]` < `parts[1, q]`."""
+    pairs, capacity = parts.shape[1], len(give) // len(load)
     for one in range(len(load)):
         for pair in range(pairs):
-            at, shown = one * pairs + pair, two_of[pair] < singles[one]
-            both = give[one * capacity + one_of[pair]] + give[one * capacity + two_of[pair]]
+            at, shown = one * pairs + pair, parts[1, pair] < singles[one]
+            both = give[one * capacity + parts[0, pair]] + give[one * capacity + parts[1, pair]]
             pair_give[at] = both if shown else HIDDEN
             pair_rest[at] = load[one] - both if shown else HIDDEN
 
 
-@njit((NUMBERS, NUMBERS, NUMBERS, LIST, LIST, LIST), **COMPILED)
-def level(weight, table, singles, target, one_of, two_of):
+@njit((NUMBERS, NUMBERS, NUMBERS, float64[::1], NUMBERS), **COMPILED)
+def level(weight, table, singles, target, parts):
     """Swap experts of the heaviest pack of each row against those of others while it is above the row's target.
 
     Each round makes the one swap after which the heavier of the two packs is lightest; if no swap helps, two experts
-    are swapped against two: pair q are a pack's slots `one_of[q]` and `two_of[q]`. Changes `table` [N, S]. Returns the
-    weight of the heaviest pack of each row, int64 [N].
+    are swapped against two: `parts` [2, pairs] are the slots of a pack that make pairs. Changes `table` [N, S]. Returns
+    the weight of the heaviest pack of each row, int64 [N].
     """
-    num_rows, num_slots = table.shape
-    num_packs, pairs = singles.shape[1], len(one_of)
+    (num_rows, num_slots), num_packs, pairs = table.shape, singles.shape[1], parts.shape[1]
     capacity = num_slots // num_packs
     load, top = np.empty(num_packs, np.int32), np.zeros(num_rows, np.int64)
     give, rest = np.empty(num_slots, np.int32), np.empty(num_slots, np.int32)
@@ -256,56 +257,58 @@ def level(weight, table, singles, target, one_of, two_of):
             for one in range(1, num_packs):
                 if load[one] > load[heaviest]:
                     heaviest = one
-            most = load[heaviest]
-            top[row] = most
-            if most <= target[row]:
+            top[row] = load[heaviest]
+            if top[row] <= target[row]:
                 break
-            first, number = heaviest * capacity, singles[row, heaviest]
-            mine, other = find_swap(give, rest, most, first, first + number)
-            if mine >= 0:
-                swap(table[row], load, give, rest, capacity, mine, other)
-                continue
-            fill_pairs(singles[row], load, give, pair_give, pair_rest, one_of, two_of)
-            begin, number = heaviest * pairs, min(pairs, number * (number - 1) // 2)
-            mine, other = find_swap(pair_give, pair_rest, most, begin, begin + number)
+            size, mine, other, stride, number = 0, -1, -1, capacity, singles[row, heaviest]
+            while mine < 0 and size < 2:
+                size += 1
+                if size == 2:
+                    fill_pairs(singles[row], load, give, pair_give, pair_rest, parts)
+                    stride, number = pairs, min(pairs, number * (number - 1) // 2)
+                gives, rests = (give, rest) if size == 1 else (pair_give, pair_rest)
+                mine, other = find_swap(gives, rests, load[heaviest], heaviest * stride, heaviest * stride + number)
             if mine < 0:
                 break
-            there = other // pairs * capacity
-            for part in (one_of, two_of):
-                swap(table[row], load, give, rest, capacity, first + part[mine % pairs], there + part[other % pairs])
+            for part in range(size):
+                here, there = mine, other
+                if size == 2:
+                    here = heaviest * capacity + parts[part, mine % pairs]
+                    there = other // pairs * capacity + parts[part, other % pairs]
+                swap(table[row], load, give, rest, capacity, here, there)
     return top
 
 
-@njit((NUMBERS, NUMBERS, int64), **COMPILED)
-def slots_of_experts(phy2log, count, width):
-    """`log2phy` [L, E, width]: the slots of each expert in ascending order, then -1."""
+@njit((NUMBERS, int64, int64), **COMPILED)
+def slots_of_experts(phy2log, num_experts, most):
+    """`log2phy` [L, E, `most`] with the slots of each expert in ascending order, then -1, and `logcnt` [L, E]."""
     num_layers, num_slots = phy2log.shape
-    num_experts = count.shape[1]
-    log2phy = np.empty((num_layers, num_experts, width), np.int64)
-    filled = np.empty(num_experts, np.int64)
+    logcnt = np.empty((num_layers, num_experts), np.int64)
+    log2phy = np.empty((num_layers, num_experts, most), np.int64)
     for layer in range(num_layers):
         for expert in range(num_experts):
-            filled[expert] = 0
-            for place in range(width):
+            logcnt[layer, expert] = 0
+            for place in range(most):
                 log2phy[layer, expert, place] = -1
         for slot in range(num_slots):
             expert = phy2log[layer, slot]
-            log2phy[layer, expert, filled[expert]] = slot
-            filled[expert] += 1
-    return log2phy
+            log2phy[layer, expert, logcnt[layer, expert]] = slot
+            logcnt[layer, expert] += 1
+    return log2phy, logcnt
 
 
-def pack_groups(load, num_nodes):
-    """The groups of each row of `load` [L, G], node by node: the heaviest left goes to the lightest node with room."""
-    weight = whole_numbers(load, 1).astype(np.int64)
-    return pack(weight, np.ones_like(weight), heaviest_first(load), load.shape[1], num_nodes, 1)
+@lru_cache(maxsize=8)
+def pairs_of_slots(capacity, num_packs):
+    """The slots of a pack that make pairs, int64 [2, pairs], the later ones below; none where there are too many."""
+    if capacity * (capacity - 1) // 2 * num_packs > MAX_PAIRS:
+        capacity = 1
+    return np.array(np.tril_indices(capacity, -1)[::-1], np.int64).reshape(2, -1)
 
 
-def whole_numbers(load, rows_of_layer):
-    """Loads in whole numbers, [N, I], so that a layer weighs WHOLE: sums do not depend on their order."""
-    total = load.reshape(-1, rows_of_layer * load.shape[1]).sum(axis=1)
-    scale = np.where(total > TINY, WHOLE / np.maximum(total, TINY), 0.0)
-    return load * np.repeat(scale, rows_of_layer)[:, None]
+def in_whole_numbers(load):
+    """The loads [L, E] in units of which a layer has WHOLE: rounded down, their sums do not depend on their order."""
+    total = load.sum(axis=1)
+    return load * np.divide(WHOLE, total, out=np.zeros_like(total), where=total > TINY)[:, None]
 
 
 def plan_rows(load, mean, num_slots, num_packs, num_nodes, steps, cold):
@@ -318,10 +321,8 @@ def plan_rows(load, mean, num_slots, num_packs, num_nodes, steps, cold):
     share = load / count
     weight = share.astype(np.int64)
     table, singles = pack(weight, count, heaviest_first(share), num_slots, num_packs, num_nodes)
-    capacity = num_slots // num_packs
-    pairs = capacity * (capacity - 1) // 2 * num_packs <= MAX_PAIRS
-    two_of, one_of = np.tril_indices(capacity if pairs else 1, -1)
-    top = level(weight, table, singles, (mean * (1 + ENOUGH)).astype(np.int64), one_of, two_of)
+    parts = pairs_of_slots(num_slots // num_packs, num_packs)
+    top = level(weight, table, singles, mean * (1 + ENOUGH), parts)
     return table, count, top / np.maximum(mean, 1) - 1
 
 
@@ -356,42 +357,35 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, dis
     Returns `phy2log` [L, R], `log2phy` [L, E, X] padded with -1, and `logcnt` [L, E], all int64 on the CPU.
     """
     load = weight.detach().to("cpu", torch.float64).contiguous().numpy()
-    num_layers, num_experts = load.shape
-    if num_groups % num_nodes:
+    if num_nodes == 1 or num_groups % num_nodes:
         num_groups = num_nodes = 1
-    group_size = num_experts // num_groups
-    rows = num_layers * num_nodes
     slots, packs = num_replicas // num_nodes, num_gpus // num_nodes
-
-    # The experts of each layer, listed node by node.
-    if num_nodes > 1:
-        group_load = load.reshape(num_layers, num_groups, group_size).sum(axis=2)
-        group_at, _ = pack_groups(group_load, num_nodes)
-        expert_at = (group_at[:, :, None] * group_size + np.arange(group_size)).reshape(rows, -1)
-        layer = np.arange(rows)[:, None] // num_nodes
-        load = load[layer, expert_at]
-    load = whole_numbers(load, num_nodes)
-
-    mean = load.sum(axis=1).reshape(-1, num_nodes).max(axis=1).repeat(num_nodes) / packs
+    load = in_whole_numbers(load)
+    num_layers, num_experts = load.shape
+    rows = load
+    if num_nodes > 1:  # the heaviest group that is left goes to the lightest node that has room
+        group_load = load.reshape(num_layers, num_groups, -1).sum(axis=2)
+        weight, size = group_load.astype(np.int64), num_experts // num_groups
+        group_at, _ = pack(weight, np.ones_like(weight), heaviest_first(group_load), num_groups, num_nodes, 1)
+        expert_at = (group_at[:, :, None] * size + np.arange(size)).reshape(num_layers, num_experts)
+        first = np.arange(0, load.size, num_experts)[:, None]
+        rows = load.take(expert_at + first).reshape(num_layers * num_nodes, -1)
+    mean = rows.sum(axis=1).reshape(num_layers, num_nodes).max(axis=1).repeat(num_nodes) / packs
 
     static = dispatch == "sglang_static"
     # Nodes of a row. Under the hierarchy all replicas of an expert are on one node of it anyway.
     spread = num_dispatch_nodes // num_nodes if static and num_dispatch_nodes % num_nodes == 0 else 1
     spread = spread if packs % spread == 0 else 1
-    steps = even_counts(num_gpus, packs, spread) if static else list(range(1, slots - load.shape[1] + 2))
+    steps = even_counts(num_gpus, packs, spread) if static else list(range(1, slots - rows.shape[1] + 2))
     attempts = [(steps, cold) for cold in COLD]
     if spread > 1:
         attempts.insert(0, ([1, spread], 0))
-    table, count = best_plan(load, mean, slots, packs, spread, attempts)
-
+    phy2log, count = best_plan(rows, mean, slots, packs, spread, attempts)
     if num_nodes > 1:
-        table = np.take_along_axis(expert_at, table, axis=1)
-        logcnt = np.empty((num_layers, num_experts), np.int64)
-        logcnt[layer, expert_at] = count
-        count = logcnt
-    phy2log = table.reshape(num_layers, num_replicas)
-    log2phy = slots_of_experts(phy2log, count, int(count.max()))
-    return torch.from_numpy(phy2log), torch.from_numpy(log2phy), torch.from_numpy(count)
+        phy2log = expert_at.take(phy2log + np.arange(0, load.size, rows.shape[1])[:, None])
+    phy2log = phy2log.reshape(num_layers, num_replicas)
+    log2phy, logcnt = slots_of_experts(phy2log, num_experts, int(count.max()))
+    return torch.from_numpy(phy2log), torch.from_numpy(log2phy), torch.from_numpy(logcnt)
 
 
 # EVOLVE-BLOCK-END
