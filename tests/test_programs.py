@@ -63,6 +63,8 @@ SMALL = (
 )
 
 IN_NUMBA = "lpt_swap_numba"
+DISPATCH_AWARE = "dispatch_aware_numba"
+"""Has tests of its own in `test_dispatch_program.py`."""
 needs_numba = pytest.mark.skipif(not installed("numba"), reason="numba is not installed")
 
 GOLDEN_WEIGHT = (
@@ -165,13 +167,16 @@ def _hard_weights(layers: int, experts: int) -> Iterator[torch.Tensor]:
     yield torch.cat((usual[:1] * 0, usual))[:layers].T.contiguous().T
 
 
-@pytest.mark.parametrize("name", [*PROGRAMS, pytest.param(IN_NUMBA, marks=needs_numba)])
+@pytest.mark.parametrize(
+    "name", [*PROGRAMS, *(pytest.param(name, marks=needs_numba) for name in (IN_NUMBA, DISPATCH_AWARE))]
+)
 def test_programs_pass_the_screen_and_mark_what_may_be_changed(name: str) -> None:
     source = _text(name)
     assert screen(source, "rebalance_experts") is None
     start, end = source.index("# EVOLVE-BLOCK-START"), source.index("# EVOLVE-BLOCK-END")
-    assert start < source.index("def balanced_packing") < source.index("def rebalance_experts") < end
-    assert "def replicate_experts" in source
+    packing, replicating = ("pack", "count") if name == DISPATCH_AWARE else ("balanced_packing", "replicate_experts")
+    assert start < source.index(f"def {packing}") < source.index("def rebalance_experts") < end
+    assert f"def {replicating}" in source
 
 
 @pytest.mark.parametrize("name", ["greedy", "vectorised_greedy", "topk_swap"])
@@ -341,7 +346,10 @@ def test_every_shipped_patch_has_a_documented_base_and_a_row_in_the_readme() -> 
     shipped = {path.stem for path in (EPLB / "patches").iterdir()}
     assert shipped == set(BASES)
     readme = (ROOT / "programs" / "README.md").read_text(encoding="utf-8")
-    for name in (*(f"{program}.py" for program in (*PROGRAMS, IN_NUMBA)), *(f"{patch}.patch" for patch in BASES)):
+    for name in (
+        *(f"{program}.py" for program in (*PROGRAMS, IN_NUMBA, DISPATCH_AWARE)),
+        *(f"{patch}.patch" for patch in BASES),
+    ):
         assert f"`{name}`" in readme, name
 
 

@@ -30,7 +30,7 @@ def balanced_packing(weight, num_packs):
     return pack_in_order(weight, np.argsort(-weight, axis=1, kind="stable"), num_packs)
 
 
-@njit((LOADS, NUMBERS, int64))
+@njit((LOADS, NUMBERS, int64), nogil=True)
 def pack_in_order(weight, order, num_packs):
     """The slots [N, I] of items that are placed in the given order, each in the lightest pack that has room."""
     num_rows, num_items = weight.shape
@@ -54,7 +54,7 @@ def pack_in_order(weight, order, num_packs):
     return slot
 
 
-@njit((LOADS, int64))
+@njit((LOADS, int64), nogil=True)
 def replicate_experts(load, num_replicas):
     """Give every expert of each row of `load` [N, I] one replica, and the rest to where a replica's load is largest.
 
@@ -78,7 +78,7 @@ def replicate_experts(load, num_replicas):
     return expert, count
 
 
-@njit((LOADS, NUMBERS, int64))
+@njit((LOADS, NUMBERS, int64), nogil=True)
 def swap_heaviest(weight, slot, num_packs):
     """Swap items of the heaviest pack of each row against items of any other pack while that lowers it.
 
@@ -134,7 +134,7 @@ def swap_heaviest(weight, slot, num_packs):
             slot[row, item_at[at]] = at
 
 
-@njit((NUMBERS, int64, int64))
+@njit((NUMBERS, int64, int64), nogil=True)
 def slots_of_experts(phy2log, num_experts, width):
     """`log2phy` [L, E, width]: the slots of each expert in ascending order, then -1."""
     num_layers, num_slots = phy2log.shape
