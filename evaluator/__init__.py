@@ -20,7 +20,7 @@ from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
-from evaluator.task_protocol import Column, Ladder, Task, TaskKind, TaskOption
+from evaluator.task_protocol import Column, Ladder, NamedProgram, SoftwareMissing, Task, TaskKind, TaskOption
 from evaluator.tasks import DEFAULT_TASK, TASKS
 from evaluator.types import (
     Case,
@@ -61,6 +61,7 @@ __all__ = [
     "Ladder",
     "Lane",
     "LocalExecutor",
+    "NamedProgram",
     "OtherFailed",
     "Progress",
     "Quality",
@@ -69,6 +70,7 @@ __all__ = [
     "Samples",
     "Score",
     "Scored",
+    "SoftwareMissing",
     "Task",
     "TaskKind",
     "TaskOption",
