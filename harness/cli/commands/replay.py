@@ -56,6 +56,7 @@ def replay(
             emit_text(child)
         return
     built = options.build_task()
+    options.check_wheels((), built)
     say_notes(built)
     with options.judge(built) as judge:
         names = (onto, str(out) if out is not None else f"{onto} patched")
