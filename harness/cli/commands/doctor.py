@@ -34,7 +34,7 @@ from harness.report.progress import Waiting
 
 _NOTHING = {
     "cuda": "no device",
-    "policies": "no engine is installed; --engine-wheel FILE reads its policy from a wheel",
+    "policies": "no engine is installed (evaluate --engine-wheel reads a wheel)",
 }
 
 
