@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from tests.cli.runs import QUICKLY, Cli
-from tests.evaluator.wheels import VERSION, engine_wheel, write_wheel
+import os
+from pathlib import Path
+
+from tests.cli.runs import QUICKLY, Cli, environment
+from tests.evaluator.wheels import DEEPSEEK, VERSION, engine_wheel, install, write_wheel
 
 SIZES = "layers=2,experts=8,replicas=12,groups=1,nodes=1,gpus=4"
 TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.01")
@@ -44,3 +47,12 @@ def test_mistakes_with_policies_and_wheels(cli: Cli) -> None:
     assert f"{wheel}: expected a wheel of sglang or vllm, found one of numpy {VERSION}" in wrong
     unused = cli.refused("evaluate", OURS, "--engine-wheel", wheel, *TINY, code=2)
     assert "--engine-wheel" in unused and "leave this option out" in unused
+
+
+def test_doctor_finds_installed_engines(cli: Cli, tmp_path: Path) -> None:
+    site = install(engine_wheel(tmp_path, "vllm"), tmp_path / "site")
+    install(engine_wheel(tmp_path, "sglang", files={DEEPSEEK: None}), site)
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    [facts] = cli("doctor", "--json", env=environment(PYTHONPATH=path)).records
+    assert facts["policies"] == [f"vllm:default {VERSION}", f"sglang:deepseek_vec {VERSION}"]
+    assert facts["warnings"][0].startswith(f"sglang:deepseek: expected the file {DEEPSEEK}, found none")

@@ -146,5 +146,4 @@ def test_an_internal_error_is_exit_code_3_with_a_log(cli: Cli, tmp_path: Path) -
 def test_doctor_describes_this_machine(cli: Cli) -> None:
     [facts] = cli("doctor", "--json").records
     assert {"python", "torch", "git", "cpu", "cuda"} <= facts.keys()
-    assert facts["policies"] == [], "no engine is installed beside the tests"
     assert list(facts["sandbox"]) == ["L0", "L1", "L2", "L3"] and facts["level"] in facts["sandbox"]

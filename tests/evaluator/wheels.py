@@ -35,6 +35,7 @@ _TABLES = """
 """
 ENGINE_FILES: Mapping[str, Mapping[str, str]] = {
     "vllm": {
+        "vllm/__init__.py": "raise ImportError('an engine is never imported')\n",
         ABSTRACT: (
             "from __future__ import annotations\n\nfrom abc import ABC\n\n\nclass AbstractEplbPolicy(ABC):\n    pass\n"
         ),
@@ -49,6 +50,7 @@ ENGINE_FILES: Mapping[str, Mapping[str, str]] = {
         ),
     },
     "sglang": {
+        "sglang/__init__.py": "raise ImportError('an engine is never imported')\n",
         DEEPSEEK: (
             f"import torch\n{_PLAN}\n\n"
             "def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, enable_hierarchical):\n"
@@ -83,3 +85,10 @@ def engine_wheel(folder: Path, project: str, **changed: Mapping[str, str | None]
     """A wheel of an engine; `files` replaces files or, by None, leaves them out."""
     files = {**ENGINE_FILES[project], **changed.get("files", {})}
     return write_wheel(folder, project, {path: text for path, text in files.items() if text is not None})
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """Unpack a wheel as an installer does, into a folder for Python's path, which is returned."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder

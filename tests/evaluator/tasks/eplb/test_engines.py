@@ -19,7 +19,16 @@ from evaluator.task_protocol import SoftwareMissing
 from evaluator.tasks.eplb.answers import FORMS, Form, read_answer
 from evaluator.tasks.eplb.cases import EplbCase
 from evaluator.types import EvaluatorError
-from tests.evaluator.wheels import ABSTRACT, DEEPSEEK, DEFAULT, ENGINE_FILES, VERSION, engine_wheel, write_wheel
+from tests.evaluator.wheels import (
+    ABSTRACT,
+    DEEPSEEK,
+    DEFAULT,
+    ENGINE_FILES,
+    VERSION,
+    engine_wheel,
+    install,
+    write_wheel,
+)
 
 KIND = TASKS["eplb"]
 HIERARCHICAL = EplbCase(layers=2, experts=8, replicas=12, groups=4, nodes=2, gpus=4)
@@ -102,6 +111,20 @@ def test_a_wheel_of_another_project_is_refused_even_beside_the_right_one(tmp_pat
     other = write_wheel(tmp_path, "numpy", {"numpy/__init__.py": ""}, "2.4")
     text = refused("vllm:default", [engine_wheel(tmp_path, "vllm"), other])
     assert text == f"{other}: expected a wheel of sglang or vllm, found one of numpy 2.4"
+
+
+def test_an_installed_engine_is_found_and_a_wheel_comes_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(install(engine_wheel(tmp_path, "vllm"), tmp_path / "site"))
+    solver(read("vllm:default", ()))
+    newer = write_wheel(tmp_path, "vllm", ENGINE_FILES["vllm"], "9.2")
+    policy = KIND.policy("vllm:default", task(), [newer])
+    assert policy is not None and policy.name == "vllm:default 9.2"
+    (tmp_path / "site" / DEFAULT).unlink()
+    text = refused("vllm:default", ())
+    assert f"expected the file {DEFAULT}, found none; files that may hold it: {ABSTRACT}, in the installed " in text
+    assert f"package in {tmp_path / 'site' / 'vllm'}, version {VERSION}" in text
 
 
 def test_names_of_policies_are_told_from_paths(tmp_path: Path) -> None:
