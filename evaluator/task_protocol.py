@@ -7,6 +7,7 @@ Does not know: any particular task, how programs are run, how reports are laid o
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from evaluator.loads import LoadsReport, Ranges, Written
-from evaluator.types import Answer, Call, Case, CaseQuality, HardCase, Plan
+from evaluator.types import Answer, Call, Case, CaseQuality, EvaluatorError, HardCase, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,22 +173,58 @@ class Deployments:
     score: Callable[[Path, Mapping[str, Any]], tuple[Appraisal, tuple[str, ...]]]
 
 
+class SoftwareMissing(EvaluatorError):
+    """Other software, whose solver was named, is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedProgram:
+    """A program that is named instead of being a file of its own. `name` says which it is, with the version that was
+    found (`engine:policy 1.2.3`); `source` is its text, to be judged as any other.
+    """
+
+    name: str
+    source: str
+
+
+PolicyReader = Callable[[str, "Task", Sequence[Path]], NamedProgram]
+"""Reads a solver of other software by its name, in the form that a task asks for: from one of the wheels, or else as it
+is installed. Raises SoftwareMissing if there is neither, and EvaluatorError if it is not what the reader knows.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskKind:
     """Makes a task from its options: `TASKS["name"](options)`. Raises WorkloadError for an invalid option.
 
     `build` takes the `task:` section of a config without its name. `options` are those that can also be given on the
     command line. `loads` is None for a task without recorded loads, `deployments` for one whose plans no software
-    takes.
+    takes. `policies` are the solvers of other software that `read_policy` knows, named `software:solver`.
     """
 
     build: Callable[[Mapping[str, Any]], Task]
     options: tuple[TaskOption, ...] = ()
     loads: LoadsKind | None = None
     deployments: Deployments | None = None
+    policies: tuple[str, ...] = ()
+    read_policy: PolicyReader | None = None
 
     def __call__(self, options: Mapping[str, Any]) -> Task:
         return self.build(options)
+
+    def policy(self, written: str, task: Task, wheels: Sequence[Path]) -> NamedProgram | None:
+        """The solver that a text names; None for a text that is no name of this form, such as a path.
+
+        Raises EvaluatorError for an unknown name, and if the solver cannot be read.
+        """
+        software, colon, _ = written.partition(":")
+        if self.read_policy is None or not colon or software not in {name.partition(":")[0] for name in self.policies}:
+            return None
+        if written not in self.policies:
+            near = difflib.get_close_matches(written, self.policies, n=1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            raise EvaluatorError(f"expected one of the policies {', '.join(self.policies)}, found {written}{hint}")
+        return self.read_policy(written, task, wheels)
 
 
 class Problem(Protocol):

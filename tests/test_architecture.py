@@ -27,6 +27,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator.task_protocol evaluator.tasks evaluator.types"
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
+        "evaluator.distributions": "evaluator.types",
         "evaluator.environment": "evaluator.gpus evaluator.types",
         "evaluator.evaluate": (
             "evaluator.environment evaluator.executors evaluator.fate evaluator.measuring evaluator.scoring "
@@ -51,7 +52,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.settings": "",
         "evaluator.shipped": "",
         "evaluator.task_protocol": "evaluator.loads evaluator.types",
-        "evaluator.tasks": "evaluator.loads evaluator.task_protocol evaluator.types",
+        "evaluator.tasks": (
+            "evaluator.distributions evaluator.loads evaluator.screen evaluator.task_protocol evaluator.types"
+        ),
         "evaluator.types": "",
         "evaluator.worker_handle": "evaluator.confined evaluator.run_queue evaluator.types",
         "harness": "",

@@ -6,7 +6,7 @@ options of tasks (see `task_options`), what happens to the verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from inspect import Parameter
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from evaluator import DEFAULT_TASK, TASKS, Judge, JudgeSettings, Task, TimingSettings
+from evaluator import DEFAULT_TASK, TASKS, Judge, JudgeSettings, NamedProgram, Task, TimingSettings
 from evaluator.settings import SandboxLevel
 from harness.cli.console import UserError
 from harness.cli.signatures import with_options
@@ -34,9 +34,20 @@ class JudgeOptions:
     reference: Annotated[
         str,
         typer.Option(
-            "--reference", metavar="FILE", help="Time against this program instead of the task's shipped one."
+            "--reference",
+            metavar="PROGRAM",
+            help="Time against this program, a file or an engine's policy such as vllm:default, instead of the task's "
+            "shipped one.",
         ),
     ] = ""
+    engine_wheels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--engine-wheel",
+            metavar="FILE",
+            help="Read engines' policies from this wheel instead of the installed package; repeatable.",
+        ),
+    ] = None
     given: Given = field(default_factory=dict)
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto"
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the generated workload.")] = 0
@@ -69,13 +80,28 @@ class JudgeOptions:
             timing=TimingSettings(budget_s=self.budget_s),
         )
 
+    def named(self, written: str, task: Task) -> NamedProgram:
+        """The program that a text names: an engine's policy, or a file. Raises EvaluatorError and UserError."""
+        policy = TASKS[task.name].policy(written, task, self.engine_wheels or ())
+        return policy or NamedProgram(name=written, source=read_program(written))
+
+    def check_wheels(self, programs: Sequence[str], task: Task) -> None:
+        """Raises BadParameter if wheels are given, and no program nor the reference is a policy of an engine."""
+        policies = TASKS[task.name].policies
+        if self.engine_wheels and not any(written in policies for written in (*programs, self.reference)):
+            raise typer.BadParameter(
+                f"expected a program or a reference that is a policy of an engine "
+                f"({', '.join(policies) or f'the task {task.name} has none'}), found none: leave this option out",
+                param_hint="--engine-wheel",
+            )
+
     def judge(self, task: Task) -> Judge:
         """A judge, not yet started."""
-        reference = self.reference or task.reference
+        reference = self.named(self.reference or task.reference, task)
         return Judge(
             task,
-            reference=read_program(reference),
-            reference_name=Path(reference).name,
+            reference=reference.source,
+            reference_name=Path(reference.name).name,
             device=self.device,
             seed=self.seed,
             settings=self.settings(),
@@ -115,14 +141,16 @@ FromRun = Annotated[
 
 
 def check_run(context: typer.Context, run: Path | None, config: str | None) -> None:
-    """Raises BadParameter if `--run` and an option that the run decides (any of `JudgeOptions`) are both given."""
+    """Raises BadParameter if `--run` and an option that the run decides (any of `JudgeOptions` but wheels, which may
+    hold the programs to judge) are both given.
+    """
     if run is None:
         if config is not None:
             raise typer.BadParameter(
                 "expected --run RUN as well: this is the config file of that run", param_hint="--config"
             )
         return
-    decided = {parameter.name for parameter in judge_parameters()}
+    decided = {parameter.name for parameter in judge_parameters()} - {"engine_wheels"}
     for option in context.command.params:
         if option.name is None or option.name not in decided:
             continue

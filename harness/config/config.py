@@ -24,6 +24,7 @@ from evaluator.types import EvaluatorError
 from harness.config import models as model_settings
 from harness.config.document import ConfigError, Document, Step, key_path, override, read
 from harness.config.files import File, find, find_all
+from harness.config.policies import policy_of
 from harness.config.problems import explained
 from harness.config.schema import ObjectiveSection, Settings, unsupported
 from harness.llm.bandit import BanditSettings
@@ -163,6 +164,7 @@ class Config:
                 tree["proposer"][key] = Path(written).name
         tree["program"] = self.program.identity()
         tree["judge"]["reference"] = self.reference.identity()
+        tree["judge"]["engine_wheels"] = [Path(wheel).name for wheel in self.raw.judge.engine_wheels]
         tree["proposer"]["patches"] = [file.identity() for file in self.patches]
         tree["task"] = {
             "name": self.raw.task.name,
@@ -354,7 +356,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raw=settings,
         task=task,
         program=found(settings.program, "program"),
-        reference=found(settings.judge.reference or task.reference, "judge", "reference"),
+        reference=policy_of(settings, task, folder, document)
+        or found(settings.judge.reference or task.reference, "judge", "reference"),
         patches=_patches(settings, folder, document),
         traces=traces,
         prompts=_folder(settings.proposer.prompts, folder),

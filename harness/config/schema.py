@@ -280,7 +280,9 @@ class JudgeSection(Section):
     lanes: tuple[LaneSection, ...] = ()
     """Places to measure; empty is one: the device, on cores that the judge chooses."""
     reference: str | None = None
-    """The program to time against; none is the task's own."""
+    """The program to time against, a file or an engine's policy (`vllm:default`); none is the task's own."""
+    engine_wheels: tuple[str, ...] = ()
+    """Wheels to read engines' policies from; empty is the installed engines."""
     sandbox: SandboxSection = SandboxSection()
     """The confinement that programs need."""
     timing: TimingSection = TimingSection()

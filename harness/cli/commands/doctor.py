@@ -15,8 +15,11 @@ from rich.text import Text
 from evaluator import (
     LEVELS,
     PROMISES,
+    TASKS,
+    EvaluatorError,
     JudgeSettings,
     LocalExecutor,
+    SoftwareMissing,
     cores,
     cpu_name,
     cuda_devices,
@@ -28,6 +31,11 @@ from evaluator import (
 from harness.cli.console import Json, emit, messages, output
 from harness.report import jsonl
 from harness.report.progress import Waiting
+
+_NOTHING = {
+    "cuda": "no device",
+    "policies": "no engine is installed (evaluate --engine-wheel reads a wheel)",
+}
 
 
 def doctor(json: Json = False) -> None:
@@ -47,9 +55,10 @@ def doctor(json: Json = False) -> None:
         emit(jsonl.line(facts))
         return
     console = output()
-    for name in ("python", "torch", "numba", "git", "cpu", "cuda"):
+    for name in ("python", "torch", "numba", "git", "cpu", "cuda", "policies"):
         value = facts[name]
-        text = (", ".join(value) or "no device") if isinstance(value, list) else str(value or "not installed")
+        nothing = _NOTHING.get(name, "not installed")
+        text = (", ".join(value) or nothing) if isinstance(value, list) else str(value or nothing)
         console.print(f"{name:<8} {text}", markup=False)
     if facts["cuda"]:
         console.print(f"gpu memory: {facts['gpu_memory']}", markup=False)
@@ -71,10 +80,28 @@ def _hindrance(state: str | None) -> str:
     return f"no: {state}" if state else "works"
 
 
+def _policies() -> tuple[list[str], list[str]]:
+    """The policies of installed engines, with versions, and warnings about those that cannot be used."""
+    found, warnings = [], []
+    for kind in TASKS.values():
+        task = kind({})
+        for name in kind.policies:
+            try:
+                policy = kind.policy(name, task, ())
+            except SoftwareMissing:
+                continue
+            except EvaluatorError as error:
+                warnings.append(str(error))
+            else:
+                found += [policy.name] if policy is not None else []
+    return found, warnings
+
+
 def _facts() -> dict[str, Any]:
     with LocalExecutor(JudgeSettings(require="L0")) as executor:
         ready = executor.ready
     devices = list(cuda_devices())
+    policies, unusable = _policies()
     return {
         "python": platform.python_version(),
         "torch": torch_version(),
@@ -85,7 +112,8 @@ def _facts() -> dict[str, Any]:
         "gpu_memory": gpu_memory_promise() if devices else "",
         "level": ready.level,
         "sandbox": {name: ready.hindrances.get(name) for name in LEVELS},
-        "warnings": list(noise_warnings()),
+        "policies": policies,
+        "warnings": [*unusable, *noise_warnings()],
     }
 
 

@@ -15,7 +15,6 @@ from harness.cli.console import Json
 from harness.cli.judge_options import FromRun, JudgeOptions, check_run, takes_judge_options
 from harness.cli.ladder import climb
 from harness.cli.runs import ConfigOption, open_run
-from harness.cli.user_files import read_program
 from harness.cli.verdicts import judge_all, say_notes
 from harness.cli.wiring import judge_of
 
@@ -24,7 +23,9 @@ from harness.cli.wiring import judge_of
 def evaluate(
     *,
     context: typer.Context,
-    programs: Annotated[list[str] | None, typer.Argument(metavar="PROGRAM", help="Solver programs (.py).")] = None,
+    programs: Annotated[
+        list[str] | None, typer.Argument(metavar="PROGRAM", help="Solver programs (.py), or engines' policies.")
+    ] = None,
     options: JudgeOptions,
     run: FromRun = None,
     config: ConfigOption = None,
@@ -36,29 +37,33 @@ def evaluate(
 ) -> None:
     """Judge programs: quality and run time on every case.
 
-    Quality is the task's measure of a program's answers. Run time is measured in pairs with a reference program. Exit
-    code 0 when every program was scored, 1 when one was rejected.
+    Quality is the task's measure of a program's answers. Run time is measured in pairs with a reference program.
+    Engines' own policies (vllm:default, sglang:deepseek, sglang:deepseek_vec) are programs too, where the engine is
+    installed or its wheel is given. Exit code 0 when every program was scored, 1 when one was rejected.
 
     \b
     Examples:
     packsmith evaluate mine.py
     packsmith evaluate mine.py theirs.py --details
     packsmith evaluate mine.py --reference theirs.py --json
+    packsmith evaluate mine.py --reference vllm:default --engine-wheel vllm-0.32.0-*.whl
+    packsmith evaluate mine.py vllm:default sglang:deepseek_vec
     packsmith evaluate mine.py --run runs/quickstart
     packsmith evaluate --ladder
     """
     check_run(context, run, config)
     if not programs and not ladder:
         raise typer.BadParameter("expected at least one program, or --ladder", param_hint="PROGRAM")
-    sources = {name: read_program(name) for name in programs or ()}
     with ExitStack() as stack:
         if run is not None:
             judge = judge_of(stack.enter_context(open_run(run, config)).config)
         else:
             judge = options.judge(options.build_task())
+        named = [options.named(program, judge.task) for program in programs or ()]
+        options.check_wheels(programs or (), judge.task)
         say_notes(judge.task)
         stack.enter_context(judge)
-        verdicts = judge_all(judge, sources, details=details, json=json)
+        verdicts = judge_all(judge, {each.name: each.source for each in named}, details=details, json=json)
         if ladder:
             climb(judge, json=json)
     if any(isinstance(verdict, Rejected) for verdict in verdicts):

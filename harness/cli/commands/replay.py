@@ -57,7 +57,9 @@ def replay(
         return
     built = options.build_task()
     say_notes(built)
-    with options.judge(built) as judge:
+    described = options.judge(built)
+    options.check_wheels((), built)
+    with described as judge:
         names = (onto, str(out) if out is not None else f"{onto} patched")
         before, after = judge_all(judge, dict(zip(names, (parent, child), strict=True)), json=json)
     if isinstance(before, Scored) and isinstance(after, Scored) and not json:
