@@ -69,13 +69,15 @@ class Archive:
         seed_source: str,
         config: Mapping[str, Any],
         files: Mapping[str, str] | None = None,
+        imported: bool = False,
     ) -> Self:
         """Make an archive in a folder that is new, empty, or left by an interrupted creation.
 
-        `files` are further texts by name, stored beside the seed program. Raises ArchiveError, also if there is an
+        `files` are further texts by name, stored beside the seed program; `imported`: its programs will come from
+        another framework's archive. Raises ArchiveError, also if there is an
         archive already.
         """
-        if exists(path) or not (made := make(path, seed_source, config, files or {})):
+        if exists(path) or not (made := make(path, seed_source, config, files or {}, imported=imported)):
             raise ArchiveError(f"expected a free folder at {path}, found an archive: open it, or name another folder")
         return cls(made, root_of(made))
 
