@@ -50,6 +50,7 @@ VERBS = [
     "push",
     "pull",
     "bundle",
+    "import",
     "doctor",
 ]
 ELSEWHERE = {
@@ -172,6 +173,7 @@ class Reader:
         for name, text in PATCHES.items():
             (configs / name).write_text(text)
         shutil.copy(ROOT / "configs/eplb.yaml", configs)
+        shutil.copytree(ROOT / "tests/data/imports/openevolve", self.folder / "openevolve_output")
         (self.folder / "programs").symlink_to(ROOT / "programs")
         (self.folder / "reply.md").write_text(change(1))
 
@@ -195,6 +197,8 @@ class Reader:
 
     def _cheap(self, words: list[str]) -> bool:
         """Searches that ask no model, and one evaluation: each starts an interpreter that imports torch."""
+        if "--rejudge" in words:
+            return False
         if words[1] == "evaluate":
             return not any(" evaluate " in line for line in self.done)
         if words[1] == "search" and "--dry-run" not in words:

@@ -39,7 +39,7 @@ def build() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_options)
     for verb in _verbs():
-        app.command()(verb)
+        app.command(verb.__name__.rstrip("_"))(verb)  # `import` is no name in Python
     return app
 
 
@@ -55,6 +55,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         doctor,
         evaluate,
         export,
+        import_,
         lineage,
         log,
         pull,
@@ -92,6 +93,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         push.push,
         pull.pull,
         bundle.bundle,
+        import_.import_,
         doctor.doctor,
     )
 
