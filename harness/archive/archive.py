@@ -120,6 +120,11 @@ class Archive:
         """The resolved config that the run was started with."""
         return self._root.config
 
+    @property
+    def imported(self) -> bool:
+        """Whether it was made for the programs of another framework's archive."""
+        return self._root.imported
+
     def file(self, name: str) -> str | None:
         """A text stored beside the seed program; None if no file has that name."""
         blob = self._repository.read(f"{self.root_id}:{name}")

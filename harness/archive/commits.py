@@ -46,12 +46,15 @@ class ArchiveError(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """The start of a run: commit id, blob id of the seed program, resolved config, and the config's blob id."""
+    """The start of a run: commit id, blob id of the seed program, resolved config, and the config's blob id. It is
+    `imported` if an import made it.
+    """
 
     id: str
     program_id: str
     config: Mapping[str, Any]
     config_id: str
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +142,8 @@ def read_root(repository: Repository, root_id: str) -> Root:
             f"expected a run of format 1 to {FORMAT_OF_IMPORTS}, found format {number} at {repository.path}: "
             f"this run was written by a newer packsmith; open it with that version"
         )
-    return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id)
+    imported = number == FORMAT_OF_IMPORTS
+    return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id, imported=imported)
 
 
 def read_attempts(

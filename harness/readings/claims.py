@@ -74,7 +74,8 @@ class Claims:
 
 def claim_words(claimed: Claimed) -> str:
     """The scores that another framework recorded: `combined_score 0.6555, speed_score 1`; "no score" for none."""
-    return ", ".join(f"{one_line(name, _NAME)} {score:.6g}" for name, score in claimed.scores.items()) or "no score"
+    scores = sorted(claimed.scores.items(), key=lambda item: (item[0] != USUAL, item[0]))
+    return ", ".join(f"{one_line(name, _NAME)} {score:.6g}" for name, score in scores) or "no score"
 
 
 def claim(entry: Entry, name: str = USUAL) -> float | None:

@@ -118,10 +118,13 @@ def judge_imported(
     """Judge and archive the programs that are not archived yet, yielding each attempt once it is durable.
 
     Programs come after their parents; the first is the run's seed program, and the others are judged even if that one
-    is rejected. Closing the generator stops the judges; the same call continues. Raises HarnessError where the run
-    holds imported programs that were not judged, or the machine is another one; EvaluatorError where a judge fails.
+    is rejected. Closing the generator stops the judges; the same call continues. Raises HarnessError where no import
+    made the run, it holds programs that were not judged, or the machine is another one; EvaluatorError where a judge
+    fails.
     """
     archive.refresh()
+    if not archive.imported:
+        raise HarnessError(f"{archive.path}: expected a run that an import made, found another: name another folder")
     if any(isinstance(entry.verdict, Unjudged) for entry in archive.entries):
         raise HarnessError(
             f"{archive.path} holds programs that were imported without being judged, and an attempt never changes: "

@@ -26,6 +26,7 @@ from harness.config import REFERENCE, Config, load
 from harness.imports import ForeignArchive, read_archive
 from harness.readings.claims import USUAL, claims
 from harness.report import claims_view, jsonl
+from harness.report.progress import Waiting
 from harness.search import ImportedProgram, ImportProposer, SearchSetup, judge_imported, store_unjudged
 from harness.search.budget import Budget
 from harness.select import SELECTORS, standing
@@ -88,7 +89,9 @@ def import_(
     packsmith import skydiscover outputs runs/theirs --rejudge -s task.form=phy2log --json
     """
     need_git()
-    found = read_archive(framework, folder, component)
+    with Waiting(messages()) as waiting:
+        waiting.say(f"reading {folder}")
+        found = read_archive(framework, folder, component)
     programs = tuple(_imported(found))
     with _config(config, set_ or (), programs[0].source) as judged_by:
         if rejudge:
@@ -142,7 +145,9 @@ def _store(run: Path, config: Config, programs: Sequence[ImportedProgram]) -> No
             files={REFERENCE: config.reference.text()},
             imported=True,
         ) as archive,
+        Waiting(messages()) as waiting,
     ):
+        waiting.say(f"writing {len(programs):,} programs")
         store_unjudged(archive, programs)
 
 

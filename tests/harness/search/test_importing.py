@@ -168,6 +168,12 @@ class TestJudged:
         assert isinstance(first.verdict, Rejected) and second.scored is not None
         assert standing(archive.entries, Pareto()).champion is None
 
+    def test_a_run_that_a_search_made_takes_no_imports(self, tmp_path: Path) -> None:
+        with Archive.create(tmp_path / "run", seed_source=FAMILY[0].source, config={}) as archive:
+            with pytest.raises(HarnessError, match="expected a run that an import made"):
+                list(judge_imported(archive, setup(KnobJudge(), archive), FAMILY))
+            assert not archive.entries
+
     def test_claims_stand_beside_what_was_measured(self, tmp_path: Path) -> None:
         archive = archive_at(tmp_path / "run")
         list(judge_imported(archive, setup(KnobJudge(), archive), FAMILY))
