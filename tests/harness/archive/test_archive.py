@@ -379,7 +379,8 @@ class TestOpening:
             Archive.open(path)
 
     def test_a_later_format_is_refused(self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        monkeypatch.setattr("harness.archive.commits.FORMAT", 4)
+        for name in ("FORMAT", "FORMAT_OF_IMPORTS"):
+            monkeypatch.setattr(f"harness.archive.commits.{name}", 4)
         new_path = tmp_path / "later"
         made = new(new_path)
         made.close()
