@@ -77,16 +77,15 @@ def import_(
     any time with Ctrl-C, and continue with the same command. The first program is the run's seed program.
 
     \b
-    What is read:
-    openevolve, skydiscover   a checkpoint, or a folder of checkpoints: all of them together
-    shinka                    programs.sqlite or evolution_db.sqlite; without them, gen_* folders
-    gepa                      a result as JSON (GEPAResult.to_dict), or candidates.json and run_log.json
+    openevolve, skydiscover   a checkpoint, or a folder of checkpoints
+    shinka                    programs.sqlite, or the gen_* folders
+    gepa                      a result as JSON, or a run's folder
 
     \b
     Examples:
     packsmith import openevolve openevolve_output runs/theirs
     packsmith import shinka results runs/theirs --rejudge --config mine.yaml
-    packsmith import skydiscover outputs runs/theirs --rejudge -s task.form=phy2log --json
+    packsmith import gepa result.json runs/theirs --rejudge -s task.form=phy2log
     """
     need_git()
     with Waiting(messages()) as waiting:
