@@ -14,6 +14,7 @@ takes for certain: the 95 % intervals do not overlap, or a duel between the two 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -76,6 +77,12 @@ def claim_words(claimed: Claimed) -> str:
     """The scores that another framework recorded: `combined_score 0.6555, speed_score 1`; "no score" for none."""
     scores = sorted(claimed.scores.items(), key=lambda item: (item[0] != USUAL, item[0]))
     return ", ".join(f"{one_line(name, _NAME)} {score:.6g}" for name, score in scores) or "no score"
+
+
+def usual_score(entries: Sequence[Entry]) -> str:
+    """The score that counts unless another is named: `combined_score` if it is claimed, else the most frequent one."""
+    names = Counter(name for entry in entries if entry.claimed is not None for name in entry.claimed.scores)
+    return min(names, key=lambda name: (name != USUAL, -names[name], name), default=USUAL)
 
 
 def claim(entry: Entry, name: str = USUAL) -> float | None:

@@ -32,6 +32,8 @@ _STYLES = {"holds": "green", "refuted": "red"}
 
 def view(claims: Claims, task: Task) -> RenderableType:
     """The programs with a claim, the claimed gains, and the rank correlations."""
+    if not claims.entries:
+        return Text(f"no program has a claimed {one_line(claims.name, _NAME)}")
     parts: list[RenderableType] = [_programs(claims, task)]
     if claims.pairs:
         parts.append(_pairs(claims))

@@ -24,7 +24,7 @@ from harness.cli.verdicts import say_notes
 from harness.cli.wiring import judge_of
 from harness.config import REFERENCE, Config, load
 from harness.imports import ForeignArchive, read_archive
-from harness.readings.claims import USUAL, claims
+from harness.readings.claims import claims, usual_score
 from harness.report import claims_view, jsonl
 from harness.report.progress import Waiting
 from harness.search import ImportedProgram, ImportProposer, SearchSetup, judge_imported, store_unjudged
@@ -45,7 +45,7 @@ ConfigName = Annotated[
     typer.Option("--config", metavar="CONFIG", help="What the run judges by; by default a shipped one."),
 ]
 Score = Annotated[
-    str, typer.Option("--score", metavar="NAME", help="The claimed score to compare with what is measured.")
+    str | None, typer.Option("--score", metavar="NAME", help="The claimed score to compare with what is measured.")
 ]
 Component = Annotated[
     str, typer.Option("--component", metavar="NAME", help="gepa: which component of a candidate is the program.")
@@ -64,7 +64,7 @@ def import_(
     rejudge: Annotated[
         bool, typer.Option("--rejudge", help="Measure every program here, and say which claims hold.")
     ] = False,
-    score: Score = USUAL,
+    score: Score = None,
     component: Component = "",
     json: Json = False,
 ) -> None:
@@ -151,7 +151,13 @@ def _store(run: Path, config: Config, programs: Sequence[ImportedProgram]) -> No
 
 
 def _rejudge(
-    run: Path, config: Config, programs: Sequence[ImportedProgram], found: ForeignArchive, *, score: str, json: bool
+    run: Path,
+    config: Config,
+    programs: Sequence[ImportedProgram],
+    found: ForeignArchive,
+    *,
+    score: str | None,
+    json: bool,
 ) -> None:
     """Judge and archive every program, then show which claims hold."""
     with begin_run(run, config, imported=True) as opened:
@@ -165,7 +171,7 @@ def _rejudge(
 
         with Interruptible(safe):
             _judge(run, archive, config, programs, json=json)
-        result = claims(archive.entries, archive.find, score)
+        result = claims(archive.entries, archive.find, score or usual_score(archive.entries))
         champion = standing(archive.entries, config.objective).champion
         record = {"run": str(run), "framework": found.framework, **_counts(programs), "judged": True}
         record |= {"best": None if champion is None else champion.number}

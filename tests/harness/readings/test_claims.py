@@ -13,7 +13,7 @@ from rich.console import Console
 
 from evaluator import DEFAULT_TASK, TASKS
 from evaluator.types import Verdict
-from harness.readings.claims import Claims, claim_words, claims, correlation
+from harness.readings.claims import Claims, claim_words, claims, correlation, usual_score
 from harness.report import claims_view
 from harness.types import Claimed, Entry
 from tests.harness.builders import REJECTED, entry, scored
@@ -55,6 +55,13 @@ def test_a_claimed_gain_holds_is_refuted_or_stays_open() -> None:
     assert (result.equal, len(result.entries), result.count("refuted")) == (1, 8, 2)
     assert result.pairs[0].claimed == pytest.approx(0.1)
     assert result.quality.programs == result.speed.programs == 7
+
+
+def test_the_score_that_counts() -> None:
+    assert usual_score(ENTRIES) == usual_score([]) == usual_score(ENTRIES[-1:]) == "combined_score"
+    rows = ({"a": 1.0}, {"a": 1.0, "b": 2.0}, {"b": 1.0}, {"c": 1.0})
+    others = [replace(entry(0, REJECTED), claimed=Claimed(framework="gepa", id="x", scores=row)) for row in rows]
+    assert usual_score(others) == "a"
 
 
 def test_another_score_may_be_compared() -> None:
@@ -110,6 +117,7 @@ def test_claims_as_values() -> None:
     first = record["pairs"][0]
     assert (first["child"], first["parent"], first["result"], first["times_as_fast"]) == (1, 0, "holds", None)
     assert record["rank_correlation"]["quality"]["programs"] == 7
+    assert str(claims_view.view(found("nothing"), TASKS[DEFAULT_TASK]({}))) == "no program has a claimed nothing"
     empty = claims_view.record(found("nothing"))
     assert empty["rank_correlation"]["speedup"] == {"programs": 0, "rho": None, "low": None, "high": None}
 
