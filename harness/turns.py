@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from evaluator.types import Rejected
 from harness.text import decode, encode
-from harness.types import Call, Finish, Pending, Proposal, Request, Turn, TurnRecord, Usage, base_fields
+from harness.types import Call, Candidate, Finish, Pending, Proposal, Request, Turn, TurnRecord, Usage, base_fields
 
 NOTHING_CAME: Mapping[Finish, tuple[str, str]] = MappingProxyType(
     {
@@ -79,6 +79,19 @@ def with_refusal(proposal: Proposal, refusal: str) -> Proposal:
     """The proposal with the text that told the model why its last answer was rejected."""
     *before, last = proposal.turns
     return replace(proposal, turns=(*before, replace(last, refusal=refusal)))
+
+
+def whole_candidate(proposal: Proposal, parent: str) -> Candidate:
+    """The program of a proposal that comes whole: an import, or the seed, which is its parent's program."""
+    source, imported = proposal.reply if proposal.kind == "import" else parent, proposal.imported
+    if imported is None:
+        return Candidate(name=proposal.kind, description="", source=source)
+    return Candidate(
+        name=imported.name or imported.claimed.id,
+        description=imported.description,
+        source=source,
+        warnings=imported.warnings,
+    )
 
 
 def transcript(proposal: Proposal) -> bytes:

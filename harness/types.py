@@ -7,8 +7,8 @@ Does not know: how any of them is made, judged or stored.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from evaluator.types import Duel, Environment, Scored, Verdict
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Tier = Literal["exact", "blanks", "indent"]
 """How a SEARCH matched: exactly; ignoring trailing blanks and line ends; after one uniform shift of indentation."""
 
-Kind = Literal["seed", "patch", "rewrite", "crossover", "repair"]
+Kind = Literal["seed", "patch", "rewrite", "crossover", "repair", "import"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -126,12 +126,49 @@ class TurnRecord(Call):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What another framework recorded of a program: `id` is its own name for it, `scores` are its scores by name.
+
+    Hearsay: nothing is decided by it. Raises ValueError for a score that is not finite.
+    """
+
+    framework: str
+    id: str
+    scores: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for name, score in self.scores.items():
+            if not math.isfinite(score):
+                raise ValueError(f"expected finite scores, found {name} {score}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A program of another framework's archive, beside its text: what was recorded of it there."""
+
+    claimed: Claimed
+    name: str = ""
+    description: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """The outcome of an imported program that no judge has seen: neither a score nor a rejection."""
+
+
+Outcome = Verdict | Unjudged
+"""What an attempt is archived with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """A proposer's output: a reply, and the entries (commit ids) it was made from.
 
     `parents[0]` is the program the reply applies to; a crossover has two parents. `turns` is the conversation with a
-    model, oldest first; `reply` is then the text of the last turn, `usd` and `tokens` the sums over all. Raises
-    ValueError for an unknown kind or without a parent.
+    model, oldest first; `reply` is then the text of the last turn, `usd` and `tokens` the sums over all. The reply of
+    kind `import` is the whole program, and `imported` says what was recorded of it. Raises ValueError for an unknown
+    kind or without a parent.
     """
 
     kind: Kind
@@ -143,6 +180,7 @@ class Proposal:
     usd: float = 0.0
     tokens: int = 0
     turns: tuple[Turn, ...] = ()
+    imported: Imported | None = field(default=None, metadata={"omitted": True})
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -204,7 +242,8 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A judged proposal, ready to be archived. `candidate` is None if the reply gave no program (rejected at `patch`).
+    """A proposal with its outcome, ready to be archived. `candidate` is None if the reply gave no program, and so was
+    rejected at `patch`.
 
     `number` is the lowest number it may get; `ticket` the ticket that holds its reply, 0 for none. `title` is the name
     and the description of a reply that gave no program. `syntax_hash` is the hash of the program's normalised syntax,
@@ -214,7 +253,7 @@ class Attempt:
     number: int
     proposal: Proposal
     candidate: Candidate | None
-    verdict: Verdict
+    verdict: Outcome
     seconds: float = 0.0
     confirmations: tuple[Confirmation, ...] = ()
     ticket: int = 0
@@ -241,7 +280,7 @@ class AttemptFacts:
     model: str
     tiers: tuple[Tier, ...]
     warnings: tuple[str, ...]
-    verdict: Verdict
+    verdict: Outcome
     usd: float
     tokens: int
     seconds: float
@@ -254,6 +293,8 @@ class AttemptFacts:
     """The hash of the program's normalised syntax: equal hashes mean the same program up to comments and layout."""
     same_as: str = ""
     """The commit id of the entry with the same program, whose verdict was copied; "" if it was judged itself."""
+    claimed: Claimed | None = field(default=None, metadata={"omitted": True})
+    """What another framework recorded of the program; None if it was not imported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

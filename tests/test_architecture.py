@@ -66,8 +66,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.search harness.select harness.text harness.types"
         ),
         "harness.cli.commands": (
-            "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.llm "
-            "harness.patch harness.proposers harness.readings harness.report harness.search harness.select "
+            "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
+            "harness.llm harness.patch harness.proposers harness.readings harness.report harness.search harness.select "
             "harness.text harness.types"
         ),
         "harness.config": (
@@ -78,6 +78,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
+        "harness.imports": "harness.text harness.types",
         "harness.llm": "harness.select harness.text harness.types",
         "harness.patch": "harness.types",
         "harness.prompt": (

@@ -56,6 +56,7 @@ VERBS = [
     "bundle",
     "plan",
     "assess",
+    "import",
     "doctor",
 ]
 ELSEWHERE = {
@@ -178,6 +179,7 @@ class Reader:
         for name, text in PATCHES.items():
             (configs / name).write_text(text)
         shutil.copy(ROOT / "configs/eplb.yaml", configs)
+        shutil.copytree(ROOT / "tests/data/imports/openevolve", self.folder / "openevolve_output")
         (self.folder / "programs").symlink_to(ROOT / "programs")
         (self.folder / "reply.md").write_text(change(1))
         large = dict.fromkeys(range(0, 400, 9), 100)
@@ -207,6 +209,8 @@ class Reader:
 
     def _cheap(self, words: list[str]) -> bool:
         """Searches that ask no model, and one evaluation: each starts an interpreter that imports torch."""
+        if "--rejudge" in words:
+            return False
         if words[1] == "evaluate":
             return not any(" evaluate " in line for line in self.done)
         if words[1] == "search" and "--dry-run" not in words:

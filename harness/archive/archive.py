@@ -69,13 +69,15 @@ class Archive:
         seed_source: str,
         config: Mapping[str, Any],
         files: Mapping[str, str] | None = None,
+        imported: bool = False,
     ) -> Self:
         """Make an archive in a folder that is new, empty, or left by an interrupted creation.
 
-        `files` are further texts by name, stored beside the seed program. Raises ArchiveError, also if there is an
+        `files` are further texts by name, stored beside the seed program; `imported`: its programs will come from
+        another framework's archive. Raises ArchiveError, also if there is an
         archive already.
         """
-        if exists(path) or not (made := make(path, seed_source, config, files or {})):
+        if exists(path) or not (made := make(path, seed_source, config, files or {}, imported=imported)):
             raise ArchiveError(f"expected a free folder at {path}, found an archive: open it, or name another folder")
         return cls(made, root_of(made))
 
@@ -117,6 +119,11 @@ class Archive:
     def config(self) -> Mapping[str, Any]:
         """The resolved config that the run was started with."""
         return self._root.config
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was made for the programs of another framework's archive."""
+        return self._root.imported
 
     def file(self, name: str) -> str | None:
         """A text stored beside the seed program; None if no file has that name."""

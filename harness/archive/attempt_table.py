@@ -18,7 +18,7 @@ from harness.archive.details import Details
 from harness.archive.index_file import IndexFile, Row
 from harness.git import Batch, RefLock, Repository
 from harness.series import Series
-from harness.types import Booked, Entry
+from harness.types import Booked, Entry, Unjudged
 
 ATTEMPTS = "refs/attempts"
 _AHEAD = 4
@@ -218,8 +218,12 @@ class AttemptTable:
         return self._by_id[commit].id if commit in self._by_id else commit
 
     def _register_program(self, entry: Entry) -> None:
-        """Index an entry by its program. One rejected at `patch` has none; a repeated program keeps its first entry."""
-        if entry.same_as or (isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch"):
+        """Index a judged entry by its program. One rejected at `patch` has none; a repeated program keeps its first
+        entry.
+        """
+        if entry.same_as or isinstance(entry.verdict, Unjudged):
+            return
+        if isinstance(entry.verdict, Rejected) and entry.verdict.stage == "patch":
             return
         for program in filter(None, (entry.program_id, entry.syntax_hash)):
             first = self._programs.get(program)

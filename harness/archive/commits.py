@@ -28,8 +28,10 @@ from harness.git import Batch, GitObject, Group, Read, RefLock, Repository
 from harness.text import decode, encode
 from harness.types import Entry, HarnessError, Pending
 
-FORMAT = 2
-"""In format 1, attempts have neither `meaning` nor `same_as`."""
+FORMAT, FORMAT_OF_IMPORTS = 2, 3
+"""In format 1, attempts have neither `meaning` nor `same_as`. Only a run that was imported has format 3: its attempts
+may be of kind `import`, and unjudged.
+"""
 PROGRAM = "program.py"
 REPLY = "reply.md"
 ATTEMPT = "attempt.json"
@@ -44,12 +46,15 @@ class ArchiveError(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """The start of a run: commit id, blob id of the seed program, resolved config, and the config's blob id."""
+    """The start of a run: commit id, blob id of the seed program, resolved config, and the config's blob id. It is
+    `imported` if an import made it.
+    """
 
     id: str
     program_id: str
     config: Mapping[str, Any]
     config_id: str
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +75,23 @@ class Damaged:
 
 
 def write_root(
-    batch: Batch, *, seed_source: str, config: Mapping[str, Any], files: Mapping[str, str], when_s: int
+    batch: Batch,
+    *,
+    seed_source: str,
+    config: Mapping[str, Any],
+    files: Mapping[str, str],
+    when_s: int,
+    imported: bool = False,
 ) -> str:
     """Add the root's objects; `files` are further texts by name. Returns the commit id."""
+    number = FORMAT_OF_IMPORTS if imported else FORMAT
     text = yaml.safe_dump(_plain(config), sort_keys=True, allow_unicode=True, width=120)
     tree = {name: encode(content) for name, content in files.items()} | {
         PROGRAM: encode(seed_source),
         _CONFIG: encode(text),
-        _ARCHIVE: json.dumps({"format": FORMAT}).encode("ascii") + b"\n",
+        _ARCHIVE: json.dumps({"format": number}).encode("ascii") + b"\n",
     }
-    return batch.commit(batch.tree(tree), (), root_message(FORMAT), when_s)
+    return batch.commit(batch.tree(tree), (), root_message(number), when_s)
 
 
 def write_attempt(
@@ -125,12 +137,13 @@ def read_root(repository: Repository, root_id: str) -> Root:
         raise ArchiveError(
             f"{repository.path}: the root commit {root_id} was not written by packsmith: {error}"
         ) from error
-    if number not in range(1, FORMAT + 1):
+    if number not in range(1, FORMAT_OF_IMPORTS + 1):
         raise ArchiveError(
-            f"expected a run of format 1 to {FORMAT}, found format {number} at {repository.path}: "
+            f"expected a run of format 1 to {FORMAT_OF_IMPORTS}, found format {number} at {repository.path}: "
             f"this run was written by a newer packsmith; open it with that version"
         )
-    return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id)
+    imported = number == FORMAT_OF_IMPORTS
+    return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id, imported=imported)
 
 
 def read_attempts(

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
-from evaluator.types import CaseScore, Environment, Samples, Scored, Verdict
+from evaluator.types import CaseScore, Environment, Samples, Scored
 from harness.archive.commits import ATTEMPT, ArchiveError
 from harness.archive.records import Record, RecordError, record_from_bytes
 from harness.archive.texts import Texts
 from harness.text import decode
-from harness.types import Confirmation, Entry, Tier, TurnRecord
+from harness.types import Confirmation, Entry, Outcome, Tier, TurnRecord
 
 _KEPT_BYTES = 2_000_000
 """LRU size in stored bytes; in memory a record takes about five times as much."""
@@ -120,7 +120,7 @@ class Details:
         score = replace(verdict.score, cases=rows, metrics=Figures(self, commit))
         return replace(verdict, score=score, environment=self._shared(verdict.environment))
 
-    def _light_verdict(self, commit: str, verdict: Verdict) -> Verdict:
+    def _light_verdict(self, commit: str, verdict: Outcome) -> Outcome:
         return self.verdict(commit, verdict, len(verdict.score.cases)) if isinstance(verdict, Scored) else verdict
 
     def _shared(self, environment: Environment) -> Environment:

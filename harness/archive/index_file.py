@@ -22,18 +22,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluator.types import Environment, Interval, Quality, Rejected, Score, Scored, Verdict
+from evaluator.types import Environment, Interval, Quality, Rejected, Score, Scored
 from harness.archive.commits import Archived
 from harness.archive.details import Details
 from harness.archive.records import RecordError, dump, load
-from harness.types import Confirmation, Entry
+from harness.types import Claimed, Confirmation, Entry, Outcome, Unjudged
 
 FILE = "packsmith.index"
-_VERSION = 3
+_VERSION = 4
 _PLAIN = tuple(
     field.name
     for field in dataclasses.fields(Entry)
-    if field.name not in ("parents", "inspirations", "tiers", "warnings", "verdict", "confirmations", "turns")
+    if field.name
+    not in ("parents", "inspirations", "tiers", "warnings", "verdict", "confirmations", "turns", "claimed")
 )
 """Fields that a line holds unchanged."""
 _SHARED = ("kind", "proposer", "model")
@@ -135,6 +136,7 @@ class IndexFile:
                 values,
                 [self._bare(confirmation) for confirmation in entry.confirmations],
                 *(len(entry.turns), row.calls, git_parents, row.archived.ticket),
+                None if entry.claimed is None else dump(entry.claimed),
             ]
         )
 
@@ -147,9 +149,8 @@ class IndexFile:
         return dump(bare), len(duel.samples)
 
     def _row(self, values: list[Any], environments: dict[str, Environment], intern: Callable[[str], str]) -> Row:
-        plain, parents, inspirations, tiers, warnings, outcome, confirmations, turns, calls, git_parents, ticket = (
-            values
-        )
+        plain, parents, inspirations, tiers, warnings, outcome, confirmations, *rest = values
+        turns, calls, git_parents, ticket, claimed = rest
         named = dict(zip(_PLAIN, plain, strict=True))
         for name in _SHARED:
             named[name] = sys.intern(named[name])
@@ -164,13 +165,16 @@ class IndexFile:
                 named["id"], ((load(Confirmation, stored, FILE), cases) for stored, cases in confirmations)
             ),
             turns=self._details.turns(named["id"], turns),
+            claimed=None if claimed is None else load(Claimed, claimed, FILE),
         )
         archived = Archived(
             entry=entry, git_parents=entry.parents if git_parents is None else tuple(git_parents), ticket=ticket
         )
         return Row(archived=archived, calls=calls)
 
-    def _verdict(self, commit: str, outcome: list[Any], environments: dict[str, Environment]) -> Verdict:
+    def _verdict(self, commit: str, outcome: list[Any], environments: dict[str, Environment]) -> Outcome:
+        if not outcome:
+            return Unjudged()
         if len(outcome) == 3:
             stage, reason, detail = map(sys.intern, outcome)
             return Rejected(stage=stage, reason=reason, detail=detail)  # type: ignore[arg-type]  # checked by Rejected

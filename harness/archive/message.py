@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from evaluator.types import Rejected, Score, Scored
 from harness.archive.records import Record
 from harness.text import one_line, printable
+from harness.types import Unjudged
 
 _SUBJECT = 100
 _VALUE = 200
@@ -56,9 +57,13 @@ def _trailers(record: Record) -> Iterator[tuple[str, str]]:
         yield "Runtime-ms", f"{score.runtime_ms:.4g}"
         yield "Speedup", f"{speedup.median:.4g} [{speedup.low:.4g}, {speedup.high:.4g}]"
         yield "Device", record.verdict.environment.device
+    elif isinstance(record.verdict, Unjudged):
+        yield "Verdict", "unjudged"
     else:
         yield "Verdict", "rejected"
         yield "Rejected", f"{record.verdict.stage}: {record.verdict.reason}"
+    if record.claimed is not None:
+        yield "Imported-from", f"{record.claimed.framework} {record.claimed.id}"
     if record.same_as:
         yield "Same-as", record.same_as[:12]
     yield "Proposer", record.proposer

@@ -31,7 +31,9 @@ def exists(path: Path) -> bool:
     return packed.is_file() and (_has_packs(path) or f" {SEED}\n".encode() in packed.read_bytes())
 
 
-def make(path: Path, seed_source: str, config: Mapping[str, Any], files: Mapping[str, str]) -> Repository | None:
+def make(
+    path: Path, seed_source: str, config: Mapping[str, Any], files: Mapping[str, str], *, imported: bool = False
+) -> Repository | None:
     """Create the repository and its root commit; None if another process was faster. Raises ArchiveError."""
     if path.exists() and not path.is_dir():
         raise ArchiveError(f"expected a free folder at {path}, found a file: name another folder")
@@ -45,7 +47,12 @@ def make(path: Path, seed_source: str, config: Mapping[str, Any], files: Mapping
             if made := (repository.ref(SEED) is None):
                 with repository.batch() as batch:
                     root_id = write_root(
-                        batch, seed_source=seed_source, config=config, files=files, when_s=int(time.time())
+                        batch,
+                        seed_source=seed_source,
+                        config=config,
+                        files=files,
+                        when_s=int(time.time()),
+                        imported=imported,
                     )
                 repository.set_ref(BEST, root_id)
                 repository.set_ref(SEED, root_id)

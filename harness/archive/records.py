@@ -3,8 +3,8 @@
 Owns: the format of `attempt.json` and of tickets. Does not know: git, the meaning of values.
 
 Both directions follow the annotations of the dataclasses: a field added there with a default is written from then on,
-and old records stay readable. Reading is strict: a wrong type, an unknown key or a number that is not finite is an
-error.
+and old records stay readable. A field marked `omitted` is written only where it is set, so that records without it stay
+as they were. Reading is strict: a wrong type, an unknown key or a number that is not finite is an error.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 
 from evaluator.types import Rejected, Scored, Verdict
 from harness.turns import turn_records
-from harness.types import Attempt, AttemptFacts, Entry, Pending, Proposal, base_fields
+from harness.types import Attempt, AttemptFacts, Entry, Outcome, Pending, Proposal, Unjudged, base_fields
 
 T = TypeVar("T")
 _ROWS = (tuple, Sequence)
 _SAMPLES = re.compile(rb'"samples": \{[^{}]*\}')
 _VERDICTS: Mapping[str, type[Scored] | type[Rejected]] = {"scored": Scored, "rejected": Rejected}
+_OUTCOMES: Mapping[str, type[Outcome]] = {**_VERDICTS, "unjudged": Unjudged}
 
 
 class RecordError(ValueError):
@@ -71,6 +72,7 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
         ticket_number=attempt.ticket,
         syntax_hash=attempt.syntax_hash,
         same_as=attempt.same_as,
+        claimed=proposal.imported.claimed if proposal.imported else None,
     )
 
 
@@ -165,8 +167,8 @@ def _dump(hint: Any, value: Any, where: str) -> Any:
 @cache
 def _dumper(hint: Any) -> Callable[[Any], Any]:
     """The function that makes JSON from values of a type; cached, since thousands of each are written."""
-    if hint == Verdict:
-        return _dump_verdict
+    if hint in (Verdict, Outcome):
+        return _dump_outcome
     if isinstance(hint, UnionType):
         inner = _dumper(_optional(hint))
         return lambda value: None if value is None else inner(value)
@@ -189,13 +191,18 @@ def _dumper(hint: Any) -> Callable[[Any], Any]:
 
 def _dataclass_dumper(hint: Any) -> Callable[[Any], Any]:
     hints = _hints(hint)
-    each = [(_key(field), field.name, _dumper(hints[field.name])) for field in dataclasses.fields(hint)]
+    each = [
+        (_key(field), field.name, _dumper(hints[field.name]), "omitted" in field.metadata)
+        for field in dataclasses.fields(hint)
+    ]
 
     def dump(value: Any) -> dict[str, Any]:
         values, key = {}, ""
         try:
-            for key, name, dumper in each:
-                values[key] = dumper(getattr(value, name))
+            for key, name, dumper, omitted in each:
+                part = getattr(value, name)
+                if part is not None or not omitted:
+                    values[key] = dumper(part)
         except _NotFinite as error:
             error.way.append(key)
             raise
@@ -204,9 +211,9 @@ def _dataclass_dumper(hint: Any) -> Callable[[Any], Any]:
     return dump
 
 
-def _dump_verdict(value: Verdict) -> dict[str, Any]:
-    name = "scored" if isinstance(value, Scored) else "rejected"
-    kind: Any = _VERDICTS[name]
+def _dump_outcome(value: Outcome) -> dict[str, Any]:
+    name = next(name for name, kind in _OUTCOMES.items() if isinstance(value, kind))
+    kind: Any = _OUTCOMES[name]
     return {name: _dumper(kind)(value)}
 
 
@@ -231,8 +238,8 @@ def _load(hint: Any, value: Any, where: str) -> Any:
 @cache
 def _loader(hint: Any) -> _Loader:
     """The function that reads values of a type; cached, as for writing."""
-    if hint == Verdict:
-        return _load_verdict
+    if hint in (Verdict, Outcome):
+        return _outcome_loader(_VERDICTS if hint == Verdict else _OUTCOMES)
     if isinstance(hint, UnionType):
         inner = _loader(_optional(hint))
         return lambda value, where: None if value is None else inner(value, where)
@@ -288,13 +295,18 @@ def _optional(hint: UnionType) -> Any:
     return kind
 
 
-def _load_verdict(value: Any, where: str) -> Verdict:
-    tagged = _expect(dict, value, where)
-    if len(tagged) != 1 or not tagged.keys() <= _VERDICTS.keys():
-        raise RecordError(f"{where}: expected one key, scored or rejected, found {', '.join(sorted(tagged)) or 'none'}")
-    ((name, content),) = tagged.items()
-    verdict: Verdict = _load(_VERDICTS[name], content, f"{where}.{name}")
-    return verdict
+def _outcome_loader(kinds: Mapping[str, Any]) -> _Loader:
+    """The function that reads one of these, tagged with its name."""
+
+    def load(value: Any, where: str) -> Any:
+        tagged = _expect(dict, value, where)
+        if len(tagged) != 1 or not tagged.keys() <= kinds.keys():
+            found = ", ".join(sorted(tagged)) or "none"
+            raise RecordError(f"{where}: expected one key, {' or '.join(kinds)}, found {found}")
+        ((name, content),) = tagged.items()
+        return _load(kinds[name], content, f"{where}.{name}")
+
+    return load
 
 
 def _dataclass_loader(kind: Any) -> _Loader:

@@ -39,7 +39,7 @@ def build() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_options)
     for verb in _verbs():
-        app.command()(verb)
+        app.command(verb.__name__.rstrip("_"))(verb)  # `import` is no name in Python
     return app
 
 
@@ -56,6 +56,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         doctor,
         evaluate,
         export,
+        import_,
         lineage,
         loads,
         log,
@@ -98,6 +99,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         loads.loads,
         plan.plan,
         assess.assess,
+        import_.import_,
         doctor.doctor,
     )
 

@@ -88,14 +88,15 @@ def open_run(folder: Path, config: str | None = None, *, cached: bool = True) ->
 
 
 @contextmanager
-def begin_run(folder: Path, config: Config) -> Iterator[OpenRun]:
+def begin_run(folder: Path, config: Config, *, imported: bool = False) -> Iterator[OpenRun]:
     """Start the run of a config, or continue the one in the folder if it was started under the same conditions.
 
-    Raises UserError and ArchiveError. Damage is not reported: see `archive.damage`.
+    `imported`: its programs come from another framework. Raises UserError and ArchiveError. Damage is not reported: see
+    `archive.damage`.
     """
     need_git()
     with ExitStack() as stack:
-        archive = stack.enter_context(_begun(folder, config))
+        archive = stack.enter_context(_begun(folder, config, imported))
         yield OpenRun(folder, archive, stack, config.continuing(archive.config))
 
 
@@ -155,13 +156,14 @@ def _opened(folder: Path, *, cached: bool = True) -> Archive:
         return Archive.open(folder, cached=cached, progress=say)
 
 
-def _begun(folder: Path, config: Config) -> Archive:
+def _begun(folder: Path, config: Config, imported: bool) -> Archive:
     if not is_run(folder):
         return Archive.create(
             folder,
             seed_source=config.program.text(),
             config=config.resolved(),
             files={REFERENCE: config.reference.text()},
+            imported=imported,
         )
     archive = _opened(folder)
     if lines := difference(archive.config, config.continuing(archive.config).resolved()):

@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Literal
 
 from evaluator import CaseScore, Environment, Interval, Samples, Score, Scored, combined_gain, combined_speedup, joined
-from harness.types import Entry, Measurement
+from harness.types import Entry, Measurement, Unjudged
 
 Occasion = Literal["in the run", "noted", "now"]
 
@@ -91,11 +91,11 @@ def members(
     """All measurements of an attempt: its own, taken with `seed`, those noted before, and those taken now.
 
     `place` is the environment of the run, which a rejected attempt does not record; without it, a rejected attempt has
-    no measurement of its own.
+    no measurement of its own. An attempt that was not judged has none either.
     """
     taken: list[Taken] = []
     where = entry.scored.environment if entry.scored is not None else place
-    if where is not None:
+    if where is not None and not isinstance(entry.verdict, Unjudged):
         own = Measurement(verdict=entry.verdict, when_s=entry.when_s, seed=seed, environment=where)
         taken.append(Taken(taken="in the run", measurement=own))
     taken += [Taken(taken="noted", measurement=measurement) for measurement in noted]

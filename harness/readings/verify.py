@@ -112,6 +112,8 @@ def _replayed(archive: Archive, entry: Entry) -> Iterator[tuple[str, str]]:
         if refused is None or refused.reason != nothing.reason:
             yield f"an answer recorded as {nothing.reason}", _told(entry)
         refused = nothing
+    elif entry.kind == "import":
+        replayed = reply
     elif entry.kind != "seed":
         try:
             replayed = apply_reply(reply, parent, allow_rewrite=entry.kind == "rewrite").source

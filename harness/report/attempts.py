@@ -13,8 +13,10 @@ from rich.markup import escape
 from rich.text import Text
 
 from evaluator import Duel, Interval, Rejected, Task, combined_speedup
+from harness.readings.claims import claim_words
 from harness.readings.lineage import Find, Gain, first_parent, gain, unlike
 from harness.report.tables import (
+    NOT_JUDGED,
     credited,
     figures,
     headings,
@@ -29,7 +31,7 @@ from harness.report.tables import (
 )
 from harness.select import Standing
 from harness.text import one_line
-from harness.types import Entry
+from harness.types import Entry, Unjudged
 
 _NAME = 15
 _QUALITY = 13
@@ -100,6 +102,13 @@ def verdict_origin(entry: Entry, find: Find) -> str:
     return f"verdict taken over from attempt {first.number}: the same program, {equal}"
 
 
+def unjudged(entry: Entry) -> str:
+    """That an attempt has no verdict, and what is claimed of it."""
+    if entry.claimed is None or not entry.claimed.scores:
+        return NOT_JUDGED
+    return f"{NOT_JUDGED}, claims {claim_words(entry.claimed)}"
+
+
 def half_width(interval: Interval) -> str:
     """The larger distance from the median to an end of the 95 % interval, in percent of the median."""
     return f"±{100 * max(interval.high / interval.median - 1, 1 - interval.low / interval.median):.0f}%"
@@ -108,7 +117,9 @@ def half_width(interval: Interval) -> str:
 def row(entry: Entry, find: Find, width: int) -> Text:
     """One attempt as one line of at most `width` characters; `find` looks up its parents."""
     text = Text(f"{entry.number:>4}  {one_line(entry.name, _NAME):<{_NAME}}  {origin(entry, find):<6}  ")
-    if isinstance(entry.verdict, Rejected):
+    if isinstance(entry.verdict, Unjudged):
+        text.append(unjudged(entry), style="dim")
+    elif isinstance(entry.verdict, Rejected):
         text.append(f"{entry.verdict.stage}: {one_line(entry.verdict.reason, _REASON)}", style="red")
         text.append(f"  {same(entry, find) or one_line(entry.verdict.detail, _DETAIL)}", style="dim")
     else:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from evaluator import Rejected, Score, Task
+from evaluator import Rejected, Score, Scored, Task
+from harness.readings.claims import claim_words
 from harness.readings.lineage import Find
 from harness.text import one_line
 from harness.types import Entry
@@ -24,17 +25,18 @@ def columns(task: Task) -> tuple[str, ...]:
     return (
         *("number", "id", "parents", "kind", "name", "verdict", "stage", "reason", task.quality_key, "ceiling"),
         *("gain", "gain_low", "gain_high", "pass_quality", "runtime_ms", "speedup", "speedup_low", "speedup_high"),
-        *("load_s", "model", "tokens", "usd", "seconds", "when", "fingerprint", "same_as"),
+        *("load_s", "model", "tokens", "usd", "seconds", "when", "fingerprint", "same_as", "claimed"),
     )
 
 
 def flat_row(entry: Entry, find: Find) -> tuple[Cell, ...]:
     """One attempt; parents and `same_as` by number, the time in UTC. What a rejected program does not have is empty."""
     scores: tuple[Cell, ...] = (None,) * 11
-    verdict, stage, reason, fingerprint = "scored", "", "", ""
+    verdict, stage, reason, fingerprint = "unjudged", "", "", ""
     if isinstance(entry.verdict, Rejected):
         verdict, stage, reason = "rejected", entry.verdict.stage, text_cell(entry.verdict.reason)
-    else:
+    elif isinstance(entry.verdict, Scored):
+        verdict = "scored"
         scores = _scores(entry.verdict.score)
         fingerprint = entry.verdict.environment.fingerprint
     return (
@@ -54,6 +56,7 @@ def flat_row(entry: Entry, find: Find) -> tuple[Cell, ...]:
         _when(entry.when_s),
         fingerprint,
         _numbers([entry.same_as], find) if entry.same_as else "",
+        "" if entry.claimed is None else text_cell(f"{entry.claimed.framework}: {claim_words(entry.claimed)}"),
     )
 
 

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from evaluator import Rejected, Task
 from harness.readings.lineage import Find
-from harness.report.attempts import change, half_width, origin, same
+from harness.report.attempts import change, half_width, origin, same, unjudged
 from harness.report.tables import credited, ratio
 from harness.select import Standing
 from harness.text import one_line
-from harness.types import Entry
+from harness.types import Entry, Unjudged
 
 _WIDEST = 24
 """The most columns of the drawing: a wider one is cut, so that rows stay readable."""
@@ -44,11 +44,13 @@ class GraphView:
         in the graph, so its parents are named.
         """
         mark = "best" if entry.id == self.best else "front" if entry.id in self.front else ""
-        style = "bold" if mark == "best" else "dim" if isinstance(entry.verdict, Rejected) else ""
+        style = "bold" if mark == "best" else "dim" if entry.scored is None else ""
         text = Text(f"{self._cut(drawing)}  ")
         text.append(f"{entry.number:>4} {mark:<5} {one_line(entry.name, self._name):<{self._name}} ", style=style)
         if isinstance(entry.verdict, Rejected):
             text.append(f"{entry.verdict.stage}: {one_line(entry.verdict.reason, 40)}", style=style)
+        elif isinstance(entry.verdict, Unjudged):
+            text.append(unjudged(entry), style="dim")
         else:
             score = entry.verdict.score
             speed = f"{ratio(score.speedup.median)} {half_width(score.speedup)}"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from evaluator import CaseQuality, CaseScore, Environment, Interval, Scored, Task, Verdict
-from harness.types import Entry
+from evaluator import CaseQuality, CaseScore, Environment, Interval, Rejected, Scored, Task
+from harness.types import Entry, Outcome
 
 
 def line(record: Mapping[str, Any]) -> str:
@@ -59,10 +59,10 @@ def case_record(score: CaseScore, key: str) -> dict[str, Any]:
 
 
 def verdict_record(
-    verdict: Verdict, *, program: str, task: Task, device: str, environment: Environment | None = None
+    verdict: Outcome, *, program: str, task: Task, device: str, environment: Environment | None = None
 ) -> dict[str, Any]:
-    """The record of one judged program. Every key is always present; what a rejected program does not have is null."""
-    record: dict[str, Any] = {"program": program, "task": task.name, "device": device, "verdict": "rejected"}
+    """The record of one program. Every key is always present; what a program without a score does not have is null."""
+    record: dict[str, Any] = {"program": program, "task": task.name, "device": device, "verdict": "unjudged"}
     record |= {"stage": None, "reason": None, "detail": None}
     record |= {"quality": None, task.quality_key: None} | dict.fromkeys(column.key for column in task.columns)
     record |= {"gain": None, "pass_quality": None, "runtime_ms": None, "speedup": None, "load_s": None}
@@ -84,8 +84,9 @@ def verdict_record(
             "cases": [case_record(case, task.quality_key) for case in score.cases],
         }
         environment = verdict.environment
-    else:
-        record |= {"stage": verdict.stage, "reason": verdict.reason, "detail": verdict.detail}
+    elif isinstance(verdict, Rejected):
+        refused = {"stage": verdict.stage, "reason": verdict.reason, "detail": verdict.detail}
+        record |= {"verdict": "rejected", **refused}
     record["environment"] = environment_record(environment) if environment is not None else None
     return record
 
@@ -112,6 +113,7 @@ def entry_record(entry: Entry, *, task: Task, device: str) -> dict[str, Any]:
         "model": entry.model,
         "ticket": entry.ticket_number or None,
         "same_as": entry.same_as or None,
+        "claimed": None if entry.claimed is None else {**asdict(entry.claimed), "scores": dict(entry.claimed.scores)},
         "usd": entry.usd,
         "tokens": entry.tokens,
         "turns": [asdict(turn) for turn in entry.turns],

@@ -25,11 +25,11 @@ from harness.readings.lineage import (
     significant_speedup,
 )
 from harness.report import jsonl
-from harness.report.attempts import UNCERTAIN, change_words, half_width, same, speed_words
+from harness.report.attempts import UNCERTAIN, change_words, half_width, same, speed_words, unjudged
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import credited, figures, named, plain_table, points_interval, ratio, titled
 from harness.text import one_line
-from harness.types import Entry
+from harness.types import Entry, Unjudged
 
 _NAME, _NAME_PAID = 20, 12
 """The most characters of a name, alone and beside columns of costs."""
@@ -77,6 +77,8 @@ def _origin(step: Step) -> str:
 
 def _bought(step: Step, find: Find) -> str:
     entry = step.entry
+    if isinstance(entry.verdict, Unjudged):
+        return unjudged(entry)
     if isinstance(entry.verdict, Rejected):
         return f"{entry.verdict.stage}: {one_line(entry.verdict.reason, _REASON)}"
     words = [] if step.gain is None else [change_words(step.gain)]
@@ -141,7 +143,7 @@ def difference_view(first: Entry, second: Entry, task: Task) -> RenderableType:
     title = f"Attempt {second.number} ({one_line(second.name, 24)}) against {first.number} ({one_line(first.name, 24)})"
     bought = gain(second, first)
     if bought is None or first.scored is None or second.scored is None:
-        unscored = [_unscored(entry) for entry in (first, second) if isinstance(entry.verdict, Rejected)]
+        unscored = [_unscored(entry) for entry in (first, second) if entry.scored is None]
         return Group(Text(title, style="bold"), *(Text(f"  {words}", style="red") for words in unscored), Text())
     table = named(plain_table(tight=True), "case")
     qualities = (f"{task.quality_key}\n{entry.number}" for entry in (first, second))
@@ -203,8 +205,8 @@ def _like(first: Entry, second: Entry) -> Iterator[tuple[CaseScore, CaseScore]]:
 
 def _unscored(entry: Entry) -> str:
     verdict = entry.verdict
-    assert isinstance(verdict, Rejected), "what has no score is rejected"
-    return f"attempt {entry.number} has no score: {verdict.stage}: {one_line(verdict.reason, _REASON)}"
+    why = f"{verdict.stage}: {one_line(verdict.reason, _REASON)}" if isinstance(verdict, Rejected) else unjudged(entry)
+    return f"attempt {entry.number} has no score: {why}"
 
 
 def program_diff(before: str, after: str, names: tuple[str, str]) -> str:

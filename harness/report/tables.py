@@ -24,10 +24,10 @@ from evaluator import (
     Score,
     Scored,
     Task,
-    Verdict,
 )
 from harness.readings.lineage import larger_half, quality_change
 from harness.text import one_line, visible
+from harness.types import Outcome, Unjudged
 
 _LINE, _NAME = 800, 80
 
@@ -167,10 +167,15 @@ def rejected_text(verdict: Rejected, *, program: str) -> Text:
     return text
 
 
-def verdict_view(verdict: Verdict, *, program: str, task: Task) -> RenderableType:
-    """A scored or a rejected program."""
+NOT_JUDGED = "not judged"
+
+
+def verdict_view(verdict: Outcome, *, program: str, task: Task) -> RenderableType:
+    """A scored or a rejected program, or one that is not judged."""
     if isinstance(verdict, Scored):
         return verdict_table(verdict, program=program, task=task)
+    if isinstance(verdict, Unjudged):
+        return Text(f"{program}\n  {NOT_JUDGED}: imported from another framework's archive\n")
     return rejected_text(verdict, program=program)
 
 

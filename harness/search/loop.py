@@ -11,7 +11,7 @@ several, a proposal depends on which attempts had arrived by then; its parents a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from evaluator.types import Rejected
 from harness.archive import Archive
@@ -22,7 +22,7 @@ from harness.search.progress import Report
 from harness.search.setup import SearchSetup, quiet
 from harness.search.tally import Tally
 from harness.select import Objective
-from harness.types import Entry, HarnessError, Pending, Proposal
+from harness.types import Entry, HarnessError, Pending, Proposal, Unjudged
 
 
 def search(archive: Archive, setup: SearchSetup) -> Generator[Entry, None, None]:
@@ -37,8 +37,20 @@ def search(archive: Archive, setup: SearchSetup) -> Generator[Entry, None, None]
     model can be asked; EvaluatorError where a judge fails. What is finished by then is archived.
     """
     archive.refresh()
+    pipeline = open_pipeline(archive, setup)
+    try:
+        yield from _seed(archive, pipeline)
+        pipeline.resume(archive.adopt())
+        yield from pipeline.run()
+        pipeline.ended()
+    finally:
+        pipeline.close()
+
+
+def open_pipeline(archive: Archive, setup: SearchSetup) -> Pipeline:
+    """A pipeline for the archive, which ignores requests to stop that were made before now."""
     archive.listen()
-    pipeline = Pipeline(
+    return Pipeline(
         archive,
         setup.judges,
         Tally(archive, setup.objective, setup.budget, clock=setup.clock, wall=setup.wall),
@@ -47,13 +59,6 @@ def search(archive: Archive, setup: SearchSetup) -> Generator[Entry, None, None]
         clock=setup.clock,
         report=setup.progress,
     )
-    try:
-        yield from _seed(archive, pipeline)
-        pipeline.resume(archive.adopt())
-        yield from pipeline.run()
-        pipeline.ended()
-    finally:
-        pipeline.close()
 
 
 def settle(
@@ -81,14 +86,8 @@ def _seed(archive: Archive, pipeline: Pipeline) -> Generator[Entry, None, None]:
     """Judge the seed program, unless it is judged or another process does it. Raises HarnessError where it is not
     valid.
     """
-    made: list[Entry] = []
-    with archive.alone("seed"):
-        pipeline.catch_up()
-        if not any(entry.kind == "seed" for entry in archive.entries):
-            proposal = Proposal(kind="seed", parents=(archive.root_id,), reply="", proposer="packsmith")
-            pipeline.resume([Pending(ticket=0, proposal=proposal, answered=True)])
-            made = list(pipeline.run(propose=False))
-    yield from made
+    proposal = Proposal(kind="seed", parents=(archive.root_id,), reply="", proposer="packsmith")
+    yield from seed_judged(archive, pipeline, proposal)
     judged = next(entry for entry in archive.entries if entry.kind == "seed")
     if isinstance(judged.verdict, Rejected):
         verdict = judged.verdict
@@ -96,3 +95,19 @@ def _seed(archive: Archive, pipeline: Pipeline) -> Generator[Entry, None, None]:
             f"the seed program was rejected ({verdict.stage}: {verdict.reason}): {verdict.detail}\nA search needs "
             f"a valid program to start from: fix `program` or the judge's limits, and start a new run"
         )
+    if isinstance(judged.verdict, Unjudged):
+        raise HarnessError(
+            f"the programs of {archive.path} were imported without being judged, and a search needs scores: import "
+            f"them again, with --rejudge, into another folder"
+        )
+
+
+def seed_judged(archive: Archive, pipeline: Pipeline, proposal: Proposal) -> Iterator[Entry]:
+    """Judge the seed program under this proposal, unless it is archived or another process does it."""
+    made: list[Entry] = []
+    with archive.alone("seed"):
+        pipeline.catch_up()
+        if not any(entry.kind == "seed" for entry in archive.entries):
+            pipeline.resume([Pending(ticket=0, proposal=proposal, answered=True)])
+            made = list(pipeline.run(propose=False))
+    yield from made

@@ -40,8 +40,8 @@ from harness.search.progress import Phase, Progress, Report
 from harness.search.source import Source
 from harness.search.tally import Tally
 from harness.search.ticket import Ticket
-from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, with_refusal
-from harness.types import Candidate, Entry, HarnessError, Pending, Proposal, Request, Turn
+from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, whole_candidate, with_refusal
+from harness.types import Entry, HarnessError, Pending, Proposal, Request, Turn, Unjudged
 
 _MOST_EVENTS, _MOST_PROPOSED = 64, 32
 """The most events and new proposals of a round. In larger ones, hundreds of calls would be sent and answered together,
@@ -224,9 +224,9 @@ class Pipeline:
             self._ready.append(Judged(ticket=ticket.number, verdict=nothing))
             return
         source = self._archive.source(proposal.parents[0])
-        if proposal.kind == "seed":
-            ticket.take_candidate(Candidate(name="seed", description="", source=source))
-            self._submit(ticket)
+        if proposal.kind in ("seed", "import"):
+            ticket.take_candidate(whole_candidate(proposal, source))
+            self._judge_or_reuse(ticket)
             return
         try:
             candidate = patch.apply_reply(proposal.reply, source, allow_rewrite=proposal.kind == "rewrite")
@@ -240,7 +240,7 @@ class Pipeline:
     def _judge_or_reuse(self, ticket: Ticket) -> None:
         """Have a program judged, unless an equal one is judged (reuse its verdict) or being judged (wait for it)."""
         first = self._judged_before(ticket)
-        if first is not None:
+        if first is not None and not isinstance(first.verdict, Unjudged):
             ticket.same_as = first.id
             self._ready.append(Judged(ticket=ticket.number, verdict=first.verdict))
         elif any(other.judging and other.same_program(ticket) for other in self._tickets.values()):

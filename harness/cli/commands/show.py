@@ -14,6 +14,7 @@ from harness.archive import Archive
 from harness.cli import measured
 from harness.cli.console import Json, emit, output, print_diff_line
 from harness.cli.runs import AttemptWord, OpenRun, RunFolder, open_run
+from harness.readings.claims import claim_words
 from harness.readings.lineage import first_parent
 from harness.report import attempts, duels_view, jsonl, measurements_view, tables
 from harness.text import one_line, visible
@@ -57,6 +58,9 @@ def _print(opened: OpenRun, entry: Entry) -> None:
     console.print(f"commit   {entry.id}\nkind     {kind}", markup=False)
     if entry.kind != "seed":
         console.print(f"parents  {_parents(archive, entry)}", markup=False)
+    if entry.claimed is not None:
+        said = f"{entry.claimed.framework} {entry.claimed.id}: {claim_words(entry.claimed)}"
+        console.print(f"claimed  {one_line(said, _LINE)}", markup=False)
     if origin := attempts.verdict_origin(entry, archive.find):
         console.print(f"{origin} (packsmith remeasure {opened.folder} {entry.number} judges it)", markup=False)
     description = "\n".join(map(visible, entry.description.splitlines()))

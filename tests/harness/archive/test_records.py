@@ -48,8 +48,10 @@ from harness.types import (
     KINDS,
     Attempt,
     Candidate,
+    Claimed,
     Confirmation,
     Finish,
+    Imported,
     Message,
     Pending,
     Proposal,
@@ -313,24 +315,38 @@ def test_a_record_has_one_key_per_line() -> None:
         Attempt(number=1, proposal=proposal, candidate=None, verdict=scored(0.5, 2.0)), number=1, config="", ticket=""
     )
     lines = record_to_bytes(record).decode().splitlines()
-    assert len(lines) == len(dataclasses.fields(Record)) + 2
+    written = [field for field in dataclasses.fields(Record) if "omitted" not in field.metadata]
+    assert len(lines) == len(written) + 2
 
 
 def test_the_page_on_the_format_lists_the_keys_of_a_record() -> None:
     page = (Path(records.__file__).parent / "README.md").read_text()
     section = page.partition("### `attempt.json`\n")[2].partition("\n### ")[0]
     listed = re.findall(r"^\| `(\w+)`( \*)? \|", section, re.MULTILINE)
-    proposal = Proposal(kind="patch", parents=("a" * 40,), reply="", proposer="test")
+    imported = Imported(claimed=Claimed(framework="openevolve", id="a", scores={"combined_score": 0.5}))
+    proposal = Proposal(kind="import", parents=("a" * 40,), reply="", proposer="openevolve", imported=imported)
     attempt = Attempt(number=1, proposal=proposal, candidate=None, verdict=scored(0.5, 2.0))
     written = json.loads(record_to_bytes(record_of(attempt, number=1, config="", ticket="")))
     assert sorted(key for key, _ in listed) == sorted(written)
     for key, optional in listed:
         without = json.dumps({name: value for name, value in written.items() if name != key}).encode()
         if optional:
-            assert json.loads(record_to_bytes(record_from_bytes(without))) == written
+            kept = {name: value for name, value in written.items() if name != key or key != "claimed"}
+            assert json.loads(record_to_bytes(record_from_bytes(without))) == kept
         else:
             with pytest.raises(RecordError, match=f"expected {key}, found no such key"):
                 record_from_bytes(without)
+
+
+def test_a_ticket_keeps_what_is_imported_and_others_do_not_mention_it() -> None:
+    imported = Imported(
+        claimed=Claimed(framework="shinka", id="a", scores={"balance": 0.5}), name="n", description="d", warnings=("w",)
+    )
+    proposal = Proposal(kind="import", parents=("a" * 40,), reply="x = 1", proposer="shinka", imported=imported)
+    pending = Pending(ticket=3, proposal=proposal, answered=True)
+    assert pending_from_bytes(pending_to_bytes(pending)) == pending
+    other = dataclasses.replace(proposal, kind="rewrite", imported=None)
+    assert b"imported" not in pending_to_bytes(dataclasses.replace(pending, proposal=other))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

@@ -13,7 +13,8 @@ from harness.git import Repository
 from harness.patch import apply_reply
 from harness.readings.verify import verify
 from harness.text import encode
-from harness.types import Attempt, Entry, Proposal
+from harness.turns import whole_candidate
+from harness.types import Attempt, Entry, Proposal, Unjudged
 from tests.harness.archive.archives import changing, family, git, new, raw, seed_attempt
 from tests.harness.builders import PROGRAM, REJECTED, scored
 
@@ -67,6 +68,18 @@ def test_a_rewrite_is_applied_as_one(archive: Archive) -> None:
     proposal = Proposal(kind="rewrite", parents=(seed.id,), reply=reply, proposer="test")
     archive.append(Attempt(number=1, proposal=proposal, candidate=candidate, verdict=scored(0.7, 2.0)))
     assert verify(archive).ok
+
+
+def test_an_imported_program_is_its_reply(archive: Archive) -> None:
+    seed = archive.append(seed_attempt(archive))
+    source = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 9")
+    proposal = Proposal(kind="import", parents=(seed.id,), reply=source, proposer="openevolve")
+    made = archive.append(
+        Attempt(number=1, proposal=proposal, candidate=whole_candidate(proposal, PROGRAM), verdict=Unjudged())
+    )
+    assert archive.source(made.id) == source and verify(archive).ok
+    forge(archive, made, program=PROGRAM)
+    assert told(archive) == [(1, "the same bytes", "line 3: expected 'ROUNDS = 9\\n', found 'ROUNDS = 4\\n'")]
 
 
 def test_a_program_that_its_reply_does_not_give_is_reported(archive: Archive) -> None:
