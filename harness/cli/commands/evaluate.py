@@ -46,7 +46,7 @@ def evaluate(
     packsmith evaluate mine.py
     packsmith evaluate mine.py theirs.py --details
     packsmith evaluate mine.py --reference theirs.py --json
-    packsmith evaluate mine.py --reference vllm:default --engine-wheel vllm-0.32.0-*.whl
+    packsmith evaluate mine.py --reference vllm:default --engine-wheel vllm.whl
     packsmith evaluate mine.py vllm:default sglang:deepseek_vec
     packsmith evaluate mine.py --run runs/quickstart
     packsmith evaluate --ladder
