@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from evaluator.task_protocol import Column, Ladder, TaskOption
 from evaluator.tasks.eplb.answers import FORMS, Form
+from evaluator.tasks.eplb.dispatch import RULES, TOKENS_PER_RANK
 from evaluator.types import WorkloadError
 
 SAME_WINDOW = "same_window_balance"
@@ -56,8 +57,17 @@ def read_case(text: str) -> str | dict[str, int | str]:
 
 def read_steps(text: str) -> int:
     """A number of steps on the command line."""
+    return _whole_number(text, "--steps-per-window")
+
+
+def read_tokens(text: str) -> int:
+    """A number of tokens on the command line."""
+    return _whole_number(text, "--tokens-per-rank")
+
+
+def _whole_number(text: str, flag: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text)):
-        raise WorkloadError(f"--steps-per-window {text}: expected a whole number of at least 1")
+        raise WorkloadError(f"{flag} {text}: expected a whole number of at least 1")
     return int(text)
 
 
@@ -92,5 +102,19 @@ OPTIONS = (
         flag="--form",
         choices=FORMS,
         help="What programs return: DeepSeek's triple (the default), or phy2log only.",
+    ),
+    TaskOption(
+        key="dispatch",
+        flag="--dispatch",
+        choices=RULES,
+        help="How tokens reach the replicas of an expert: evenly (the default), or as SGLang (static dispatch) or vLLM "
+        "(hashed token numbers) send them.",
+    ),
+    TaskOption(
+        key="tokens_per_rank",
+        flag="--tokens-per-rank",
+        metavar="TOKENS",
+        parse=read_tokens,
+        help=f"With --dispatch vllm_hash: tokens of a rank in a forward pass. Default: {TOKENS_PER_RANK}.",
     ),
 )
