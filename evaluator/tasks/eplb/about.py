@@ -38,6 +38,15 @@ LADDER = Ladder(
 )
 """All return the triple."""
 
+UNEVEN_LADDER = Ladder(
+    programs=("programs/eplb/random_placement.py", "programs/eplb/greedy.py", "programs/eplb/lpt_swap.py"),
+    metric=SAME_WINDOW,
+    step=5e-4,
+    note="Where replicas do not share evenly, a program that balances for an even split can lose to one that does not: "
+    "a tie tells little of the case.",
+)
+"""Without snake, which such a rule of dispatch places before or behind greedy."""
+
 
 def read_case(text: str) -> str | dict[str, int | str]:
     """A case on the command line: a standard name, or sizes such as `layers=58,experts=256,replicas=288,...`."""

@@ -26,7 +26,7 @@ import numpy as np
 
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers, metrics
-from evaluator.tasks.eplb.about import COLUMNS, LADDER, REFERENCES
+from evaluator.tasks.eplb.about import COLUMNS, LADDER, REFERENCES, UNEVEN_LADDER
 from evaluator.tasks.eplb.answers import FORMS, Form
 from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
@@ -51,9 +51,9 @@ class Eplb:
     """The task with its options. Reading `traces` happens on construction. Raises WorkloadError.
 
     `form`: what the solver returns, DeepSeek's triple or `phy2log` only. `dispatch`: how the engine sends tokens to
-    replicas, which decides every figure of a plan. `traces`: files and folders whose windows
-    replace the generated ones; each case then has as many layers as the trace. `windows`, `drift` and `regime_changes`
-    describe generated loads.
+    replicas, on which every balance and the ceiling are taken. `traces`: files and folders whose windows replace the
+    generated ones; each case then has as many layers as the trace. `windows`, `drift` and `regime_changes` describe
+    generated loads.
     """
 
     sizes: tuple[EplbCase, ...] = tuple(STANDARD_CASES.values())
@@ -149,8 +149,9 @@ class Eplb:
 
     @property
     def ladder(self) -> Ladder | None:
-        """Programs of known order; none are known to keep their order if replicas do not share evenly."""
-        return LADDER if self.form == "triple" and self.dispatch == EVEN else None
+        if self.form != "triple":
+            return None
+        return LADDER if self.dispatch == EVEN else UNEVEN_LADDER
 
     @property
     def resolution(self) -> float:

@@ -174,7 +174,8 @@ def test_every_figure_follows_the_dispatch_of_the_task(dispatch: dict[str, Any])
         assert task.step_quality(case, step, plan) == balance(plan, case.data[step], 8, carried)
         assert task.pass_quality(case, step, plan) == balance(plan, case.data[step + 1], 8, carried)
     assert len({score.metrics[f"balance_{each}"] for each in RULES}) == 3
-    assert (task.ladder is None) == (rule != "even")
+    assert task.ladder is not None
+    assert ("programs/eplb/snake.py" in task.ladder.programs) == (rule == "even")
 
 
 def test_a_solver_is_told_the_rule_and_the_nodes_also_where_placement_is_global() -> None:
