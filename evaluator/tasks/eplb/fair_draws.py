@@ -31,8 +31,8 @@ Places = NDArray[np.int32]
 SEED = 42
 WORDS_PER_NUMBER = 1.4
 """2 ln 2 words on average, where m is as likely to be any number between two powers of two."""
-LEAST_WORDS, MOST_WORDS = 2**12, 2**19
-"""Longer sequences are drawn number by number: their tables would take too much memory."""
+LEAST_WORDS, MOST_WORDS = 2**12, 2**18
+"""Longer sequences are drawn number by number: their tables would take too long to make, and too much memory."""
 MOST_REPLICAS = 21
 """`random.Random.sample` works otherwise for more."""
 MOST_KINDS = 48
@@ -62,7 +62,9 @@ def one_by_one(count_X: Ints, ranks_X: Ints) -> tuple[Ints, Ints]:
     generator, sampled = random.Random(SEED), []
     for count, ranks in zip(count_X.tolist(), ranks_X.tolist(), strict=True):
         sampled.append(generator.sample(range(count), ranks % count))
-        generator.shuffle([None] * ranks)
+        for below in range(ranks, 1, -1):  # as `shuffle`, which would be three times slower
+            while generator.getrandbits(below.bit_length()) >= below:
+                pass
     draw_Y = np.repeat(np.arange(len(sampled)), [len(taken) for taken in sampled])
     return draw_Y, np.array([replica for taken in sampled for replica in taken], dtype=np.int64)
 
@@ -140,7 +142,7 @@ def _shuffled(ranks: int, words: int) -> Places:
 
 def _after(below: int, words: int) -> Places:
     """The word after the first one, from each word on, that gives a number below `below`."""
-    accepted_N = _words(words) >> np.uint32(32 - below.bit_length()) < below
+    accepted_N = _words(words) < below << (32 - below.bit_length())
     at_N = np.where(accepted_N, np.arange(1, words + 1, dtype=np.int32), np.int32(words))
     after = np.empty(words + 1, dtype=np.int32)
     after[-1] = words
