@@ -24,8 +24,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 Comparison = Literal["better", "worse", "undecided"]
 
 Array = NDArray[Any]
-Value = int | float | Array | None
-"""An argument of a call: a number, an array (a tensor on the device for the solver), or None."""
+Value = int | float | str | Array | None
+"""An argument of a call: a number, a text, an array (a tensor on the device for the solver), or None."""
 
 
 class EvaluatorError(Exception):

@@ -51,7 +51,7 @@ def _describe(value: Value, offset: int, arrays: list[tuple[int, Array]]) -> tup
         offset = _aligned(offset)
         arrays.append((offset, value))
         return {"dtype": value.dtype.str, "shape": list(value.shape), "offset": offset}, offset + value.nbytes
-    return {"number": value}, offset
+    return {"text" if isinstance(value, str) else "number": value}, offset
 
 
 def pack_call(call: Call, seed: int) -> bytes:

@@ -81,6 +81,8 @@ def load(source: str, entry_point: str, offered: list[str]) -> Program:
 def _argument(described: dict[str, Any], memory: memoryview, base: int, device: Device) -> Any:
     if "number" in described:
         return described["number"]
+    if "text" in described:
+        return described["text"]
     if "none" in described:
         return None
     dtype, shape = np.dtype(described["dtype"]), described["shape"]

@@ -86,7 +86,7 @@ class ModelSection(Section):
     weight: float = Field(default=1.0, gt=0)
     """How often it is asked, relative to the others."""
     kinds: tuple[Kind, ...] = ()
-    """All but `seed`; empty is all of those."""
+    """All but `seed` and `import`; empty is all of those."""
     price: PriceSection | None = None
     """What its tokens cost; needed for `usd`."""
     context_tokens: int | None = Field(default=None, ge=1000)
@@ -130,8 +130,9 @@ class ModelSection(Section):
     @field_validator("kinds")
     @classmethod
     def _asked(cls, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
-        if "seed" in kinds:
-            raise ValueError("kinds of patch, rewrite, crossover and repair|'seed'")
+        for kind in ("seed", "import"):
+            if kind in kinds:
+                raise ValueError(f"kinds of patch, rewrite, crossover and repair|{kind!r}")
         return kinds
 
     @field_validator("extra")

@@ -98,11 +98,23 @@ def test_the_ladder_tells_programs_apart(cli: Cli) -> None:
     assert list(record["told_apart"].values()) == [True]
 
 
-def test_details_and_another_reference(cli: Cli) -> None:
-    done = cli("evaluate", "solver.py", "--details", "--reference", "solver.py", *TINY)
+TOLD = """
+plan = rebalance_experts
+def rebalance_experts(weight, replicas, groups, nodes, gpus, *, dispatch, num_dispatch_nodes):
+    assert (dispatch, num_dispatch_nodes) == ("sglang_static", nodes)
+    return plan(weight, replicas, groups, nodes, gpus)
+"""
+
+
+def test_details_another_reference_and_the_dispatch_that_a_program_is_told(cli: Cli) -> None:
+    (cli.cwd / "told.py").write_text((cli.cwd / "solver.py").read_text() + TOLD)
+    done = cli("evaluate", "told.py", "--details", "--reference", "solver.py", "--dispatch", "sglang_static", *TINY)
     assert done.code == 0
-    for metric in ("worst_layer_balance", "moved_share", "with the first plan kept:"):
+    for metric in ("worst_layer_balance", "moved_share", "with the first plan kept:", "balance_vllm_hash"):
         assert f"\n{metric}" in done.out
+    balances = dict(re.findall(r"^balance_(\w+) +(0\.\d{4})$", done.out, re.MULTILINE))
+    assert list(balances) == ["even", "sglang_static", "vllm_hash"]
+    assert f"repeats to the last digit: {balances['sglang_static']}\n" in done.out
     assert "speed-up is over solver.py" in done.out
 
 

@@ -57,6 +57,10 @@ WRONG = {
     "case without sizes": (["evaluate", "solver.py", "--case", "layers=4"], "missing"),
     "case of words": (["evaluate", "solver.py", "--case", "layers=four"], "expected layers=WHOLE NUMBER"),
     "impossible case": (["evaluate", "solver.py", "--case", SIZES.replace("24", "25")], "multiple of gpus (8)"),
+    "tokens for another rule": (
+        ["evaluate", "solver.py", "--tokens-per-rank", "4"],
+        "is an option of dispatch: vllm_hash",
+    ),
     "unknown device": (["evaluate", "solver.py", "--device", "tpu"], "auto, cpu, cuda or cuda:N"),
     "missing trace": (["evaluate", "solver.py", "--trace", "nope.json"], "nope.json"),
     "trace that is a program": (["evaluate", "solver.py", "--trace", "solver.py"], "solver.py"),

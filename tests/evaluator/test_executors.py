@@ -66,14 +66,14 @@ def executor(bench: Bench) -> LocalExecutor:
 def test_honest_program_receives_every_kind_of_argument(executor: LocalExecutor) -> None:
     source = (
         "import torch\n"
-        "def solve(weight, count, missing, *, history=None, old=None):\n"
-        "    assert missing is None and old is None and isinstance(count, int)\n"
+        "def solve(weight, count, missing, *, history=None, old=None, rule=None):\n"
+        "    assert missing is None and old is None and isinstance(count, int) and rule == 'even'\n"
         "    return torch.argsort(weight, dim=1), history.sum(), torch.arange(count) > 1\n"
     )
     history = np.arange(24, dtype=np.int64).reshape(2, 3, 4)[:, ::-1]
-    call = Call(args=(WEIGHT, 3, None), offered={"history": history, "old": None, "unheard": WEIGHT})
+    call = Call(args=(WEIGHT, 3, None), offered={"history": history, "old": None, "rule": "even", "unheard": WEIGHT})
     with worker(executor) as opened:
-        opened.load(source, ENTRY, ("history", "old", "unheard"))
+        opened.load(source, ENTRY, ("history", "old", "rule", "unheard"))
         for seed in range(3):
             answer, elapsed_ns = opened.call(call, seed, what="the call")
             np.testing.assert_array_equal(answer[0], EXPECTED)

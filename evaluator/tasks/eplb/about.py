@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from evaluator.task_protocol import Column, Ladder, TaskOption
 from evaluator.tasks.eplb.answers import FORMS, Form
+from evaluator.tasks.eplb.dispatch import RULES, TOKENS_PER_RANK
 from evaluator.tasks.eplb.step_kinds import STEP_KINDS
 from evaluator.types import WorkloadError
 
@@ -38,6 +39,15 @@ LADDER = Ladder(
 )
 """All return the triple."""
 
+UNEVEN_LADDER = Ladder(
+    programs=("programs/eplb/random_placement.py", "programs/eplb/greedy.py", "programs/eplb/lpt_swap.py"),
+    metric=SAME_WINDOW,
+    step=5e-4,
+    note="Where replicas do not share evenly, a program that balances for an even split can lose to one that does not: "
+    "a tie tells little of the case.",
+)
+"""Without snake, which such a rule of dispatch places before or behind greedy."""
+
 
 def read_case(text: str) -> str | dict[str, int | str]:
     """A case on the command line: a standard name, or sizes such as `layers=58,experts=256,replicas=288,...`."""
@@ -57,8 +67,17 @@ def read_case(text: str) -> str | dict[str, int | str]:
 
 def read_steps(text: str) -> int:
     """A number of steps on the command line."""
+    return _whole_number(text, "--steps-per-window")
+
+
+def read_tokens(text: str) -> int:
+    """A number of tokens on the command line."""
+    return _whole_number(text, "--tokens-per-rank")
+
+
+def _whole_number(text: str, flag: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text)):
-        raise WorkloadError(f"--steps-per-window {text}: expected a whole number of at least 1")
+        raise WorkloadError(f"{flag} {text}: expected a whole number of at least 1")
     return int(text)
 
 
@@ -122,5 +141,19 @@ OPTIONS = (
         flag="--form",
         choices=FORMS,
         help="What programs return: DeepSeek's triple (the default), or phy2log only.",
+    ),
+    TaskOption(
+        key="dispatch",
+        flag="--dispatch",
+        choices=RULES,
+        help="How tokens reach the replicas of an expert: evenly (the default), or as SGLang (static dispatch) or vLLM "
+        "(hashed token numbers) send them.",
+    ),
+    TaskOption(
+        key="tokens_per_rank",
+        flag="--tokens-per-rank",
+        metavar="TOKENS",
+        parse=read_tokens,
+        help=f"With --dispatch vllm_hash: tokens of a rank in a forward pass. Default: {TOKENS_PER_RANK}.",
     ),
 )

@@ -7,12 +7,13 @@ Shapes: W windows, L layers, E experts, R replicas.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from evaluator.tasks.eplb.cases import EplbCase
-from evaluator.types import Array, Call, Case, HardCase
+from evaluator.tasks.eplb.dispatch import EVEN, Dispatch
+from evaluator.types import Array, Call, Case, HardCase, Value
 
 HUGE, TINY = 1e30, 1e-30
 """Loads near these, and their sums, are well within float32's range; products of two loads are not."""
@@ -40,31 +41,35 @@ _TABLE: tuple[tuple[str, EplbCase, Callable[[Array], Array]], ...] = (
 )
 
 
-def hard_cases(seed: int) -> tuple[HardCase, ...]:
+def hard_cases(seed: int, dispatch: Dispatch = EVEN) -> tuple[HardCase, ...]:
     """The cases in calling order; loads are float32 `[L, E]`, int64 in the case that says so."""
     rng = np.random.default_rng([seed, len(_TABLE)])
-    return (*(_hard(sizes, loads, why, rng) for why, sizes, loads in _TABLE), _placed(_FLAT, rng))
+    alone = tuple(_hard(sizes, loads, why, rng, dispatch) for why, sizes, loads in _TABLE)
+    return (*alone, _placed(_FLAT, rng, dispatch))
 
 
-def _hard(sizes: EplbCase, loads: Callable[[Array], Array], why: str, rng: np.random.Generator) -> HardCase:
+def _hard(
+    sizes: EplbCase, loads: Callable[[Array], Array], why: str, rng: np.random.Generator, dispatch: Dispatch
+) -> HardCase:
     load_LE = loads(_counts(sizes, rng))
     load_LE = load_LE if load_LE.dtype == np.int64 else load_LE.astype(np.float32)
-    return _called(sizes, load_LE[None], 0, None, why)
+    return _called(sizes, load_LE[None], 0, why, {"old_phy2log": None, **dispatch.offered(sizes.nodes)})
 
 
-def _placed(sizes: EplbCase, rng: np.random.Generator) -> HardCase:
+def _placed(sizes: EplbCase, rng: np.random.Generator, dispatch: Dispatch) -> HardCase:
     """The second of three windows, placed globally; the placement in force deals the experts out in turn."""
     load_WLE = np.stack([_counts(sizes, rng) for _ in range(3)])
     old_LR = np.tile(np.arange(sizes.replicas) % sizes.experts, (sizes.layers, 1))
-    return _called(sizes, load_WLE, 1, old_LR, "a placement in force, and two windows so far")
+    offered = {"old_phy2log": old_LR, **dispatch.offered(sizes.nodes)}
+    return _called(sizes, load_WLE, 1, "a placement in force, and two windows so far", offered)
 
 
 def _counts(sizes: EplbCase, rng: np.random.Generator) -> Array:
     return np.rint(np.exp(rng.normal(8, 1, (sizes.layers, sizes.experts)))).astype(np.float32)
 
 
-def _called(sizes: EplbCase, load_WLE: Array, step: int, old_LR: Array | None, why: str) -> HardCase:
+def _called(sizes: EplbCase, load_WLE: Array, step: int, why: str, told: Mapping[str, Value]) -> HardCase:
     case = Case(name=sizes.name, sizes=sizes.sizes, data=load_WLE)
     numbers = (sizes.replicas, sizes.groups, sizes.nodes, sizes.gpus)
-    offered = {"old_phy2log": old_LR, "history": case.data[: step + 1]}
+    offered = {"history": case.data[: step + 1], **told}
     return HardCase(case=case, call=Call(args=(load_WLE[step].copy(), *numbers), offered=offered), why=why)

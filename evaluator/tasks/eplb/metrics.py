@@ -1,10 +1,11 @@
 """The quality of EPLB plans, computed from the plans and the judge's own loads alone, in float64.
 
 Owns: the loads of replicas and GPUs, every balance, moves and duplicates. Does not know: cases, solvers, validation
-(plans are valid here), ceilings.
+(plans are valid here), ceilings, how engines send tokens.
 
 Shapes: S steps, L layers, E experts, R replicas (slots), M GPUs. Slot r is on GPU r // (R / M), as in DeepSeek's EPLB.
-A replica carries its expert's load / the number of the expert's replicas. Every balance is mean / max, at most
+A replica carries its expert's load / the number of the expert's replicas, unless a function is given that says what
+slots carry. Every balance is mean / max, at most
 1, higher is better. A balance over several layers or steps is a ratio of sums (sum of means / sum of maxima: the share
 of the time in which the mean GPU works), so a layer or window without load adds to neither. Without any load the
 balance is 1.
@@ -12,7 +13,7 @@ balance is 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Carried = Callable[[Ints, Floats], Floats]
+"""What each slot carries, float64 `[L, R]`, by a plan `[L, R]` and the loads `[L, E]`."""
 
 
 def expert_counts(phy2log_LR: Ints, experts: int) -> Ints:
@@ -35,9 +38,9 @@ def replica_loads(phy2log_LR: Ints, load_LE: Floats) -> Floats:
     return np.take_along_axis(per_replica_LE, phy2log_LR, axis=1)
 
 
-def gpu_loads(phy2log_LR: Ints, load_LE: Floats, gpus: int) -> Floats:
+def gpu_loads(phy2log_LR: Ints, load_LE: Floats, gpus: int, carried: Carried = replica_loads) -> Floats:
     """The load of each GPU: float64 `[L, M]`."""
-    return on_gpus(replica_loads(phy2log_LR, load_LE), gpus)
+    return on_gpus(carried(phy2log_LR, load_LE), gpus)
 
 
 def on_gpus(loads_LR: Floats, gpus: int) -> Floats:
@@ -51,28 +54,30 @@ def ratio(mean: float, largest: float) -> float:
     return float(mean / largest) if largest > 0 else 1.0
 
 
-def balance(phy2log_LR: Ints, load_LE: Floats, gpus: int) -> float:
+def balance(phy2log_LR: Ints, load_LE: Floats, gpus: int, carried: Carried = replica_loads) -> float:
     """GPU-level balance of one plan on one window: sum over layers of mean GPU load / sum of largest GPU load."""
-    loads_LM = gpu_loads(phy2log_LR, load_LE, gpus)
+    loads_LM = gpu_loads(phy2log_LR, load_LE, gpus, carried)
     return ratio(loads_LM.mean(axis=1).sum(), loads_LM.max(axis=1).sum())
 
 
-def pass_balance(plans: Sequence[Ints], load_SLE: Floats, gpus: int) -> float:
+def pass_balance(plans: Sequence[Ints], load_SLE: Floats, gpus: int, carried: Carried = replica_loads) -> float:
     """GPU-level balance of plan i on window i, over all steps: a ratio of sums over steps and layers."""
     means_SL, maxima_SL = _mean_and_max(
-        [gpu_loads(plan, load, gpus) for plan, load in zip(plans, load_SLE, strict=True)]
+        [gpu_loads(plan, load, gpus, carried) for plan, load in zip(plans, load_SLE, strict=True)]
     )
     return ratio(means_SL.sum(), maxima_SL.sum())
 
 
-def same_window_figures(plans: Sequence[Ints], load_SLE: Floats, gpus: int) -> dict[str, float]:
+def same_window_figures(
+    plans: Sequence[Ints], load_SLE: Floats, gpus: int, carried: Carried = replica_loads
+) -> dict[str, float]:
     """Metrics of plans on the windows they were made for.
 
     `same_window_balance`: the case's balance. `mean_layer_balance`: the mean over layers and steps of mean / max
     (what SGLang logs). `worst_layer_balance`: the smallest of those. `expert_balance`: mean replica load / largest
     replica load. `duplicate_gpus_per_layer`: GPUs of a layer that hold an expert more than once, lower is better.
     """
-    replicas = [replica_loads(plan_LR, load_LE) for plan_LR, load_LE in zip(plans, load_SLE, strict=True)]
+    replicas = [carried(plan_LR, load_LE) for plan_LR, load_LE in zip(plans, load_SLE, strict=True)]
     means_SL, maxima_SL = _mean_and_max([on_gpus(loads_LR, gpus) for loads_LR in replicas])
     replica_means_SL, replica_maxima_SL = _mean_and_max(replicas)
     loaded = maxima_SL > 0

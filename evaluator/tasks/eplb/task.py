@@ -2,13 +2,14 @@
 
 Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
 is run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, figures in
-`metrics`, ceilings in `bounds`, hard cases in `hard_cases`, generated loads in `workloads`, recorded ones in `traces`,
-fresh windows of recorded ones in `resampling`.
+`metrics`, what slots carry in `dispatch`, ceilings in `bounds`, hard cases in `hard_cases`, generated loads in
+`workloads`, recorded ones in `traces`, fresh windows of recorded ones in `resampling`.
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
 GPU load: the share of the time that the mean GPU works if all wait for the slowest. With a single window
-there is one step, scored on the window it was planned on, and the quality is `balance_same`. Higher is better.
+there is one step, scored on the window it was planned on, and the quality is `balance_same`. Higher is better. What a
+GPU carries is decided by the plan and the task's rule of dispatch.
 
 Shapes: W windows, T windows so far, L layers, E experts, R replicas.
 """
@@ -25,10 +26,11 @@ import numpy as np
 
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers, metrics
-from evaluator.tasks.eplb.about import COLUMNS, LADDER, REFERENCES
+from evaluator.tasks.eplb.about import COLUMNS, LADDER, REFERENCES, UNEVEN_LADDER
 from evaluator.tasks.eplb.answers import FORMS, Form
 from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
+from evaluator.tasks.eplb.dispatch import EVEN, RULES, Dispatch, Rule
 from evaluator.tasks.eplb.hard_cases import hard_cases
 from evaluator.tasks.eplb.resampling import redraw
 from evaluator.tasks.eplb.traces import Trace, read_traces
@@ -37,7 +39,10 @@ from evaluator.tasks.options import check_keys, choice, items, number, whole_num
 from evaluator.types import Answer, Array, Call, Case, CaseQuality, HardCase, Plan, WorkloadError
 
 MAX_ANSWER_BYTES = 2**30
-OPTIONS = ("cases", "form", "traces", "steps_per_window", "windows", "drift", "regime_changes")
+OPTIONS = (
+    *("cases", "form", "dispatch", "tokens_per_rank", "traces", "steps_per_window"),
+    *("windows", "drift", "regime_changes"),
+)
 _GENERATED = ("windows", "drift", "regime_changes")
 
 
@@ -45,13 +50,15 @@ _GENERATED = ("windows", "drift", "regime_changes")
 class Eplb:
     """The task with its options. Reading `traces` happens on construction. Raises WorkloadError.
 
-    `form`: what the solver returns, DeepSeek's triple or `phy2log` only. `traces`: files and folders whose windows
-    replace the generated ones; each case then has as many layers as the trace. `windows`, `drift` and `regime_changes`
-    describe generated loads.
+    `form`: what the solver returns, DeepSeek's triple or `phy2log` only. `dispatch`: how the engine sends tokens to
+    replicas, on which every balance and the ceiling are taken. `traces`: files and folders whose windows replace the
+    generated ones; each case then has as many layers as the trace. `windows`, `drift` and `regime_changes` describe
+    generated loads.
     """
 
     sizes: tuple[EplbCase, ...] = tuple(STANDARD_CASES.values())
     form: Form = "triple"
+    dispatch: Dispatch = EVEN
     traces: tuple[Path, ...] = ()
     steps_per_window: int | None = None
     windows: int = 5
@@ -99,6 +106,7 @@ class Eplb:
             values["sizes"] = tuple(_case(value, index) for index, value in enumerate(items(options["cases"], "cases")))
         if "form" in options:
             values["form"] = cast(Form, choice(options["form"], FORMS, "form"))
+        values["dispatch"] = _dispatch(options)
         for key in ("windows", "steps_per_window"):
             if options.get(key) is not None:
                 values[key] = whole_number(options[key], key, least=1)
@@ -141,7 +149,9 @@ class Eplb:
 
     @property
     def ladder(self) -> Ladder | None:
-        return LADDER if self.form == "triple" else None
+        if self.form != "triple":
+            return None
+        return LADDER if self.dispatch == EVEN else UNEVEN_LADDER
 
     @property
     def resolution(self) -> float:
@@ -177,10 +187,12 @@ class Eplb:
         )
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
-        return hard_cases(seed)
+        return hard_cases(seed, self.dispatch)
 
     def identity(self) -> Mapping[str, Any]:
-        """Name, version, form, cases, and where the loads come from: a trace by the digest of its windows."""
+        """Name, version, form, cases, where the loads come from (a trace by the digest of its windows), and how tokens
+        are sent, unless evenly, as they were before there was a choice.
+        """
         loads: dict[str, Any] = {
             "windows": self.windows,
             "drift": self.drift,
@@ -190,7 +202,12 @@ class Eplb:
             digest = hashlib.sha256(self._trace.loads.tobytes()).hexdigest()
             loads = {"trace": digest, "shape": list(self._trace.loads.shape)}
         cases = [{"name": case.name, **case.sizes} for case in self.sizes]
-        return {"name": self.name, "version": self.version, "form": self.form, "cases": cases, "loads": loads}
+        told: dict[str, Any] = {"name": self.name, "version": self.version, "form": self.form}
+        if self.dispatch.rule != "even":
+            told["dispatch"] = self.dispatch.rule
+        if self.dispatch.rule == "vllm_hash":
+            told["tokens_per_rank"] = self.dispatch.tokens
+        return {**told, "cases": cases, "loads": loads}
 
     def steps(self, case: Case) -> int:
         return max(1, len(case.data) - 1)
@@ -198,13 +215,15 @@ class Eplb:
     def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
         """`rebalance_experts(weight float32 [L, E], replicas, groups, nodes, gpus)` on window `step`.
 
-        Offered: `old_phy2log` (int64 `[L, R]`, the plan of the step before, None at step 0) and `history` (float32
-        `[T, L, E]`, the windows so far, the planned one last).
+        Offered: `old_phy2log` (int64 `[L, R]`, the plan of the step before, None at step 0), `history` (float32
+        `[T, L, E]`, the windows so far, the planned one last), `dispatch` (the rule's name) and `num_dispatch_nodes`
+        (the nodes that the GPUs stand on, also where placement is global).
         """
         history = case.data[: step + 1].astype(np.float32)
         old = plans[step - 1] if step else None
         sizes = tuple(case.sizes[name] for name in ("replicas", "groups", "nodes", "gpus"))
-        return Call(args=(history[-1].copy(), *sizes), offered={"old_phy2log": old, "history": history})
+        offered = {"old_phy2log": old, "history": history, **self.dispatch.offered(case.sizes["nodes"])}
+        return Call(args=(history[-1].copy(), *sizes), offered=offered)
 
     def draw(self, case: Case, rng: np.random.Generator) -> Case:
         """Other windows of the model that generated the case's, or windows with the statistics of the trace's."""
@@ -227,26 +246,29 @@ class Eplb:
 
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:
         """The plan's balance on the window it was made from."""
-        return metrics.balance(plan, case.data[step], case.sizes["gpus"])
+        return metrics.balance(plan, case.data[step], case.sizes["gpus"], _carried(self.dispatch, case))
 
     def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
         """The plan's balance on the window after the one it was made from (on that one if it is the only window)."""
-        return metrics.balance(plan, case.data[step - self.steps(case)], case.sizes["gpus"])
+        load_LE = case.data[step - self.steps(case)]
+        return metrics.balance(plan, load_LE, case.sizes["gpus"], _carried(self.dispatch, case))
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
         """The quality and ceiling of a pass, its other metrics, and those of a baseline that keeps the first plan."""
-        steps, sizes = self.steps(case), case.sizes
+        steps, gpus, carried = self.steps(case), case.sizes["gpus"], _carried(self.dispatch, case)
         if len(plans) != steps:
             raise ValueError(f"case {case.name}: expected {steps} plans, found {len(plans)}")
         planned, scored = case.data[:steps], case.data[-steps:]
         windows, layers, experts = case.data.shape
-        bound_WL = largest_load_bound(case.data.reshape(-1, experts), sizes).reshape(windows, layers)
-        quality = metrics.pass_balance(plans, scored, sizes["gpus"])
-        ceiling = metrics.ratio(scored.sum() / sizes["gpus"], bound_WL[-steps:].sum())
+        dividers = self.dispatch.dividers(case.sizes["replicas"] - experts + 1, gpus)
+        bound = largest_load_bound(case.data.reshape(-1, experts), case.sizes, dividers)
+        bound_WL = bound.reshape(windows, layers)
+        quality = metrics.pass_balance(plans, scored, gpus, carried)
+        ceiling = metrics.ratio(scored.sum() / gpus, bound_WL[-steps:].sum())
         kept = plans[:1] * steps
         do_nothing = {
-            "balance": metrics.pass_balance(kept, scored, sizes["gpus"]),
-            **metrics.same_window_figures(kept, planned, sizes["gpus"]),
+            "balance": metrics.pass_balance(kept, scored, gpus, carried),
+            **metrics.same_window_figures(kept, planned, gpus, carried),
         }
         return CaseQuality(
             case=case.name,
@@ -254,12 +276,34 @@ class Eplb:
             ceiling=ceiling,
             metrics={
                 "gap": ceiling - quality,
-                **metrics.same_window_figures(plans, planned, sizes["gpus"]),
-                "same_window_ceiling": metrics.ratio(planned.sum() / sizes["gpus"], bound_WL[:steps].sum()),
-                **metrics.moved_shares(plans, experts, sizes["gpus"], sizes["nodes"]),
+                **metrics.same_window_figures(plans, planned, gpus, carried),
+                "same_window_ceiling": metrics.ratio(planned.sum() / gpus, bound_WL[:steps].sum()),
+                **metrics.moved_shares(plans, experts, gpus, case.sizes["nodes"]),
                 **{f"do_nothing_{name}": value for name, value in do_nothing.items()},
+                **self._under_each_rule(case, plans),
             },
         )
+
+    def _under_each_rule(self, case: Case, plans: tuple[Plan, ...]) -> dict[str, float]:
+        """The balance that the plans would be scored with under each rule of dispatch, by `balance_` and its name."""
+        scored, gpus = case.data[-len(plans) :], case.sizes["gpus"]
+        rules = {rule: self.dispatch if rule == self.dispatch.rule else Dispatch(rule=rule) for rule in RULES}
+        return {
+            f"balance_{rule}": metrics.pass_balance(plans, scored, gpus, _carried(dispatch, case))
+            for rule, dispatch in rules.items()
+        }
+
+
+def _carried(dispatch: Dispatch, case: Case) -> metrics.Carried:
+    return dispatch.carried(case.sizes["gpus"], case.sizes["nodes"])
+
+
+def _dispatch(options: Mapping[str, Any]) -> Dispatch:
+    rule, tokens = options.get("dispatch") or "even", options.get("tokens_per_rank")
+    return Dispatch(
+        rule=cast(Rule, choice(rule, RULES, "dispatch")),
+        tokens_per_rank=None if tokens is None else whole_number(tokens, "tokens_per_rank", least=1),
+    )
 
 
 def _fitted(case: EplbCase, trace: Trace) -> EplbCase:

@@ -31,7 +31,7 @@ def arrays() -> st.SearchStrategy[Array]:
 
 def _unpacked(described: dict[str, Any], memory: memoryview, base: int) -> Any:
     if "dtype" not in described:
-        return described.get("number")
+        return described.get("number", described.get("text"))
     dtype = np.dtype(described["dtype"])
     count = int(np.prod(described["shape"], dtype=np.int64))
     return np.frombuffer(memory, dtype, count, base + described["offset"]).reshape(described["shape"])
@@ -39,7 +39,7 @@ def _unpacked(described: dict[str, Any], memory: memoryview, base: int) -> Any:
 
 @QUICK
 @given(
-    args=st.lists(st.one_of(st.none(), st.integers(-(2**62), 2**62), arrays()), max_size=4),
+    args=st.lists(st.one_of(st.none(), st.integers(-(2**62), 2**62), st.text(), arrays()), max_size=4),
     offered=st.dictionaries(st.sampled_from(["history", "old"]), st.one_of(st.none(), arrays())),
     seed=st.integers(0, 2**48),
 )

@@ -262,6 +262,17 @@ class TestTaskDescription:
         assert all(f"- {case.why}\n" in text for case in TASKS["eplb"]({}).hard_cases(0))
         assert "numpy, operator" in text
 
+    def test_says_how_an_experts_load_is_split_if_not_evenly(self) -> None:
+        rules = {
+            "even": ({}, "split equally among them"),
+            "sglang_static": ({"dispatch": "sglang_static"}, "else one of a fair random draw among all replicas."),
+            "vllm_hash": ({"dispatch": "vllm_hash", "tokens_per_rank": 5}, "numbers its 5 tokens from 0"),
+        }
+        for rule, (options, says) in rules.items():
+            text = self.brief(options)
+            assert says in text and ("num_dispatch_nodes" in text) == (rule != "even")
+            assert [each for each in rules if f"`{each}`: every GPU" in text] == [rule] * (rule != "even")
+
     def test_speaks_of_numba_where_a_program_can_import_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "numba", None)  # what Python takes for a module that cannot be imported
         assert "numba" not in self.brief({})

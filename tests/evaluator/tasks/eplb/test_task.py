@@ -14,6 +14,7 @@ from evaluator.task_protocol import Task
 from evaluator.tasks import TASKS
 from evaluator.tasks.eplb import Eplb
 from evaluator.tasks.eplb.cases import STANDARD_CASES, EplbCase, is_hierarchical
+from evaluator.tasks.eplb.dispatch import Dispatch
 from evaluator.tasks.eplb.metrics import balance
 from evaluator.types import Answer, Call, Case, WorkloadError
 from tests.evaluator.contracts import TaskContract
@@ -60,10 +61,13 @@ class TestTriple(TaskContract):
             "--trace": (str(folder / "loads.npy"),),
             "--steps-per-window": ("2",),
             "--form": ("triple", "phy2log"),
+            "--dispatch": ("even", "sglang_static", "vllm_hash"),
+            "--tokens-per-rank": ("16",),
         }
 
     def needed(self, folder: Path, key: str) -> dict[str, object]:
-        return {"traces": [str(folder / "loads.npy")]} if key == "steps_per_window" else {}
+        traces = [str(folder / "loads.npy")]
+        return {"steps_per_window": {"traces": traces}, "tokens_per_rank": {"dispatch": "vllm_hash"}}.get(key, {})
 
 
 class TestPhy2log(TestTriple):
@@ -201,6 +205,8 @@ def test_everything_that_affects_scores_is_in_the_identity() -> None:
         Eplb(sizes=(SMALL,), windows=4),
         Eplb(sizes=(SMALL,), drift=0.06),
         Eplb(sizes=(SMALL,), regime_changes=(2,)),
+        Eplb(sizes=(SMALL,), dispatch=Dispatch(rule="sglang_static")),
+        *(Eplb(sizes=(SMALL,), dispatch=Dispatch(rule="vllm_hash", tokens_per_rank=tokens)) for tokens in (1, 2)),
     ]
     texts = [json.dumps(task.identity(), sort_keys=True) for task in (base, *others)]
     assert len(set(texts)) == len(texts)
@@ -258,7 +264,8 @@ def test_a_solver_receives_the_window_the_sizes_and_the_offered_parameters() -> 
         assert isinstance(weight, np.ndarray) and weight.dtype == np.float32
         np.testing.assert_array_equal(weight, case.data[step])
         assert sizes == [24, 4, 2, 8]
-        assert set(call.offered) == {"old_phy2log", "history"}
+        assert set(call.offered) == {"old_phy2log", "history", "dispatch", "num_dispatch_nodes"}
+        assert (call.offered["dispatch"], call.offered["num_dispatch_nodes"]) == ("even", 2)
         history = call.offered["history"]
         assert isinstance(history, np.ndarray) and history.dtype == np.float32
         np.testing.assert_array_equal(history, case.data[: step + 1])
