@@ -3,6 +3,8 @@
 What is imported here is its public face. Nothing in it knows of searching, and importing it does not import torch.
 """
 
+from evaluator.agreement import Agreement, AgreementCheck, Disagreement, agreement
+from evaluator.busy import BusyTime, busy_times
 from evaluator.confined.sandbox import PROMISES
 from evaluator.environment import (
     cores,
@@ -47,11 +49,15 @@ __all__ = [
     "LEVELS",
     "PROMISES",
     "TASKS",
+    "Agreement",
+    "AgreementCheck",
+    "BusyTime",
     "Case",
     "CaseQuality",
     "CaseScore",
     "Column",
     "Comparison",
+    "Disagreement",
     "Duel",
     "Environment",
     "EvaluatorError",
@@ -74,6 +80,8 @@ __all__ = [
     "TaskOption",
     "TimingSettings",
     "Verdict",
+    "agreement",
+    "busy_times",
     "combined_gain",
     "combined_speedup",
     "cores",

@@ -130,6 +130,15 @@ class Task(Protocol):
         """
         ...
 
+    def agreement_calls(self, seed: int) -> tuple[HardCase, ...]:
+        """Small calls on which every process must give the same plan, with ties between equal inputs among them."""
+        ...
+
+    @property
+    def plan_axes(self) -> tuple[str, ...]:
+        """What an index of a plan means, axis by axis, for people (such as layer and slot)."""
+        ...
+
     def identity(self) -> Mapping[str, Any]:
         """Everything about the task that affects scores, as JSON values (part of the config hash)."""
         ...

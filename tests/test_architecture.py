@@ -22,11 +22,20 @@ ROOMS: Mapping[str, frozenset[str]] = {
     room: frozenset(names.split())
     for room, names in {
         "evaluator": (
-            "evaluator.confined evaluator.environment evaluator.evaluate evaluator.executors evaluator.gpus "
-            "evaluator.measuring evaluator.settings evaluator.shipped evaluator.task_protocol evaluator.tasks "
-            "evaluator.types"
+            "evaluator.agreement evaluator.busy evaluator.confined evaluator.environment evaluator.evaluate "
+            "evaluator.executors evaluator.gpus evaluator.measuring evaluator.settings evaluator.shipped "
+            "evaluator.task_protocol evaluator.tasks evaluator.types"
+        ),
+        "evaluator.agreement": (
+            "evaluator.cpu_levels evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
+            "evaluator.task_protocol evaluator.types evaluator.worker_handle"
+        ),
+        "evaluator.busy": (
+            "evaluator.executors evaluator.measuring evaluator.screen evaluator.settings evaluator.task_protocol "
+            "evaluator.types evaluator.worker_handle"
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
+        "evaluator.cpu_levels": "",
         "evaluator.environment": "evaluator.gpus evaluator.types",
         "evaluator.evaluate": (
             "evaluator.environment evaluator.executors evaluator.fate evaluator.measuring evaluator.scoring "

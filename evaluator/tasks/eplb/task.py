@@ -1,9 +1,9 @@
 """Expert-parallel load balancing (EPLB) as the judge sees it.
 
-Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
-is run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, figures in
-`metrics`, ceilings in `bounds`, hard cases in `hard_cases`, generated loads in `workloads`, recorded ones in `traces`,
-fresh windows of recorded ones in `resampling`.
+Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver is
+run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, figures in
+`metrics`, ceilings in `bounds`, hard cases in `hard_cases`, calls for rank agreement in `agreement_calls`, generated
+loads in `workloads`, recorded ones in `traces`, fresh windows of recorded ones in `resampling`.
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
@@ -26,6 +26,7 @@ import numpy as np
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers, metrics
 from evaluator.tasks.eplb.about import COLUMNS, LADDER, REFERENCES
+from evaluator.tasks.eplb.agreement_calls import agreement_calls
 from evaluator.tasks.eplb.answers import FORMS, Form
 from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
@@ -178,6 +179,13 @@ class Eplb:
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
         return hard_cases(seed)
+
+    def agreement_calls(self, seed: int) -> tuple[HardCase, ...]:
+        return agreement_calls(seed)
+
+    @property
+    def plan_axes(self) -> tuple[str, ...]:
+        return ("layer", "slot")
 
     def identity(self) -> Mapping[str, Any]:
         """Name, version, form, cases, and where the loads come from: a trace by the digest of its windows."""
