@@ -22,7 +22,7 @@ from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
-from evaluator.task_protocol import Column, Ladder, Task, TaskKind, TaskOption
+from evaluator.task_protocol import Column, Engine, Ladder, Task, TaskKind, TaskOption
 from evaluator.tasks import DEFAULT_TASK, TASKS
 from evaluator.types import (
     Case,
@@ -59,6 +59,7 @@ __all__ = [
     "Comparison",
     "Disagreement",
     "Duel",
+    "Engine",
     "Environment",
     "EvaluatorError",
     "Interval",

@@ -7,7 +7,7 @@ Does not know: any particular task, how programs are run, how reports are laid o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,15 +59,34 @@ class TaskOption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Software that calls a solver of a task in production, and what a package for it is made of.
+
+    `files` are shipped files by their name in the package, beside the solver. `entry_points` are names in the package
+    by the group that the engine looks in ("module:function"). `threaded`: it plans in a thread beside other Python.
+    `how` tells people how to switch the package on; `$name` and `$module` in it stand for the package's. `switch_s`
+    is the interpreter's switch interval while the package plans.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    how: str
+    entry_points: Mapping[str, str] = field(default_factory=dict)
+    threaded: bool = False
+    switch_s: float = 0.0005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskKind:
     """Makes a task from its options: `TASKS["name"](options)`. Raises WorkloadError for an invalid option.
 
     `build` takes the `task:` section of a config without its name. `options` are those that can also be given on the
-    command line.
+    command line. `engines` are those that a solver can be packaged for.
     """
 
     build: Callable[[Mapping[str, Any]], Task]
     options: tuple[TaskOption, ...] = ()
+    engines: tuple[Engine, ...] = ()
 
     def __call__(self, options: Mapping[str, Any]) -> Task:
         return self.build(options)

@@ -68,8 +68,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.llm "
-            "harness.patch harness.proposers harness.readings harness.report harness.search harness.select "
-            "harness.text harness.types"
+            "harness.packages harness.patch harness.proposers harness.readings harness.report harness.search "
+            "harness.select harness.text harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.settings evaluator.shipped evaluator.tasks evaluator.types harness.llm harness.prompt "
@@ -80,6 +80,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.llm": "harness.select harness.text harness.types",
+        "harness.packages": "evaluator evaluator.shipped harness.types",
         "harness.patch": "harness.types",
         "harness.prompt": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.types harness.select "

@@ -2,8 +2,9 @@
 
 from evaluator.task_protocol import TaskKind
 from evaluator.tasks.eplb.about import OPTIONS
+from evaluator.tasks.eplb.engines import ENGINES
 from evaluator.tasks.eplb.task import Eplb
 
-KIND = TaskKind(build=Eplb.from_options, options=OPTIONS)
+KIND = TaskKind(build=Eplb.from_options, options=OPTIONS, engines=ENGINES)
 
 __all__ = ["KIND", "Eplb"]
