@@ -64,13 +64,15 @@ class Engine:
 
     `files` are shipped files by their name in the package, beside the solver. `entry_points` are names in the package
     by the group that the engine looks in ("module:function"). `threaded`: it plans in a thread beside other Python.
-    `how` tells people how to switch the package on; `$name` and `$module` in it stand for the package's. `switch_s`
-    is the interpreter's switch interval while the package plans.
+    `how` tells people how to switch the package on; `$name` and `$module` in it stand for the package's. `protects`
+    says, as a list, what happens where the solver fails; `$min_gain` in it stands for the least gain in quality for
+    which a plan replaces another. `switch_s` is the interpreter's switch interval while the package plans.
     """
 
     name: str
     files: Mapping[str, str]
     how: str
+    protects: str
     entry_points: Mapping[str, str] = field(default_factory=dict)
     threaded: bool = False
     switch_s: float = 0.0005

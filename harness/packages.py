@@ -37,11 +37,7 @@ installed. `$module/provenance.json` says where the solver comes from and how it
 $how
 ## What protects you
 
-- An exception or an invalid answer of the solver is logged as a warning, and the engine's own policy plans.
-- A plan is taken only if its balance (mean GPU load / largest) on the loads it was made from is better than that of
-  the plan in force by at least $min_gain; otherwise the plan in force stays. The number is `min_gain` in the settings.
-- Experts that stay on a GPU keep their slots.
-- Before it was packaged, the solver gave the same plans with all of these:
+$protects- Before it was packaged, the solver gave the same plans with all of these:
 $conditions
 
 $figures"""
@@ -143,7 +139,7 @@ class Package:
             names,
             engine=self.engine.name,
             how=Template(self.engine.how).substitute(names),
-            min_gain=f"{self.min_gain:g}",
+            protects=Template(self.engine.protects).substitute(min_gain=f"{self.min_gain:g}"),
             conditions="\n".join(f"  - {condition}" for condition in self.agreement.conditions),
             figures=self._figures(),
         )

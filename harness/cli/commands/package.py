@@ -104,14 +104,19 @@ def package(
 @contextmanager
 def _solver(context: typer.Context, word: str, options: JudgeOptions) -> Iterator[Solver]:
     """The solver that a word names. Raises UserError, ArchiveError, ConfigError and EvaluatorError."""
-    folder, _, attempt = word.rpartition(":")
-    run = Path(word) if Path(word).is_dir() or not folder or Path(word).exists() else Path(folder)
+    run, attempt = _named(word)
     if run.is_dir() or is_run(run):
         check_run(context, run, None)
         with open_run(run) as opened:
-            yield _attempt(opened, attempt if run == Path(folder) else "")
+            yield _attempt(opened, attempt)
     else:
         yield _program(word, options)
+
+
+def _named(word: str) -> tuple[Path, str]:
+    """The path that a word names and the attempt after its last colon; "" for none."""
+    folder, colon, attempt = word.rpartition(":")
+    return (Path(folder), attempt) if colon and folder and not Path(word).exists() else (Path(word), "")
 
 
 def _attempt(opened: OpenRun, word: str) -> Solver:

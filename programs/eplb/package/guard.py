@@ -134,7 +134,10 @@ def review(plan, old, load, gpus, groups, nodes, found):
             found[0], found[1], found[2] = fault, layer, at
             return
         found[3] += largest
-        found[5] += load[layer].sum() / gpus
+        total = 0.0
+        for expert in range(experts):  # in this order in every process, compiled or not
+            total += load[layer, expert]
+        found[5] += total / gpus
         if found[6] == 1.0:
             fault, at, largest = largest_load(old[layer], load[layer], gpus, count)
             found[4] += largest
