@@ -189,7 +189,10 @@ def _busy(taking: deployment.Deployment, solver: Solver, engine: Engine, *, acce
             f"expected at most {MOST_TIMES:g} times as long and {MOST_HELD_MS:g} ms"
         )
         if not accept:
-            raise UserError(f"{text}: compile its loops with numba and nogil=True, or give --accept-busy")
+            raise UserError(
+                f"{text}: compile its loops with numba and nogil=True, measure again where nothing else runs, or give "
+                "--accept-busy"
+            )
         warn(text)
     return found
 
