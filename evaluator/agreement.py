@@ -3,16 +3,18 @@
 Owns: the conditions under which a program is asked again, and how a disagreement is worded. Does not know: any task's
 calls (see `Task.agreement_calls`), scores, engines.
 
-An engine in which each rank plans by itself needs that. A program is asked in one process, and then again: in a process
-of a new interpreter, which has other addresses and another seed of its hashes; with the random generators seeded
-otherwise; with other numbers of threads; and under the lower levels of processor that this machine can imitate. All of
-it runs confined, and plans are compared as the judge reads them."""
+An engine in which each rank plans by itself needs that. A program is asked in one process, and then again: in a fresh
+one; with the random generators seeded otherwise; with other numbers of threads; and under the lower levels of processor
+that this machine can imitate. These run in interpreters of their own, with other addresses and another seed of hashes,
+so a disagreement there is looked into once more, in a fresh interpreter at the machine's own level. All of it runs
+confined, and plans are compared as the judge reads them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Self
 
@@ -32,10 +34,11 @@ Report = Callable[[Progress], None]
 
 THREADS = (2, 3)
 """The numbers of threads that a program is asked again with, after one."""
-FRESH, SEED = "a fresh process", "another random seed"
+FRESH, SEED, INTERPRETER = "a fresh process", "another random seed", "a fresh interpreter"
 _CAUSES = MappingProxyType(
     {
-        FRESH: "something that is no argument decides: an unseeded generator, the time, addresses, the order of a set",
+        FRESH: "something that is no argument decides: an unseeded generator, or the time",
+        INTERPRETER: "something that is no argument decides: addresses, hashes of texts, the order of a set",
         SEED: "it draws random numbers: draw none, or seed a generator of its own with a constant",
         "threads": "it asks for the number of threads, or adds in an order that depends on it",
         "level": "equal loads are ordered otherwise there, or sums are rounded otherwise: sort with a stable kind",
@@ -74,10 +77,18 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Condition:
+    """`kind` is a key of `_CAUSES`. Processes of one `interpreter` are forks of it, started with `environment`."""
+
     name: str
     kind: str
     threads: int = 1
     other_seed: bool = False
+    interpreter: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+_FIRST = _Condition(name="the first process", kind="")
+_INTERPRETER = _Condition(name=INTERPRETER, kind=INTERPRETER, interpreter="fresh")
 
 
 class AgreementCheck:
@@ -89,7 +100,7 @@ class AgreementCheck:
         self.task = task
         self._settings = settings or JudgeSettings()
         self._seed, self._calls = seed, task.agreement_calls(seed)
-        self._open: list[LocalExecutor] = []
+        self._open: dict[str, LocalExecutor] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -106,36 +117,51 @@ class AgreementCheck:
         """
         if (refused := screen(source, self.task.entry_point, max_bytes=self._settings.source_bytes)) is not None:
             return refused
-        first: tuple[Plan, ...] | None = None
         tried: list[str] = []
-        for at, (environment, conditions) in enumerate(_interpreters()):
-            executor = self._interpreter(at, environment)
-            for condition in conditions:
-                _say(progress, condition.name, len(tried))
-                try:
-                    plans = self._plans(executor, source, condition)
-                except Stopped as stopped:
-                    where = f"{condition.name}, asked for rank agreement: {stopped.verdict.detail}"
-                    return replace(stopped.verdict, detail=where)
-                finally:
-                    executor.end()
-                if first is None:
-                    first = plans
-                    continue
+        disagreement: Disagreement | None = None
+        try:
+            first = self._plans(source, _FIRST, progress, tried)
+            for condition in _conditions():
+                again = self._plans(source, condition, progress, tried)
                 tried.append(condition.name)
-                if (found := self._difference(first, plans, condition)) is not None:
-                    return Agreement(conditions=tuple(tried), inputs=len(self._calls), disagreement=found)
-        return Agreement(conditions=tuple(tried), inputs=len(self._calls))
+                disagreement = self._difference(first, again, condition)
+                if disagreement is not None and condition.kind == "level":
+                    # A level needs an interpreter of its own: is it the level, or is it any other interpreter?
+                    again = self._plans(source, _INTERPRETER, progress, tried)
+                    if (elsewhere := self._difference(first, again, _INTERPRETER)) is not None:
+                        tried[-1], disagreement = _INTERPRETER.name, elsewhere
+                if disagreement is not None:
+                    break
+        except Stopped as stopped:
+            return stopped.verdict
+        return Agreement(conditions=tuple(tried), inputs=len(self._calls), disagreement=disagreement)
 
-    def _interpreter(self, at: int, environment: Mapping[str, str]) -> LocalExecutor:
-        """Interpreter number `at`, started if it is not yet."""
-        if at == len(self._open):
-            executor = LocalExecutor(self._settings, environment=environment)
-            self._open.append(self._stack.enter_context(executor))
-        return self._open[at]
+    def _interpreter(self, condition: _Condition) -> LocalExecutor:
+        """The interpreter in which a program is asked under a condition, started if it is not yet."""
+        if condition.interpreter not in self._open:
+            executor = LocalExecutor(self._settings, environment=condition.environment)
+            self._open[condition.interpreter] = self._stack.enter_context(executor)
+        return self._open[condition.interpreter]
 
-    def _plans(self, executor: LocalExecutor, source: str, condition: _Condition) -> tuple[Plan, ...]:
-        """The plans of a fresh process. Raises Stopped."""
+    def _plans(
+        self, source: str, condition: _Condition, progress: Report | None, tried: Sequence[str]
+    ) -> tuple[Plan, ...]:
+        """The plans of a fresh process. Raises Stopped, which says under which condition."""
+        if progress is not None:
+            total = len(_conditions())
+            progress(
+                Progress(stage="rank agreement", case=condition.name, done=min(len(tried), total - 1), total=total)
+            )
+        executor = self._interpreter(condition)
+        try:
+            return self._asked(executor, source, condition)
+        except Stopped as stopped:
+            where = f"{condition.name}, asked for rank agreement: {stopped.verdict.detail}"
+            raise Stopped(replace(stopped.verdict, detail=where)) from None
+        finally:
+            executor.end()
+
+    def _asked(self, executor: LocalExecutor, source: str, condition: _Condition) -> tuple[Plan, ...]:
         task, calls = self.task, self._calls
         worker = executor.open(
             request_bytes=max(task.call_bytes(each.case) for each in calls) + 6 * self._settings.source_bytes,
@@ -180,16 +206,12 @@ def agreement(
         return check.check(source, progress=progress)
 
 
-def _interpreters() -> Iterator[tuple[Mapping[str, str], tuple[_Condition, ...]]]:
-    """The environment of each interpreter that is started, and what a program is asked under in it."""
-    yield {}, (_Condition(name="the first process", kind=FRESH),)
+def _conditions() -> tuple[_Condition, ...]:
+    """What a program is asked again under, in this order."""
     threads = (_Condition(name=f"{number} threads", kind="threads", threads=number) for number in THREADS)
-    yield {}, (_Condition(name=FRESH, kind=FRESH), _Condition(name=SEED, kind=SEED, other_seed=True), *threads)
-    for level in cpu_levels():
-        yield level.environment, (_Condition(name=f"CPU level {level.name}", kind="level"),)
-
-
-def _say(progress: Report | None, condition: str, done: int) -> None:
-    if progress is not None:
-        total = 2 + len(THREADS) + len(cpu_levels())
-        progress(Progress(stage="rank agreement", case=condition, done=done, total=total))
+    levels = tuple(
+        _Condition(name=f"CPU level {level.name}", kind="level", interpreter=level.name, environment=level.environment)
+        for level in cpu_levels()
+    )
+    fresh = _Condition(name=FRESH, kind=FRESH)
+    return (fresh, _Condition(name=SEED, kind=SEED, other_seed=True), *threads, *(levels or (_INTERPRETER,)))

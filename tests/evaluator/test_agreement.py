@@ -33,7 +33,7 @@ def solver(old: str = "", new: str = "") -> str:
 def ordering_slots_by(order: str) -> str:
     """The shipped solver, with the slots of every GPU in an order that an expression gives."""
     first = RETURN.replace("return ", "phy2log = ").replace("num_replicas)", "num_gpus, -1)")
-    return solver(RETURN, f"{first}    return phy2log[:, :, {order}].flatten(1)\n")
+    return solver(RETURN, f"{first}    return phy2log[:, :, torch.as_tensor({order}).argsort()].flatten(1)\n")
 
 
 def disagreement(check: AgreementCheck, source: str) -> str:
@@ -65,6 +65,7 @@ def test_ties_that_a_bare_argsort_orders_are_found_by_the_level_of_the_processor
         ("np.random.default_rng().permutation(num_replicas // num_gpus)", "a fresh process", "unseeded generator"),
         ("torch.randperm(num_replicas // num_gpus)", "another random seed", "draws random numbers"),
         ("torch.arange(num_replicas // num_gpus).roll(torch.get_num_threads())", "2 threads", "number of threads"),
+        ("[hash(str(slot)) for slot in range(num_replicas // num_gpus)]", "a fresh interpreter", "hashes of texts"),
     ],
 )
 def test_what_is_no_argument_is_found_out(check: AgreementCheck, order: str, condition: str, cause: str) -> None:
