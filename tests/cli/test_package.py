@@ -43,7 +43,7 @@ def test_an_attempt_becomes_a_package_whose_own_test_passes(searched: Searched, 
         check=False,
     )
     assert tested.returncode == 0, tested.stderr
-    assert tested.stdout.count("passed: ") == 7
+    assert tested.stdout.count("passed: ") == 8
 
 
 @pytest.mark.slow

@@ -46,6 +46,10 @@ STAND_INS: Mapping[str, Mapping[str, str]] = {
             "class Unset:\n    def get(self): return None\n"
             "class envs:\n    SGLANG_PLUGINS = SGLANG_PLATFORM = Unset()\n"
         ),
+        "sglang/srt/runtime_context.py": (
+            "from types import SimpleNamespace\n"
+            "def get_exec(): return SimpleNamespace(moe=SimpleNamespace(ep_dispatch_algorithm='static'))\n"
+        ),
         "sglang/srt/eplb/expert_location.py": (
             "metadata = None\ndef get_global_expert_location_metadata(): return metadata\n"
         ),

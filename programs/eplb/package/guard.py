@@ -23,7 +23,9 @@ try:
 
     # Without the interpreter lock, so that an engine's other threads go on meanwhile.
     inner = njit(nogil=True)
-    compiled = njit((int64[:, ::1], int64[:, ::1], float64[:, ::1], int64, int64, int64, float64[::1]), nogil=True)
+    compiled = njit(
+        (int64[:, ::1], int64[:, ::1], float64[:, ::1], int64, int64, int64, int64, float64[::1]), nogil=True
+    )
 except ImportError:
 
     def inner(function):
@@ -53,10 +55,49 @@ class Invalid(Exception):
 
 
 @inner
-def largest_load(row, load, gpus, count):
+def ranks_of(row, gpus, nodes, count):
+    """How many ranks send to each slot of a layer's plan `row` [R] under SGLang's static dispatch, as it is expected.
+
+    A rank, which is a GPU, sends all its tokens of an expert to the replica on its own GPU; else, if only some replicas
+    are on its node, to the first of those; else to one that is drawn, here to each in equal parts. `count` [E]: the
+    replicas of each expert.
+    """
+    capacity, on_node = len(row) // gpus, gpus // nodes
+    first = np.full((len(count), nodes), -1, np.int64)
+    owners = np.zeros((len(count), nodes), np.int64)
+    last = np.full(len(count), -1, np.int64)
+    ranks = np.zeros(len(row))
+    for slot in range(len(row)):
+        expert, gpu = row[slot], slot // capacity
+        node = gpu // on_node
+        if first[expert, node] < 0:
+            first[expert, node] = slot
+        if last[expert] != gpu:
+            last[expert] = gpu
+            owners[expert, node] += 1
+            ranks[slot] = 1.0
+    drawing = np.zeros(len(count))
+    for expert in range(len(count)):
+        holding = 0
+        for node in range(nodes):
+            holding += 1 if first[expert, node] >= 0 else 0
+        for node in range(nodes):
+            others = on_node - owners[expert, node]
+            if first[expert, node] >= 0 and holding > 1:
+                ranks[first[expert, node]] += others
+            else:
+                drawing[expert] += others
+    for slot in range(len(row)):
+        ranks[slot] += drawing[row[slot]] / count[row[slot]]
+    return ranks
+
+
+@inner
+def largest_load(row, load, gpus, dispatch_nodes, count):
     """The largest GPU load of a layer's plan `row` [R] on `load` [E], which is first checked.
 
-    `count` [E] is overwritten. Returns the fault (0 for none), where it is, and the load.
+    `dispatch_nodes`: the nodes of static dispatch, 0 where the replicas of an expert share its load evenly. `count`
+    [E] is overwritten. Returns the fault (0 for none), where it is, and the load.
     """
     experts, capacity = len(load), len(row) // gpus
     count[:] = 0.0
@@ -67,11 +108,15 @@ def largest_load(row, load, gpus, count):
     for expert in range(experts):
         if count[expert] == 0.0:
             return MISSING, expert, 0.0
+    ranks = np.empty(0)
+    if dispatch_nodes > 0:
+        ranks = ranks_of(row, gpus, dispatch_nodes, count)
     largest = 0.0
     for gpu in range(gpus):
         here = 0.0
         for slot in range(gpu * capacity, (gpu + 1) * capacity):
-            here += load[row[slot]] / count[row[slot]]
+            share = ranks[slot] / gpus if dispatch_nodes > 0 else 1.0 / count[row[slot]]
+            here += load[row[slot]] * share
         largest = max(largest, here)
     return 0, 0, largest
 
@@ -115,7 +160,7 @@ def keep_slots(row, old, gpus):
 
 
 @compiled
-def review(plan, old, load, gpus, groups, nodes, found):
+def review(plan, old, load, gpus, groups, nodes, dispatch_nodes, found):
     """Check `plan` [L, R], weigh it and the one in force on `load` [L, E], and keep slots, which changes it in place.
 
     `old` is the plan in force [L, R], or [0, 0] for none. Fills `found`: 0: the fault, 0 for none; 1: its layer; 2:
@@ -127,7 +172,7 @@ def review(plan, old, load, gpus, groups, nodes, found):
     found[:] = 0.0
     found[6] = 1.0 if old.shape == plan.shape else 0.0
     for layer in range(layers):
-        fault, at, largest = largest_load(plan[layer], load[layer], gpus, count)
+        fault, at, largest = largest_load(plan[layer], load[layer], gpus, dispatch_nodes, count)
         if fault == 0 and nodes > 1 and groups % nodes == 0:
             fault, at = misplaced(plan[layer], experts, groups, nodes)
         if fault != 0:
@@ -139,7 +184,7 @@ def review(plan, old, load, gpus, groups, nodes, found):
             total += load[layer, expert]
         found[5] += total / gpus
         if found[6] == 1.0:
-            fault, at, largest = largest_load(old[layer], load[layer], gpus, count)
+            fault, at, largest = largest_load(old[layer], load[layer], gpus, dispatch_nodes, count)
             found[4] += largest
             found[6] = 1.0 if fault == 0 else 0.0
     if found[6] == 1.0:
@@ -151,8 +196,8 @@ def decide(weight, num_replicas, num_groups, num_nodes, num_gpus, in_force=None,
     """The plan to use, int64 `[L, R]` on the CPU, or None: then the engine's own policy has to make it.
 
     `weight` [L, E]: loads of any dtype on any device. `in_force` [L, R]: the plan that the engine uses now, if any; it
-    is returned, as it is, unless the solver's is better by `MIN_GAIN`. `offers`: further parameters for a solver that
-    declares them.
+    is returned, as it is, unless the solver's is better by `MIN_GAIN`. `offers`: parameters for a solver that
+    declares them, `dispatch` and `num_dispatch_nodes`; plans are weighed by the rule that they name.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, SWITCH_S))
@@ -180,9 +225,12 @@ def planned(load, num_replicas, num_groups, num_nodes, num_gpus, in_force=None, 
     """The solver's plan as a valid int64 array `[L, R]`, and what `review` found. Raises Invalid, and what the solver
     raises.
     """
-    if num_groups % num_nodes or load.shape[1] % num_groups:
+    if num_replicas % num_gpus:
+        raise Invalid(f"expected as many of the {num_replicas} slots on each of the {num_gpus} GPUs")
+    if num_groups % num_nodes or load.shape[1] % num_groups or num_gpus % num_nodes:
         num_groups = num_nodes = 1
-    known = {"old_phy2log": in_force, "history": load[None], **(offers or {})}
+    known = {"old_phy2log": in_force, "history": load[None], "dispatch": "even", "num_dispatch_nodes": num_nodes}
+    known.update(offers or {})
     wanted = {name: value for name, value in known.items() if name in _DECLARED}
     answer = solver.rebalance_experts(load.clone(), num_replicas, num_groups, num_nodes, num_gpus, **wanted)
     plan = _array(answer[0] if isinstance(answer, tuple | list) else answer)
@@ -190,8 +238,10 @@ def planned(load, num_replicas, num_groups, num_nodes, num_gpus, in_force=None, 
         raise Invalid(f"expected a plan of the shape {(load.shape[0], num_replicas)}, found {plan.shape}")
     old = np.empty((0, 0), np.int64) if in_force is None else _array(in_force)
     found = np.zeros(7)
-    loads = load.numpy().astype(np.float64)
-    review(plan, old, loads, num_gpus, num_groups, num_nodes, found)
+    spread = int(known["num_dispatch_nodes"])
+    if known["dispatch"] != "sglang_static" or num_gpus % spread:
+        spread = 0
+    review(plan, old, load.numpy().astype(np.float64), num_gpus, num_groups, num_nodes, spread, found)
     if found[0]:
         what = _FAULTS[int(found[0])].format(at=int(found[2]))
         raise Invalid(f"layer {int(found[1])} has {what}")

@@ -123,6 +123,13 @@ def test_experts_that_stay_on_a_gpu_keep_their_slots():
                 assert before.index(expert) in [at for at, there in enumerate(now) if there == expert]
 
 
+def test_static_dispatch_is_weighed_by_what_each_rank_sends():
+    # Four ranks on two nodes, two slots each. Expert 0 is on ranks 0, 1 and 2, expert 1 twice on rank 3.
+    row, count = np.array([0, 2, 0, 3, 0, 4, 1, 1]), np.array([3.0, 2.0, 1.0, 1.0, 1.0])
+    ranks = guard.ranks_of(row, 4, 2, count)
+    assert ranks.tolist() == [1, 4, 1, 4, 2, 4, 2.5, 1.5], "rank 3 sends to rank 2; ranks 0 to 2 draw"
+
+
 if __name__ == "__main__":
     for name, test in list(globals().items()):
         if name.startswith("test_"):

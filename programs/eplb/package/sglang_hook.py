@@ -32,13 +32,21 @@ def around(own, tokens_per_expert, num_physical_experts, num_local_physical_expe
     sizes = (num_physical_experts, num_groups if hierarchical else 1, num_nodes if hierarchical else 1)
     gpus = num_physical_experts // num_local_physical_experts
     weight = tokens_per_expert.sum(dim=0)
-    plan = guard.decide(weight, *sizes, gpus, in_force=_in_force())
+    in_force, offers = _surroundings(num_nodes)
+    plan = guard.decide(weight, *sizes, gpus, in_force=in_force, offers=offers)
     return own(*asked) if plan is None else guard.triple(plan, weight.shape[1])
 
 
-def _in_force():
-    """The map that SGLang uses now, [L, R]; None before there is one."""
-    from sglang.srt.eplb.expert_location import get_global_expert_location_metadata
+def _surroundings(num_nodes):
+    """The map that SGLang uses now, [L, R], None before there is one; and how it will send tokens to replicas."""
+    try:
+        from sglang.srt.eplb.expert_location import get_global_expert_location_metadata
+        from sglang.srt.runtime_context import get_exec
 
-    metadata = get_global_expert_location_metadata()
-    return None if metadata is None else metadata.physical_to_logical_map_cpu
+        metadata = get_global_expert_location_metadata()
+        static = get_exec().moe.ep_dispatch_algorithm == "static"
+    except Exception as error:
+        log.warning("SGLang does not say what is in force, so every plan is taken: %s", error)
+        return None, {}
+    offers = {"dispatch": "sglang_static" if static else "even", "num_dispatch_nodes": num_nodes}
+    return (None if metadata is None else metadata.physical_to_logical_map_cpu), offers

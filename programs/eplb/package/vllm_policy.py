@@ -33,7 +33,9 @@ def policy_over(own):
         ):
             """The map [layers, num_replicas] of slots to experts, int64 on the CPU."""
             sizes = (num_replicas, num_groups, num_nodes, num_ranks)
-            plan = guard.decide(weight, *sizes, in_force=old_global_expert_indices)
+            # vLLM hashes token numbers, which is even for the many tokens of a window.
+            offers = {"dispatch": "even", "num_dispatch_nodes": num_nodes}
+            plan = guard.decide(weight, *sizes, in_force=old_global_expert_indices, offers=offers)
             return own.rebalance_experts(weight, *sizes, old_global_expert_indices) if plan is None else plan
 
     return PackagedPolicy
