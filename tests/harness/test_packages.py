@@ -8,6 +8,7 @@ import tomllib
 import pytest
 
 from evaluator import TASKS, Agreement, BusyTime, Engine
+from harness.cli.commands.package import excess
 from harness.packages import Origin, Package, PackageError
 from tests.harness.builders import scored
 
@@ -58,3 +59,18 @@ def test_a_name_that_is_no_module_is_refused(name: str) -> None:
 def test_engines_plug_in_by_the_group_that_each_looks_in() -> None:
     groups = {name: list(engine.entry_points) for name, engine in ENGINES.items()}
     assert groups == {"vllm": ["vllm.general_plugins"], "sglang": ["sglang.srt.plugins"], "plain": []}
+
+
+@pytest.mark.parametrize(
+    ("busy_ms", "held_ms", "says"),
+    [
+        (20.0, 1.0, ""),
+        (20.1, 0.1, "mine.py takes 20.1 ms instead of 2.0 (b)"),
+        (2.0, 1.1, "up for 1.1 ms; expected"),
+    ],
+)
+def test_what_is_slow_or_holds_others_up_is_found(busy_ms: float, held_ms: float, says: str) -> None:
+    quick = BusyTime(case="a", alone_ms=2.0, busy_ms=2.0, held_ms=0.0)
+    other = BusyTime(case="b", alone_ms=2.0, busy_ms=busy_ms, held_ms=held_ms)
+    text = excess("mine.py", ENGINES["vllm"], (quick, other))
+    assert says in text and bool(says) == bool(text)

@@ -6,7 +6,7 @@ engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -176,18 +176,11 @@ def _agreed(taking: deployment.Deployment, solver: Solver) -> Agreement:
 
 
 def _busy(taking: deployment.Deployment, solver: Solver, engine: Engine, *, accept: bool) -> tuple[BusyTime, ...]:
+    """The figures of a solver that may be packaged. Raises UserError for any other."""
     found = taking.busy(solver.origin.name, solver.source, switch_s=engine.switch_s)
     if isinstance(found, Rejected):
         raise UserError(f"{solver.origin.name}, beside a busy interpreter: {found.detail}")
-    for figure in found:
-        if figure.times <= MOST_TIMES and figure.held_ms <= MOST_HELD_MS:
-            continue
-        text = (
-            f"{engine.name} plans in a thread beside other Python, where {solver.origin.name} takes "
-            f"{figure.busy_ms:.1f} ms instead of {figure.alone_ms:.1f} ({figure.case}), and holds the others up for "
-            f"{figure.held_ms:.1f} ms; "
-            f"expected at most {MOST_TIMES:g} times as long and {MOST_HELD_MS:g} ms"
-        )
+    if text := excess(solver.origin.name, engine, found):
         if not accept:
             raise UserError(
                 f"{text}: compile its loops with numba and nogil=True, measure again where nothing else runs, or give "
@@ -195,6 +188,18 @@ def _busy(taking: deployment.Deployment, solver: Solver, engine: Engine, *, acce
             )
         warn(text)
     return found
+
+
+def excess(name: str, engine: Engine, figures: Sequence[BusyTime]) -> str:
+    """Where a solver is slower beside a busy interpreter than it may be, or holds others up longer; "" for nowhere."""
+    for figure in figures:
+        if figure.times > MOST_TIMES or figure.held_ms > MOST_HELD_MS:
+            return (
+                f"{engine.name} plans in a thread beside other Python, where {name} takes {figure.busy_ms:.1f} ms "
+                f"instead of {figure.alone_ms:.1f} ({figure.case}), and holds the others up for {figure.held_ms:.1f} "
+                f"ms; expected at most {MOST_TIMES:g} times as long and {MOST_HELD_MS:g} ms"
+            )
+    return ""
 
 
 def _say(made: Package, out: Path, *, json: bool) -> None:
