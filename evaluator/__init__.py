@@ -3,6 +3,8 @@
 What is imported here is its public face. Nothing in it knows of searching, and importing it does not import torch.
 """
 
+from evaluator.agreement import Agreement, AgreementCheck, Disagreement, agreement
+from evaluator.busy import BusyTime, busy_times
 from evaluator.confined.sandbox import PROMISES
 from evaluator.environment import (
     cores,
@@ -26,6 +28,7 @@ from evaluator.task_protocol import (
     Appraisal,
     Column,
     Deployments,
+    Engine,
     Grid,
     Ladder,
     LoadsKind,
@@ -63,15 +66,20 @@ __all__ = [
     "TASKS",
     "TOP",
     "Advice",
+    "Agreement",
+    "AgreementCheck",
     "Appraisal",
+    "BusyTime",
     "Case",
     "CaseQuality",
     "CaseScore",
     "Column",
     "Comparison",
     "Deployments",
+    "Disagreement",
     "Drift",
     "Duel",
+    "Engine",
     "Environment",
     "EvaluatorError",
     "Grid",
@@ -103,6 +111,8 @@ __all__ = [
     "Verdict",
     "WindowFigures",
     "Written",
+    "agreement",
+    "busy_times",
     "combined_gain",
     "combined_speedup",
     "cores",

@@ -17,10 +17,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, Self
 
 from evaluator import gpus
@@ -35,6 +36,7 @@ from evaluator.worker_handle import Ending, Link, LocalWorker, Stopped, Worker
 START_TIMEOUT_S = 120.0
 _PATIENCE_S = 20.0
 _GPU_PATIENCE_S = 5.0
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
@@ -61,7 +63,9 @@ class Executor(Protocol):
     def ready(self) -> Ready: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
-    def open(self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = ()) -> Worker: ...
+    def open(
+        self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = (), threads: int = 0
+    ) -> Worker: ...
     def end(self) -> None: ...
     def abort(self) -> None: ...
 
@@ -69,9 +73,18 @@ class Executor(Protocol):
 class LocalExecutor:
     """Workers on this machine, forked from a zygote and killed by a supervisor."""
 
-    def __init__(self, settings: JudgeSettings, level: SandboxLevel | None = None) -> None:
-        """`level`: use this level instead of the strongest available (for tests and measurements)."""
+    def __init__(
+        self,
+        settings: JudgeSettings,
+        level: SandboxLevel | None = None,
+        *,
+        environment: Mapping[str, str] = _NO_VARIABLES,
+    ) -> None:
+        """`level`: use this level instead of the strongest available (for tests and measurements). `environment`:
+        variables that every process below gets beside its clean environment, before it imports numpy and torch.
+        """
         self.settings = settings
+        self._environment = dict(environment)
         self._wanted = level or ""
         self._workers: list[LocalWorker] = []
         self._exit_codes: dict[int, int] = {}
@@ -97,7 +110,7 @@ class LocalExecutor:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with Path(self._folder, "errors.txt").open("wb") as errors:
             self._process = subprocess.Popen(
-                command("evaluator.confined.supervisor", theirs.fileno(), str(base), self._wanted),
+                command("evaluator.confined.supervisor", theirs.fileno(), str(base), self._wanted, self._environment),
                 env=clean_environment(str(base)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -174,10 +187,13 @@ class LocalExecutor:
         self._asking = False
         return answer
 
-    def open(self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = ()) -> LocalWorker:
+    def open(
+        self, *, request_bytes: int, answer_bytes: int, device: str, cpus: tuple[int, ...] = (), threads: int = 0
+    ) -> LocalWorker:
         """Fork a worker, pinned to `cpus` if any, and make its `device` ready (an address: see `environment.Target`).
-        `request_bytes` and `answer_bytes` are the sizes of its largest request and answer. Raises EvaluatorError if the
-        worker cannot be forked or confined, or if its device cannot be used.
+        `request_bytes` and `answer_bytes` are the sizes of its largest request and answer; `threads` is how many
+        threads torch and numba use in it, 0 for the number in the settings. Raises EvaluatorError if the worker cannot
+        be forked or confined, or if its device cannot be used.
         """
         _ = self.ready
         # Its name must not tell a program how many processes came before it.
@@ -200,7 +216,7 @@ class LocalExecutor:
                 "op": "fork",
                 "scratch": str(scratch),
                 "limits": asdict(limits),
-                "threads": self.settings.threads,
+                "threads": threads or self.settings.threads,
                 "cpus": cpus,
                 "request_bytes": request_bytes,
                 "device": device,

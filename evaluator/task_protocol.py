@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -194,12 +194,33 @@ is installed. Raises SoftwareMissing if there is neither, and EvaluatorError if 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Software that calls a solver of a task in production, and what a package for it is made of.
+
+    `files` are shipped files by their name in the package, beside the solver. `entry_points` are names in the package
+    by the group that the engine looks in ("module:function"). `threaded`: it plans in a thread beside other Python.
+    `how` tells people how to switch the package on; `$name` and `$module` in it stand for the package's. `protects`
+    says, as a list, what happens where the solver fails; `$min_gain` in it stands for the least gain in quality for
+    which a plan replaces another. `switch_s` is the interpreter's switch interval while the package plans.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    how: str
+    protects: str
+    entry_points: Mapping[str, str] = field(default_factory=dict)
+    threaded: bool = False
+    switch_s: float = 0.0005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskKind:
     """Makes a task from its options: `TASKS["name"](options)`. Raises WorkloadError for an invalid option.
 
     `build` takes the `task:` section of a config without its name. `options` are those that can also be given on the
     command line. `loads` is None for a task without recorded loads, `deployments` for one whose plans no software
     takes. `policies` are the solvers of other software that `read_policy` knows, named `software:solver`.
+    `engines` are those that a solver can be packaged for.
     """
 
     build: Callable[[Mapping[str, Any]], Task]
@@ -208,6 +229,7 @@ class TaskKind:
     deployments: Deployments | None = None
     policies: tuple[str, ...] = ()
     read_policy: PolicyReader | None = None
+    engines: tuple[Engine, ...] = ()
 
     def __call__(self, options: Mapping[str, Any]) -> Task:
         return self.build(options)
@@ -308,6 +330,15 @@ class Task(Problem, Protocol):
         """Small calls that trip solvers up, judged for validity only. Together they take milliseconds. Those with the
         dtypes and dimensions of scored calls also warm processes up, in place of full calls.
         """
+        ...
+
+    def agreement_calls(self, seed: int) -> tuple[HardCase, ...]:
+        """Small calls on which every process must give the same plan, with ties between equal inputs among them."""
+        ...
+
+    @property
+    def plan_axes(self) -> tuple[str, ...]:
+        """What an index of a plan means, axis by axis, for people (such as layer and slot)."""
         ...
 
     def identity(self) -> Mapping[str, Any]:

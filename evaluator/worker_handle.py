@@ -62,6 +62,17 @@ class Worker(Protocol):
         """
         ...
 
+    def beside_a_loop(
+        self, call: Call, seed: int, *, what: str, switch_s: float, timeout_s: float
+    ) -> tuple[Answer, int, int]:
+        """One call in a thread of its own, beside a loop of Python in the process's main thread.
+
+        Returns the answer and nanoseconds, both as `call` does, and for how many nanoseconds the loop was held up at
+        most, which an untrusted process reports. `switch_s`: the interpreter's switch interval meanwhile. Raises
+        Stopped.
+        """
+        ...
+
     @property
     def own_ns(self) -> int:
         """Nanoseconds of the last call on the worker's own clock, as an untrusted process reports them."""
@@ -219,12 +230,21 @@ class LocalWorker:
         return elapsed
 
     def call(self, call: Call, seed: int, *, what: str, timeout_s: float | None = None) -> tuple[Answer, int]:
+        return self._asked(b"C", wire.pack_call(call, seed), timeout_s or self._timeout_s, what)
+
+    def beside_a_loop(
+        self, call: Call, seed: int, *, what: str, switch_s: float, timeout_s: float
+    ) -> tuple[Answer, int, int]:
+        request = wire.pack_call(call, seed, switch_s=switch_s)
+        answer, elapsed = self._asked(b"B", request, timeout_s, f"{what}, beside a loop of Python")
+        return answer, elapsed, self._own_ns
+
+    def _asked(self, order: bytes, request: bytes, timeout_s: float, what: str) -> tuple[Answer, int]:
         if self._link.settles:
             self._settle(what)
-        request = wire.pack_call(call, seed)
         self._fill(request)
         wire.clear_answer(self._answer)
-        reply, elapsed = self._exchange(b"C", timeout_s or self._timeout_s, "run", what)
+        reply, elapsed = self._exchange(order, timeout_s, "run", what)
         if reply != b"d":
             raise self._failed(reply, "run", what)
         try:

@@ -22,11 +22,20 @@ ROOMS: Mapping[str, frozenset[str]] = {
     room: frozenset(names.split())
     for room, names in {
         "evaluator": (
-            "evaluator.confined evaluator.environment evaluator.evaluate evaluator.executors evaluator.gpus "
-            "evaluator.loads evaluator.measuring evaluator.planning evaluator.settings evaluator.shipped "
-            "evaluator.task_protocol evaluator.tasks evaluator.types"
+            "evaluator.agreement evaluator.busy evaluator.confined evaluator.environment evaluator.evaluate "
+            "evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring evaluator.planning "
+            "evaluator.settings evaluator.shipped evaluator.task_protocol evaluator.tasks evaluator.types"
+        ),
+        "evaluator.agreement": (
+            "evaluator.cpu_levels evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
+            "evaluator.task_protocol evaluator.types evaluator.worker_handle"
+        ),
+        "evaluator.busy": (
+            "evaluator.executors evaluator.measuring evaluator.screen evaluator.settings evaluator.task_protocol "
+            "evaluator.types evaluator.worker_handle"
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
+        "evaluator.cpu_levels": "",
         "evaluator.distributions": "evaluator.types",
         "evaluator.environment": "evaluator.gpus evaluator.types",
         "evaluator.evaluate": (
@@ -67,8 +76,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
-            "harness.llm harness.patch harness.proposers harness.readings harness.report harness.search harness.select "
-            "harness.text harness.types"
+            "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report "
+            "harness.search harness.select harness.text harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.settings evaluator.shipped evaluator.tasks evaluator.types harness.llm harness.prompt "
@@ -80,6 +89,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
         "harness.llm": "harness.select harness.text harness.types",
+        "harness.packages": "evaluator evaluator.shipped harness.types",
         "harness.patch": "harness.types",
         "harness.prompt": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.types harness.select "

@@ -167,16 +167,17 @@ class Guard:
                         os.kill(watched.pid, signal.SIGKILL)
 
 
-def main(control_fd: int, scratch: str, wanted: str) -> None:
+def main(control_fd: int, scratch: str, wanted: str, variables: dict[str, str]) -> None:
     """Forward fork requests to the zygote; on `end` kill all workers and report; on hang-up kill them, remove the
-    parent folder of `scratch` (the judge may be dead), and exit.
+    parent folder of `scratch` (the judge may be dead), and exit. `variables`: what the zygote and its workers find in
+    their environment beside the clean one.
     """
     sandbox.become_subreaper()
     judge = socket.socket(fileno=control_fd)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
         command("evaluator.confined.zygote", theirs.fileno(), scratch, wanted),
-        env=clean_environment(scratch),
+        env=clean_environment(scratch) | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=(theirs.fileno(),),

@@ -54,8 +54,10 @@ def _describe(value: Value, offset: int, arrays: list[tuple[int, Array]]) -> tup
     return {"text" if isinstance(value, str) else "number": value}, offset
 
 
-def pack_call(call: Call, seed: int) -> bytes:
-    """The request of one call. Array offsets (bytes) count from the end of the JSON header, rounded up to `ALIGN`."""
+def pack_call(call: Call, seed: int, *, switch_s: float | None = None) -> bytes:
+    """The request of one call. Array offsets (bytes) count from the end of the JSON header, rounded up to `ALIGN`.
+    `switch_s` is the interpreter's switch interval in a call beside a loop.
+    """
     arrays: list[tuple[int, Array]] = []
     offset = 0
     args: list[dict[str, Any]] = []
@@ -65,7 +67,7 @@ def pack_call(call: Call, seed: int) -> bytes:
     offered: dict[str, dict[str, Any]] = {}
     for name, value in call.offered.items():
         offered[name], offset = _describe(value, offset, arrays)
-    return _join({"args": args, "offered": offered, "seed": seed}, arrays, offset)
+    return _join({"args": args, "offered": offered, "seed": seed, "switch_s": switch_s}, arrays, offset)
 
 
 def pack_fields(fields: Mapping[str, Any]) -> bytes:
@@ -134,12 +136,12 @@ def clear_answer(memory: memoryview) -> None:
 
 
 def write_own_ns(memory: memoryview, own_ns: int) -> None:
-    """Write how many nanoseconds the call took on the worker's own clock."""
+    """Write how many nanoseconds the call took on the worker's own clock, or how long it held up a loop beside it."""
     _OWN.pack_into(memory, _OWN_OFFSET, max(0, own_ns))
 
 
 def read_own_ns(memory: memoryview) -> int:
-    """Nanoseconds of the call on the worker's own clock; 0 if the worker wrote none."""
+    """The nanoseconds that the worker wrote for this call (see `write_own_ns`); 0 if it wrote none."""
     return int(_OWN.unpack_from(memory, _OWN_OFFSET)[0])
 
 

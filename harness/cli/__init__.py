@@ -44,7 +44,7 @@ def build() -> typer.Typer:
 
 
 def _verbs() -> tuple[Callable[..., None], ...]:
-    """The verbs, in the order in which the help lists them."""
+    """The verbs, in the order in which the help lists them: each is the function of its module's name."""
     from harness.cli.commands import (
         advise,
         ask,
@@ -60,6 +60,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         lineage,
         loads,
         log,
+        package,
         plan,
         pull,
         push,
@@ -74,34 +75,9 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         verify,
     )
 
-    return (
-        search.search,
-        evaluate.evaluate,
-        replay.replay,
-        ask.ask,
-        tell.tell,
-        status.status,
-        stop.stop,
-        advise.advise,
-        stats.stats,
-        verify.verify,
-        log.log,
-        show.show,
-        diff.diff,
-        lineage.lineage,
-        best.best,
-        remeasure.remeasure,
-        checkout.checkout,
-        export.export,
-        push.push,
-        pull.pull,
-        bundle.bundle,
-        loads.loads,
-        plan.plan,
-        assess.assess,
-        import_.import_,
-        doctor.doctor,
-    )
+    first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
+    then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
+    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then))
 
 
 def _version(asked: bool) -> None:

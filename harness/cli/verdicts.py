@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from evaluator import Judge, Scored, Task, Verdict
+from harness.cli import deployment
 from harness.cli.console import emit, messages, output, warn
 from harness.report import jsonl, tables
 from harness.report.progress import Waiting
@@ -20,26 +21,36 @@ def say_notes(task: Task) -> None:
 
 
 def judge_all(judge: Judge, sources: Mapping[str, str], *, details: bool = False, json: bool = False) -> list[Verdict]:
-    """Judge and show programs, each as soon as its verdict is reached."""
+    """Judge and show programs, each as soon as its verdict is reached; with `details`, what an engine would see too."""
     verdicts: list[Verdict] = []
-    console = output()
-    for name, source in sources.items():
-        with Waiting(messages()) as waiting:
-            verdict = judge.evaluate(source, progress=lambda p, name=name, w=waiting: w.judging(name, p))  # type: ignore[misc]
-        verdicts.append(verdict)
-        if json:
-            record = jsonl.verdict_record(
-                verdict, program=name, task=judge.task, device=judge.device, environment=judge.environment()
-            )
-            emit(jsonl.line(record))
-            continue
-        console.print(tables.verdict_view(verdict, program=name, task=judge.task))
-        if isinstance(verdict, Scored) and details:
-            console.print(tables.metrics_table(verdict, program=name))
+    with deployment.deployment(judge.task, seed=judge.seed, settings=judge.settings) as engine:
+        for name, source in sources.items():
+            with Waiting(messages()) as waiting:
+                verdict = judge.evaluate(source, progress=lambda p, name=name, w=waiting: w.judging(name, p))  # type: ignore[misc]
+            verdicts.append(verdict)
+            seen = engine.figures(name, source) if details and isinstance(verdict, Scored) else None
+            _show(judge, name, verdict, seen, json=json)
     scored = [verdict for verdict in verdicts if isinstance(verdict, Scored)]
     if scored and not json:
         environment = scored[-1].environment
-        console.print(tables.environment_line(environment, judge.seed), style="dim", markup=False)
+        output().print(tables.environment_line(environment, judge.seed), style="dim", markup=False)
         for warning in environment.warnings:
             warn(warning)
     return verdicts
+
+
+def _show(judge: Judge, name: str, verdict: Verdict, seen: deployment.Figures | None, *, json: bool) -> None:
+    """`seen`: what an engine would see of the program; None if that is not asked for."""
+    if json:
+        record = jsonl.verdict_record(
+            verdict, program=name, task=judge.task, device=judge.device, environment=judge.environment()
+        )
+        emit(jsonl.line(record | deployment.record(seen)))
+        return
+    console = output()
+    console.print(tables.verdict_view(verdict, program=name, task=judge.task))
+    if isinstance(verdict, Scored) and seen is not None:
+        console.print(tables.metrics_table(verdict, program=name))
+        console.print(deployment.agreement_text(seen.agreement), markup=False)
+        console.print()
+        console.print(deployment.busy_view(seen.busy))

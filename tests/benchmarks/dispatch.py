@@ -29,8 +29,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
-from evaluator.tasks.eplb.dispatch import Dispatch
 
+from evaluator.tasks.eplb.dispatch import Dispatch
 from evaluator.tasks.eplb.metrics import balance
 from evaluator.tasks.eplb.traces import read_traces
 from tests.benchmarks.machine import describe

@@ -18,6 +18,7 @@ TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.05")
 KEYS = [
     "program", "task", "device", "verdict", "stage", "reason", "detail", "quality", "balance", "same_window_balance",
     "gain", "pass_quality", "runtime_ms", "speedup", "load_s", "secret", "decided", "cases", "environment",
+    "agreement", "busy",
 ]  # fmt: skip
 NULL_WHERE_REJECTED = ("quality", "balance", "same_window_balance", "runtime_ms", "speedup", "load_s")
 NULL_WHERE_REJECTED += ("gain", "pass_quality", "secret")
@@ -66,6 +67,7 @@ def test_json_has_the_documented_keys(judged: dict[str, dict[str, Any]]) -> None
     assert scored["quality"]["name"] == "balance_next" and scored["quality"]["value"] == scored["balance"]
     assert scored["speedup"]["low"] <= scored["speedup"]["median"] <= scored["speedup"]["high"]
     assert 0 < scored["load_s"] < 10
+    assert scored["agreement"] is scored["busy"] is None, "which are details"
     [case] = scored["cases"]
     assert case["balance"] == pytest.approx(scored["balance"]) and case["balance"] < case["ceiling"]
     assert scored["balance"] == pytest.approx(case["reference_pass_quality"] + case["gain"]["median"])
@@ -116,6 +118,8 @@ def test_details_another_reference_and_the_dispatch_that_a_program_is_told(cli: 
     assert list(balances) == ["even", "sglang_static", "vllm_hash"]
     assert f"repeats to the last digit: {balances['sglang_static']}\n" in done.out
     assert "speed-up is over solver.py" in done.out
+    assert "\nrank agreement: yes, on 9 inputs with a fresh process, another random seed, 2 threads" in done.out
+    assert re.search(r"^case +alone, ms +busy, ms +times +held up, ms\n", done.out, re.MULTILINE)
 
 
 def test_traces_replace_generated_loads(cli: Cli) -> None:

@@ -184,6 +184,14 @@ class TaskContract:
             assert sum(array.nbytes for array in answer) <= task.answer_bytes(hard.case) <= 1 << 20
             task.read(hard.case, answer)
 
+    def test_calls_for_agreement_are_named_repeat_and_can_be_answered(self, task: Task) -> None:
+        calls, again = task.agreement_calls(3), self.make().agreement_calls(3)
+        assert len({each.why for each in calls}) == len(calls) == len(again) > 0
+        for each, same in zip(calls, again, strict=True):
+            np.testing.assert_array_equal(each.call.args[0], same.call.args[0])
+            plan = task.read(each.case, self.answer(task, each.case, each.call))
+            assert plan.ndim == len(task.plan_axes)
+
     def test_a_pass_scores_at_most_its_ceiling_and_repeats(self, task: Task) -> None:
         for case in task.cases(3):
             plans = self.run_pass(task, case)

@@ -4,6 +4,7 @@ from evaluator.task_protocol import LoadsKind, TaskKind
 from evaluator.tasks.eplb.about import LOADS_EXAMPLES, LOADS_OPTIONS, LOADS_READ, OPTIONS
 from evaluator.tasks.eplb.deployment import DEPLOYMENTS
 from evaluator.tasks.eplb.engines import ENGINE_POLICIES, read_policy
+from evaluator.tasks.eplb.packages import ENGINES
 from evaluator.tasks.eplb.recording import read_recording
 from evaluator.tasks.eplb.task import Eplb
 from evaluator.tasks.eplb.trace_files import FORMATS
@@ -17,6 +18,7 @@ KIND = TaskKind(
     deployments=DEPLOYMENTS,
     policies=tuple(ENGINE_POLICIES),
     read_policy=read_policy,
+    engines=ENGINES,
 )
 
 __all__ = ["KIND", "Eplb"]

@@ -3,7 +3,8 @@
 Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
 is run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, figures in
 `metrics`, what slots carry in `dispatch`, ceilings in `bounds`, hard cases in `hard_cases`, generated loads in
-`workloads`, recorded ones in `traces`, fresh windows of recorded ones in `resampling`.
+`workloads`, recorded ones in `traces`, fresh windows of recorded ones in `resampling`, calls for rank agreement in
+`agreement_calls`.
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
@@ -27,6 +28,7 @@ import numpy as np
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers, metrics
 from evaluator.tasks.eplb.about import COLUMNS, LADDER, REFERENCES, UNEVEN_LADDER
+from evaluator.tasks.eplb.agreement_calls import agreement_calls
 from evaluator.tasks.eplb.answers import FORMS, Form
 from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
@@ -188,6 +190,13 @@ class Eplb:
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
         return hard_cases(seed, self.dispatch)
+
+    def agreement_calls(self, seed: int) -> tuple[HardCase, ...]:
+        return agreement_calls(seed)
+
+    @property
+    def plan_axes(self) -> tuple[str, ...]:
+        return ("layer", "slot")
 
     def identity(self) -> Mapping[str, Any]:
         """Name, version, form, cases, where the loads come from (a trace by the digest of its windows), and how tokens

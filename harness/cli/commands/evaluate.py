@@ -32,14 +32,18 @@ def evaluate(
     ladder: Annotated[
         bool, typer.Option("--ladder", help="Also show whether each case tells known programs apart.")
     ] = False,
-    details: Annotated[bool, typer.Option("--details", help="Also show every other metric.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also show every other metric, and what an engine would see.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Judge programs: quality and run time on every case.
 
     Quality is the task's measure of a program's answers. Run time is measured in pairs with a reference program.
     Engines' own policies (vllm:default, sglang:deepseek, sglang:deepseek_vec) are programs too, where the engine is
-    installed or its wheel is given. Exit code 0 when every program was scored, 1 when one was rejected.
+    installed or its wheel is given. --details also shows whether all ranks of an engine would get the same plan, and
+    the time in a thread beside other Python; that takes seconds more. Exit code 0 when every program was scored, 1 when
+    one was rejected.
 
     \b
     Examples:

@@ -52,6 +52,12 @@ class Toy:
         case = Case(name="weightless", sizes={"bins": 3}, data=np.zeros(4))
         return (HardCase(case=case, call=self.call(case, 0, ()), why="no item weighs anything"),)
 
+    plan_axes = ("item",)
+
+    def agreement_calls(self, seed: int) -> tuple[HardCase, ...]:
+        case = Case(name="alike", sizes={"bins": BINS}, data=np.ones(ITEMS))
+        return (HardCase(case=case, call=self.call(case, 0, ()), why="all items weigh the same"),)
+
     def identity(self) -> Mapping[str, Any]:
         return {"name": "toy", "version": 1, "spread": self.spread}
 
