@@ -1,7 +1,5 @@
 """The rules of dispatch against the engines' own functions, for exact equality on random placements. Not part of CI.
 
-    SGLANG_WHEEL=sglang-0.5.23-....whl VLLM_WHEEL=vllm-0.32.0-....whl pytest -n 0 tests/engines/test_dispatch.py
-
 The one module that holds the rule is taken from the wheel; what it imports of its engine is replaced by the few values
 it reads. vLLM's kernel runs in Triton's interpreter, which needs `pip install triton==3.7.1` and no GPU (that of 3.9.0
 refuses the kernel's mask).
@@ -10,11 +8,10 @@ refuses the kernel's mask).
 from __future__ import annotations
 
 import importlib.machinery
-import os
 import sys
 import types
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +34,12 @@ CASES = (
 SEEDS = range(5)
 
 
-def wheel(variable: str) -> zipfile.ZipFile:
-    """The wheel named by a variable of the environment; skips without it."""
-    if not os.environ.get(variable):
-        pytest.skip(f"{variable} names no wheel")
-    return zipfile.ZipFile(os.environ[variable])
+def wheel(wheels: Sequence[Path], engine: str) -> zipfile.ZipFile:
+    """An engine's wheel among those named; skips without it."""
+    for path in wheels:
+        if path.name.startswith(f"{engine}-"):
+            return zipfile.ZipFile(path)
+    pytest.skip(f"no wheel of {engine} is named")
 
 
 def executed(source: str, name: str, folder: Path) -> types.ModuleType:
@@ -83,9 +81,11 @@ def chosen(phy2log_LR: np.ndarray, physical_MLE: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_static_dispatch_is_that_of_sglang(case: EplbCase, tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
+def test_static_dispatch_is_that_of_sglang(
+    case: EplbCase, wheels: tuple[Path, ...], tmp_path: Path, patch: pytest.MonkeyPatch
+) -> None:
     """Each rank asks the wheel's function as in a rebalance: with all replicas, in the order of their slots."""
-    source = wheel("SGLANG_WHEEL").read("sglang/srt/eplb/expert_location.py").decode()
+    source = wheel(wheels, "sglang").read("sglang/srt/eplb/expert_location.py").decode()
     parallel = types.SimpleNamespace(ep_size=case.gpus, nnodes=case.nodes)
     moe = types.SimpleNamespace(ep_join_mode=None)
     instead(
@@ -111,9 +111,9 @@ def test_static_dispatch_is_that_of_sglang(case: EplbCase, tmp_path: Path, patch
 
 
 @pytest.fixture
-def mapped(tmp_path: Path, patch: pytest.MonkeyPatch) -> Callable[..., torch.Tensor]:
+def mapped(wheels: tuple[Path, ...], tmp_path: Path, patch: pytest.MonkeyPatch) -> Callable[..., torch.Tensor]:
     """vLLM's function that maps the experts of tokens to slots and counts them."""
-    source = wheel("VLLM_WHEEL").read("vllm/model_executor/layers/fused_moe/router/base_router.py").decode()
+    source = wheel(wheels, "vllm").read("vllm/model_executor/layers/fused_moe/router/base_router.py").decode()
     patch.setenv("TRITON_INTERPRET", "1")
     triton = pytest.importorskip("triton")
     language = pytest.importorskip("triton.language")
