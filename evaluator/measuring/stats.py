@@ -299,22 +299,23 @@ def at_all_times(per_case: Sequence[Samples], level: float = READING_LEVEL) -> t
     Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024). So they are also right for a measurement that ended because
     of what it had shown. Raises ValueError without qualities.
 
-    The variance is that of the pairs, or that of the rounds where it is larger and there are three. The first rounds
-    cannot show by how much processes differ in speed, which `PROCESS_NOISE` covers.
+    For speed, the variance is that of the pairs, or that of the rounds where it is larger and there are three. The
+    first rounds cannot show by how much processes differ in speed, which `PROCESS_NOISE` covers. For quality, it is
+    that of the rounds within each case: pairs of one round share a draw of loads, so one round alone tells nothing.
     """
     rounds, pairs = len(per_case[0].rounds or (1,)), min(len(samples.candidate_us) for samples in per_case)
-    times = [_shares(samples) for samples in per_case]
     speed = fmean(_log_ratio(samples, slice(None)) for samples in per_case)
-    half = _radius(times, round_values(per_case), pairs, level) + PROCESS_NOISE / math.sqrt(rounds)
-    gains = [_gains(samples) for samples in per_case]
-    gain, gain_half = fmean(map(fmean, gains)), _radius(gains, round_gains(per_case), pairs, level)
+    half = _radius([_shares(samples) for samples in per_case], pairs, level, round_values(per_case))
+    half += PROCESS_NOISE / math.sqrt(rounds)
+    gain = fmean(fmean(_gains(samples)) for samples in per_case)
+    gain_half = _radius([_mean_gains(samples) for samples in per_case], pairs, level)
     return _ratios((speed, speed - half, speed + half)), _differences((gain, gain - gain_half, gain + gain_half))
 
 
-def _radius(per_case: Sequence[Sequence[float]], per_round: Sequence[float], pairs: int, level: float) -> float:
-    """The half-width at `pairs` pairs a case of the mean over the cases, at all times at once."""
+def _radius(per_case: Sequence[Sequence[float]], pairs: int, level: float, per_round: Sequence[float] = ()) -> float:
+    """The half-width at `pairs` pairs a case of the mean over the cases of independent values, at all times at once."""
     degrees = sum(len(values) - 1 for values in per_case)
-    if degrees < 3:
+    if degrees < (3 if per_round else 1):  # two times may be equal by chance, the means of two rounds hardly
         return _FARTHEST
     error = math.sqrt(sum(variance(values) / len(values) for values in per_case)) / len(per_case)
     if len(per_round) > 2:
@@ -323,7 +324,7 @@ def _radius(per_case: Sequence[Sequence[float]], per_round: Sequence[float], pai
     chance = 1 - level
     rho = (2 * math.log(1 / chance) + math.log(1 + 2 * math.log(1 / chance))) / 8
     spread = 2 * (1 + 1 / (pairs * rho)) * math.log(math.sqrt(pairs * rho + 1) / chance)
-    return error * math.sqrt(spread) * (1 + 2 / degrees)
+    return error * math.sqrt(spread) * _t_quantile(degrees, 0.025) / 1.96  # for an error from few values
 
 
 def _including(reading: Interval, certain: Interval) -> Interval:

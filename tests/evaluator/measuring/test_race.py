@@ -53,11 +53,13 @@ def test_intervals_hold_at_all_times_at_once() -> None:
     assert lost <= 40  # at most 20 expected for each of the two
 
 
-def test_intervals_narrow_with_rounds_and_are_useful_after_the_first() -> None:
+def test_intervals_narrow_with_rounds_and_are_useful_after_the_second() -> None:
+    """After the first one, only that of speed: a round has one draw of loads."""
     rng = np.random.default_rng(4)
     whole = [samples(rng, 20, speed=1.0, gain=0.0) for _ in range(6)]
-    first, last = (stats.at_all_times([prefix(case, rounds) for case in whole]) for rounds in (1, 20))
-    assert first[0].high < 1.15 and first[1].high < 0.002
+    one, first, last = (stats.at_all_times([prefix(case, rounds) for case in whole]) for rounds in (1, 2, 20))
+    assert one[0].high < 1.15 and one[1].high > 1
+    assert first[0].high < 1.15 and first[1].high < 0.003
     assert last[0].high - last[0].low < (first[0].high - first[0].low) / 3
     assert last[1].high - last[1].low < (first[1].high - first[1].low) / 2
 
