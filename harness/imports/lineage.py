@@ -16,6 +16,7 @@ from harness.imports.foreign import ForeignProgram, ImportProblem, shown
 def in_order(programs: Sequence[ForeignProgram], where: str) -> tuple[ForeignProgram, ...]:
     """The programs by place, each after its parents. Raises ImportProblem where parents form a circle.
 
+    The first is one that was recorded without parents, if there is one, rather than one whose parents are missing.
     A parent that is not among the programs is dropped with a note. So is, without one, an inspiration that is not, or
     that comes later.
     """
@@ -26,6 +27,9 @@ def in_order(programs: Sequence[ForeignProgram], where: str) -> tuple[ForeignPro
         placed = {program.id for program in ordered}
         circle = " <- ".join(map(shown, _circle(known, next(id_ for id_ in known if id_ not in placed), placed)))
         raise ImportProblem(f"{where}: expected programs that descend from earlier ones, found a circle: {circle}")
+    recorded = {program.id: program.parents for program in programs}
+    firsts = [program for program in ordered if not recorded[program.id]][:1]
+    ordered = [*firsts, *(program for program in ordered if all(program is not first for first in firsts))]
     before: set[str] = set()
     kept = []
     for program in ordered:

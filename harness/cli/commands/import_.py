@@ -207,7 +207,8 @@ def _judge(run: Path, archive: Archive, config: Config, programs: Sequence[Impor
             view.begin(config, run, archive.next_number - 1)
         for entry in stack.enter_context(closing(judge_imported(archive, setup, programs))):
             view.show(entry, archive)
-        view.ended = ""
+        if len(archive.entries) >= len(programs):
+            view.ended = ""
 
 
 def _counts(programs: Sequence[ImportedProgram]) -> dict[str, Any]:

@@ -173,6 +173,13 @@ def test_numbers_that_are_no_scores_are_left_out() -> None:
     assert notes == ("not a finite number, and left out: d, e",)
 
 
+def test_a_program_without_parents_comes_before_one_that_lost_its_own() -> None:
+    orphan = ForeignProgram(id="orphan", source="", parents=("gone",), place=(0.0, 0.0))
+    root = ForeignProgram(id="root", source="", place=(1.0, 0.0))
+    assert [one.id for one in in_order([orphan, root], "here")] == ["root", "orphan"]
+    assert [one.id for one in in_order([orphan], "here")] == ["orphan"]
+
+
 @given(st.lists(st.tuples(st.lists(st.integers(0, 12), max_size=3), st.integers(0, 3)), max_size=10))
 def test_every_parent_comes_before_its_children(rows: list[tuple[list[int], int]]) -> None:
     """Parents with a lower number make no circle; those beyond the last are missing."""
