@@ -71,7 +71,7 @@ def package(
     Examples:
     packsmith package runs/mine --for vllm -o policy
     packsmith package runs/mine:17 --for sglang -o policy
-    packsmith package mine.py --for plain -o policy --case hier-ep32
+    packsmith package mine.py --for plain -o policy --name mine_policy
     pip install ./policy && python -m packsmith_policy.selftest
     """
     folders.free(out)
