@@ -2,14 +2,14 @@
 
 How many replicas an expert gets, and where they may stand, follows from `dispatch`. Under `even` and `vllm_hash` a
 replica takes load / count wherever it stands. Under `sglang_static` each GPU sends all its tokens of an expert to one
-replica: its own; else, if some of the replicas but not all stand on its node, the first of those; else replicas are
-drawn in turn. Shares are even then if the count divides the number of GPUs, and the replicas stand on different nodes,
+replica: its own; else, if some of the replicas but not all stand on its node, the first of those; else one that a fair
+draw gives it. Shares are even then if the count divides the number of GPUs, and the replicas stand on different nodes,
 at most one on each, or on different GPUs of one node. One on every node needs no drawing at all, so the rule tries
 counts of one and of the number of nodes first, and all even counts in layers that those leave uneven.
 
 Loads become whole numbers and ties are broken by number, so every processor makes the same plan. Only experts with one
-replica are swapped: a swap puts no two replicas together. It runs on the CPU; all functions are compiled when the
-program is loaded, and hold no lock of the interpreter.
+replica are swapped: a swap puts no two replicas together. It runs on the CPU. All functions are compiled when the
+program is loaded, and the long ones hold no lock of the interpreter.
 
 Letters in the shapes: L layers, E experts, R replicas (slots), X the largest number of replicas of one expert;
 N rows that are planned independently (layers, or the nodes of layers), I experts of a row, S slots of a row, P packs
@@ -89,6 +89,39 @@ def count_replicas(load, order, num_replicas, steps, cold):
         for extra in range(spare):
             count[row, order[row, extra % num_experts]] += 1
     return count
+
+
+@njit((LOADS, NUMBERS, NUMBERS), **INNER)
+def by_share(load, order, count):
+    """The experts of each row by what one replica carries, heaviest first; `order` [N, I] has them by load."""
+    num_rows, num_experts = load.shape
+    result, several = np.empty((num_rows, num_experts), np.int64), np.empty(num_experts, np.int64)
+    share = np.empty(num_experts)
+    for row in range(num_rows):
+        number = 0
+        for place in range(num_experts):
+            expert = order[row, place]
+            share[expert] = load[row, expert] / count[row, expert]
+            if count[row, expert] > 1:
+                at = number
+                while at > 0 and share[several[at - 1]] < share[expert]:
+                    several[at] = several[at - 1]
+                    at -= 1
+                several[at] = expert
+                number += 1
+        at = taken = 0
+        for place in range(num_experts):
+            expert = order[row, place]
+            if count[row, expert] > 1:
+                continue
+            while taken < number and share[several[taken]] > share[expert]:
+                result[row, at] = several[taken]
+                taken, at = taken + 1, at + 1
+            result[row, at] = expert
+            at += 1
+        for place in range(taken, number):
+            result[row, at + place - taken] = several[place]
+    return result
 
 
 @njit((LIST,), **INNER)
@@ -310,39 +343,6 @@ def in_whole_numbers(load):
     """The loads [L, E] in units of which a layer has WHOLE: rounded down, their sums do not depend on their order."""
     total = load.sum(axis=1)
     return load * np.divide(WHOLE, total, out=np.zeros_like(total), where=total > TINY)[:, None]
-
-
-@njit((LOADS, NUMBERS, NUMBERS), **INNER)
-def by_share(load, order, count):
-    """The experts of each row by what one replica carries, heaviest first; `order` [N, I] has them by load."""
-    num_rows, num_experts = load.shape
-    result, several = np.empty((num_rows, num_experts), np.int64), np.empty(num_experts, np.int64)
-    share = np.empty(num_experts)
-    for row in range(num_rows):
-        number = 0
-        for place in range(num_experts):
-            expert = order[row, place]
-            share[expert] = load[row, expert] / count[row, expert]
-            if count[row, expert] > 1:
-                at = number
-                while at > 0 and share[several[at - 1]] < share[expert]:
-                    several[at] = several[at - 1]
-                    at -= 1
-                several[at] = expert
-                number += 1
-        at = taken = 0
-        for place in range(num_experts):
-            expert = order[row, place]
-            if count[row, expert] > 1:
-                continue
-            while taken < number and share[several[taken]] > share[expert]:
-                result[row, at] = several[taken]
-                taken, at = taken + 1, at + 1
-            result[row, at] = expert
-            at += 1
-        for place in range(taken, number):
-            result[row, at + place - taken] = several[place]
-    return result
 
 
 @njit((LOADS, NUMBERS, float64[::1], int64, int64, int64, LIST, int64, NUMBERS), **COMPILED)
