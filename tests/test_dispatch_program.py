@@ -36,6 +36,8 @@ SMALL = (
     (2, 4, 32, 2, 2, 4),
     (2, 2, 27, 1, 1, 9),
 )
+pytestmark = pytest.mark.slow
+
 DISPATCH = (("even", 1), ("vllm_hash", 2), ("sglang_static", 1), ("sglang_static", 2), ("sglang_static", 3))
 
 
