@@ -1,4 +1,4 @@
-"""`dispatch_aware_numba.py`: valid, repeatable plans, whose replicas are sent as much as was planned."""
+"""Programs that know of dispatch: valid, repeatable plans, whose replicas are sent as much as was planned."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from evaluator.tasks.eplb import Eplb
 from evaluator.tasks.eplb.answers import read_answer
 from evaluator.tasks.eplb.metrics import balance, gpu_loads
 from evaluator.tasks.eplb.workloads import LoadModel, generate_loads
+from harness.patch import apply_reply
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "programs" / "eplb"
@@ -35,17 +36,24 @@ SMALL = (
     (2, 4, 32, 2, 2, 4),
     (2, 2, 27, 1, 1, 9),
 )
+pytestmark = pytest.mark.slow
+
 DISPATCH = (("even", 1), ("vllm_hash", 2), ("sglang_static", 1), ("sglang_static", 2), ("sglang_static", 3))
+
+
+def loaded(path: Path) -> Any:
+    """The program as a module."""
+    spec = importlib.util.spec_from_file_location(f"program_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 @pytest.fixture(scope="module")
 def module() -> Any:
     pytest.importorskip("numba", reason="numba is not installed")
-    spec = importlib.util.spec_from_file_location("dispatch_aware_numba", PROGRAMS / "dispatch_aware_numba.py")
-    assert spec is not None and spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    return loaded(PROGRAMS / "dispatch_aware_numba.py")
 
 
 @pytest.fixture
@@ -139,15 +147,26 @@ def test_more_replicas_than_nodes_stand_together_on_one(solver: Solver) -> None:
 def test_even_dispatch_is_balanced_better_than_greedily_without_doubles(
     solver: Solver, loads: Array, sizes: tuple[int, ...], least: float
 ) -> None:
-    spec = importlib.util.spec_from_file_location("vectorised_greedy", PROGRAMS / "vectorised_greedy.py")
-    assert spec is not None and spec.loader is not None
-    greedy = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(greedy)
+    greedy = loaded(PROGRAMS / "vectorised_greedy.py")
     weight, gpus = torch.from_numpy(loads), sizes[-1]
     plan_LR = solver(weight, *sizes, dispatch="vllm_hash", num_dispatch_nodes=sizes[2])[0].numpy()
     before = balance(greedy.rebalance_experts(weight, *sizes)[0].numpy(), loads, gpus)
     assert balance(plan_LR, loads, gpus) > before + least
     assert doubled(plan_LR, gpus) == 0
+
+
+@pytest.mark.parametrize(("slots", "gpus", "nodes", "least"), [(320, 32, 4, 0.995), (288, 72, 9, 0.98)])
+def test_the_patch_for_even_shares_keeps_what_was_planned(
+    loads: Array, tmp_path: Path, slots: int, gpus: int, nodes: int, least: float
+) -> None:
+    reply = (PROGRAMS / "patches" / "even_shares.patch").read_text(encoding="utf-8")
+    program = tmp_path / "patched.py"
+    program.write_text(apply_reply(reply, (PROGRAMS / "lpt_swap.py").read_text(encoding="utf-8")).source)
+    given = (torch.from_numpy(loads), slots, 1, nodes, gpus)
+    plan_LR = loaded(program).rebalance_experts(*given, dispatch="sglang_static", num_dispatch_nodes=nodes)[0].numpy()
+    planned_LM = gpu_loads(plan_LR, loads, gpus)
+    np.testing.assert_allclose(sent(plan_LR, loads, gpus, nodes), planned_LM, rtol=1e-9)
+    assert balance(plan_LR, loads, gpus) > least
 
 
 @pytest.mark.parametrize(("nodes", "slots"), [(4, 288), (4, 320), (4, 384), (2, 288)])

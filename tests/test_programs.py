@@ -43,6 +43,7 @@ BASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "level_pairs": ("greedy", ("swap_refinement",)),
     "few_partners": ("greedy", ("swap_refinement",)),
     "zigzag_start": ("greedy", ("swap_refinement",)),
+    "even_shares": ("lpt_swap", ()),
 }
 ON_GREEDY = tuple(name for name, base in BASES.items() if base == ("greedy", ()))
 ON_SWAPS = tuple(name for name, base in BASES.items() if base == ("greedy", ("swap_refinement",)))

@@ -2,14 +2,14 @@
 
 How many replicas an expert gets, and where they may stand, follows from `dispatch`. Under `even` and `vllm_hash` a
 replica takes load / count wherever it stands. Under `sglang_static` each GPU sends all its tokens of an expert to one
-replica: its own; else, if some of the replicas but not all stand on its node, the first of those; else replicas are
-drawn in turn. Shares are even then if the count divides the number of GPUs, and the replicas stand on different nodes,
+replica: its own; else, if some of the replicas but not all stand on its node, the first of those; else one that a fair
+draw gives it. Shares are even then if the count divides the number of GPUs, and the replicas stand on different nodes,
 at most one on each, or on different GPUs of one node. One on every node needs no drawing at all, so the rule tries
 counts of one and of the number of nodes first, and all even counts in layers that those leave uneven.
 
 Loads become whole numbers and ties are broken by number, so every processor makes the same plan. Only experts with one
-replica are swapped: a swap puts no two replicas together. It runs on the CPU; all functions are compiled when the
-program is loaded, and hold no lock of the interpreter.
+replica are swapped: a swap puts no two replicas together. It runs on the CPU. All functions are compiled when the
+program is loaded, and the long ones hold no lock of the interpreter.
 
 Letters in the shapes: L layers, E experts, R replicas (slots), X the largest number of replicas of one expert;
 N rows that are planned independently (layers, or the nodes of layers), I experts of a row, S slots of a row, P packs
@@ -33,7 +33,8 @@ COLD = (0, 1, 2, 3, 4, 6)  # replicas kept for the lightest experts, one attempt
 TINY = 1e-280
 FULL = np.iinfo(np.int64).max
 HIDDEN = np.int32(2**30)
-COMPILED = {"nogil": True, "no_cfunc_wrapper": True}
+BRIEF = {"no_cfunc_wrapper": True}
+COMPILED = BRIEF | {"nogil": True}
 INNER = COMPILED | {"no_cpython_wrapper": True}  # called by compiled functions only
 LOADS, NUMBERS, LIST, SHORTS = float64[:, ::1], int64[:, ::1], int64[::1], int32[::1]
 
@@ -50,7 +51,7 @@ def heaviest_first(load):
     return keys & low
 
 
-@njit((LOADS, NUMBERS, int64, LIST, int64), **COMPILED)
+@njit((LOADS, NUMBERS, int64, LIST, int64), **INNER)
 def count_replicas(load, order, num_replicas, steps, cold):
     """How many of `num_replicas` replicas each expert of each row gets: int64 [N, I].
 
@@ -90,6 +91,39 @@ def count_replicas(load, order, num_replicas, steps, cold):
     return count
 
 
+@njit((LOADS, NUMBERS, NUMBERS), **INNER)
+def by_share(load, order, count):
+    """The experts of each row by what one replica carries, heaviest first; `order` [N, I] has them by load."""
+    num_rows, num_experts = load.shape
+    result, several = np.empty((num_rows, num_experts), np.int64), np.empty(num_experts, np.int64)
+    share = np.empty(num_experts)
+    for row in range(num_rows):
+        number = 0
+        for place in range(num_experts):
+            expert = order[row, place]
+            share[expert] = load[row, expert] / count[row, expert]
+            if count[row, expert] > 1:
+                at = number
+                while at > 0 and share[several[at - 1]] < share[expert]:
+                    several[at] = several[at - 1]
+                    at -= 1
+                several[at] = expert
+                number += 1
+        at = taken = 0
+        for place in range(num_experts):
+            expert = order[row, place]
+            if count[row, expert] > 1:
+                continue
+            while taken < number and share[several[taken]] > share[expert]:
+                result[row, at] = several[taken]
+                taken, at = taken + 1, at + 1
+            result[row, at] = expert
+            at += 1
+        for place in range(taken, number):
+            result[row, at + place - taken] = several[place]
+    return result
+
+
 @njit((LIST,), **INNER)
 def smallest(values):
     """The smallest of some whole numbers, in a loop that the compiler makes vectors of."""
@@ -125,7 +159,7 @@ def show_packs(key, shown, count, per_node):
             shown[one] = key[one]
 
 
-@njit((NUMBERS, NUMBERS, NUMBERS, int64, int64, int64), **COMPILED)
+@njit((NUMBERS, NUMBERS, NUMBERS, int64, int64, int64), **BRIEF)
 def pack(weight, count, order, num_slots, num_packs, num_nodes):
     """Put the replicas of each row into packs, in `order` [N, I] of their experts, each into the lightest that may be.
 
@@ -237,7 +271,7 @@ def fill_pairs(singles, load, give, pair_give, pair_rest, parts):
             pair_rest[at] = load[one] - both if shown else HIDDEN
 
 
-@njit((NUMBERS, NUMBERS, NUMBERS, float64[::1], NUMBERS), **COMPILED)
+@njit((NUMBERS, NUMBERS, NUMBERS, float64[::1], NUMBERS), **INNER)
 def level(weight, table, singles, target, parts):
     """Swap experts of the heaviest pack of each row against those of others while it is above the row's target.
 
@@ -279,7 +313,7 @@ def level(weight, table, singles, target, parts):
     return top
 
 
-@njit((NUMBERS, int64, int64), **COMPILED)
+@njit((NUMBERS, int64, int64), **BRIEF)
 def slots_of_experts(phy2log, num_experts, most):
     """`log2phy` [L, E, `most`] with the slots of each expert in ascending order, then -1, and `logcnt` [L, E]."""
     num_layers, num_slots = phy2log.shape
@@ -311,19 +345,25 @@ def in_whole_numbers(load):
     return load * np.divide(WHOLE, total, out=np.zeros_like(total), where=total > TINY)[:, None]
 
 
-def plan_rows(load, mean, num_slots, num_packs, num_nodes, steps, cold):
+@njit((LOADS, NUMBERS, float64[::1], int64, int64, int64, LIST, int64, NUMBERS), **COMPILED)
+def plan_rows(load, order, mean, num_slots, num_packs, num_nodes, steps, cold, parts):
     """Replicas made and packed in each row of `load` [N, I]. `mean` [N] is what the heaviest pack may weigh.
 
     Returns the expert in each slot [N, S], the count of each expert [N, I], and how far the heaviest pack of each row
-    is above `mean`, as a share [N].
+    is above `mean`, as a share [N]. One call does it all, without the interpreter's lock: each time that a thread takes
+    the lock back from a busy one, it waits for milliseconds.
     """
-    count = count_replicas(load, heaviest_first(load), num_slots, np.array(steps, np.int64), cold)
-    share = load / count
-    weight = share.astype(np.int64)
-    table, singles = pack(weight, count, heaviest_first(share), num_slots, num_packs, num_nodes)
-    parts = pairs_of_slots(num_slots // num_packs, num_packs)
-    top = level(weight, table, singles, mean * (1 + ENOUGH), parts)
-    return table, count, top / np.maximum(mean, 1) - 1
+    count = count_replicas(load, order, num_slots, steps, cold)
+    weight, above = np.empty(load.shape, np.int64), np.empty(len(load))
+    for row in range(len(load)):
+        for expert in range(load.shape[1]):
+            weight[row, expert] = int(load[row, expert] / count[row, expert])
+        above[row] = mean[row] * (1 + ENOUGH)
+    table, singles = pack(weight, count, by_share(load, order, count), num_slots, num_packs, num_nodes)
+    top = level(weight, table, singles, above, parts)
+    for row in range(len(load)):
+        above[row] = top[row] / max(mean[row], 1.0) - 1
+    return table, count, above
 
 
 def best_plan(load, mean, num_slots, num_packs, num_nodes, attempts):
@@ -331,13 +371,15 @@ def best_plan(load, mean, num_slots, num_packs, num_nodes, attempts):
 
     Returns the expert in each slot [N, S] and the count of each expert [N, I].
     """
-    table, count, above = plan_rows(load, mean, num_slots, num_packs, num_nodes, *attempts[0])
+    order, parts = heaviest_first(load), pairs_of_slots(num_slots // num_packs, num_packs)
+    steps, cold = attempts[0]
+    table, count, above = plan_rows(load, order, mean, num_slots, num_packs, num_nodes, steps, cold, parts)
     for steps, cold in attempts[1:]:
         rows = np.flatnonzero(above > WORTH)
         if len(rows) == 0 or num_slots - load.shape[1] < max(1, cold):
             break
         other, other_count, other_above = plan_rows(
-            load[rows], mean[rows], num_slots, num_packs, num_nodes, steps, cold
+            load[rows], order[rows], mean[rows], num_slots, num_packs, num_nodes, steps, cold, parts
         )
         better = other_above < above[rows] - WORTH
         rows = rows[better]
@@ -348,7 +390,7 @@ def best_plan(load, mean, num_slots, num_packs, num_nodes, attempts):
 def even_counts(num_gpus, num_packs, num_nodes):
     """The counts of replicas that static dispatch shares evenly: those that divide the GPUs, up to a node's."""
     most = max(num_nodes, num_packs // num_nodes)
-    return [count for count in range(1, most + 1) if num_gpus % count == 0]
+    return np.array([count for count in range(1, most + 1) if num_gpus % count == 0], np.int64)
 
 
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, dispatch="even", num_dispatch_nodes=1):
@@ -376,10 +418,10 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, dis
     # Nodes of a row. Under the hierarchy all replicas of an expert are on one node of it anyway.
     spread = num_dispatch_nodes // num_nodes if static and num_dispatch_nodes % num_nodes == 0 else 1
     spread = spread if packs % spread == 0 else 1
-    steps = even_counts(num_gpus, packs, spread) if static else list(range(1, slots - rows.shape[1] + 2))
+    steps = even_counts(num_gpus, packs, spread) if static else np.arange(1, slots - rows.shape[1] + 2)
     attempts = [(steps, cold) for cold in COLD]
     if spread > 1:
-        attempts.insert(0, ([1, spread], 0))
+        attempts.insert(0, (np.array((1, spread), np.int64), 0))
     phy2log, count = best_plan(rows, mean, slots, packs, spread, attempts)
     if num_nodes > 1:
         phy2log = expert_at.take(phy2log + np.arange(0, load.size, rows.shape[1])[:, None])
