@@ -15,10 +15,13 @@ from collections.abc import Callable
 import numpy as np
 
 from evaluator.tasks.eplb.cases import EplbCase
+from evaluator.tasks.eplb.dispatch import EVEN, Dispatch
 from evaluator.types import Array, Call, Case, HardCase
 
 _NODES = EplbCase(name="on nodes", layers=4, experts=128, replicas=160, groups=8, nodes=4, gpus=16)
 _FLAT = EplbCase(name="anywhere", layers=4, experts=128, replicas=144, groups=1, nodes=1, gpus=16)
+_SPREAD = EplbCase(name="anywhere on four nodes", layers=4, experts=128, replicas=144, groups=1, nodes=4, gpus=16)
+_STATIC = Dispatch(rule="sglang_static")
 FEW = 6
 """How many different values the loads with ties have."""
 
@@ -31,7 +34,7 @@ _LOADS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 
 
 def agreement_calls(seed: int) -> tuple[HardCase, ...]:
-    """Each kind of loads in each kind of placement, and one call with a placement in force."""
+    """Each kind of loads in each kind of placement, one call with a placement in force, and one for static dispatch."""
     rng = np.random.default_rng([seed, len(_LOADS)])
     calls = [
         _called(case, loads(_lognormal(case, rng)), f"{kind}, placed {case.name}")
@@ -40,7 +43,9 @@ def agreement_calls(seed: int) -> tuple[HardCase, ...]:
     ]
     old_LR = np.tile(np.arange(_FLAT.replicas) % _FLAT.experts, (_FLAT.layers, 1))
     tied_LE = _few(_lognormal(_FLAT, rng)).astype(np.float32)
-    return (*calls, _called(_FLAT, tied_LE, "float32 loads with ties, and a placement in force", old_LR))
+    in_force = _called(_FLAT, tied_LE, "float32 loads with ties, and a placement in force", old_LR)
+    static = _called(_SPREAD, tied_LE, "float32 loads with ties, sent by static dispatch", dispatch=_STATIC)
+    return (*calls, in_force, static)
 
 
 def _lognormal(case: EplbCase, rng: np.random.Generator) -> Array:
@@ -54,8 +59,10 @@ def _few(load_LE: Array) -> Array:
     return whole_LE
 
 
-def _called(sizes: EplbCase, load_LE: Array, why: str, old_LR: Array | None = None) -> HardCase:
+def _called(
+    sizes: EplbCase, load_LE: Array, why: str, old_LR: Array | None = None, dispatch: Dispatch = EVEN
+) -> HardCase:
     case = Case(name=sizes.name, sizes=sizes.sizes, data=load_LE[None])
     numbers = (sizes.replicas, sizes.groups, sizes.nodes, sizes.gpus)
-    offered = {"old_phy2log": old_LR, "history": load_LE[None].copy()}
+    offered = {"old_phy2log": old_LR, "history": load_LE[None].copy(), **dispatch.offered(sizes.nodes)}
     return HardCase(case=case, call=Call(args=(load_LE, *numbers), offered=offered), why=why)
