@@ -47,7 +47,7 @@ def disagreement(check: AgreementCheck, source: str) -> str:
 def test_a_shipped_solver_agrees_under_every_condition(check: AgreementCheck) -> None:
     levels = tuple(f"CPU level {level.name}" for level in cpu_levels())
     conditions = ("a fresh process", "another random seed", "2 threads", "3 threads", *levels)
-    assert check.check(solver()) == Agreement(conditions=conditions, inputs=9)
+    assert check.check(solver()) == Agreement(conditions=conditions, inputs=10)
 
 
 @pytest.mark.skipif(not cpu_levels(), reason="this machine can imitate no other processor")
