@@ -85,7 +85,7 @@ def import_(
     Examples:
     packsmith import openevolve openevolve_output runs/theirs
     packsmith import shinka results runs/theirs --rejudge --config mine.yaml
-    packsmith import gepa result.json runs/theirs --rejudge -s task.form=phy2log
+    packsmith import gepa result.json runs/theirs --rejudge -s judge.timeout_s=30
     """
     need_git()
     with Waiting(messages()) as waiting:
