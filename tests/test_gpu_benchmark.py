@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.gpu import FIGURES, PARTS
-from tests.benchmarks.gpu_parts import CHILD, EPLB
+from tests.benchmarks.gpu_parts import CHILD, torch_programs
 
 CASE = '{"name": "tiny", "layers": 2, "experts": 8, "replicas": 12, "groups": 4, "nodes": 2, "gpus": 4}'
 GENEROUS = ("--seconds", "200", "--measuring", "0.05", "--runs", "1")
@@ -34,7 +34,7 @@ def test_all_parts_run_on_a_cpu(root: Path) -> None:
     assert {key for key, value in figures.items() if value is None} == set()
     assert (figures["device"], figures["driver"], figures["cuda"]) == ("cpu", "", "")
     judged = {(row["program"], row["case"]) for row in figures["programs"]}
-    names = [CHILD, *(path.name for path in EPLB.glob("*.py"))]
+    names = [CHILD, *(path.name for path in torch_programs())]
     assert judged == {(name, "tiny") for name in names}
     assert len(figures["clock"]) == 2 and all(row["calls"] > 0 for row in figures["clock"])
     assert 0 <= figures["clock_gap_us_median"] <= figures["clock_gap_us_largest"]

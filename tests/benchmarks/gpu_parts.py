@@ -153,9 +153,14 @@ def gpu_tests(bench: Bench, end: float) -> None:
         bench.fail("tests", "; ".join([*named[:10], f"exit code {code}"]))
 
 
+def torch_programs() -> list[Path]:
+    """The shipped programs that can use a GPU: not those in numba, which compile for the CPU."""
+    return [path for path in sorted(EPLB.glob("*.py")) if not path.stem.endswith("_numba")]
+
+
 def shipped_programs() -> dict[str, dict[str, str]]:
     """Sources of the shipped programs and of the child, by the form of their answers and by name, slowest last."""
-    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(EPLB.glob("*.py"))}
+    sources = {path.name: path.read_text(encoding="utf-8") for path in torch_programs()}
     sources[CHILD] = apply_reply(PATCH.read_text(encoding="utf-8"), sources[PARENT.name]).source
     names = sorted(sources, key=lambda name: SLOWEST.index(name) if name in SLOWEST else -1)
     forms: dict[str, dict[str, str]] = {"phy2log": {}, "triple": {}}

@@ -118,7 +118,7 @@ def test_details_another_reference_and_the_dispatch_that_a_program_is_told(cli: 
     assert list(balances) == ["even", "sglang_static", "vllm_hash"]
     assert f"repeats to the last digit: {balances['sglang_static']}\n" in done.out
     assert "speed-up is over solver.py" in done.out
-    assert "\nrank agreement: yes, on 9 inputs with a fresh process, another random seed, 2 threads" in done.out
+    assert "\nrank agreement: yes, on 10 inputs with a fresh process, another random seed, 2 threads" in done.out
     assert re.search(r"^case +alone, ms +busy, ms +times +held up, ms\n", done.out, re.MULTILINE)
 
 

@@ -22,7 +22,7 @@ def test_an_attempt_becomes_a_package_whose_own_test_passes(searched: Searched, 
     done = Cli(cwd=tmp_path)("package", f"{searched.run}:best", "--for", "plain", "-o", "made", "--json")
     assert done.code == 0, done.err
     [record] = done.records
-    assert record["agreement"]["agrees"] and record["agreement"]["inputs"] == 9
+    assert record["agreement"]["agrees"] and record["agreement"]["inputs"] == 10
     module = tmp_path / "made" / "packsmith_policy"
     stored = json.loads((module / "provenance.json").read_text())
     assert stored == record["provenance"]

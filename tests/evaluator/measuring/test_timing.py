@@ -208,7 +208,7 @@ def test_errors_of_a_call_propagate() -> None:
 
 @pytest.mark.slow
 def test_optional_stopping_does_not_make_a_program_faster_than_itself() -> None:
-    """With the real order, clock and stopping rule: at most one wrong decision in 200, here in 150 runs."""
+    """With the real order, clock and stopping rule: at most one wrong decision in 200, here in 80 runs."""
     rng, called = np.random.default_rng(8), 0
 
     def noisy(_: int) -> tuple[float, float]:
@@ -219,10 +219,10 @@ def test_optional_stopping_does_not_make_a_program_faster_than_itself() -> None:
     def settled(so_far: Sequence[Samples]) -> bool:
         return stats.settled(so_far, stats.DECISION_LEVEL, 0.01, 1.0)
 
-    for seed in range(150):
+    for seed in range(80):
         samples = Script(noisy).measure(TimingSettings(budget_s=10), rounds=20, enough=settled, seed=seed)
         called += stats.compare(samples) != "undecided"
-    assert called <= 2
+    assert called <= 2  # .4 expected at most
 
 
 def test_probe_warns_of_a_disturbed_machine_only() -> None:
