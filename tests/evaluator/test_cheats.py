@@ -173,7 +173,7 @@ def test_hostile_programs_eight_at_a_time(ground: Ground) -> None:
         honest = judge.evaluate(ground.honest)
     assert isinstance(honest, Scored)
     before = Traces.now(ground.temporary)
-    # Each is judged alone as well; every twentieth, and those that never end, are enough to see that they do not interfere.
+    # Each is judged alone as well; every twentieth, and the endless, are enough to see that they do not interfere.
     chosen = [path for at, path in enumerate(HOSTILE) if at % 20 == 0 or program(path, ground)[0] <= ENDLESS]
     programs, lock = {path.stem: program(path, ground) for path in chosen}, threading.Lock()
     endless = [name for name, (expected, _) in programs.items() if expected <= ENDLESS]

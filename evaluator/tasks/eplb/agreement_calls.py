@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from evaluator.tasks.eplb.cases import EplbCase
-from evaluator.tasks.eplb.dispatch import EVEN, Dispatch
+from evaluator.tasks.eplb.dispatch import Dispatch
 from evaluator.types import Array, Call, Case, HardCase
 
 _NODES = EplbCase(name="on nodes", layers=4, experts=128, replicas=160, groups=8, nodes=4, gpus=16)
@@ -33,18 +33,20 @@ _LOADS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 )
 
 
-def agreement_calls(seed: int) -> tuple[HardCase, ...]:
-    """Each kind of loads in each kind of placement, one call with a placement in force, and one for static dispatch."""
+def agreement_calls(seed: int, dispatch: Dispatch) -> tuple[HardCase, ...]:
+    """Each kind of loads in each kind of placement, one call with a placement in force, all told of a rule of dispatch;
+    and one told of static dispatch.
+    """
     rng = np.random.default_rng([seed, len(_LOADS)])
     calls = [
-        _called(case, loads(_lognormal(case, rng)), f"{kind}, placed {case.name}")
+        _called(case, loads(_lognormal(case, rng)), f"{kind}, placed {case.name}", dispatch)
         for case in (_NODES, _FLAT)
         for kind, loads in _LOADS
     ]
     old_LR = np.tile(np.arange(_FLAT.replicas) % _FLAT.experts, (_FLAT.layers, 1))
     tied_LE = _few(_lognormal(_FLAT, rng)).astype(np.float32)
-    in_force = _called(_FLAT, tied_LE, "float32 loads with ties, and a placement in force", old_LR)
-    static = _called(_SPREAD, tied_LE, "float32 loads with ties, sent by static dispatch", dispatch=_STATIC)
+    in_force = _called(_FLAT, tied_LE, "float32 loads with ties, and a placement in force", dispatch, old_LR)
+    static = _called(_SPREAD, tied_LE, "float32 loads with ties, sent by static dispatch", _STATIC)
     return (*calls, in_force, static)
 
 
@@ -59,9 +61,7 @@ def _few(load_LE: Array) -> Array:
     return whole_LE
 
 
-def _called(
-    sizes: EplbCase, load_LE: Array, why: str, old_LR: Array | None = None, dispatch: Dispatch = EVEN
-) -> HardCase:
+def _called(sizes: EplbCase, load_LE: Array, why: str, dispatch: Dispatch, old_LR: Array | None = None) -> HardCase:
     case = Case(name=sizes.name, sizes=sizes.sizes, data=load_LE[None])
     numbers = (sizes.replicas, sizes.groups, sizes.nodes, sizes.gpus)
     offered = {"old_phy2log": old_LR, "history": load_LE[None].copy(), **dispatch.offered(sizes.nodes)}

@@ -192,7 +192,7 @@ class Eplb:
         return hard_cases(seed, self.dispatch)
 
     def agreement_calls(self, seed: int) -> tuple[HardCase, ...]:
-        return agreement_calls(seed)
+        return agreement_calls(seed, self.dispatch)
 
     @property
     def plan_axes(self) -> tuple[str, ...]:
