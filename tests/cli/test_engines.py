@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.cli.runs import QUICKLY, Cli, environment
 from tests.evaluator.wheels import DEEPSEEK, VERSION, engine_wheel, install, write_wheel
 
-SIZES = "layers=2,experts=8,replicas=12,groups=1,nodes=1,gpus=4"
+SIZES = "layers=12,experts=16,replicas=24,groups=1,nodes=1,gpus=4"
 TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.01")
 FEW = ("-s", "budget.attempts=1", "-s", f"task.cases=[{{{SIZES.replace('=', ': ').replace(',', ', ')}}}]")
 OURS = "programs/eplb/vectorised_greedy.py"
