@@ -27,7 +27,7 @@ MAX_ROUNDS = 400
 MAX_PAIRS = 8192  # in a row; with more, pairs are not swapped
 TRACE = 17  # a swap has to take off 2**-17 of the heaviest pack
 WHOLE = 2.0**28  # the load of a layer, in whole numbers
-ENOUGH = 3e-4  # a row is level when its heaviest pack is heavier than the mean by at most this share
+ENOUGH = 7e-4  # a row is level when its heaviest pack is heavier than the mean by at most this share
 WORTH = 0.01  # other counts are tried for this share: smaller gains do not outlast the window that was planned on
 COLD = (0, 1, 2, 3, 4, 6)  # replicas kept for the lightest experts, one attempt after another
 TINY = 1e-280
@@ -133,14 +133,13 @@ def smallest(values):
     return least
 
 
-@njit((int64, LIST, LIST, int64, int64, int64), **INNER)
-def hide_packs(chosen, key, shown, count, per_node, num_nodes):
-    """Hide in `shown` the packs where the next replica of an expert must not stand, after one was put on `chosen`."""
+@njit((int64, LIST, int64, int64, int64), **INNER)
+def hide_packs(chosen, shown, count, per_node, num_nodes):
+    """Hide in `shown` the nodes where the next replica of an expert must not stand, after one was put on `chosen`."""
     first = chosen - chosen % per_node
-    for one in range(len(key)):
+    for one in range(len(shown)):
         if (first <= one < first + per_node) == (count <= num_nodes):
             shown[one] = FULL
-    shown[chosen] = FULL
 
 
 @njit((LIST, LIST, int64, int64), **INNER)
@@ -183,8 +182,11 @@ def pack(weight, count, order, num_slots, num_packs, num_nodes):
                 copies = count[row, expert]
                 if num_nodes > 1 and (copies == 1) == (turn == 0):
                     continue
-                if copies > 1:
-                    show_packs(key, shown, copies if copies > num_nodes > 1 else 0, per_node)
+                if copies > num_nodes > 1:
+                    show_packs(key, shown, copies, per_node)
+                elif copies > 1:
+                    for one in range(num_packs):
+                        shown[one] = key[one]
                 for _ in range(copies):
                     least = smallest(shown if copies > 1 else key)
                     if least == FULL:
@@ -198,7 +200,9 @@ def pack(weight, count, order, num_slots, num_packs, num_nodes):
                     else:
                         others = capacity - room[chosen] - singles[row, chosen]
                         table[row, (chosen + 1) * capacity - others] = expert
-                        hide_packs(chosen, key, shown, copies, per_node, num_nodes)
+                        shown[chosen] = FULL
+                        if num_nodes > 1:
+                            hide_packs(chosen, shown, copies, per_node, num_nodes)
     return table, singles
 
 
@@ -244,19 +248,26 @@ def swap(held, load, give, rest, capacity, mine, other):
                 rest[place] = load[one] - give[place]
 
 
-@njit((LIST, LIST, LIST, SHORTS, SHORTS, SHORTS), **INNER)
-def fill(weight, held, singles, load, give, rest):
-    """The weight of each pack of a row, and of each slot what a pack gives in a swap of it, and what rests there."""
+@njit((LIST, LIST, SHORTS), **INNER)
+def weigh(weight, held, load):
+    """The weight of each pack of a row."""
     capacity = len(held) // len(load)
     for one in range(len(load)):
         total = 0
         for slot in range(one * capacity, (one + 1) * capacity):
             total += weight[held[slot]]
         load[one] = total
+
+
+@njit((LIST, LIST, LIST, SHORTS, SHORTS, SHORTS), **INNER)
+def fill(weight, held, singles, load, give, rest):
+    """Of each slot of a row, what its pack gives in a swap of it, and what then rests there."""
+    capacity = len(held) // len(load)
+    for one in range(len(load)):
         for place in range(capacity):
             slot = one * capacity + place
             give[slot] = weight[held[slot]] if place < singles[one] else HIDDEN
-            rest[slot] = total - give[slot] if place < singles[one] else HIDDEN
+            rest[slot] = load[one] - give[slot] if place < singles[one] else HIDDEN
 
 
 @njit((LIST, SHORTS, SHORTS, SHORTS, SHORTS, NUMBERS), **INNER)
@@ -285,7 +296,8 @@ def level(weight, table, singles, target, parts):
     give, rest = np.empty(num_slots, np.int32), np.empty(num_slots, np.int32)
     pair_give, pair_rest = np.empty(num_packs * pairs, np.int32), np.empty(num_packs * pairs, np.int32)
     for row in range(num_rows):
-        fill(weight[row], table[row], singles[row], load, give, rest)
+        filled = False
+        weigh(weight[row], table[row], load)
         for _ in range(MAX_ROUNDS):
             heaviest = 0
             for one in range(1, num_packs):
@@ -294,6 +306,9 @@ def level(weight, table, singles, target, parts):
             top[row] = load[heaviest]
             if top[row] <= target[row]:
                 break
+            if not filled:
+                fill(weight[row], table[row], singles[row], load, give, rest)
+                filled = True
             size, mine, other, stride, number = 0, -1, -1, capacity, singles[row, heaviest]
             while mine < 0 and size < 2:
                 size += 1
@@ -315,10 +330,10 @@ def level(weight, table, singles, target, parts):
 
 @njit((NUMBERS, int64, int64), **BRIEF)
 def slots_of_experts(phy2log, num_experts, most):
-    """`log2phy` [L, E, `most`] with the slots of each expert in ascending order, then -1, and `logcnt` [L, E]."""
+    """`log2phy` [L, E, `most`]: the slots of each expert, ascending, then -1; and `logcnt` [L, E]. Both int32."""
     num_layers, num_slots = phy2log.shape
-    logcnt = np.empty((num_layers, num_experts), np.int64)
-    log2phy = np.empty((num_layers, num_experts, most), np.int64)
+    logcnt = np.empty((num_layers, num_experts), np.int32)
+    log2phy = np.empty((num_layers, num_experts, most), np.int32)
     for layer in range(num_layers):
         for expert in range(num_experts):
             logcnt[layer, expert] = 0
@@ -396,7 +411,7 @@ def even_counts(num_gpus, num_packs, num_nodes):
 def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, dispatch="even", num_dispatch_nodes=1):
     """Plan which expert stands in which slot. `weight` [L, E] holds the experts' loads.
 
-    Returns `phy2log` [L, R], `log2phy` [L, E, X] padded with -1, and `logcnt` [L, E], all int64 on the CPU.
+    Returns `phy2log` [L, R] in int64, and `log2phy` [L, E, X] padded with -1 and `logcnt` [L, E] in int32, on the CPU.
     """
     load = weight.detach().to("cpu", torch.float64).contiguous().numpy()
     if num_nodes == 1 or num_groups % num_nodes:
