@@ -16,6 +16,7 @@ from evaluator.tasks.eplb.answers import read_answer
 from evaluator.tasks.eplb.metrics import balance, gpu_loads
 from evaluator.tasks.eplb.workloads import LoadModel, generate_loads
 from harness.patch import apply_reply
+from tests.test_programs import SMALL
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ROOT / "programs" / "eplb"
@@ -24,18 +25,7 @@ TRACE = ROOT / ".." / "shared" / "traces" / "prefill_in1024.json"
 Solver = Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# layers, experts, replicas, groups, nodes, gpus
-SMALL = (
-    (3, 16, 24, 4, 2, 4),
-    (2, 8, 12, 1, 1, 12),
-    (2, 12, 12, 4, 2, 4),
-    (2, 5, 7, 1, 1, 1),
-    (2, 6, 12, 2, 3, 6),
-    (2, 18, 24, 6, 2, 6),
-    (5, 13, 21, 1, 1, 7),
-    (2, 4, 32, 2, 2, 4),
-    (2, 2, 27, 1, 1, 9),
-)
+SIZES = (*SMALL, (2, 2, 27, 1, 1, 9))
 pytestmark = pytest.mark.slow
 
 DISPATCH = (("even", 1), ("vllm_hash", 2), ("sglang_static", 1), ("sglang_static", 2), ("sglang_static", 3))
@@ -102,7 +92,7 @@ def doubled(plan_LR: Array, gpus: int) -> int:
 def test_hard_inputs_are_answered_validly_and_always_alike(solver: Solver, module: Any) -> None:
     rng = np.random.default_rng(0)
     compiled = [value for value in vars(module).values() if hasattr(value, "signatures")]
-    for layers, experts, replicas, groups, nodes, gpus in SMALL:
+    for layers, experts, replicas, groups, nodes, gpus in SIZES:
         sizes = {"experts": experts, "replicas": replicas, "groups": groups, "nodes": nodes, "gpus": gpus}
         usual = np.rint(np.exp(rng.normal(8, 1, (layers, experts))))
         for load in (usual, usual * 0, usual * 0 + 7, usual * 1e26, usual * 1e-310, usual * (np.arange(experts) == 1)):
