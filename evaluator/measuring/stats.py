@@ -273,11 +273,6 @@ def joined(parts: Sequence[Samples]) -> Samples:
     )
 
 
-def speedup(samples: Samples) -> Interval:
-    """Speedup of one case (reference time / candidate time), with its 95 % interval for reading."""
-    return combined_speedup([samples])
-
-
 def certain_speedup(per_case: Sequence[Samples], level: float = DECISION_LEVEL) -> Interval:
     """The geometric mean of the speedups, with an interval that holds at `level` after every round at once."""
     return _including(combined_speedup(per_case), _ratios(_certain(round_values(per_case), level, UNMODELLED)))

@@ -82,7 +82,7 @@ def test_cases_have_equal_rounds() -> None:
 def test_order_of_calls_does_not_matter_however_large_its_effect() -> None:
     rng = np.random.default_rng(1)
     for order, width in ((0.0, 0.03), (0.05, 0.03), (0.5, 0.08)):
-        interval = stats.speedup(rounds_of(rng, 30, order=order))
+        interval = stats.combined_speedup([rounds_of(rng, 30, order=order)])
         assert 1 - width < interval.low <= 1 <= interval.high < 1 + width
 
 
@@ -112,7 +112,7 @@ def test_students_t_matches_the_table(degrees: int, quantile: float) -> None:
 
 
 def test_three_rounds_use_students_t() -> None:
-    interval = stats.speedup(valued([0.001, 0.002, 0.004]))
+    interval = stats.combined_speedup([valued([0.001, 0.002, 0.004])])
     half = 4.303 * math.sqrt(0.07e-4 / 3) / math.sqrt(3)
     assert math.log(interval.median) == pytest.approx(0.007 / 3, rel=5e-3)
     assert math.log(interval.low) == pytest.approx(0.007 / 3 - half, rel=5e-2)
@@ -120,7 +120,7 @@ def test_three_rounds_use_students_t() -> None:
 
 
 def test_fewer_than_three_rounds_allow_for_process_differences() -> None:
-    interval = stats.speedup(uniform(2, 100, 200))
+    interval = stats.combined_speedup([uniform(2, 100, 200)])
     assert interval.median == pytest.approx(2)
     assert math.log(interval.high / interval.median) == pytest.approx(stats.PROCESS_SPREAD)
     assert math.log(interval.median / interval.low) == pytest.approx(stats.PROCESS_SPREAD)
@@ -129,13 +129,17 @@ def test_fewer_than_three_rounds_allow_for_process_differences() -> None:
 @pytest.mark.parametrize("rounds", [1, 2, 3, 4, 5, 9, 10, 11, 50, 499, 502])
 def test_every_count_gives_intervals(rounds: int) -> None:
     samples = rounds_of(np.random.default_rng(rounds), rounds, pairs=2)
-    for interval in (stats.speedup(samples), stats.certain_speedup([samples]), stats.certain_speedup([samples], 0.5)):
+    for interval in (
+        stats.combined_speedup([samples]),
+        stats.certain_speedup([samples]),
+        stats.certain_speedup([samples], 0.5),
+    ):
         assert 0 < interval.low <= interval.median <= interval.high < math.inf
 
 
 def test_single_pair_gives_an_interval_and_no_decision() -> None:
     samples = Samples(candidate_us=(100,), reference_us=(900,))
-    assert stats.speedup(samples).median == pytest.approx(9)
+    assert stats.combined_speedup([samples]).median == pytest.approx(9)
     assert stats.compare([samples]) == "undecided"
 
 
@@ -211,7 +215,7 @@ def test_what_is_paid_in_three_of_eleven_calls_is_paid(order: list[bool]) -> Non
     time, gain = 1 + 4 * share, 0.02 * share
     within = mixed(order, 11)
     assert stats.runtime_ms(within.candidate_us) == pytest.approx(time)
-    assert stats.speedup(within).median == pytest.approx(1 / time)
+    assert stats.combined_speedup([within]).median == pytest.approx(1 / time)
     over = mixed(order, 1)
     assert stats.runtime_ms(over.candidate_us) == pytest.approx(time)
     for samples in (within, over):
@@ -222,9 +226,9 @@ def test_what_is_paid_in_three_of_eleven_calls_is_paid(order: list[bool]) -> Non
 def test_what_is_paid_in_some_rounds_is_paid() -> None:
     """No mean of logarithms, and no mean over rounds of unequal length, makes the dear calls cheaper."""
     over = mixed([False] * 8 + [True] * 3, 1)
-    assert stats.speedup(over).median == pytest.approx(11 / 23)
+    assert stats.combined_speedup([over]).median == pytest.approx(11 / 23)
     uneven = replace(over, rounds=(8, 1, 1, 1))
-    assert stats.speedup(uneven).median == pytest.approx(11 / 23)
+    assert stats.combined_speedup([uneven]).median == pytest.approx(11 / 23)
     for samples in (over, uneven):
         gain, certain = stats.combined_gain([samples]), stats.certain_gain([samples])
         assert gain is not None and gain.median == certain.median == pytest.approx(0.02 * 3 / 11)
@@ -233,7 +237,7 @@ def test_what_is_paid_in_some_rounds_is_paid() -> None:
 def test_what_a_program_does_in_a_few_rounds_counts_for_a_decision() -> None:
     """The median of rounds alone would forget them."""
     dear = alike(valued([0.05] * 27 + [-1.5] * 3))
-    assert stats.speedup(dear).median < 1
+    assert stats.combined_speedup([dear]).median < 1
     assert stats.compare([dear]) != "better"
     lost = judged([0.001] * 27 + [-0.05] * 3)
     assert stats.certain_gain([lost]).low < 0
@@ -248,7 +252,7 @@ def test_what_a_program_does_in_a_few_rounds_counts_for_a_decision() -> None:
 def test_reading_interval_covers_under_heavy_tails_and_differing_processes(rounds: int, two_kinds: bool) -> None:
     rng, runs, covered = np.random.default_rng([rounds, two_kinds]), 600, 0
     for _ in range(runs):
-        interval = stats.speedup(rounds_of(rng, rounds, speedup=1.3, two_kinds=two_kinds))
+        interval = stats.combined_speedup([rounds_of(rng, rounds, speedup=1.3, two_kinds=two_kinds)])
         covered += interval.low <= 1.3 <= interval.high
     assert covered >= 0.92 * runs
 
@@ -259,7 +263,7 @@ def test_reading_interval_covers_when_measuring_stops_at_a_narrow_interval() -> 
     for _ in range(runs):
         whole = rounds_of(rng, 20, speedup=1.3)
         samples = next((s for s in growing(whole) if stats.narrow_enough([s], 0.02, 1.0)), whole)
-        interval = stats.speedup(samples)
+        interval = stats.combined_speedup([samples])
         covered += interval.low <= 1.3 <= interval.high
         lengths.append(len(samples.rounds))
     assert covered >= 0.92 * runs
@@ -460,7 +464,7 @@ def test_swapping_the_programs_mirrors_the_decision(pairs: list[tuple[int, int]]
     swapped = Samples(candidate_us=samples.reference_us, reference_us=samples.candidate_us, rounds=samples.rounds)
     mirrored = {"better": "worse", "worse": "better", "undecided": "undecided"}
     assert stats.compare([swapped]) == mirrored[stats.compare([samples])]
-    there, back = stats.speedup(samples), stats.speedup(swapped)
+    there, back = stats.combined_speedup([samples]), stats.combined_speedup([swapped])
     assert there.median == pytest.approx(1 / back.median)
     assert there.low == pytest.approx(1 / back.high)
 
@@ -468,7 +472,7 @@ def test_swapping_the_programs_mirrors_the_decision(pairs: list[tuple[int, int]]
 @given(pairs=PAIRS, factor=st.integers(2, 20))
 @settings(max_examples=150, deadline=None)
 def test_slower_is_never_better(pairs: list[tuple[int, int]], factor: int) -> None:
-    before, after = stats.speedup(_samples(pairs)), stats.speedup(_samples(pairs, factor))
+    before, after = stats.combined_speedup([_samples(pairs)]), stats.combined_speedup([_samples(pairs, factor)])
     assert after.median <= before.median
     assert after.low <= before.low and after.high <= before.high
     assert ORDER[stats.compare([_samples(pairs, factor)])] <= ORDER[stats.compare([_samples(pairs)])]
