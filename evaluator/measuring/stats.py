@@ -19,14 +19,15 @@ processes; each enters by its share of the sums (the linearised ratio estimator,
 three rounds do not show how much processes differ, so we add `PROCESS_SPREAD` instead.
 
 *For deciding*: an interval that remains valid however often it is inspected (a confidence sequence). We reject a fair
-coin when a count of s out of n rounds in the candidate's favour has a binomial probability of at most
-(1 - level) / (n + 1): under a fair coin, such a count ever occurs with a probability of at most 1 - level (Ville's
-inequality for the uniform mixture over biased coins, Robbins 1970). The measurement draws at random which program goes
-first in a round, so for equal programs a round favours each with probability 1/2, whatever the machine's noise. This
-test needs twelve rounds and more. Student's t decides sooner, if the rounds agree far beyond their scatter: its error
-is divided among all looks, and for speed the difference must exceed `UNMODELLED` as well. The first test is about the
-median of rounds, which forgets what a program does in a few of them, so the interval for deciding also contains that
-for reading: a decision needs both.
+coin when s out of n rounds in the candidate's favour are 1 / (1 - level) times as likely under a mixture of biased
+coins: under a fair coin, such a count ever occurs with a probability of at most 1 - level (Ville's inequality for
+mixtures, Robbins 1970). The mixture is Beta(1/2, 1/2) (Krichevsky and Trofimov 1981): a faster program wins nearly all
+rounds, and this notices one or two rounds sooner than the uniform mixture. The measurement draws at random which
+program goes first in a round, so for equal programs a round favours each with probability 1/2, whatever the machine's
+noise. This test needs twelve rounds and more. Student's t decides sooner, if the rounds agree far beyond their
+scatter: its error is divided among all looks, and for speed the difference must exceed `UNMODELLED` as well. The first
+test is about the median of rounds, which forgets what a program does in a few of them, so the interval for deciding
+also contains that for reading: a decision needs both.
 """
 
 from __future__ import annotations
@@ -129,9 +130,10 @@ def _blocks(samples: Samples) -> list[float]:
     ]
 
 
-def _log_chance(n: int, k: int) -> float:
-    """ln of the binomial probability of k heads in n tosses of a fair coin."""
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2)
+def _log_evidence(n: int, k: int) -> float:
+    """ln of how often as likely n tosses with k heads are under the mixture of biased coins as under a fair one."""
+    mixed = math.lgamma(k + 0.5) + math.lgamma(n - k + 0.5) - math.lgamma(n + 1) - math.log(math.pi)
+    return mixed + n * math.log(2)
 
 
 def _sequential_rank(n: int, level: float) -> int:
@@ -140,9 +142,9 @@ def _sequential_rank(n: int, level: float) -> int:
 
     The threshold comes from Ville's inequality (see the module's text; Robbins 1970).
     """
-    refuted = math.log(1 - level) - math.log(n + 1)
+    refuted = -math.log(1 - level)
     k = 0
-    while k < n // 2 and _log_chance(n, k) <= refuted:
+    while k < n // 2 and _log_evidence(n, k) >= refuted:
         k += 1
     return k
 

@@ -102,7 +102,11 @@ def test_value_of_a_round_is_the_mean_over_its_cases() -> None:
 @pytest.mark.parametrize("level", [0.975, 0.999, 0.99999])
 def test_sequential_rank_matches_its_definition(level: float) -> None:
     for n in (5, 9, 14, 20, 41, 100, 300):
-        refuted = [k for k in range(n // 2) if math.comb(n, k) * (n + 1) <= (1 - level) * 2**n]
+        refuted = [
+            k
+            for k in range(n // 2)
+            if math.comb(2 * k, k) * math.comb(2 * (n - k), n - k) * (1 - level) >= 2**n * math.comb(n, k)
+        ]
         assert stats._sequential_rank(n, level) == len(refuted)
 
 
