@@ -37,8 +37,10 @@ SCATTERED = 0.1
 MOST_CALLS = 1000
 """The scatter of a program's quality is taken over at most this many calls."""
 
-NULL_PAIR_NS = 50_000_000
-"""We repeat a call twice to measure how quiet the machine is only if it takes at most this many nanoseconds."""
+NULL_PAIR_NS, NULL_PAIRS = 50_000_000, 12
+"""To measure how quiet the machine is, we repeat a call twice if it takes at most this many nanoseconds, at most this
+many times in a measurement.
+"""
 
 
 class Strays:
@@ -337,7 +339,8 @@ class Contest:
     def _look(self) -> None:
         """Measure how quiet the machine is after a round: by the probe loop, and by two equal calls."""
         self._noise.look()
-        self._scatter += self._timed[0].null_pair()
+        if len(self._scatter) < NULL_PAIRS:
+            self._scatter += self._timed[0].null_pair()
 
     def _begin(self, other_first: bool, loaded: Worker | None) -> list[timing.TimedPair]:
         if self._round:
