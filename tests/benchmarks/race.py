@@ -1,6 +1,6 @@
 """What a race saves, and what it costs: the same attempts measured in full, and only until their fate is decided.
 
-    python tests/benchmarks/race.py [--quick] [--json]
+    python tests/benchmarks/race.py [--quick] [--json] [--folder DIR]
 
 A search of `configs/eplb.yaml` with the shipped patches, crossovers and changed constants makes the attempts, each
 measured in full. Then that run is replayed, again and again, under the policy `race`. `seconds_ratio`: the median
@@ -13,6 +13,7 @@ itself whose score then claims the champion's place or lies below the floor.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -127,20 +128,22 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, help="attempts of the search (default 44)")
     parser.add_argument("--replays", type=int, help="replays under the policy race (default 20)")
     parser.add_argument("--aa", type=int, help="races of a program against itself (default 100)")
+    parser.add_argument("--folder", type=Path, help="keep the runs here, and go on with those that are there")
     parser.add_argument("--json", action="store_true", help="print one object of figures")
     options = parser.parse_args()
     few, many = (8, 1, 5), (44, 20, 100)
     chosen = zip((options.attempts, options.replays, options.aa), few if options.quick else many, strict=True)
     attempts, replays, aa = (default if given is None else given for given, default in chosen)
-    with tempfile.TemporaryDirectory(prefix="packsmith-race-") as name:
-        made = Path(name) / "full"
+    with contextlib.ExitStack() as stack:
+        runs = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packsmith-race-")))
+        made = runs / "full"
         full = search(made, "full", attempts, "proposer.kind=catalogue")
         by_program = {entry.program_id: entry for entry in reversed(full) if entry.scored is not None}
         end = standing(full, Pareto())
         raced, champions, fronts, cut = [], 0, 0, 0
         for number in range(replays):
             settings = ("proposer.kind=replay", f"proposer.from={made}")
-            entries = search(Path(name) / f"race-{number}", "race", attempts, *settings)
+            entries = search(runs / f"race-{number}", "race", attempts, *settings)
             raced.append(seconds(entries))
             cut += sum(entry.scored is not None and bool(entry.scored.score.decided) for entry in entries)
             now = standing(entries, Pareto())
