@@ -147,7 +147,8 @@ class Samples:
 
     `calls` are the numbers of the calls, which together with the secret of the score give their loads (see
     `evaluator.measuring.draws`). `rounds` are the numbers of pairs taken in one pair of processes, in order; () is a
-    single round. Records of earlier versions have no qualities and no calls.
+    single round. `draws` are the numbers of successive pairs whose loads come from one draw; () if that is unknown.
+    Records of earlier versions have no qualities, no calls and no draws.
     """
 
     candidate_us: tuple[int, ...]
@@ -156,6 +157,7 @@ class Samples:
     candidate_quality: tuple[float, ...] = ()
     reference_quality: tuple[float, ...] = ()
     calls: tuple[int, ...] = ()
+    draws: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.candidate_us) != len(self.reference_us) or not self.candidate_us:
@@ -170,8 +172,9 @@ class Samples:
             raise ValueError("expected finite qualities")
         if min(self.candidate_us + self.reference_us) < 1:
             raise ValueError("expected every time to be at least 1 microsecond")
-        if self.rounds and (min(self.rounds) < 1 or sum(self.rounds) != len(self.candidate_us)):
-            raise ValueError(f"expected rounds that sum to {len(self.candidate_us)} pairs, found {self.rounds}")
+        for name, parts in (("rounds", self.rounds), ("draws", self.draws)):
+            if parts and (min(parts) < 1 or sum(parts) != len(self.candidate_us)):
+                raise ValueError(f"expected {name} that sum to {len(self.candidate_us)} pairs, found {parts}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,6 +154,7 @@ class TimedCase:
             candidate_quality=quality,
             reference_quality=other_quality,
             call=number,
+            draw=number // course.draws.steps,
         )
 
     def _meet(self, kind: Form, course: _Course) -> None:

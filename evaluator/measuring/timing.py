@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from statistics import fmean
 from typing import Protocol
 
@@ -22,13 +23,16 @@ from evaluator.types import Samples
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One call of candidate and reference on the same loads: nanoseconds and quality of each, and the call's number."""
+    """One call of candidate and reference on the same loads: nanoseconds and quality of each, and the numbers of the
+    call and of the draw that its loads come from.
+    """
 
     candidate_ns: int
     reference_ns: int
     candidate_quality: float
     reference_quality: float
     call: int
+    draw: int
 
     @property
     def times(self) -> tuple[int, int]:
@@ -153,6 +157,7 @@ class _CaseTimes:
             candidate_quality=tuple(round(pair.candidate_quality, QUALITY_DECIMALS) for pair in self.pairs),
             reference_quality=tuple(round(pair.reference_quality, QUALITY_DECIMALS) for pair in self.pairs),
             calls=tuple(pair.call for pair in self.pairs),
+            draws=tuple(len(tuple(pairs)) for _, pairs in groupby(pair.draw for pair in self.pairs)),
         )
 
 

@@ -362,6 +362,31 @@ def test_a_gain_of_a_thousandth_is_seen_within_forty_rounds() -> None:
     assert seen >= 57
 
 
+@pytest.mark.parametrize("rounds", [3, 5, 12])
+def test_reading_interval_of_gains_covers_if_rounds_share_draws(rounds: int) -> None:
+    """A slow program has one pair a round, and four rounds on one draw of loads."""
+    rng, runs, plain, covered = np.random.default_rng(rounds), 500, 0, 0
+    for _ in range(runs):
+        draws = np.repeat(rng.standard_normal(-(-rounds // 4)), 4)[:rounds]
+        samples = judged((0.6 * draws + 0.8 * rng.standard_normal(rounds)).tolist(), pairs=1)
+        shared = replace(samples, draws=tuple(min(4, rounds - begin) for begin in range(0, rounds, 4)))
+        for known in (samples, shared):
+            interval = stats.combined_gain([known])
+            assert interval is not None
+            covers = interval.low <= 0 <= interval.high
+            plain, covered = plain + (covers and known is samples), covered + (covers and known is shared)
+    assert plain < covered and covered >= 0.9 * runs
+
+
+def test_rounds_on_draws_of_their_own_are_taken_as_independent() -> None:
+    whole = judged([0.1, 0.3, 0.2, 0.4, 0.2, 0.1], pairs=2)
+    for draws in ((2, 2, 2), (1, 1, 2, 2)):
+        assert stats.combined_gain([replace(whole, draws=draws)]) == stats.combined_gain([whole])
+    one, first = (stats.combined_gain([replace(whole, draws=draws)]) for draws in ((6,), (2, 2, 2)))
+    assert one is not None and first is not None
+    assert one.high - one.low == pytest.approx((first.high - first.low) * 3**0.5)  # 1 + (6 - 1) * .4
+
+
 def test_fewer_than_three_rounds_decide_nothing_about_quality() -> None:
     for rounds in (1, 2):
         certain = stats.certain_gain([judged([0.5] * rounds)])

@@ -49,6 +49,7 @@ class Script:
             candidate_quality=0.9 + self.pairs / 3e6,
             reference_quality=0.8,
             call=self.pairs,
+            draw=self.pairs,
         )
 
     def measure(

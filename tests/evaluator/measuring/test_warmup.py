@@ -102,7 +102,12 @@ def test_measuring_begins_when_programs_are_warm(until_steady: bool, warmups: in
             calls[-1] += 1
             time_ns = round(cold_ms[min(calls[-1], len(cold_ms)) - 1] * 1e6)
             return Pair(
-                candidate_ns=time_ns, reference_ns=time_ns, candidate_quality=1.0, reference_quality=1.0, call=calls[-1]
+                candidate_ns=time_ns,
+                reference_ns=time_ns,
+                candidate_quality=1.0,
+                reference_quality=1.0,
+                call=calls[-1],
+                draw=calls[-1],
             )
 
         return [pair]

@@ -73,6 +73,7 @@ class Machine:
             candidate_quality=0.8 + 0.01 * loads + self.gain + 0.001 * alone,
             reference_quality=0.8 + 0.01 * loads,
             call=0,
+            draw=int(self.now_s * 1e9),  # loads of its own
         )
 
     def draw(self) -> tuple[float, float, float]:
