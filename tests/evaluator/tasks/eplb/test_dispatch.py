@@ -28,10 +28,11 @@ SHAPES = (
     EplbCase(layers=2, experts=5, replicas=12, groups=1, nodes=1, gpus=4),
     EplbCase(layers=1, experts=2, replicas=28, groups=1, nodes=2, gpus=4),
 )
+LARGE = EplbCase(layers=3, experts=24, replicas=96, groups=1, nodes=4, gpus=32)
 
 
 def static_ranks(plan_LR: np.ndarray, case: EplbCase) -> np.ndarray:
-    """How many ranks send to each slot, by loops."""
+    """How many ranks send to each slot, by loops: the rule as it reads."""
     generator, ranks_LR = random.Random(42), np.zeros(plan_LR.shape, dtype=int)
     for layer, row in enumerate(plan_LR.tolist()):
         for expert in range(case.experts):
@@ -98,6 +99,7 @@ def test_hashed_shares_worked_out_by_hand(tokens: int, shares: tuple[tuple[float
 
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(SHAPES), st.integers(0, 2**32 - 1))
+@example(LARGE, 0)
 def test_static_ranks_agree_with_plain_loops(case: EplbCase, seed: int) -> None:
     plan = random_plan(case.sizes, np.random.default_rng(seed))
     ranks_LR = STATIC.shares(plan, case.experts, case.gpus, case.nodes) * case.gpus
