@@ -56,7 +56,7 @@ def test_a_plan_is_written_with_its_provenance_and_assessed(folder: Path) -> Non
 WRONG = {
     "no output": ([*PLAN, "--for", "vllm"], 2, "Missing option '-o'"),
     "unknown engine": ([*PLAN, "--for", "tgi", "-o", "new.json"], 2, "'sglang', 'vllm', 'trtllm'"),
-    "a file that exists": ([*PLAN, "--for", "vllm", "-o", "config.json"], 1, "config.json: exists: name another file"),
+    "a file that exists": ([*PLAN, "--for", "vllm", "-o", "config.json"], 1, "exists: name another or replace it"),
     "another name": ([*PLAN, "--for", "trtllm", "-o", "new.json"], 1, "ends in .yaml or .yml for trtllm"),
     "no engine": ([*PLAN, "-o", "new.json"], 1, "expected the engine (--for"),
     "no program": (["plan", "nope.py", *SIZES, "--for", "vllm", "-o", "new.json"], 1, "nope.py: no such file"),
