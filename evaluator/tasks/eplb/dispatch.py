@@ -70,7 +70,8 @@ class Dispatch:
 
     def offered(self, nodes: int) -> dict[str, Value]:
         """What a solver may ask to be told, by parameter."""
-        return {"dispatch": self.rule, "num_dispatch_nodes": nodes}
+        tokens = self.tokens if self.rule == "vllm_hash" else None
+        return {"dispatch": self.rule, "num_dispatch_nodes": nodes, "tokens_per_rank": tokens}
 
     def shares(self, phy2log_LR: Ints, experts: int, gpus: int, nodes: int) -> Floats:
         """The share of its expert's load that each slot carries: float64 `[L, R]`. A whole number / M under

@@ -181,12 +181,15 @@ def test_every_figure_follows_the_dispatch_of_the_task(dispatch: dict[str, Any])
 
 
 def test_a_solver_is_told_the_rule_and_the_nodes_also_where_placement_is_global() -> None:
-    task = Eplb(sizes=(ON_NODES,), dispatch=STATIC)
-    case = task.cases(0)[0]
-    calls = [task.call(case, 0, ()), *(hard.call for hard in task.hard_cases(0))]
-    assert all(call.offered["dispatch"] == "sglang_static" for call in calls)
-    assert calls[0].offered["num_dispatch_nodes"] == 4
-    assert all(call.offered["num_dispatch_nodes"] == call.args[3] for call in calls)
+    for dispatch, tokens in ((STATIC, None), (Dispatch(rule="vllm_hash"), 64), (Dispatch(), None)):
+        task = Eplb(sizes=(ON_NODES,), dispatch=dispatch)
+        case = task.cases(0)[0]
+        calls = [task.call(case, 0, ()), *(hard.call for hard in task.hard_cases(0))]
+        assert all(call.offered["dispatch"] == dispatch.rule for call in calls)
+        assert all(call.offered["tokens_per_rank"] == tokens for call in calls)
+        assert calls[0].offered["num_dispatch_nodes"] == 4
+        assert all(call.offered["num_dispatch_nodes"] == call.args[3] for call in calls)
+    assert all("tokens_per_rank" in hard.call.offered for hard in task.agreement_calls(0))
     plan = np.tile(np.arange(16) % 6, (2, 1))
     np.testing.assert_array_equal(task.read(case, triple(plan, 6)), plan)
 
