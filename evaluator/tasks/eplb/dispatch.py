@@ -8,13 +8,15 @@ Does not know: calls, scores, how plans are made or validated. Pure.
   rank (a rank is a GPU), and each rank sends all its tokens of an expert to one replica: the only one if there is one;
   else the first on its own GPU; else, if some replicas are on its node and others are not, the first on its node;
   else one of a fair draw (`fair_draws`), made for these ranks in the order of layers and experts. Replicas are in the
-  order of their slots.
+  order of their slots. So it is after a rebalance. A placement that SGLang starts with, its own or that of a file, is
+  first cut down by each rank to the replicas that are near, so ranks draw apart (`own_draws`), and less evenly.
 - `vllm_hash`: vLLM. A rank numbers its tokens from 0, and sends token t to replica h(t) mod count, where h(t) is the
   low 32 bits of t * 2654435769 (Knuth's multiplier, 2^32 / the golden ratio). All ranks do the same, and any token may
   choose the expert, so shares depend on the tokens a rank has: even for many, all to the first replica for one.
 
-Cross-checked for exact equality with the functions of SGLang 0.5.23 (`compute_logical_to_rank_dispatch_physical_map`)
-and vLLM 0.32.0 (`_eplb_map_and_record_i32_kernel`) in `tests/engines/test_dispatch.py`.
+Cross-checked for exact equality with the functions of SGLang 0.5.23 (`compute_logical_to_rank_dispatch_physical_map`,
+`_compute_logical_to_all_physical_map`) and vLLM 0.32.0 (`_eplb_map_and_record_i32_kernel`) in
+`tests/engines/test_dispatch.py`.
 
 Shapes: L layers, E experts, R replicas (slots), M GPUs, X experts of a layer with several replicas, S their slots, C
 counts.
@@ -22,6 +24,7 @@ counts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
@@ -45,10 +48,13 @@ _MULTIPLIER = 2654435769
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """A rule with its option. `tokens_per_rank`, for `vllm_hash` only: 64 if it is None. Raises WorkloadError."""
+    """A rule with its options. `tokens_per_rank`, for `vllm_hash` only: 64 if it is None. `at_start`, for
+    `sglang_static` only: SGLang starts with the placement, which is not one of a rebalance. Raises WorkloadError.
+    """
 
     rule: Rule = "even"
     tokens_per_rank: int | None = None
+    at_start: bool = False
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
@@ -82,7 +88,8 @@ class Dispatch:
         replicas = Replicated.of(phy2log_LR, experts)
         share_LR = np.ones(phy2log_LR.shape)
         if self.rule == "sglang_static":
-            share_S = static_ranks(replicas, phy2log_LR.shape[1], gpus, nodes) / gpus
+            ranks_S = static_ranks(replicas, phy2log_LR.shape[1], gpus, nodes, at_start=self.at_start)
+            share_S = ranks_S / gpus
         else:
             share_S = _hashed(replicas, self.tokens)
         share_LR.reshape(-1)[replicas.place_S] = share_S
@@ -90,10 +97,14 @@ class Dispatch:
 
     def slot_loads(self, phy2log_LR: Ints, load_LE: Floats, gpus: int, nodes: int) -> Floats:
         """What each slot carries: float64 `[L, R]`."""
+        return self.carrier(phy2log_LR, load_LE.shape[1], gpus, nodes)(load_LE)
+
+    def carrier(self, phy2log_LR: Ints, experts: int, gpus: int, nodes: int) -> Callable[[Floats], Floats]:
+        """`slot_loads` of one placement by the loads `[L, E]`: the shares are worked out once."""
         if self.rule == "even":
-            return replica_loads(phy2log_LR, load_LE)
-        share_LR = self.shares(phy2log_LR, load_LE.shape[1], gpus, nodes)
-        return share_LR * np.take_along_axis(load_LE, phy2log_LR, axis=1)
+            return lambda load_LE: replica_loads(phy2log_LR, load_LE)
+        share_LR = self.shares(phy2log_LR, experts, gpus, nodes)
+        return lambda load_LE: share_LR * np.take_along_axis(load_LE, phy2log_LR, axis=1)
 
     def carried(self, gpus: int, nodes: int) -> Carried:
         """`slot_loads` for these sizes, as the metrics take it."""
