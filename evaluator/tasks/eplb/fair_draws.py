@@ -9,7 +9,7 @@ the shuffle takes numbers from the generator too, so it moves the draws that fol
 
 `random.Random` makes a number below m from the highest `m.bit_length()` bits of one 32-bit word of its Mersenne
 Twister, and takes the next word as long as the number is not below m. So where a draw ends depends on where it begins,
-and we tabulate that for all words at once: then each draw of a sequence costs two look-ups.
+and we tabulate that for all words at once: then each draw of a sequence costs one look-up.
 
 Shapes: X draws, C the most replicas that a draw samples, N words, Y replicas that get one rank more.
 """
@@ -36,7 +36,7 @@ LEAST_WORDS, MOST_WORDS = 2**12, 2**18
 MOST_REPLICAS = 21
 """`random.Random.sample` works otherwise for more."""
 MOST_RANKS = 2**12
-MOST_KINDS = 48
+MOST_KINDS = 96
 """So that the tables of a plan are still there for the next one: `lru_cache` keeps 128."""
 _STEPWISE, _STRIDE = 96, 16
 """Tables of shuffles are made from that of one thing less, which is kept; larger ones from that of up to 16 less."""
@@ -52,8 +52,8 @@ def extra_ranks(count_X: Ints, ranks_X: Ints) -> tuple[Ints, Ints]:
         if begin_X is not None:
             more_X = ranks_X % count_X
             taken_XC, _ = sampled(count_X, more_X, begin_X, words)
-            draw_Y, nth_Y = np.nonzero(np.arange(taken_XC.shape[1]) < more_X[:, None])
-            return draw_Y, taken_XC[draw_Y, nth_Y].astype(np.int64)
+            taken_Y = taken_XC[np.arange(taken_XC.shape[1]) < more_X[:, None]]
+            return np.repeat(np.arange(len(more_X)), more_X), taken_Y.astype(np.int64)
         words *= 2
     return one_by_one(count_X, ranks_X)
 
@@ -80,17 +80,14 @@ def words_for(count_X: Ints, ranks_X: Ints) -> int:
 
 def begins(count_X: Ints, ranks_X: Ints, words: int) -> Ints | None:
     """The word at which each draw begins; None if the words do not suffice, or the draws are of too many kinds."""
-    sample_X, shuffle_X = count_X * MOST_REPLICAS + ranks_X % count_X, ranks_X
-    samples, shuffles = (np.flatnonzero(np.bincount(kind_X)).tolist() for kind_X in (sample_X, shuffle_X))
-    if max(len(samples), len(shuffles)) > MOST_KINDS:
+    above = int(ranks_X.max()) + 1
+    kind_X = count_X * above + ranks_X
+    kinds = np.flatnonzero(np.bincount(kind_X)).tolist()
+    if len(kinds) > MOST_KINDS:
         return None
-    after_sample = {kind: _sample(*divmod(kind, MOST_REPLICAS), words).data for kind in samples}
-    after_shuffle = {kind: _shuffled(kind, words).data for kind in shuffles}
+    after = {kind: _drawn(*divmod(kind, above), words).data for kind in kinds}
     at = 0
-    ends = [
-        at := after_shuffle[shuffle][after_sample[sample][at]]
-        for sample, shuffle in zip(sample_X.tolist(), shuffle_X.tolist(), strict=True)
-    ]
+    ends = [at := after_kind[at] for after_kind in map(after.__getitem__, kind_X.tolist())]
     return np.array([0, *ends[:-1]]) if at < words else None
 
 
@@ -143,13 +140,14 @@ def _shifts() -> Words:
 
 
 @lru_cache
-def _sample(count: int, more: int, words: int) -> Places:
-    """The word after a sample of `more` of `count` that begins at each word, int32 `[N + 1]`; N where the words do not
-    suffice.
+def _drawn(count: int, ranks: int, words: int) -> Places:
+    """The word after a draw of `ranks` ranks and `count` replicas that begins at each word, int32 `[N + 1]`; N where
+    the words do not suffice.
     """
-    if not more:
-        return np.arange(words + 1, dtype=np.int32)
-    return _kept_after(count - more + 1, words)[_sample(count, more - 1, words)]
+    at = np.arange(words + 1, dtype=np.int32)
+    for below in range(count, count - ranks % count, -1):
+        at = _kept_after(below, words)[at]
+    return _shuffled(ranks, words)[at]
 
 
 @lru_cache
