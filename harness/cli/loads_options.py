@@ -7,14 +7,13 @@ done with recorded loads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import wraps
-from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from evaluator import TASKS, LoadsKind, TaskKind
 from harness.cli.console import UserError
 from harness.cli.new_files import check_free
+from harness.cli.signatures import with_options
 from harness.cli.task_options import Given, config_values, given, task_parameters
 
 Ranges = tuple[tuple[int, int], ...]
@@ -32,30 +31,15 @@ def _as_tasks() -> dict[str, TaskKind]:
 
 
 def takes_loads_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the tasks' options in place of its parameter `given`, which receives them, and put what the tasks
-    say of their files in place of FORMATS and EXAMPLES in its help.
-
-    Typer reads a command's options from its signature, and the tasks' options are known only from `TASKS`.
+    """Give a command the tasks' options in place of its parameter of type `Given`, which receives them, and put what
+    the tasks say of their files in place of FORMATS in its help.
     """
-    hints = get_type_hints(command, include_extras=True)
-    spread = task_parameters(_as_tasks())
-    parameters: list[Parameter] = []
-    for parameter in signature(command).parameters.values():
-        own = parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
-        parameters += spread if parameter.name == "given" else (own,)
-
-    @wraps(command)
-    def with_options(**values: Any) -> None:
-        taken = {parameter.name: values.pop(parameter.name) for parameter in spread}
-        command(**values, given=given(taken, _as_tasks()))
-
-    with_options.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    formats = " ".join(f"{kind.reads} Writes {_written(kind)}." for kind in kinds().values())
     examples = [f"packsmith loads {example}" for kind in kinds().values() for example in kind.examples]
-    text = (command.__doc__ or "").replace("    FORMATS", f"    {formats}")
-    with_options.__doc__ = text.replace("    EXAMPLES", "\n".join(f"    {example}" for example in examples))
-    return with_options
+    parameters = task_parameters(_as_tasks())
+    taking = with_options(command, Given, parameters, lambda values: given(values, _as_tasks()), examples)
+    formats = " ".join(f"{kind.reads} Writes {_written(kind)}." for kind in kinds().values())
+    taking.__doc__ = (taking.__doc__ or "").replace("FORMATS", formats)
+    return taking
 
 
 def _written(kind: LoadsKind) -> str:

@@ -18,7 +18,7 @@ EXAMPLES = "EXAMPLES"
 
 def with_options(
     command: Callable[..., None],
-    kind: type,
+    kind: object,
     parameters: Sequence[Parameter],
     collect: Callable[[Mapping[str, Any]], Any],
     examples: Sequence[str] = (),
@@ -27,7 +27,7 @@ def with_options(
     what `collect` makes of their values.
     """
     hints = get_type_hints(command, include_extras=True)
-    [place] = [name for name, hint in hints.items() if hint is kind]
+    [place] = [name for name, hint in hints.items() if hint == kind]
     spread: list[Parameter] = []
     for parameter in signature(command).parameters.values():
         own = parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])

@@ -52,14 +52,3 @@ def write_program(path: Path, source: str) -> None:
         path.write_bytes(source.encode("utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file at once, or leave what is there: a reader never sees a part of it. Raises UserError."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None

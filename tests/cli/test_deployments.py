@@ -36,6 +36,8 @@ def test_a_plan_is_written_with_its_provenance_and_assessed(folder: Path) -> Non
         assert words in done.out
     assert "redundant slots take 18 MB a GPU: 3 experts of 6 MB in bfloat16" in " ".join(done.out.split())
     assert "note: planned on the newest of 3 windows" in done.err
+    assert "Balance under sglang_static: mean GPU load" in done.out and "If replicas shared evenly" in done.out
+    assert "note: balance is of what SGLang's static dispatch sends on 2 nodes" in done.err
     content = json.loads((folder / "new.json").read_text())
     assert list(content) == ["physical_to_logical_map"]
     assert np.array(content["physical_to_logical_map"]).shape == (4, 24)
@@ -44,19 +46,23 @@ def test_a_plan_is_written_with_its_provenance_and_assessed(folder: Path) -> Non
     assert provenance["sizes"]["replicas"] == 24 and provenance["layers"][0]["layer"] == 1
     balance = provenance["balance"]
     assert balance["from"]["newest"] < balance["placement"]["newest"] <= balance["ceiling"]
+    assert provenance["dispatch"] == {"rule": "sglang_static", "nodes": 2, "tokens_per_rank": None}
 
     scored = cli("assess", "new.json", *SIZES, "--json")
     assert scored.code == 0, scored.err
     [record] = scored.records
     assert record["balance"]["placement"] == balance["placement"] and len(record["by_window"]) == 3
-    shown = cli("assess", "new.json", *SIZES, "--from", "new.json")
+    [even] = cli("assess", "new.json", *SIZES, "--dispatch", "even", "--json").records
+    assert even["balance"]["placement"] == provenance["balance_even"]["placement"] != balance["placement"]
+    shown = cli("assess", "new.json", *SIZES, "--from", "new.json", "--dispatch", "vllm_hash", "--tokens-per-rank", "3")
+    assert "Balance under vllm_hash" in shown.out
     assert "Balance by window" in shown.out and "0 of 72 slots" in " ".join(shown.out.split())
 
 
 WRONG = {
     "no output": ([*PLAN, "--for", "vllm"], 2, "Missing option '-o'"),
     "unknown engine": ([*PLAN, "--for", "tgi", "-o", "new.json"], 2, "'sglang', 'vllm', 'trtllm'"),
-    "a file that exists": ([*PLAN, "--for", "vllm", "-o", "config.json"], 1, "config.json: exists: name another file"),
+    "a file that exists": ([*PLAN, "--for", "vllm", "-o", "config.json"], 1, "exists: name another or replace it"),
     "another name": ([*PLAN, "--for", "trtllm", "-o", "new.json"], 1, "ends in .yaml or .yml for trtllm"),
     "no engine": ([*PLAN, "-o", "new.json"], 1, "expected the engine (--for"),
     "no program": (["plan", "nope.py", *SIZES, "--for", "vllm", "-o", "new.json"], 1, "nope.py: no such file"),
@@ -65,6 +71,11 @@ WRONG = {
         ["assess", "config.json", *SIZES],
         1,
         "expected an object with physical_to_logical_map or layer_list",
+    ),
+    "no tokens": (
+        ["assess", "config.json", *SIZES, "--tokens-per-rank", "0"],
+        1,
+        "--tokens-per-rank: expected a whole",
     ),
     "no loads": (["assess", "config.json", "--gpus", "8"], 1, "expected recorded loads (--trace PATH)"),
 }

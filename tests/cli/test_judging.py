@@ -102,8 +102,8 @@ def test_the_ladder_tells_programs_apart(cli: Cli) -> None:
 
 TOLD = """
 plan = rebalance_experts
-def rebalance_experts(weight, replicas, groups, nodes, gpus, *, dispatch, num_dispatch_nodes):
-    assert (dispatch, num_dispatch_nodes) == ("sglang_static", nodes)
+def rebalance_experts(weight, replicas, groups, nodes, gpus, *, dispatch, num_dispatch_nodes, tokens_per_rank):
+    assert (dispatch, num_dispatch_nodes, tokens_per_rank) == ("sglang_static", nodes, None)
     return plan(weight, replicas, groups, nodes, gpus)
 """
 

@@ -84,10 +84,12 @@ def chosen(phy2log_LR: np.ndarray, physical_MLE: np.ndarray) -> np.ndarray:
 def test_static_dispatch_is_that_of_sglang(
     case: EplbCase, wheels: tuple[Path, ...], tmp_path: Path, patch: pytest.MonkeyPatch
 ) -> None:
-    """Each rank asks the wheel's function as in a rebalance: with all replicas, in the order of their slots."""
+    """Each rank asks the wheel's functions as in a rebalance, with all replicas, in the order of their slots; and as at
+    the start.
+    """
     source = wheel(wheels, "sglang").read("sglang/srt/eplb/expert_location.py").decode()
     parallel = types.SimpleNamespace(ep_size=case.gpus, nnodes=case.nodes)
-    moe = types.SimpleNamespace(ep_join_mode=None)
+    moe = types.SimpleNamespace(ep_join_mode=None, moe_a2a_backend="deepep")
     instead(
         patch,
         "sglang.srt.runtime_context",
@@ -107,6 +109,19 @@ def test_static_dispatch_is_that_of_sglang(
             for rank in range(case.gpus)
         ]
         share_LR = Dispatch(rule="sglang_static").shares(plan, case.experts, case.gpus, case.nodes)
+        np.testing.assert_array_equal(share_LR, chosen(plan, np.stack(physical)) / case.gpus)
+        # At the start each rank first leaves out what is far, as for a placement from a file.
+        physical = [
+            location.compute_logical_to_rank_dispatch_physical_map(
+                location._compute_logical_to_all_physical_map(torch.from_numpy(plan), case.experts, case.gpus, rank),
+                case.gpus,
+                case.replicas,
+                rank,
+            ).numpy()
+            for rank in range(case.gpus)
+        ]
+        started = Dispatch(rule="sglang_static", at_start=True)
+        share_LR = started.shares(plan, case.experts, case.gpus, case.nodes)
         np.testing.assert_array_equal(share_LR, chosen(plan, np.stack(physical)) / case.gpus)
 
 

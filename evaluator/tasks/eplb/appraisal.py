@@ -1,15 +1,15 @@
 """What placements are worth on recorded loads, as figures for machines and for people.
 
-Owns: which figures there are, and their words. Does not know: files, programs, how slots get their load: that is a
-function it is given.
+Owns: which figures there are, and their words. Does not know: files, programs, engines, how a rule of dispatch shares
+load.
 
 Shapes: W windows, L layers with experts, E experts, R slots, M GPUs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from evaluator.task_protocol import Appraisal, Grid
 from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import is_hierarchical
+from evaluator.tasks.eplb.dispatch import EVEN, Dispatch
 from evaluator.tasks.eplb.layouts import Layout
-from evaluator.tasks.eplb.metrics import Floats, Ints, on_gpus, ratio, replica_loads
+from evaluator.tasks.eplb.metrics import Floats, Ints, on_gpus, ratio
 from evaluator.tasks.eplb.model_config import Model
-
-Carried = Callable[[Ints, Floats], Floats]
-"""What each slot carries, float64 `[L, R]`, by a placement `[L, R]` and the loads `[L, E]`."""
 
 WORST_LAYERS = 5
 SHOWN_WINDOWS = 12
@@ -32,14 +30,14 @@ SHOWN_WINDOWS = 12
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Where placements are judged: the recorded loads `[W, L, E]`, the sizes of a case (without its replicas, which
-    placements have), the layers, and the model, if it is known.
+    placements have), the layers, the model, if it is known, and how tokens are sent to replicas.
     """
 
     loads: Floats
     sizes: Mapping[str, int]
     layout: Layout
     model: Model | None = None
-    carried: Carried = replica_loads
+    dispatch: Dispatch = EVEN
 
     @property
     def gpus(self) -> int:
@@ -49,7 +47,15 @@ class Site:
         """The largest GPU load that no placement can go below, for the last windows: `[up to SHOWN_WINDOWS, L]`."""
         loads = self.loads[-SHOWN_WINDOWS:]
         sizes = {**self.sizes, "replicas": replicas}
-        return largest_load_bound(loads.reshape(-1, loads.shape[2]), sizes).reshape(loads.shape[:2])
+        dividers = self.dispatch.dividers(replicas - loads.shape[2] + 1, self.gpus)
+        return largest_load_bound(loads.reshape(-1, loads.shape[2]), sizes, dividers).reshape(loads.shape[:2])
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The rule of dispatch as JSON values."""
+        hashed = self.dispatch.rule == "vllm_hash"
+        tokens = self.dispatch.tokens if hashed else None
+        return {"rule": self.dispatch.rule, "nodes": self.sizes["nodes"], "tokens_per_rank": tokens}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,29 +97,27 @@ def appraise(
     without the newest window, which it is scored on. `by_window` also shows every window.
     """
     named = [placed] if base is None else [base, placed]
-    worths = {each.name: _Worth.of(site, each.slots) for each in named}
-    ceiling_WL = site.ceilings(placed.slots.shape[1])
-    worth = worths[placed.name]
-    ceilings = _ratios(worth.mean_WL[-len(ceiling_WL) :], ceiling_WL)
-    earlier = None if earlier_LR is None else _Worth.of(site, earlier_LR).newest
-    grids = [_balance_grid(site, worths, earlier, ceilings[-1])]
+    found = _Balances.of(site, named, earlier_LR)
+    even = found if site.dispatch.rule == EVEN.rule else _Balances.of(replace(site, dispatch=EVEN), named, earlier_LR)
+    worth, ceilings = found.worths[placed.name], found.ceilings
+    grids = [_balance_grid(site, found)]
+    if found.rows != even.rows:
+        grids.append(Grid(title="If replicas shared evenly", headings=grids[0].headings, rows=even.rows))
     if by_window and len(site.loads) > 1:
-        grids.append(_window_grid(worths, ceilings))
+        grids.append(_window_grid(found.worths, ceilings))
     layers = [
-        (number, *(each.layers[at] for each in worths.values()), ratio(worth.mean_WL[-1, at], ceiling_WL[-1, at]))
+        (number, *(each.layers[at] for each in found.worths.values()), found.layer_ceilings[at])
         for at, number in enumerate(site.layout.numbers)
     ]
-    grids.append(_layer_grid(tuple(worths), layers, "Worst layers" + ", on the newest window" * (len(site.loads) > 1)))
+    newest = ", on the newest window" * (len(site.loads) > 1)
+    grids.append(_layer_grid(tuple(found.worths), layers, f"Worst layers{newest}"))
     moves, doubles, memory = _moves(site, placed, base), _doubled(site, placed, base), _memory(site, placed)
     return Appraisal(
         record={
             "windows": len(site.loads),
-            "balance": {
-                "placement": worth.record,
-                "from": None if base is None else worths[base.name].record,
-                "planned_a_window_earlier": earlier,
-                "ceiling": ceilings[-1],
-            },
+            "dispatch": site.record,
+            "balance": found.record(placed, base),
+            "balance_even": even.record(placed, base),
             "by_window": worth.by_window,
             "layers": [
                 {"layer": row[0], "placement": row[-2], "from": None if base is None else row[1], "ceiling": row[-1]}
@@ -137,7 +141,9 @@ class _Worth:
 
     @classmethod
     def of(cls, site: Site, slots_LR: Ints) -> _Worth:
-        loads_WLM = np.stack([on_gpus(site.carried(slots_LR, load_LE), site.gpus) for load_LE in site.loads])
+        experts, nodes = site.layout.experts, site.sizes["nodes"]
+        carried = site.dispatch.carrier(slots_LR, experts, site.gpus, nodes)
+        loads_WLM = np.stack([on_gpus(carried(load_LE), site.gpus) for load_LE in site.loads])
         return cls(mean_WL=loads_WLM.mean(axis=2), max_WL=loads_WLM.max(axis=2))
 
     @property
@@ -166,21 +172,60 @@ def _ratios(mean_WL: Floats, max_WL: Floats) -> list[float]:
     return [ratio(mean.sum(), largest.sum()) for mean, largest in zip(mean_WL, max_WL, strict=True)]
 
 
-def _balance_grid(site: Site, worths: Mapping[str, _Worth], earlier: float | None, ceiling: float) -> Grid:
-    count = len(site.loads)
-    headings = ("newest\nwindow", f"all {count}\nwindows", "worst\nwindow") if count > 1 else ("balance",)
-    rows: list[tuple[str, ...]] = [
-        (name, *(f"{value:.4f}" for value in worth.record.values())) for name, worth in worths.items()
-    ]
-    if earlier is not None:
-        rows.append(("planned a window earlier", f"{earlier:.4f}", "", ""))
-    rows.append(("ceiling", f"{ceiling:.4f}", "", ""))
-    rule = "the ceiling is for placements that keep a group of experts on one node"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Balances:
+    """The worth of each placement by its name, the balance of the one planned earlier, and the ceilings: of the last
+    windows, and of each layer on the newest.
+    """
+
+    worths: Mapping[str, _Worth]
+    earlier: float | None
+    ceilings: Sequence[float]
+    layer_ceilings: Sequence[float]
+
+    @classmethod
+    def of(cls, site: Site, named: Sequence[Named], earlier_LR: Ints | None) -> _Balances:
+        """The last of `named` decides how many replicas the ceilings are for."""
+        worths = {each.name: _Worth.of(site, each.slots) for each in named}
+        ceiling_WL = site.ceilings(named[-1].slots.shape[1])
+        mean_WL = worths[named[-1].name].mean_WL[-len(ceiling_WL) :]
+        return cls(
+            worths=worths,
+            earlier=None if earlier_LR is None else _Worth.of(site, earlier_LR).newest,
+            ceilings=_ratios(mean_WL, ceiling_WL),
+            layer_ceilings=[ratio(mean, most) for mean, most in zip(mean_WL[-1], ceiling_WL[-1], strict=True)],
+        )
+
+    def record(self, placed: Named, base: Named | None) -> dict[str, Any]:
+        return {
+            "placement": self.worths[placed.name].record,
+            "from": None if base is None else self.worths[base.name].record,
+            "planned_a_window_earlier": self.earlier,
+            "ceiling": self.ceilings[-1],
+        }
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """The same in words; of a single window, one figure a row."""
+        rows: list[tuple[str, ...]] = [
+            (name, *(f"{value:.4f}" for value in worth.record.values())) for name, worth in self.worths.items()
+        ]
+        if self.earlier is not None:
+            rows.append(("planned a window earlier", f"{self.earlier:.4f}", "", ""))
+        rows.append(("ceiling", f"{self.ceilings[-1]:.4f}", "", ""))
+        single = all(len(worth.mean_WL) == 1 for worth in self.worths.values())
+        return tuple(row[:2] if single else row for row in rows)
+
+
+def _balance_grid(site: Site, found: _Balances) -> Grid:
+    count, rule = len(site.loads), site.dispatch.rule
+    under = "" if rule == "even" else f" under {rule}"
+    note = "the ceiling is for placements that keep a group of experts on one node"
     return Grid(
-        title="Balance: mean GPU load / largest GPU load",
-        headings=("", *headings),
-        rows=tuple(row[: 1 + len(headings)] for row in rows),
-        note=rule if is_hierarchical(site.sizes) else "",
+        title=f"Balance{under}: mean GPU load / largest GPU load",
+        headings=("", *(("newest\nwindow", f"all {count}\nwindows", "worst\nwindow") if count > 1 else ("balance",))),
+        rows=found.rows,
+        note=note if is_hierarchical(site.sizes) else "",
     )
 
 

@@ -29,6 +29,8 @@ from evaluator.tasks.eplb.deployment_options import (
     Options,
     PlanOn,
 )
+from evaluator.tasks.eplb.dispatch import EVEN, Dispatch
+from evaluator.tasks.eplb.engine_dispatch import told
 from evaluator.tasks.eplb.layouts import Layout, layout_of, sizes_of, trivial
 from evaluator.tasks.eplb.metrics import Floats, Ints
 from evaluator.tasks.eplb.model_config import Model, read_model
@@ -46,7 +48,7 @@ PLACED = "this placement"
 class PlacementProblem:
     """The calls of a plan: one on all loads, and before it, if there are two windows or more, one without the newest
     window, whose plan shows what planning ahead is worth. Both are given the placement in force. `apart`: slots of the
-    answers are exchanged where a GPU holds an expert twice.
+    answers are exchanged where a GPU holds an expert twice. `dispatch` is what a program is told of.
     """
 
     case: EplbCase
@@ -54,10 +56,11 @@ class PlacementProblem:
     plan_on: PlanOn
     in_force: Ints | None
     apart: bool = False
+    dispatch: Dispatch = EVEN
     _task: Eplb = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_task", Eplb(sizes=(self.case,)))
+        object.__setattr__(self, "_task", Eplb(sizes=(self.case,), dispatch=self.dispatch))
 
     @property
     def entry_point(self) -> str:
@@ -112,6 +115,9 @@ class _Read:
     def placement(self, path: Path, wanted: str = "") -> Placement:
         return read_placement(path, self.layout, wanted)
 
+    def site(self, sizes: Mapping[str, int], dispatch: Dispatch) -> Site:
+        return Site(loads=self.trace.loads, sizes=sizes, layout=self.layout, model=self.model, dispatch=dispatch)
+
     @property
     def notes(self) -> tuple[str, ...]:
         return (*self.trace.notes, *self.layout.notes)
@@ -130,7 +136,7 @@ class PlacementDeployment:
     def from_options(cls, values: Mapping[str, Any]) -> PlacementDeployment:
         """Raises WorkloadError, EvaluatorError."""
         options = Options.of(values, PLAN_OPTIONS)
-        options.engine  # noqa: B018 (asked before anything is read)
+        dispatch = options.dispatch(options.engine)
         if options.gpus is None:
             raise WorkloadError("expected the number of GPUs (--gpus N), found none")
         read = _Read.of(options)
@@ -156,6 +162,7 @@ class PlacementDeployment:
             plan_on=options.plan_on,
             in_force=old,
             apart=options.engine == "ascend",
+            dispatch=dispatch,
         )
         return cls(read=read, case=case, base=base, problem=problem)
 
@@ -176,7 +183,8 @@ class PlacementDeployment:
         changed = ""
         if self.problem.in_force is None and self.base.name != START:
             changed = "the placement in force has another number of slots: the program is not given it"
-        return (*self.read.notes, *(note for note in (on, changed, engine) if note))
+        sent = told(self.problem.dispatch, self.case.nodes)
+        return (*self.read.notes, *(note for note in (on, changed, sent, engine) if note))
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -199,7 +207,7 @@ class PlacementDeployment:
 
     def appraise(self, plans: tuple[Plan, ...]) -> Appraisal:
         return appraise(
-            Site(loads=self.read.trace.loads, sizes=self.case.sizes, layout=self.read.layout, model=self.read.model),
+            self.read.site(self.case.sizes, self.problem.dispatch),
             Named(name=PLACED, slots=plans[-1]),
             self.base,
             earlier_LR=plans[0] if len(plans) > 1 else None,
@@ -232,9 +240,10 @@ def score(path: Path, values: Mapping[str, Any]) -> tuple[Appraisal, tuple[str, 
         name = f"from {options.in_force.name}"[:40]
         base = Named(name=name, slots=_on_gpus(read.placement(options.in_force), gpus, options.in_force))
     anywhere = {**case.sizes, "groups": 1}  # so that the ceiling holds for every placement
-    site = Site(loads=read.trace.loads, sizes=anywhere, layout=read.layout, model=read.model)
-    appraisal = appraise(site, Named(name=PLACED, slots=slots), base, by_window=True)
-    return appraisal, (*read.notes, f"{path}: {placement.format}, {slots.shape[1]} slots on {gpus} GPUs")
+    dispatch = options.dispatch(placement.format)
+    appraisal = appraise(read.site(anywhere, dispatch), Named(name=PLACED, slots=slots), base, by_window=True)
+    sent, found = told(dispatch, nodes), f"{path}: {placement.format}, {slots.shape[1]} slots on {gpus} GPUs"
+    return appraisal, tuple(note for note in (*read.notes, found, sent) if note)
 
 
 def _on_gpus(placement: Placement, gpus: int, path: Path) -> Ints:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from evaluator.task_protocol import TaskOption
+from evaluator.tasks.eplb.dispatch import RULES, TOKENS_PER_RANK, Dispatch, Rule
+from evaluator.tasks.eplb.engine_dispatch import dispatch_of
 from evaluator.tasks.eplb.placement_formats import FORMATS, Format
 from evaluator.tasks.options import check_keys, choice, items, whole_number
 from evaluator.types import WorkloadError
@@ -51,6 +53,21 @@ _TRACES = (
         help="Steps, such as forward passes, that are summed into one window.",
     ),
 )
+_DISPATCH = (
+    TaskOption(
+        key="dispatch",
+        flag="--dispatch",
+        choices=RULES,
+        help="How tokens reach the replicas of an expert. By default as the engine sends them: sglang_static for "
+        "sglang, which SGLang sets with an all-to-all backend (without one: even); vllm_hash for vllm; else even.",
+    ),
+    TaskOption(
+        key="tokens_per_rank",
+        flag="--tokens-per-rank",
+        metavar="TOKENS",
+        help=f"With vllm_hash: tokens of a rank in a forward pass; {TOKENS_PER_RANK}, as in decoding.",
+    ),
+)
 
 PLAN_OPTIONS = (
     TaskOption(
@@ -75,6 +92,7 @@ PLAN_OPTIONS = (
         metavar="N",
         help="Expert groups; the model's. If they are a multiple of the nodes, a group stays on one node; 1: anywhere.",
     ),
+    *_DISPATCH,
     _FROM,
     TaskOption(
         key="plan_on",
@@ -88,12 +106,13 @@ SCORE_OPTIONS = (
     *_TRACES,
     *_SIZES,
     _MODEL,
+    *_DISPATCH,
     TaskOption(
         key="in_force", flag="--from", metavar="FILE", help="Another placement, to compare and count moves from."
     ),
 )
 PLAN_EXAMPLES = (
-    "packsmith plan best.py --for sglang --trace loads.json --gpus 32 \\\n"
+    "packsmith plan best.py --for sglang --trace loads.json --gpus 32 --nodes 4 \\\n"
     "    --redundant 32 --model config.json -o placement.json",
     "packsmith plan best.py --for trtllm --trace dumps/ --gpus 36 --nodes 9 \\\n"
     "    --redundant 32 --model config.json --from old.yaml -o new.yaml",
@@ -106,7 +125,7 @@ SCORE_EXAMPLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The values. `gpus`, `nodes`, `redundant` and `groups` are None where they were not given."""
+    """The values; None where they were not given."""
 
     format: str
     traces: tuple[Path, ...]
@@ -118,6 +137,8 @@ class Options:
     model: Path | None
     in_force: Path | None
     plan_on: PlanOn
+    rule: Rule | None
+    tokens_per_rank: int | None
 
     @classmethod
     def of(cls, values: Mapping[str, Any], known: Collection[TaskOption]) -> Options:
@@ -138,7 +159,7 @@ class Options:
         def path(key: str) -> Path | None:
             return Path(values[key]) if values.get(key) else None
 
-        kind = values.get("format")
+        kind, rule = values.get("format"), values.get("dispatch")
         if not values.get("traces"):
             raise WorkloadError(f"expected recorded loads ({flags['traces']} PATH), found none")
         return cls(
@@ -152,7 +173,13 @@ class Options:
             model=path("model"),
             in_force=path("in_force"),
             plan_on=cast(PlanOn, choice(values.get("plan_on") or "newest", ("newest", "sum"), "--plan-on")),
+            rule=cast(Rule, choice(rule, RULES, flags["dispatch"])) if rule is not None else None,
+            tokens_per_rank=number("tokens_per_rank", 1),
         )
+
+    def dispatch(self, engine: Format) -> Dispatch:
+        """How tokens reach replicas: the rule that was given, or the engine's. Raises WorkloadError."""
+        return dispatch_of(engine, self.rule, self.tokens_per_rank)
 
     @property
     def engine(self) -> Format:

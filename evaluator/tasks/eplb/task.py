@@ -225,8 +225,9 @@ class Eplb:
         """`rebalance_experts(weight float32 [L, E], replicas, groups, nodes, gpus)` on window `step`.
 
         Offered: `old_phy2log` (int64 `[L, R]`, the plan of the step before, None at step 0), `history` (float32
-        `[T, L, E]`, the windows so far, the planned one last), `dispatch` (the rule's name) and `num_dispatch_nodes`
-        (the nodes that the GPUs stand on, also where placement is global).
+        `[T, L, E]`, the windows so far, the planned one last), `dispatch` (the rule's name), `num_dispatch_nodes`
+        (the nodes that the GPUs stand on, also where placement is global) and `tokens_per_rank` (under `vllm_hash`,
+        else None).
         """
         history = case.data[: step + 1].astype(np.float32)
         old = plans[step - 1] if step else None

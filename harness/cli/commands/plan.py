@@ -16,9 +16,10 @@ import typer
 
 from evaluator import JudgeSettings, Planned, Rejected, numba_version
 from evaluator import plan as plan_once
-from harness.cli.console import Json, UserError, emit, messages, output
+from harness.cli.console import Json, emit, messages, output
 from harness.cli.deployment_options import Chosen, takes_plan_options
-from harness.cli.user_files import read_program, write_whole
+from harness.cli.new_files import check_free, write_whole
+from harness.cli.user_files import read_program
 from harness.report import jsonl, tables
 from harness.report.appraisals import appraisal_view
 from harness.report.progress import Waiting
@@ -53,8 +54,7 @@ def plan(
     """
     beside = out.with_name(out.name + PROVENANCE)
     for path in (out, beside):
-        if path.exists() and not force:
-            raise UserError(f"{path}: exists: name another file (-o), or replace it with --force")
+        check_free(path, force=force)
     source = read_program(program)
     with Waiting(messages()) as waiting:
         waiting.say("reading what was recorded")
@@ -76,8 +76,8 @@ def plan(
         appraisal = deployment.appraise(made.plans)
         provenance = {**_provenance(source, program, made, seed), **deployment.identity, **appraisal.record}
         content = deployment.encode(out, made.plans[-1], provenance)
-    write_whole(beside, (jsonl.line(provenance) + "\n").encode("ascii"))
-    write_whole(out, content)
+    write_whole(beside, (jsonl.line(provenance) + "\n").encode("ascii"), force=force)
+    write_whole(out, content, force=force)
     if json:
         emit(jsonl.line({"path": str(out), "provenance": str(beside), **provenance}))
         return

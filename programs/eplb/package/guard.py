@@ -230,6 +230,7 @@ def planned(load, num_replicas, num_groups, num_nodes, num_gpus, in_force=None, 
     if num_groups % num_nodes or load.shape[1] % num_groups or num_gpus % num_nodes:
         num_groups = num_nodes = 1
     known = {"old_phy2log": in_force, "history": load[None], "dispatch": "even", "num_dispatch_nodes": num_nodes}
+    known["tokens_per_rank"] = None  # unknown, and of `vllm_hash` only
     known.update(offers or {})
     wanted = {name: value for name, value in known.items() if name in _DECLARED}
     answer = solver.rebalance_experts(load.clone(), num_replicas, num_groups, num_nodes, num_gpus, **wanted)

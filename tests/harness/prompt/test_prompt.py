@@ -271,6 +271,7 @@ class TestTaskDescription:
         for rule, (options, says) in rules.items():
             text = self.brief(options)
             assert says in text and ("num_dispatch_nodes" in text) == (rule != "even")
+            assert ("declares `tokens_per_rank`" in text) == (rule == "vllm_hash")
             assert [each for each in rules if f"`{each}`: every GPU" in text] == [rule] * (rule != "even")
 
     def test_speaks_of_numba_where_a_program_can_import_it(self, monkeypatch: pytest.MonkeyPatch) -> None:

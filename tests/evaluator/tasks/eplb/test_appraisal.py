@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from evaluator.tasks.eplb import metrics
 from evaluator.tasks.eplb.appraisal import SHOWN_WINDOWS, WORST_LAYERS, Named, Site, appraise, doubled, fetched
+from evaluator.tasks.eplb.dispatch import Dispatch
 from evaluator.tasks.eplb.layouts import Layout, trivial
 from evaluator.tasks.eplb.model_config import Model
 
@@ -68,19 +70,36 @@ def test_what_is_not_known_is_left_out_and_said() -> None:
     assert alone.grids[0].headings == ("", "balance") and all(len(row) == 2 for row in alone.grids[0].rows)
 
 
-def test_slots_may_be_loaded_by_another_rule() -> None:
-    """All of an expert's load on its first slot: what some engines do with few tokens."""
-
-    def first(slots_LR: Any, load_LE: Any) -> Any:
-        carried = np.zeros(slots_LR.shape)
-        for layer, row in enumerate(slots_LR):
-            for expert, load in enumerate(load_LE[layer]):
-                carried[layer, row.tolist().index(expert)] = load
-        return carried
-
-    site = Site(loads=LOADS, sizes=SIZES, layout=LAYOUT, carried=first)
-    record = appraise(site, NEW, None).record
+def test_under_another_dispatch_all_figures_follow_it_and_the_even_split_is_shown_beside() -> None:
+    """One token a rank: vLLM sends all of an expert's load to its first replica. Newest window, new placement: layer 1
+    has 2 + 4 + 8 and 2, layer 2 has 6 + 2 and 2 + 2.
+    """
+    hashed = replace(SITE, dispatch=Dispatch(rule="vllm_hash", tokens_per_rank=1))
+    appraisal = appraise(hashed, NEW, START, earlier_LR=START.slots, by_window=True)
+    record, even = appraisal.record, appraise(SITE, NEW, START, earlier_LR=START.slots).record
+    assert record["dispatch"] == {"rule": "vllm_hash", "nodes": 2, "tokens_per_rank": 1}
     assert record["balance"]["placement"]["newest"] == pytest.approx((8 + 6) / (14 + 8))
+    assert [layer["placement"] for layer in record["layers"]] == pytest.approx([8 / 14, 6 / 8])
+    assert record["by_window"][1] == record["balance"]["placement"]["newest"] < record["balance"]["ceiling"]
+    assert record["balance"]["ceiling"] <= even["balance"]["ceiling"], "the hottest expert cannot be split"
+    assert record["balance_even"] == even["balance"] == even["balance_even"]
+    first, second, *_ = appraisal.grids
+    assert first.title.startswith("Balance under vllm_hash:") and second.title == "If replicas shared evenly"
+    assert [row[0] for row in second.rows] == [row[0] for row in first.rows] and first.rows != second.rows
+
+
+def test_a_balance_that_is_even_all_the_same_is_not_shown_twice() -> None:
+    static = replace(SITE, dispatch=Dispatch(rule="sglang_static", at_start=True))
+    once_each = Named(name="one on each", slots=np.array([[0, 1, 2, 0, 1, 3]] * 2))
+    titles = [grid.title for grid in appraise(static, once_each, None).grids]
+    assert titles == [
+        "Balance under sglang_static: mean GPU load / largest GPU load",
+        "Worst layers, on the newest window",
+    ]
+    record = appraise(static, NEW, START).record
+    assert record["dispatch"] == {"rule": "sglang_static", "nodes": 2, "tokens_per_rank": None}
+    # Layer 1: expert 2 has a slot on the first GPU, which keeps its own tokens, and two on the second: half each.
+    assert record["layers"][0]["placement"] == pytest.approx(8 / max(2 + 4 + 4, 4 + 2))
 
 
 def test_many_windows_and_layers_are_cut_to_the_newest_and_the_worst() -> None:

@@ -68,6 +68,45 @@ def test_one_window_is_planned_once(folder: Path) -> None:
     assert "how well it does on later loads is not known" in " ".join(deployment.notes)
 
 
+@pytest.mark.parametrize(
+    ("engine", "given", "rule", "tokens", "said"),
+    [
+        ("sglang", {}, "sglang_static", None, "SGLang's static dispatch sends on 2 nodes"),
+        ("vllm", {}, "vllm_hash", 64, "vLLM's hash sends the 64 tokens of a rank"),
+        ("vllm", {"tokens_per_rank": "8"}, "vllm_hash", 8, "vLLM's hash sends the 8 tokens of a rank"),
+        ("trtllm", {}, "even", None, ""),
+        ("sglang", {"dispatch": "even"}, "even", None, ""),
+        ("json", {"dispatch": "sglang_static"}, "sglang_static", None, "static dispatch sends on 2 nodes"),
+    ],
+)
+def test_tokens_are_sent_as_the_engine_does_unless_another_rule_is_given(
+    folder: Path, engine: str, given: dict[str, str], rule: str, tokens: int | None, said: str
+) -> None:
+    deployment = PlacementDeployment.from_options(options(folder, format=engine, redundant="2", nodes="2", **given))
+    [case] = deployment.problem.cases(0)
+    offered = deployment.problem.call(case, 1, ()).offered
+    assert [offered[each] for each in ("dispatch", "num_dispatch_nodes", "tokens_per_rank")] == [rule, 2, tokens]
+    notes = " ".join(deployment.notes)
+    assert said in notes and ("balance is of" in notes) == bool(said)
+    slots = np.array([[0, 1, 2, 3, 4, 5, 6, 7, 0, 0]] * 2)
+    record = deployment.appraise((slots, slots)).record
+    assert record["dispatch"] == {"rule": rule, "nodes": 2, "tokens_per_rank": tokens}
+    # Of the three replicas of expert 0, the second GPU has two: even thirds, or a half for each GPU, or hashed.
+    assert (record["balance"] == record["balance_even"]) == (rule == "even")
+
+
+def test_a_file_is_scored_as_its_engine_sends(folder: Path) -> None:
+    found = {}
+    row = [0, 1, 2, 3, 4, 5, 6, 7, 0, 0]
+    for rows, given in ((3, {}), (3, {"dispatch": "even"}), (2, {})):  # all layers of the model, or those with experts
+        (folder / "new.json").write_text(json.dumps({"physical_to_logical_map": [row] * rows}))
+        appraisal, notes = score(folder / "new.json", options(folder, nodes="2", **given))
+        found[appraisal.record["dispatch"]["rule"]] = appraisal.record
+        assert any(note.startswith("balance is of") for note in notes) == (not given)
+    assert list(found) == ["sglang_static", "even", "vllm_hash"]
+    assert found["sglang_static"]["balance_even"] == found["even"]["balance"] != found["sglang_static"]["balance"]
+
+
 def test_answers_in_both_forms_are_read(folder: Path) -> None:
     problem = opened(folder).problem
     [case] = problem.cases(0)
@@ -132,6 +171,9 @@ PLAN_ERRORS = {
     "a word": ({"gpus": "two"}, "--gpus: expected a whole number of at least 1, found 'two'"),
     "many": ({"gpus": "99999999"}, "--gpus 99999999: expected at most 1048576"),
     "an unknown option": ({"gpu": 2}, "options: unknown key 'gpu': did you mean gpus?"),
+    "an unknown rule": ({"dispatch": "static"}, "--dispatch: expected one of even, sglang_static, vllm_hash, found"),
+    "tokens of another rule": ({"tokens_per_rank": "8"}, "tokens_per_rank: is an option of dispatch: vllm_hash, and"),
+    "too many tokens": ({"format": "vllm", "tokens_per_rank": "99999"}, "a whole number from 1 to 65536, found 99999"),
     "redundancy": ({"redundant": "3"}, "found 8 + 3 = 11: the nearest are 2 and 4"),
     "no such model": ({"model": "nothing.json"}, "nothing.json: No such file or directory; expected a model's config"),
     "no such placement": ({"in_force": "nothing.json"}, "nothing.json: No such file or directory; expected the file"),
@@ -139,6 +181,7 @@ PLAN_ERRORS = {
 SCORE_ERRORS = {
     "no GPUs": ({"gpus": None}, "the format sglang does not say how many GPUs: give --gpus N"),
     "GPUs that do not fit": ({"gpus": "3"}, "expected slots that are a multiple of 3 GPUs, found 10"),
+    "tokens of another rule": ({"tokens_per_rank": "8"}, "and dispatch is sglang_static: leave it out"),
     "another format": ({"format": "ascend"}, "expected moe_layer_count to be a whole number, found no such key"),
 }
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evaluator.tasks.eplb import Eplb
+from evaluator.tasks.eplb import Eplb, own_draws
 from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import EplbCase
 from evaluator.tasks.eplb.dispatch import RULES, Dispatch
@@ -20,6 +20,7 @@ from evaluator.types import WorkloadError
 from tests.evaluator.tasks.eplb.plans import random_plan, triple
 
 STATIC = Dispatch(rule="sglang_static")
+AT_START = Dispatch(rule="sglang_static", at_start=True)
 ON_NODES = EplbCase(name="on-nodes", layers=2, experts=6, replicas=16, groups=1, nodes=4, gpus=8)
 SHAPES = (
     ON_NODES,
@@ -28,11 +29,15 @@ SHAPES = (
     EplbCase(layers=2, experts=5, replicas=12, groups=1, nodes=1, gpus=4),
     EplbCase(layers=1, experts=2, replicas=28, groups=1, nodes=2, gpus=4),
 )
+LARGE = EplbCase(layers=3, experts=24, replicas=96, groups=1, nodes=4, gpus=32)
 
 
-def static_ranks(plan_LR: np.ndarray, case: EplbCase) -> np.ndarray:
-    """How many ranks send to each slot, by loops."""
-    generator, ranks_LR = random.Random(42), np.zeros(plan_LR.shape, dtype=int)
+def static_ranks(plan_LR: np.ndarray, case: EplbCase, *, at_start: bool = False) -> np.ndarray:
+    """How many ranks send to each slot, by loops: the rule as it reads. `at_start`: each rank has its own generator,
+    draws only where it needs to, and takes its own part of the draw.
+    """
+    generators = [random.Random(42) for _ in range(case.gpus if at_start else 1)]
+    ranks_LR = np.zeros(plan_LR.shape, dtype=int)
     for layer, row in enumerate(plan_LR.tolist()):
         for expert in range(case.experts):
             slots = [slot for slot, held in enumerate(row) if held == expert]
@@ -51,8 +56,11 @@ def static_ranks(plan_LR: np.ndarray, case: EplbCase) -> np.ndarray:
                     drawing.append(rank)
             if drawing:
                 each, more = divmod(len(drawing), len(slots))
-                chosen = slots * each + generator.sample(slots, more)
-                generator.shuffle(chosen)
+                drawn = []
+                for rank in drawing if at_start else [0]:
+                    drawn.append(slots * each + generators[rank].sample(slots, more))
+                    generators[rank].shuffle(drawn[-1])
+                chosen = [dealt[at] for at, dealt in enumerate(drawn)] if at_start else drawn[0]
                 np.add.at(ranks_LR[layer], chosen, 1)
     return ranks_LR
 
@@ -97,11 +105,14 @@ def test_hashed_shares_worked_out_by_hand(tokens: int, shares: tuple[tuple[float
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(SHAPES), st.integers(0, 2**32 - 1))
-def test_static_ranks_agree_with_plain_loops(case: EplbCase, seed: int) -> None:
+@given(st.sampled_from(SHAPES), st.integers(0, 2**32 - 1), st.booleans())
+@example(LARGE, 0, False)
+@example(LARGE, 0, True)
+def test_static_ranks_agree_with_plain_loops(case: EplbCase, seed: int, at_start: bool) -> None:
     plan = random_plan(case.sizes, np.random.default_rng(seed))
-    ranks_LR = STATIC.shares(plan, case.experts, case.gpus, case.nodes) * case.gpus
-    np.testing.assert_array_equal(ranks_LR, static_ranks(plan, case))
+    dispatch = AT_START if at_start else STATIC
+    shares_LR = dispatch.shares(plan, case.experts, case.gpus, case.nodes)
+    np.testing.assert_array_equal(shares_LR, static_ranks(plan, case, at_start=at_start) / case.gpus)
 
 
 @settings(max_examples=60, deadline=None)
@@ -133,10 +144,35 @@ def test_draws_are_those_of_the_generator(seed: int, draws: int, most: int, rank
     assert fast == plain and len(fast) == (ranks_X % count_X).sum()
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(2, 23), st.integers(1, 9))
+@example(0, 9, 21, 9)
+def test_each_ranks_own_draws_are_those_of_its_generator(seed: int, draws: int, most: int, ranks: int) -> None:
+    rng = np.random.default_rng(seed)
+    count_X, draws_XM = rng.integers(2, most + 1, draws), rng.random((draws, ranks)) < 0.7
+    draws_XM[np.arange(draws), rng.integers(0, ranks, draws)] = True
+    draw_P, replica_P = own_draws.own_choices(count_X, draws_XM)
+    assert len(draw_P) == draws_XM.sum()
+    np.testing.assert_array_equal(replica_P, own_draws.one_by_one(count_X, draws_XM)[np.nonzero(draws_XM)])
+
+
+def test_many_draws_are_made_in_parts() -> None:
+    draws_XM = np.ones((own_draws.PAIRS // 24, 32), dtype=bool)
+    count_X = np.arange(len(draws_XM)) % 5 + 2
+    draw_P, replica_P = own_draws.own_choices(count_X, draws_XM)
+    each_X = np.bincount(draw_P, minlength=len(count_X))
+    assert len(draw_P) > own_draws.PAIRS and (each_X == 32).all() and (replica_P < count_X[draw_P]).all()
+    # All ranks draw every time, so all are at the same number and the parts are equal.
+    times = np.bincount(draw_P * 6 + replica_P, minlength=6 * len(count_X)).reshape(-1, 6)
+    assert all(row[:count].max() - row[:count].min() <= 1 for row, count in zip(times, count_X, strict=True))
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(SHAPES[:4]),
-    st.sampled_from([STATIC, *(Dispatch(rule="vllm_hash", tokens_per_rank=tokens) for tokens in (1, 2, 3, 64))]),
+    st.sampled_from(
+        [STATIC, AT_START, *(Dispatch(rule="vllm_hash", tokens_per_rank=tokens) for tokens in (1, 2, 3, 64))]
+    ),
     st.integers(0, 2**32 - 1),
 )
 def test_no_plan_beats_the_ceiling(case: EplbCase, dispatch: Dispatch, seed: int) -> None:
@@ -179,12 +215,15 @@ def test_every_figure_follows_the_dispatch_of_the_task(dispatch: dict[str, Any])
 
 
 def test_a_solver_is_told_the_rule_and_the_nodes_also_where_placement_is_global() -> None:
-    task = Eplb(sizes=(ON_NODES,), dispatch=STATIC)
-    case = task.cases(0)[0]
-    calls = [task.call(case, 0, ()), *(hard.call for hard in task.hard_cases(0))]
-    assert all(call.offered["dispatch"] == "sglang_static" for call in calls)
-    assert calls[0].offered["num_dispatch_nodes"] == 4
-    assert all(call.offered["num_dispatch_nodes"] == call.args[3] for call in calls)
+    for dispatch, tokens in ((STATIC, None), (Dispatch(rule="vllm_hash"), 64), (Dispatch(), None)):
+        task = Eplb(sizes=(ON_NODES,), dispatch=dispatch)
+        case = task.cases(0)[0]
+        calls = [task.call(case, 0, ()), *(hard.call for hard in task.hard_cases(0))]
+        assert all(call.offered["dispatch"] == dispatch.rule for call in calls)
+        assert all(call.offered["tokens_per_rank"] == tokens for call in calls)
+        assert calls[0].offered["num_dispatch_nodes"] == 4
+        assert all(call.offered["num_dispatch_nodes"] == call.args[3] for call in calls)
+    assert all("tokens_per_rank" in hard.call.offered for hard in task.agreement_calls(0))
     plan = np.tile(np.arange(16) % 6, (2, 1))
     np.testing.assert_array_equal(task.read(case, triple(plan, 6)), plan)
 

@@ -264,8 +264,9 @@ def test_a_solver_receives_the_window_the_sizes_and_the_offered_parameters() -> 
         assert isinstance(weight, np.ndarray) and weight.dtype == np.float32
         np.testing.assert_array_equal(weight, case.data[step])
         assert sizes == [24, 4, 2, 8]
-        assert set(call.offered) == {"old_phy2log", "history", "dispatch", "num_dispatch_nodes"}
-        assert (call.offered["dispatch"], call.offered["num_dispatch_nodes"]) == ("even", 2)
+        told = {"dispatch": "even", "num_dispatch_nodes": 2, "tokens_per_rank": None}
+        assert set(call.offered) == {"old_phy2log", "history", *told}
+        assert {name: call.offered[name] for name in told} == told
         history = call.offered["history"]
         assert isinstance(history, np.ndarray) and history.dtype == np.float32
         np.testing.assert_array_equal(history, case.data[: step + 1])
