@@ -72,11 +72,11 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
             "harness.exchange harness.git harness.llm harness.prompt harness.proposers harness.readings harness.report "
-            "harness.search harness.select harness.text harness.types"
+            "harness.runs harness.search harness.select harness.text harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
-            "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report "
+            "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report harness.runs "
             "harness.search harness.select harness.text harness.types"
         ),
         "harness.config": (
@@ -104,6 +104,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.types"
         ),
         "harness.report": "evaluator harness.readings harness.select harness.text harness.types",
+        "harness.runs": (
+            "evaluator harness.archive harness.config harness.patch harness.proposers harness.search harness.select "
+            "harness.types"
+        ),
         "harness.search": (
             "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
             "harness.proposers harness.select harness.turns harness.types"

@@ -24,7 +24,7 @@ from harness.cli.runs import begin_run, need_git
 from harness.cli.signals import Interruptible
 from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
-from harness.cli.wiring import judge_of, proposer_of
+from harness.cli.wiring import proposer_of
 from harness.config import Config, load
 from harness.config.models import keyed
 from harness.llm import Model, Models
@@ -33,6 +33,7 @@ from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
+from harness.runs.judges import judge_of
 from harness.search import SearchSetup, settle
 from harness.search import search as run_search
 from harness.select import SELECTORS, Standing, standing

@@ -1,0 +1,1 @@
+"""The door to a run: opening and starting it, judging under its conditions, asking and telling."""
