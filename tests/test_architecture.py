@@ -66,7 +66,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "evaluator.types": "",
         "evaluator.worker_handle": "evaluator.confined evaluator.run_queue evaluator.types",
-        "harness": "",
+        "harness": "harness.runs harness.types",
         "harness.__main__": "harness.cli",
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
