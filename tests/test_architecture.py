@@ -80,8 +80,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.search harness.select harness.text harness.types"
         ),
         "harness.config": (
-            "evaluator evaluator.settings evaluator.shipped evaluator.tasks evaluator.types harness.llm harness.prompt "
-            "harness.proposers harness.search harness.select harness.types"
+            "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
+            "harness.llm harness.prompt harness.proposers harness.search harness.select harness.types"
         ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",

@@ -66,6 +66,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         push,
         remeasure,
         replay,
+        schema,
         search,
         show,
         stats,
@@ -77,7 +78,8 @@ def _verbs() -> tuple[Callable[..., None], ...]:
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
-    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then))
+    last = (schema,)
+    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then, *last))
 
 
 def _version(asked: bool) -> None:
