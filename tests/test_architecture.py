@@ -77,7 +77,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
             "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report harness.runs "
-            "harness.search harness.select harness.text harness.types"
+            "harness.search harness.select harness.starts harness.text harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
@@ -114,6 +114,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.select": "evaluator.types harness.series harness.types",
         "harness.series": "",
+        "harness.starts": "evaluator evaluator.shipped harness.config harness.prompt",
         "harness.text": "",
         "harness.turns": "evaluator.types harness.text harness.types",
         "harness.types": "evaluator.types",

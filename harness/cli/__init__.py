@@ -57,6 +57,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         evaluate,
         export,
         import_,
+        init,
         lineage,
         loads,
         log,
@@ -78,7 +79,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
-    last = (schema,)
+    last = (init, schema)
     return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then, *last))
 
 
