@@ -15,6 +15,7 @@ import typer
 
 from harness.archive import glance
 from harness.archive.glance import Glance
+from harness.cli.completing import attempt_numbers, run_folders
 from harness.cli.console import UserError, messages, warn
 from harness.config import Config
 from harness.report.progress import Waiting
@@ -33,8 +34,13 @@ __all__ = [
     "task_of",
 ]
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
-AttemptWord = Annotated[str, typer.Argument(metavar="ID", help="An attempt: its number, its commit, best or seed.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", autocompletion=run_folders)]
+AttemptWord = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="An attempt: its number, its commit, best or seed.", autocompletion=attempt_numbers
+    ),
+]
 ConfigOption = Annotated[
     str | None,
     typer.Option(
