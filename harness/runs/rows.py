@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     *("number", "id", "kind", "name", "description", "parents", "verdict", "stage", "reason", "quality"),
     *("quality_low", "quality_high", "ceiling", "gain", "gain_low", "gain_high", "speedup", "speedup_low"),
-    *("speedup_high", "runtime_ms", "load_s", "proposer", "model", "usd", "tokens", "calls", "seconds", "when"),
+    *("speedup_high", "runtime_ms", "load_s", "proposer", "model", "usd", "tokens", "turns", "seconds", "when"),
     *("fingerprint", "same_as", "on_front", "best"),
 )
 """The keys of a row, in order. A later version may add some at the end."""
@@ -49,7 +49,7 @@ def row(attempt: RunAttempt, *, front: frozenset[str], best: str) -> dict[str, A
         "model": entry.model,
         "usd": entry.usd,
         "tokens": entry.tokens,
-        "calls": attempt.cost.calls,
+        "turns": len(entry.turns),
         "seconds": entry.seconds,
         "when": _when(entry.when_s),
         "fingerprint": None if scored is None else scored.environment.fingerprint,
