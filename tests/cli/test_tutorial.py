@@ -5,6 +5,7 @@ In this process, on small loads that are measured briefly; everything else is as
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,23 @@ def my_agent(prompt: str) -> str:
     assert "EVOLVE-BLOCK-START" in prompt
     edit = f"<<<<<<< SEARCH\nimport numpy as np\n=======\nimport numpy as np  # {len(prompt)}\n>>>>>>> REPLACE"
     return f"<NAME>\nnoted\n</NAME>\n<DESCRIPTION>\nA note.\n</DESCRIPTION>\n<DIFF>\n{edit}\n</DIFF>\n"
+
+
+def test_init_overwrites_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A folder with anything in it is refused, and stays as it is."""
+    folder = tmp_path / "mine"
+    assert packsmith(["init", str(folder), "--json"]) == 0
+    record = json.loads(capfd.readouterr().out)
+    assert record["files"] == sorted(path.name for path in folder.iterdir()) and record["task"] == "eplb"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert packsmith(["init", str(folder), "--task", "new"]) == 1
+    assert "expected a folder that is new or empty, found files in it: name another" in capfd.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert packsmith(["init", str(tmp_path / "other"), "--task", "elpb"]) == 1
+    assert "no such task; known: eplb, or new for your own" in capfd.readouterr().err
+    assert not (tmp_path / "other").exists()
+    assert packsmith(["schema"]) == 0
+    assert capfd.readouterr().out.encode() == before["config.schema.json"]
 
 
 @pytest.mark.slow

@@ -55,8 +55,8 @@ def test_an_editor_finds_the_schema_and_the_config_is_valid_under_it(task: str) 
 
 def test_a_new_task_has_all_that_its_readme_names() -> None:
     files = starts.files(starts.OWN)
-    named = {*(f"patches/{name}.patch" for name in PATCHES), "task.py", "seed.py", "reference.py", "CONTRACT.md"}
-    assert named <= set(files) and "prompts/tasks/makespan.j2" in files
+    shown = {"task.py", "seed.py", "reference.py", "CONTRACT.md", "README.md", "config.yaml", starts.SCHEMA}
+    assert set(files) == {*shown, "prompts/tasks/makespan.j2", *(f"patches/{name}.patch" for name in PATCHES)}
     compile(files["task.py"], "task.py", "exec")
 
 
