@@ -1,4 +1,4 @@
-"""What a shell offers for a word that is being typed, where that depends on the disk: run folders, and attempts.
+"""What a shell offers for a word that is being typed: tasks, run folders, and attempts of a run.
 
 Owns: these words. Does not know: shells, any one verb. Nothing here fails or prints: a shell is waiting.
 """
@@ -12,11 +12,18 @@ from pathlib import Path
 
 from typer import Context
 
+from evaluator import TASKS
+
 _MOST = 200
 """How many words are offered, at most."""
 _PLAIN = re.compile(r"[\w./~@%+,=-]+")
 """Names that no shell reads as anything but a name: the scripts of some shells evaluate what they are given."""
 _ATTEMPTS = "refs/attempts/"
+
+
+def task_names(incomplete: str) -> list[str]:
+    """The tasks."""
+    return [name for name in TASKS if name.startswith(incomplete)]
 
 
 def run_folders(incomplete: str) -> list[str]:

@@ -13,14 +13,14 @@ import typer
 
 from evaluator import DEFAULT_TASK, TASKS
 from harness import starts
+from harness.cli.completing import task_names
 from harness.cli.console import Json, UserError, emit, output
 from harness.cli.folders import Folder, made_whole
 from harness.report import jsonl
 
 
-def known_tasks(incomplete: str) -> list[str]:
-    """The words that `--task` takes."""
-    return [word for word in (*TASKS, starts.OWN) if word.startswith(incomplete)]
+def _tasks(incomplete: str) -> list[str]:
+    return [*task_names(incomplete), *([starts.OWN] if starts.OWN.startswith(incomplete) else [])]
 
 
 def init(
@@ -28,7 +28,7 @@ def init(
     task: Annotated[
         str,
         typer.Option(
-            "--task", metavar="TASK", help="A task by name, or new for a task of your own.", autocompletion=known_tasks
+            "--task", metavar="TASK", help="A task by name, or new for a task of your own.", autocompletion=_tasks
         ),
     ] = DEFAULT_TASK,
     json: Json = False,
