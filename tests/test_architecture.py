@@ -66,22 +66,22 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "evaluator.types": "",
         "evaluator.worker_handle": "evaluator.confined evaluator.run_queue evaluator.types",
-        "harness": "",
+        "harness": "harness.runs harness.types",
         "harness.__main__": "harness.cli",
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
             "harness.exchange harness.git harness.llm harness.prompt harness.proposers harness.readings harness.report "
-            "harness.search harness.select harness.text harness.types"
+            "harness.runs harness.search harness.select harness.text harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
-            "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report "
-            "harness.search harness.select harness.text harness.types"
+            "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report harness.runs "
+            "harness.search harness.select harness.starts harness.text harness.types"
         ),
         "harness.config": (
-            "evaluator evaluator.settings evaluator.shipped evaluator.tasks evaluator.types harness.llm harness.prompt "
-            "harness.proposers harness.search harness.select harness.types"
+            "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
+            "harness.llm harness.prompt harness.proposers harness.search harness.select harness.types"
         ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
@@ -104,12 +104,17 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.types"
         ),
         "harness.report": "evaluator harness.readings harness.select harness.text harness.types",
+        "harness.runs": (
+            "evaluator harness.archive harness.config harness.patch harness.proposers harness.search harness.select "
+            "harness.types"
+        ),
         "harness.search": (
             "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
             "harness.proposers harness.select harness.turns harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.types",
         "harness.series": "",
+        "harness.starts": "evaluator evaluator.shipped harness.config harness.prompt",
         "harness.text": "",
         "harness.turns": "evaluator.types harness.text harness.types",
         "harness.types": "evaluator.types",

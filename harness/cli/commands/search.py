@@ -18,13 +18,14 @@ from rich.console import Console
 from evaluator import Duel, Judge, OtherFailed, Rejected
 from harness.archive import Archive
 from harness.cli import plan
+from harness.cli.completing import run_folders
 from harness.cli.console import Json, UserError, emit, messages, output
 from harness.cli.live import View
 from harness.cli.runs import begin_run, need_git
 from harness.cli.signals import Interruptible
 from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
-from harness.cli.wiring import judge_of, proposer_of
+from harness.cli.wiring import proposer_of
 from harness.config import Config, load
 from harness.config.models import keyed
 from harness.llm import Model, Models
@@ -33,6 +34,7 @@ from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
+from harness.runs.judges import judge_of
 from harness.search import SearchSetup, settle
 from harness.search import search as run_search
 from harness.select import SELECTORS, Standing, standing
@@ -51,7 +53,10 @@ def search(
         ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="The run's folder, instead of the config's.")
+        Path | None,
+        typer.Option(
+            "--run", metavar="DIR", help="The run's folder, instead of the config's.", autocompletion=run_folders
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
