@@ -24,6 +24,16 @@ from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.planning import Planned, plan
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
+from evaluator.task_file import (
+    FileTask,
+    TaskFileError,
+    Unfit,
+    identified,
+    is_task_file,
+    kind_of,
+    open_task_file,
+    stored_task,
+)
 from evaluator.task_protocol import (
     Appraisal,
     Column,
@@ -82,6 +92,7 @@ __all__ = [
     "Engine",
     "Environment",
     "EvaluatorError",
+    "FileTask",
     "Grid",
     "Interval",
     "Judge",
@@ -105,9 +116,11 @@ __all__ = [
     "SoftwareMissing",
     "StepKinds",
     "Task",
+    "TaskFileError",
     "TaskKind",
     "TaskOption",
     "TimingSettings",
+    "Unfit",
     "Verdict",
     "WindowFigures",
     "Written",
@@ -121,10 +134,15 @@ __all__ = [
     "evaluate",
     "gpu_memory_promise",
     "hardware",
+    "identified",
+    "is_task_file",
     "joined",
+    "kind_of",
     "noise_warnings",
     "numba_version",
+    "open_task_file",
     "plan",
     "shipped",
+    "stored_task",
     "torch_version",
 ]

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evaluator import Task
+from evaluator import FileTask, Task, is_task_file, open_task_file
 from evaluator.settings import JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
 from evaluator.tasks import TASKS
@@ -63,6 +63,8 @@ class Config:
     reference: File
     patches: tuple[File, ...]
     traces: tuple[File, ...]
+    task_file: File | None = None
+    """The file of a task of one's own; None for a shipped task."""
     prompts: Path | None = None
     """The folder of prompt templates; None means the shipped ones."""
     recording: Path | None = None
@@ -167,11 +169,13 @@ class Config:
         tree["judge"]["engine_wheels"] = [Path(wheel).name for wheel in self.raw.judge.engine_wheels]
         tree["proposer"]["patches"] = [file.identity() for file in self.patches]
         tree["task"] = {
-            "name": self.raw.task.name,
+            "name": self.task.name,
             "options": self.raw.task.options,
             "traces": [file.identity() for file in self.traces],
             "identity": dict(self.task.identity()),
         }
+        if self.task_file is not None and isinstance(self.task, FileTask):
+            tree["task"] |= {"file": self.task_file.identity(), "facts": self.task.facts.stored()}
         return tree
 
 
@@ -249,7 +253,7 @@ def _with_task(document: Document, folder: Path) -> Document:
     task = document.tree.get("task")
     if not isinstance(task, str):
         return document
-    if not (task.endswith((".yaml", ".yml")) or "/" in task):
+    if is_task_file(task) or not (task.endswith((".yaml", ".yml")) or "/" in task):
         return Document(name=document.name, tree={**document.tree, "task": {"name": task}}, origins=document.origins)
     file = find(task, folder, f"{document.where(('task',))}: task")
     inner = read(file.path, task)
@@ -327,11 +331,13 @@ def _patches(settings: Settings, folder: Path, document: Document) -> tuple[File
     return find_all((own,), folder, where)
 
 
-def _task(settings: Settings, traces: tuple[File, ...], document: Document) -> Task:
+def _task(settings: Settings, file: File | None, traces: tuple[File, ...], document: Document) -> Task:
     options = settings.task.options
     if traces:
         options["traces"] = tuple(trace.path for trace in traces)
     try:
+        if file is not None:
+            return open_task_file(file.path, options, name=file.name)
         return TASKS[settings.task.name](options)
     except EvaluatorError as error:
         raise ConfigError(f"{document.where(('task',))}: {error}") from error
@@ -350,7 +356,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         return find(written, folder, f"{document.where(steps)}: {key_path(steps)}", or_folder=or_folder)
 
     traces = tuple(found(trace, "task", "traces", at, or_folder=True) for at, trace in enumerate(settings.task.traces))
-    task = _task(settings, traces, document)
+    task_file = found(settings.task.name, "task", "name") if is_task_file(settings.task.name) else None
+    task = _task(settings, task_file, traces, document)
     return Config(
         name=name,
         raw=settings,
@@ -360,6 +367,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         or found(settings.judge.reference or task.reference, "judge", "reference"),
         patches=_patches(settings, folder, document),
         traces=traces,
+        task_file=task_file,
         prompts=_folder(settings.proposer.prompts, folder),
         recording=_recording(settings.proposer.from_, folder),
     )

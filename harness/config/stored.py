@@ -19,8 +19,16 @@ from harness.config.schema import ObjectiveSection
 from harness.proposers import EXTERNAL_PROPOSER
 from harness.select import Objective
 
-REFERENCE = "reference.py"
-"""The name under which a run stores its reference program."""
+REFERENCE, TASK = "reference.py", "task.py"
+"""The names under which a run stores its reference program, and the file of a task of one's own."""
+
+
+def stored_files(config: Config) -> dict[str, str]:
+    """The texts that a run of this config stores beside its seed program, by name."""
+    files = {REFERENCE: config.reference.text()}
+    if config.task_file is not None:
+        files[TASK] = config.task_file.text()
+    return files
 
 
 def stored_objective(resolved: Mapping[str, Any]) -> Objective:
@@ -29,12 +37,14 @@ def stored_objective(resolved: Mapping[str, Any]) -> Objective:
     return objective_of(adapter.validate_json(json.dumps(resolved["objective"])))
 
 
-def restored(resolved: Mapping[str, Any], *, program: str, reference: str | None, folder: Path) -> Config:
+def restored(
+    resolved: Mapping[str, Any], *, program: str, reference: str | None, task: str | None = None, folder: Path
+) -> Config:
     """Rebuild a config from its `resolved()` form, as far as judging and prompts need it.
 
-    Its programs are written into `folder`, which is empty and must exist while the config is used. The proposer and
-    the models are left out. Raises ConfigError if the stored data is not enough to judge by, or if this version of
-    packsmith would judge differently.
+    Its programs, and the file of a task of one's own (`task`, which is executed), are written into `folder`, which is
+    empty and must exist while the config is used. The proposer and the models are left out. Raises ConfigError if the
+    stored data is not enough to judge by, or if this version of packsmith would judge differently.
     """
     if traces := resolved["task"]["traces"]:
         names = ", ".join(trace["file"] for trace in traces)
@@ -46,7 +56,10 @@ def restored(resolved: Mapping[str, Any], *, program: str, reference: str | None
             f"--config with its config file"
         )
     tree = json.loads(json.dumps(resolved))
-    tree["task"] = {"name": resolved["task"]["name"], **resolved["task"]["options"]}
+    named = resolved["task"]["name"]
+    if task is not None:
+        named = _write(folder / "task", resolved["task"]["file"]["file"], task)
+    tree["task"] = {"name": named, **resolved["task"]["options"]}
     tree["program"] = _write(folder / "program", resolved["program"]["file"], program)
     tree["judge"]["reference"] = _write(folder / "reference", resolved["judge"]["reference"]["file"], reference)
     tree["proposer"] |= {"kind": EXTERNAL_PROPOSER, "patches": [], "prompts": None, "from": None}
