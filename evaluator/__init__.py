@@ -6,6 +6,7 @@ What is imported here is its public face. Nothing in it knows of searching, and 
 from evaluator.agreement import Agreement, AgreementCheck, Disagreement, agreement
 from evaluator.busy import BusyTime, busy_times
 from evaluator.confined.sandbox import PROMISES
+from evaluator.contract import CLAUSES, Finding, check_task_file, confined_programs
 from evaluator.environment import (
     cores,
     cpu_name,
@@ -69,6 +70,7 @@ from evaluator.types import (
 )
 
 __all__ = [
+    "CLAUSES",
     "DEFAULT_TASK",
     "EXECUTORS",
     "LEVELS",
@@ -93,6 +95,7 @@ __all__ = [
     "Environment",
     "EvaluatorError",
     "FileTask",
+    "Finding",
     "Grid",
     "Interval",
     "Judge",
@@ -126,8 +129,10 @@ __all__ = [
     "Written",
     "agreement",
     "busy_times",
+    "check_task_file",
     "combined_gain",
     "combined_speedup",
+    "confined_programs",
     "cores",
     "cpu_name",
     "cuda_devices",

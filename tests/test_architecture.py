@@ -22,10 +22,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
     room: frozenset(names.split())
     for room, names in {
         "evaluator": (
-            "evaluator.agreement evaluator.busy evaluator.confined evaluator.environment evaluator.evaluate "
-            "evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring evaluator.planning "
-            "evaluator.settings evaluator.shipped evaluator.task_file evaluator.task_protocol evaluator.tasks "
-            "evaluator.types"
+            "evaluator.agreement evaluator.busy evaluator.confined evaluator.contract evaluator.environment "
+            "evaluator.evaluate evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring "
+            "evaluator.planning evaluator.settings evaluator.shipped evaluator.task_file evaluator.task_protocol "
+            "evaluator.tasks evaluator.types"
         ),
         "evaluator.agreement": (
             "evaluator.cpu_levels evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
@@ -36,6 +36,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator.types evaluator.worker_handle"
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
+        "evaluator.contract": (
+            "evaluator.executors evaluator.screen evaluator.settings evaluator.shipped evaluator.task_file "
+            "evaluator.types evaluator.worker_handle"
+        ),
         "evaluator.cpu_levels": "",
         "evaluator.distributions": "evaluator.types",
         "evaluator.environment": "evaluator.gpus evaluator.types",

@@ -121,11 +121,9 @@ class Host:
         import_s = time.process_time() - begun
         did = [] if seen is None else seen.found
         self._task = self._made(module, options)
-        missing = [name for name in (*FACTS, *METHODS) if not hasattr(self._task, name)]
-        if missing:
-            raise _Wrong(f"the task lacks {', '.join(missing)}; CONTRACT.md of `packsmith init` says what each is for")
-        facts = {name: getattr(self._task, name) for name in FACTS}
-        return {"facts": facts, "did": did, "import_s": import_s, "torch": "torch" in sys.modules}
+        lacks = [name for name in (*FACTS, *METHODS) if not hasattr(self._task, name)]
+        facts = {name: getattr(self._task, name) for name in FACTS if name not in lacks}
+        return {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "torch": "torch" in sys.modules}
 
     def _made(self, module: ModuleType, options: Mapping[str, Any] | None) -> Any:
         made, maker = getattr(module, "TASK", None), getattr(module, "task", None)

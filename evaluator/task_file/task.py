@@ -47,7 +47,7 @@ class TaskFacts:
     @classmethod
     def checked(cls, found: Mapping[str, Any]) -> TaskFacts:
         """Raises Unfit, naming the member."""
-        values = {}
+        values: dict[str, Any] = {}
         for name, check in checking.FACTS.items():
             try:
                 values[name] = check(found[name])
@@ -170,7 +170,11 @@ def task_of_source(
     """
     process = process or TaskProcess(Text(file=file, source=source, options=_plain(options)))
     try:
-        facts = TaskFacts.checked(process.load()["facts"])
+        loaded = process.load()
+        if loaded["lacks"]:
+            lacks = ", ".join(loaded["lacks"])
+            raise Unfit(f"the task lacks {lacks}: CONTRACT.md of `packsmith init` says what each is for")
+        facts = TaskFacts.checked(loaded["facts"])
     except Unfit as unfit:
         process.close()
         raise TaskFileError(f"{file}: {unfit}") from None

@@ -44,7 +44,8 @@ def build() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_options)
     for verb in _verbs():
-        app.command(verb.__name__.rstrip("_"))(verb)  # `import` is no name in Python
+        name = verb.__name__.rstrip("_").replace("_", "-")  # neither `import` nor `check-task` is a name in Python
+        app.command(name)(verb)
     return app
 
 
@@ -56,6 +57,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         assess,
         best,
         bundle,
+        check_task,
         checkout,
         completion,
         diff,
@@ -85,7 +87,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
-    last = (init, schema, completion)
+    last = (init, check_task, schema, completion)
     return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then, *last))
 
 
