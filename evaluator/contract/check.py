@@ -32,8 +32,6 @@ CLAUSES: Mapping[str, Clause] = {
     "ladder": judged.ladder,
     "no torch": judged.no_torch,
 }
-_FIRST = ("import", "members")
-"""Without these no other clause can be tried."""
 
 
 def check_task_file(
@@ -53,17 +51,19 @@ def check_task_file(
     hindered = ""
     try:
         for name in only:
-            finding = _finding(name, subject, hindered)
-            if name in _FIRST and not finding.ok:
-                hindered = hindered or name
+            finding = _finding(name, subject) if not hindered else _not_tried(name, hindered)
+            if finding.state == "FAILED" and (name == "members" or (name == "import" and not _loads(subject))):
+                hindered = name
             yield finding
     finally:
         subject.close()
 
 
-def _finding(name: str, subject: Subject, hindered: str) -> Finding:
-    if hindered and not (hindered == "import" and _loads(subject)):
-        return Finding(clause=name, state="not tried", said=f"see {hindered}")
+def _not_tried(name: str, hindered: str) -> Finding:
+    return Finding(clause=name, state="not tried", said=f"see {hindered}")
+
+
+def _finding(name: str, subject: Subject) -> Finding:
     try:
         return Finding(clause=name, state="ok", said=CLAUSES[name](subject))
     except Broken as broken:

@@ -14,7 +14,7 @@ import numpy as np
 from evaluator.contract.corrupting import Corrupted, corrupted
 from evaluator.contract.findings import Broken
 from evaluator.contract.subject import SEED, Asked, Subject
-from evaluator.task_file import FileTask
+from evaluator.task_file import FileTask, TaskFileError
 from evaluator.types import InvalidAnswer
 
 NOTICED = 3
@@ -95,8 +95,15 @@ def _outcome(task: FileTask, asked: Asked, change: Corrupted) -> str:
                 "give InvalidAnswer a reason of one word, and a text that says what was expected and what was found",
             ) from None
         return "refused"
-    before = task.pass_quality(asked.case, asked.step, asked.plan)
-    return "lower" if task.pass_quality(asked.case, asked.step, plan) < before else "not worse"
+    if change.must:
+        return "not worse"
+    try:
+        after = task.pass_quality(asked.case, asked.step, plan)
+    except TaskFileError as error:
+        raise Broken(
+            f"{change.name}: `read` takes it, and then {error}", "refuse in `read` what cannot be scored"
+        ) from None
+    return "lower" if after < task.pass_quality(asked.case, asked.step, asked.plan) else "not worse"
 
 
 def quality(subject: Subject) -> str:

@@ -85,6 +85,10 @@ class Host:
             return _plain({"workload": str(error)})
         except (NotSent, _Wrong) as error:
             return self._error(None, str(error))
+        except ModuleNotFoundError as error:
+            return self._error(
+                error, f"{error}; a task is one file: it imports installed packages, and no file beside it"
+            )
         except Exception as error:  # whatever the task's code raises is an answer, and the next request is served
             return self._error(error, f"{type(error).__name__}: {error}".rstrip(": "))
 
