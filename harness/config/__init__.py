@@ -9,9 +9,10 @@ from harness.config.config import Config, difference, load
 from harness.config.document import ConfigError
 from harness.config.files import File, find_all
 from harness.config.json_schema import json_schema
-from harness.config.stored import REFERENCE, TASK, restored, stored_files, stored_objective
+from harness.config.stored import PROMPTS, REFERENCE, TASK, restored, stored_files, stored_objective
 
 __all__ = [
+    "PROMPTS",
     "REFERENCE",
     "TASK",
     "Config",

@@ -16,7 +16,7 @@ from typing import Any
 
 from evaluator import TASKS, Task, Unfit, stored_task
 from harness.archive import Archive
-from harness.config import REFERENCE, TASK, Config, difference, load, restored, stored_files, stored_objective
+from harness.config import PROMPTS, REFERENCE, TASK, Config, difference, load, restored, stored_files, stored_objective
 from harness.select import Standing, standing
 from harness.types import Entry, HarnessError
 
@@ -45,6 +45,7 @@ class OpenRun:
                 program=archive.source(archive.root_id),
                 reference=archive.file(REFERENCE),
                 task=_own_task(archive, self.folder),
+                prompts=archive.file(PROMPTS),
                 folder=Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="packsmith-run-"))),
             )
         return self._config

@@ -219,7 +219,7 @@ class TestFaults:
         assert len(task.cases(0)) == 2, "the next request starts it again"
 
     def test_a_process_of_its_own_that_may_end(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        """A real one: it prints where it is in nobody's way, and its end is an error, after which another starts."""
+        """A real one: what it prints goes among the messages, and its end is an error, after which another starts."""
         text = edited(("        return 1\n", "        raise SystemExit(4)\n"), ("TASK = ", "print('hello')\nTASK = "))
         (tmp_path / "task.py").write_text(text)
         task = open_task_file(tmp_path / "task.py")
