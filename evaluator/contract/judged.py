@@ -50,7 +50,7 @@ def hard_cases(subject: Subject) -> str:
             raise Broken(
                 f"{hard.case.name}: a plan has {plan.ndim} axes, and `plan_axes` names {axes}", "correct `plan_axes`"
             )
-    return f"{len(whys)} hard cases and {len(small) - len(whys)} calls with ties, all answered"
+    return f"{len(small)} small calls answered, {len(whys)} of them hard cases"
 
 
 def refusals(subject: Subject) -> str:

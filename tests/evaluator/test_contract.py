@@ -19,6 +19,7 @@ from evaluator.types import Answer, Call
 from evaluator.worker_handle import stop
 from tests.evaluator.replay import answer_of, entry_of
 from tests.evaluator.task_file.hosts import NEW, edited, in_thread
+from tests.pages import ROOT, Page
 
 ABOUT_PROCESSES = ("no torch",)
 
@@ -100,6 +101,14 @@ def test_a_broken_task_is_refused_with_the_reason(
     [finding] = check(edited(change), tmp_path, clause)
     assert (finding.clause, finding.state) == (clause, "FAILED")
     assert text in finding.said and finding.advice
+
+
+def test_the_task_of_the_page_keeps_the_contract(tmp_path: Path) -> None:
+    for name, text in Page(path=ROOT / "evaluator" / "tasks" / "README.md").files().items():
+        (tmp_path / name).write_text(text)
+    tried = tuple(name for name in CLAUSES if name not in ABOUT_PROCESSES)
+    found = list(check_task_file(tmp_path / "boxes.py", here, start=in_thread, only=tried))
+    assert [(finding.clause, finding.state) for finding in found] == [(name, "ok") for name in tried]
 
 
 def test_an_import_that_computes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
