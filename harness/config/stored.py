@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from evaluator.tasks import TASKS
 from harness.config.config import Config, difference, load, objective_of
 from harness.config.document import ConfigError
 from harness.config.schema import ObjectiveSection
@@ -73,7 +74,9 @@ def restored(
     named = resolved["task"]["name"]
     if task is not None:
         named = _write(folder / "task", resolved["task"]["file"]["file"], task)
-    tree["task"] = {"name": named, **resolved["task"]["options"]}
+    elif named not in TASKS:  # a path, in a run from elsewhere, must not make us execute a file of this machine
+        raise ConfigError(f"the task of this run is {named!r}, expected one of {', '.join(TASKS)}, or a stored file")
+    tree["task"] = {**resolved["task"]["options"], "name": named}
     tree["program"] = _write(folder / "program", resolved["program"]["file"], program)
     tree["judge"]["reference"] = _write(folder / "reference", resolved["judge"]["reference"]["file"], reference)
     tree["proposer"] |= {"kind": EXTERNAL_PROPOSER, "patches": [], "prompts": None, "from": None}

@@ -9,7 +9,7 @@ import pytest
 
 from evaluator import EvaluatorError, FileTask
 from harness import HarnessError, Run, starts
-from harness.config import PROMPTS, ConfigError, difference, load
+from harness.config import PROMPTS, ConfigError, difference, load, restored
 from harness.runs.judges import judge_of
 from harness.runs.opened import begun, opened
 
@@ -88,3 +88,12 @@ def test_the_task_file_of_a_run_from_elsewhere_is_not_executed(folder: Path) -> 
             _ = read.config
     with opened(run, str(folder / "config.yaml")) as read:
         assert read.config.task.name == "makespan"
+        stored = dict(read.archive.config)
+    file = str(folder / "task.py")
+    for named, text in (
+        ({"name": file}, "expected one of eplb"),
+        ({"name": "eplb", "options": {"name": file}}, "differ"),
+    ):
+        del (held := stored["task"] | named)["file"]
+        with pytest.raises(ConfigError, match=text):
+            restored({**stored, "task": held}, program="", reference="", folder=folder)
