@@ -3,7 +3,7 @@
 This one is complete: jobs are given to machines, and the last machine should be done early. Replace it by your problem,
 member by member; CONTRACT.md says what the judge needs each of them for.
 
-The judge imports this file in its own process, so it needs numpy alone, never torch, and does nothing when it is
+A process of its own imports this file for the judge, so it needs numpy alone, never torch, and does nothing when it is
 imported. Programs never see it: they get the arguments of `call` and return what `read` checks.
 """
 
