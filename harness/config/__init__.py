@@ -5,7 +5,7 @@ the named files, `config` combines them, `stored` restores a run's config. Does 
 works.
 """
 
-from harness.config.config import Config, difference, load
+from harness.config.config import Config, conflicts, difference, load
 from harness.config.document import ConfigError
 from harness.config.files import File, find_all
 from harness.config.stored import REFERENCE, restored, stored_objective
@@ -15,6 +15,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "File",
+    "conflicts",
     "difference",
     "find_all",
     "load",
