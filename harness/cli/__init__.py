@@ -71,13 +71,15 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         stats,
         status,
         stop,
+        study,
         tell,
         verify,
     )
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
-    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then))
+    of_many = (study,)
+    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *of_many, *then))
 
 
 def _version(asked: bool) -> None:

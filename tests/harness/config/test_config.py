@@ -18,7 +18,7 @@ from harness.proposers import PROPOSERS
 from harness.search.budget import Budget
 from harness.select import SELECTORS, Pareto, QualityLimit, RuntimeLimit, Weighted
 
-CONFIGS = sorted(shipped("configs").glob("*.yaml"))
+CONFIGS = sorted(path for path in shipped("configs").glob("*.yaml") if path.stem != "study")
 NAMED = {"eplb.yaml": ("models[0].name=any",)}
 """What the user has to add to a shipped config."""
 
