@@ -72,12 +72,12 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
             "harness.exchange harness.git harness.llm harness.prompt harness.proposers harness.readings harness.report "
-            "harness.search harness.select harness.text harness.types"
+            "harness.search harness.select harness.study harness.text harness.trackers harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
             "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report "
-            "harness.search harness.select harness.text harness.types"
+            "harness.search harness.select harness.study harness.text harness.trackers harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.settings evaluator.shipped evaluator.tasks evaluator.types harness.llm harness.prompt "
@@ -103,14 +103,16 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator evaluator.types harness.archive harness.patch harness.select harness.text harness.turns "
             "harness.types"
         ),
-        "harness.report": "evaluator harness.readings harness.select harness.text harness.types",
+        "harness.report": "evaluator harness.readings harness.select harness.study harness.text harness.types",
         "harness.search": (
             "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
             "harness.proposers harness.select harness.turns harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.types",
         "harness.series": "",
+        "harness.study": "evaluator evaluator.shipped harness.config harness.proposers harness.types",
         "harness.text": "",
+        "harness.trackers": "evaluator harness.select harness.text harness.types",
         "harness.turns": "evaluator.types harness.text harness.types",
         "harness.types": "evaluator.types",
     }.items()
@@ -133,7 +135,7 @@ RULES: Mapping[str, Rule] = {
         arrows.purity,
         arrows.exceptions_from_purity,
         arrows.pure_modules_read_no_disk_or_clock,
-        habits.catch_alls_at_two_boundaries,
+        habits.catch_alls_at_boundaries,
         habits.only_the_command_prints_and_exits,
         habits.sizes,
         habits.formatted_throughout,
@@ -316,7 +318,7 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
         "harness/a.py:4: says Pure, but calls datetime.now",
     ),
     (
-        "catch_alls_at_two_boundaries",
+        "catch_alls_at_boundaries",
         {"harness.a": "try:\n    f()\nexcept Exception:\n    pass"},
         "harness/a.py:3: catches everything",
     ),

@@ -73,12 +73,13 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         stop,
         study,
         tell,
+        track,
         verify,
     )
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
-    of_many = (study,)
+    of_many = (study, track)
     return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *of_many, *then))
 
 

@@ -1,7 +1,7 @@
 """The searches of a study, one after the other, and what came of them.
 
-Owns: which cells are left, searching them so that a kill at any instant loses nothing, and their outcomes. Does not
-know: the verb, how results are averaged or shown.
+Owns: which cells are left, searching them so that a kill at any instant loses nothing, and their outcomes.
+Does not know: the verb, how results are averaged or shown.
 """
 
 from __future__ import annotations

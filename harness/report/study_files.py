@@ -1,4 +1,4 @@
-"""What a study found, as the text of a file for a paper: Markdown, CSV or LaTeX. Pure.
+"""What a study found, as the text of a file for a paper: Markdown, CSV or LaTeX.
 
 Owns: these formats, and what their letters need. Does not know: files, how a study is made.
 """

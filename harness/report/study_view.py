@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 
 from evaluator import Interval
 from harness.report.tables import figures, named, plain_table, points_interval, ratio, ratio_interval, titled
@@ -121,7 +122,7 @@ def view(found: Found) -> RenderableType:
     return Group(*parts)
 
 
-def _reached(found: Found) -> RenderableType:
+def _reached(found: Found) -> Table:
     table = named(named(plain_table(), "task"), "method")
     figures(table, "seeds", found.quality_key, "speed-up")
     before = ""
@@ -134,7 +135,7 @@ def _reached(found: Found) -> RenderableType:
     return table
 
 
-def _against(found: Found) -> RenderableType:
+def _against(found: Found) -> Table:
     table = named(named(plain_table(tight=True), "task"), "method")
     figures(table, f"{found.quality_key}, points", "w:l", "times as fast", "w:l")
     before = ""

@@ -23,6 +23,7 @@ from harness.cli.live import View
 from harness.cli.runs import begin_run, need_git
 from harness.cli.searching import searcher
 from harness.cli.signals import Interruptible
+from harness.cli.tracking import Target, TrackOption, targets, tracking
 from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
 from harness.config import Config, load
@@ -55,6 +56,7 @@ def search(
         bool,
         typer.Option("--dry-run", help="Print the plan and the worst-case cost; call, judge and archive nothing."),
     ] = False,
+    track: TrackOption = None,
     json: Json = False,
 ) -> None:
     """Search for better programs, or continue a search.
@@ -66,8 +68,10 @@ def search(
     Examples:
     packsmith search configs/quickstart.yaml
     packsmith search mine.yaml -s budget.attempts=100 -s seed=7 --run runs/mine
+    packsmith search configs/quickstart.yaml --track tensorboard
     packsmith search configs/quickstart.yaml -s models[0].name=MODEL --dry-run
     """
+    trackers = targets(track)
     config = load(config_file, set_ or ())
     folder = run if run is not None else config.run
     if dry_run:
@@ -84,10 +88,18 @@ def search(
             return f"everything so far (attempts: {made}) is in {folder}; the same command continues from there"
 
         with Interruptible(safe):
-            _run(archive, config, folder, models, json=json)
+            _run(archive, config, folder, models, trackers, json=json)
 
 
-def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model], *, json: bool) -> None:
+def _run(
+    archive: Archive,
+    config: Config,
+    folder: Path,
+    models: Sequence[Model],
+    trackers: Sequence[Target],
+    *,
+    json: bool,
+) -> None:
     console, notices = output(), messages()
     say_notes(config.task)
     for damage in archive.damage:
@@ -97,8 +109,10 @@ def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model]
         with ours.attempts(view.progress, view.note) as going, view, closing(going):
             if not json:
                 view.begin(config, folder, archive.next_number - 1)
-            for entry in going:
-                view.show(entry, archive)
+            with tracking(archive, folder, trackers, view.note) as feed:
+                for entry in going:
+                    view.show(entry, archive)
+                    feed.add(entry)
         result = standing(archive.entries, config.objective)
         if result.champion is None or result.seed is None:
             raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
