@@ -24,6 +24,7 @@ PAGES = all_pages()
 RUN_IN_ORDER = (
     "harness/README.md",  # makes the run that the others read
     "harness/exchange/README.md",
+    "harness/study/README.md",
     "evaluator/README.md",
     "evaluator/tasks/README.md",
     "evaluator/tasks/eplb/README.md",
@@ -59,6 +60,8 @@ VERBS = [
     "assess",
     "import",
     "doctor",
+    "study",
+    "track",
 ]
 ELSEWHERE = {
     *("program.py", "reply.md", "config.yaml", "seed.py", "best.py", "child.py", "prompt.md", "reference.py"),
@@ -209,9 +212,13 @@ class Reader:
             self._report(line, *self._git(words, there))
 
     def _cheap(self, words: list[str]) -> bool:
-        """Searches that ask no model, and one evaluation: each starts an interpreter that imports torch."""
-        if "--rejudge" in words:
+        """Searches that ask no model, and one evaluation: each starts an interpreter that imports torch. Trackers are
+        packages of extras.
+        """
+        if "--rejudge" in words or words[1] == "track" or "--track" in words:
             return False
+        if words[1] == "study":
+            return "--table" in words
         if words[1] == "evaluate":
             return not any(" evaluate " in line for line in self.done)
         if words[1] == "search" and "--dry-run" not in words:
@@ -280,4 +287,4 @@ def test_the_commands_of_the_pages_run(tmp_path: Path, monkeypatch: pytest.Monke
         reader.read(by_name(name))
     assert not reader.failed, "\n".join(reader.failed)
     typed = {line.split()[1] for line in reader.done if ours(line.split())}
-    assert typed == set(VERBS) - {"doctor", "package"}, "every verb that has an example runs, but for a slow one"
+    assert typed == set(VERBS) - {"doctor", "package", "track"}, "every verb that has an example runs, but for a slow one"

@@ -46,6 +46,8 @@ class Feed:
 
     def add(self, entry: Entry) -> None:
         """Send one more entry to each tracker that does not have it."""
+        if not self._open:
+            return
         row = self._rows.add(entry)
         for name, tracker in tuple(self._open.items()):
             if row.number > tracker.last:

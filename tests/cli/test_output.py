@@ -17,7 +17,7 @@ from tests.cli.runs import SIZES, Cli, command, environment, on_terminal, withou
 VERBS = (
     *("search", "evaluate", "replay", "ask", "tell", "status", "stop", "advise", "stats"),
     *("verify", "log", "show", "diff", "lineage", "best", "remeasure", "checkout", "export"),
-    *("push", "pull", "bundle", "import", "doctor"),
+    *("push", "pull", "bundle", "import", "doctor", "study", "track"),
 )
 
 
