@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.console import emit, output
-from harness.cli.user_files import write_whole
+from harness.cli.new_files import write_whole
 from harness.config import json_schema
 
 
@@ -36,5 +36,5 @@ def schema(
     if out is None:
         emit(text)
         return
-    write_whole(out, f"{text}\n".encode())
+    write_whole(out, f"{text}\n".encode(), force=True)
     output().print(f"wrote {out}", markup=False)
