@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 from evaluator.types import Rejected
@@ -212,8 +213,9 @@ def _standing_line(entry: Entry, parent: Entry) -> str:
 
 def _tried(parent: Entry, history: History) -> Iterator[str]:
     """A line for each of the latest valid children of a program that were not better than it."""
-    left = MOST_TRIED
-    for child in history.scored_children(parent):
-        if left and child.scored is not None and (parent.scored is None or not improves(child, parent)):
-            left -= 1
-            yield f'"{identifier(child.name)}": {scores.summary(child.scored.score)}'
+    children = (
+        f'"{identifier(child.name)}": {scores.summary(child.scored.score)}'
+        for child in history.scored_children(parent)
+        if child.scored is not None and (parent.scored is None or not improves(child, parent))
+    )
+    return islice(children, MOST_TRIED)
