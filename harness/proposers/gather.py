@@ -9,14 +9,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Generic, TypeVar
 
-from evaluator.types import Rejected
+from evaluator.types import Rejected, Score
 from harness import patch
 from harness.patch import PatchError
 from harness.patch.lines import cut
-from harness.prompt import Failure, Material, Shown, error_text, identifier, scores, shortened
+from harness.prompt import Failure, Material, Results, Shown, error_text, identifier, scores, shortened
 from harness.proposers.base import ProposerOptions, View
 from harness.proposers.history import History
 from harness.select import improves
@@ -39,6 +40,9 @@ class Memo(Generic[T]):
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, T] = {}
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         if key in self._kept:
@@ -109,7 +113,7 @@ class Gatherer:
     def material(self, subject: Subject, inspirations: tuple[Entry, ...], view: View, history: History) -> Material:
         """Everything that a prompt on this subject may use."""
         standing, parent = view.standing, subject.parent
-        view.prepare([entry for entry in (parent, subject.other, *inspirations) if entry is not None])
+        self._prepare(subject, inspirations, view)
         seed, champion = standing.seed, standing.champion
         lineage = parent if subject.failed is not parent else history.by_id.get(parent.parents[0], parent)
         rejections = [
@@ -132,6 +136,14 @@ class Gatherer:
             advice=tuple(shortened(text, LONGEST_ADVICE) for text in view.advice),
         )
 
+    def _prepare(self, subject: Subject, inspirations: tuple[Entry, ...], view: View) -> None:
+        """Have read what is not shown yet: the programs, and of the parents the scores case by case."""
+        others = (*([subject.other] if subject.other else []), *inspirations)
+        new = [entry for entry in others if _key(entry, subject.parent) not in self._programs]
+        if _key(subject.parent) not in self._programs:
+            new.append(subject.parent)
+        view.prepare(new, [entry for entry in new if entry is subject.parent or entry is subject.other])
+
     def _source(self, entry: Entry, view: View) -> str:
         return self._sources.get(entry.program_id, lambda: view.source(entry.id))
 
@@ -150,8 +162,7 @@ class Gatherer:
         return self._patches.get((old.program_id, new.program_id), make)
 
     def _shown(self, entry: Entry, view: View, against: Entry | None = None) -> Shown:
-        key = (entry.id, "" if against is None else against.program_id)
-        return self._programs.get(key, lambda: self._show(entry, view, against))
+        return self._programs.get(_key(entry, against), lambda: self._show(entry, view, against))
 
     def _show(self, entry: Entry, view: View, against: Entry | None) -> Shown:
         source = self._source(entry, view)
@@ -163,10 +174,12 @@ class Gatherer:
             text=source,
             patch="" if against is None else self._patch(against, entry, view),
             summary="" if score is None else scores.summary(score),
-            table="" if score is None else scores.table(score, self._metrics),
-            losses=() if score is None else scores.losses(score),
+            results=Results if score is None else cache(lambda: self._results(score)),
             marked=cut(source).has_markers,
         )
+
+    def _results(self, score: Score) -> Results:
+        return Results(table=scores.table(score, self._metrics), losses=scores.losses(score))
 
     def _inspiration(self, entry: Entry, view: View, parent: Entry) -> Shown:
         """A program to learn from: as a patch, if that is at most half as long as its source."""
@@ -202,6 +215,11 @@ class Gatherer:
             reply=reply,
             change=change,
         )
+
+
+def _key(entry: Entry, against: Entry | None = None) -> tuple[str, str]:
+    """What a program is kept under as it is shown: a patch depends on the program that it applies to."""
+    return entry.id, "" if against is None else against.program_id
 
 
 def _standing_line(entry: Entry, parent: Entry) -> str:

@@ -2,7 +2,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -35,6 +35,13 @@ def options(**values: Any) -> ProposerOptions:
 
 def only(kind: Kind, **values: Any) -> Llm:
     return Llm(options(shares=Shares.only(kind), **values))
+
+
+class Torn(tuple[CaseScore, ...]):
+    """The cases of an attempt whose record cannot be read."""
+
+    def __iter__(self) -> NoReturn:
+        raise HarnessError("the record is torn")
 
 
 def search() -> Programs:
@@ -251,6 +258,21 @@ class TestInspirations:
         change = patch.render(patch.diff(long, long.replace("ROUNDS = 4", "ROUNDS = 3")))
         assert change in text(request) and text(request).count("# a line\n" * 60) == 1
         assert other in text(request)
+
+    def test_their_scores_case_by_case_are_read_only_for_a_template_that_shows_them(self) -> None:
+        programs = search()
+        seed = programs.entries[0]
+        for number, other in enumerate(programs.entries[1:4], start=1):
+            assert other.scored is not None
+            score = replace(other.scored.score, cases=Torn())
+            torn = replace(other, verdict=replace(other.scored, score=score))
+            programs.entries[number] = torn
+        view = programs.view(seed)
+        assert set(asked(only("patch"), view).inspirations) == {"e1", "e2", "e3"}
+        surroundings = "{% for shown in inspirations %}{{ shown.table | fenced }}{% endfor %}"
+        tables = {**read_templates(), "parts/surroundings.j2": surroundings}
+        with pytest.raises(HarnessError, match="torn"):
+            only("patch", templates=tables).propose(view, random.Random(0))
 
     def test_none_if_the_option_is_0(self) -> None:
         request = asked(only("patch", inspirations=0), search().view())
