@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from evaluator.types import Rejected
 from harness.archive import Archive
-from harness.proposers.base import Proposer, View
+from harness.proposers.base import LLM_PROPOSER, Proposer, View
 from harness.select import Selector, Standing
-from harness.types import Proposal, Request
+from harness.turns import nothing_came
+from harness.types import Pending, Proposal, Request
 
 PARENTS = 4
 """How many parents the selector is asked for: one to change, the others to choose or learn from."""
@@ -49,3 +51,12 @@ class Source:
             open=open_,
         )
         return self.proposer.propose(view, rng)
+
+    def repair(self, pending: Pending, verdict: Rejected) -> Request | None:
+        """The request to repair the rejected answer to a ticket; None for none."""
+        request, turns = pending.request, pending.proposal.turns
+        if request is None or not turns or nothing_came(turns[-1]) is not None:
+            return None
+        if pending.proposal.proposer != LLM_PROPOSER:  # it was answered from outside
+            return None
+        return self.proposer.repair(request, turns, verdict)
