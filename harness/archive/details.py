@@ -58,8 +58,10 @@ class Details:
         """Cache the programs of entries, and the records of others, read in one pass; what is damaged is found when it
         is used.
         """
-        blobs = [entry.program_id for entry in programs if not self._texts.has(entry.program_id)]
-        commits = [entry.id for entry in records if entry.scored is not None and entry.id not in self._kept]
+        wanted = (entry.program_id for entry in programs if not self._texts.has(entry.program_id))
+        blobs = list(dict.fromkeys(wanted))
+        wanted = (entry.id for entry in records if entry.scored is not None and entry.id not in self._kept)
+        commits = list(dict.fromkeys(wanted))
         found = self._texts.read_all([*blobs, *(f"{commit}:{ATTEMPT}" for commit in commits)])
         for blob, data in zip(blobs, found, strict=False):
             with contextlib.suppress(UnicodeDecodeError):

@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from evaluator import Task
 from evaluator.settings import JudgeSettings
@@ -73,6 +73,23 @@ class Proposer(Protocol):
         `request` is the last one that was answered, `turns` are all answers of the conversation so far, oldest first.
         The result's `messages[-1].text` is what the model reads. Depends on the arguments alone.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """Entries of which a proposal needs the program, and of which the scores case by case, that it has not read yet."""
+
+    programs: tuple[Entry, ...] = ()
+    scores: tuple[Entry, ...] = ()
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A proposer that can say beforehand what a proposal needs, so that what many need is read in one pass."""
+
+    def foresee(self, view: View, rng: random.Random) -> Needed:
+        """What `propose` needs with an equal view and an equal state of `rng`."""
         ...
 
 

@@ -18,7 +18,7 @@ from harness import patch
 from harness.patch import PatchError
 from harness.patch.lines import cut
 from harness.prompt import Failure, Material, Results, Shown, error_text, identifier, scores, shortened
-from harness.proposers.base import ProposerOptions, View
+from harness.proposers.base import Needed, ProposerOptions, View
 from harness.proposers.history import History
 from harness.select import improves
 from harness.types import Entry, Kind
@@ -113,7 +113,8 @@ class Gatherer:
     def material(self, subject: Subject, inspirations: tuple[Entry, ...], view: View, history: History) -> Material:
         """Everything that a prompt on this subject may use."""
         standing, parent = view.standing, subject.parent
-        self._prepare(subject, inspirations, view)
+        needed = self.needed(subject, inspirations)
+        view.prepare(needed.programs, needed.scores)
         seed, champion = standing.seed, standing.champion
         lineage = parent if subject.failed is not parent else history.by_id.get(parent.parents[0], parent)
         rejections = [
@@ -136,13 +137,14 @@ class Gatherer:
             advice=tuple(shortened(text, LONGEST_ADVICE) for text in view.advice),
         )
 
-    def _prepare(self, subject: Subject, inspirations: tuple[Entry, ...], view: View) -> None:
-        """Have read what is not shown yet: the programs, and of the parents the scores case by case."""
+    def needed(self, subject: Subject, inspirations: tuple[Entry, ...]) -> Needed:
+        """What has not been shown yet: the programs, and of the parents the scores case by case."""
         others = (*([subject.other] if subject.other else []), *inspirations)
         new = [entry for entry in others if _key(entry, subject.parent) not in self._programs]
         if _key(subject.parent) not in self._programs:
             new.append(subject.parent)
-        view.prepare(new, [entry for entry in new if entry is subject.parent or entry is subject.other])
+        parents = (entry for entry in new if entry is subject.parent or entry is subject.other)
+        return Needed(programs=tuple(new), scores=tuple(parents))
 
     def _source(self, entry: Entry, view: View) -> str:
         return self._sources.get(entry.program_id, lambda: view.source(entry.id))

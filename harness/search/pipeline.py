@@ -323,11 +323,12 @@ class Pipeline:
     def _propose_more(self, writing: Writing) -> None:
         """Propose while there is room and no reason to stop."""
         source = self._source
-        for _ in range(_MOST_PROPOSED):
+        for made in range(_MOST_PROPOSED):
             self._more = source is not None and self._has_room(source) and self._reason_to_stop() is None
             if source is None or not self._more:
                 return
-            self._propose(writing, source)
+            room = min(_MOST_PROPOSED, source.in_flight - len(self._in_flight))
+            self._propose(writing, source, foresee=0 if made else room)
 
     def _has_room(self, source: Source) -> bool:
         waiting = len(self._tickets) - len(self._in_flight)
@@ -347,11 +348,13 @@ class Pipeline:
         self._stop_seen = self._stop_seen or self._archive.stop_asked()
         return self._stop_seen or (self._judge_error or self._failure or self._calls.failure) is not None
 
-    def _propose(self, writing: Writing, source: Source) -> None:
+    def _propose(self, writing: Writing, source: Source, foresee: int) -> None:
+        """Make a proposal, after what it and the next ones, `foresee` together, will need is read in one pass."""
         number = writing.ticket()
         self._report_step("proposing", number)
         open_ = tuple(ticket.pending.request or ticket.pending.proposal for ticket in self._tickets.values())
         try:
+            source.foresee(self._archive, self._tally.standing, range(number, number + foresee), open_)
             made = source.propose(self._archive, self._tally.standing, number, open_)
             pending = None if made is None else self._reserve(number, made)
         except HarnessError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evaluator.types import Rejected
 from harness.archive import Archive
-from harness.proposers.base import LLM_PROPOSER, Proposer, View
+from harness.proposers.base import LLM_PROPOSER, Foreseeing, Proposer, View
 from harness.select import Selector, Standing
 from harness.turns import nothing_came
 from harness.types import Pending, Proposal, Request
@@ -40,17 +40,7 @@ class Source:
     ) -> Proposal | Request | None:
         """The proposal of a ticket, given the open ones; None for none. Raises HarnessError."""
         rng = attempt_rng(self.seed, ticket)
-        view = View(
-            entries=archive.entries,
-            standing=standing,
-            parents=self.selector(standing, rng, PARENTS),
-            source=archive.source,
-            reply=archive.reply,
-            prepare=archive.prepare,
-            advice=archive.advice(),
-            open=open_,
-        )
-        return self.proposer.propose(view, rng)
+        return self.proposer.propose(self._view(archive, standing, rng, open_), rng)
 
     def repair(self, pending: Pending, verdict: Rejected) -> Request | None:
         """The request to repair the rejected answer to a ticket; None for none."""
@@ -60,3 +50,31 @@ class Source:
         if pending.proposal.proposer != LLM_PROPOSER:  # it was answered from outside
             return None
         return self.proposer.repair(request, turns, verdict)
+
+    def foresee(
+        self, archive: Archive, standing: Standing, tickets: range, open_: tuple[Request | Proposal, ...]
+    ) -> None:
+        """Have read, in one pass, what the proposals of these tickets need as far as it is known by now."""
+        if len(tickets) < 2 or not isinstance(self.proposer, Foreseeing):
+            return
+        needed = []
+        for ticket in tickets:
+            rng = attempt_rng(self.seed, ticket)
+            needed.append(self.proposer.foresee(self._view(archive, standing, rng, open_), rng))
+        archive.prepare(
+            [entry for each in needed for entry in each.programs], [entry for each in needed for entry in each.scores]
+        )
+
+    def _view(
+        self, archive: Archive, standing: Standing, rng: random.Random, open_: tuple[Request | Proposal, ...]
+    ) -> View:
+        return View(
+            entries=archive.entries,
+            standing=standing,
+            parents=self.selector(standing, rng, PARENTS),
+            source=archive.source,
+            reply=archive.reply,
+            prepare=archive.prepare,
+            advice=archive.advice(),
+            open=open_,
+        )

@@ -1,6 +1,6 @@
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -12,6 +12,7 @@ from harness import patch
 from harness.llm.bandit import BanditSettings
 from harness.prompt import read_templates, size
 from harness.proposers import PROPOSERS, Contender, Proposer, ProposerOptions, Shares, View
+from harness.proposers.base import Foreseeing, Needed
 from harness.proposers.history import History
 from harness.proposers.llm import Llm
 from harness.select import Pareto, QualityLimit, RuntimeLimit, Weighted
@@ -273,6 +274,22 @@ class TestInspirations:
         tables = {**read_templates(), "parts/surroundings.j2": surroundings}
         with pytest.raises(HarnessError, match="torn"):
             only("patch", templates=tables).propose(view, random.Random(0))
+
+    def test_what_a_prompt_needs_is_known_before_it_is_written(self) -> None:
+        needed: list[Needed] = []
+
+        def prepare(programs: Sequence[Entry], scores: Sequence[Entry]) -> None:
+            needed.append(Needed(programs=tuple(programs), scores=tuple(scores)))
+
+        view = replace(search().view(), prepare=prepare)
+        for seed in range(20):
+            proposer = PROPOSERS["llm"](options(models=(Contender(name="a"), Contender(name="b"))))
+            assert isinstance(proposer, Foreseeing)
+            foreseen = proposer.foresee(view, random.Random(seed))
+            request = asked(proposer, view, seed)
+            assert needed.pop() == foreseen and not needed
+            assert {*request.parents, *request.inspirations[-1:]} <= {entry.id for entry in foreseen.programs}
+            assert not proposer.foresee(view, random.Random(seed)).programs, "all of it was read"
 
     def test_none_if_the_option_is_0(self) -> None:
         request = asked(only("patch", inspirations=0), search().view())
