@@ -216,7 +216,7 @@ def earns_at_most(verdict: Scored | Rejected, gain: float) -> bool:
 def thorough(greedy: str) -> Iterator[tuple[Judge, Scored]]:
     """A judge with a long time budget, and its verdict on the honest program."""
     task = TASKS["eplb"]({"cases": [{**TINY, "layers": 8, "experts": 64, "replicas": 72, "gpus": 8}]})
-    settings = JudgeSettings(timing=TimingSettings(budget_s=1.2))
+    settings = JudgeSettings(timing=TimingSettings(budget_s=2.0))
     with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
         honest = judge.evaluate(greedy)
         assert isinstance(honest, Scored)
