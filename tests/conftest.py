@@ -32,6 +32,7 @@ QUICK_EXAMPLES = 15
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help=f"at most {QUICK_EXAMPLES} examples of each property")
+    parser.addoption("--long", action="store_true", help="more kills, and more hostile programs at once")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if name.startswith("gw") and len(cores) > 1:
         os.sched_setaffinity(0, {cores[int(name[2:]) % len(cores)]})
+
+
+@pytest.fixture(scope="session")
+def at_length(pytestconfig: pytest.Config) -> bool:
+    """Whether tests that draw at random are to draw more often than every run of the suite can afford."""
+    return bool(pytestconfig.getoption("long"))
 
 
 @pytest.fixture(scope="session")

@@ -272,7 +272,7 @@ class Reader:
             self.failed.append(f"{line}\n  exit code {code}: {said}")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_commands_of_the_pages_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order in which a reader meets them, each with exit code 0."""
     monkeypatch.setenv("HOME", str(tmp_path))
