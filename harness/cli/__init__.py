@@ -52,6 +52,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         best,
         bundle,
         checkout,
+        compare,
         diff,
         doctor,
         evaluate,
@@ -66,6 +67,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         push,
         remeasure,
         replay,
+        report,
         search,
         show,
         stats,
@@ -76,8 +78,9 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     )
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
+    seen = (report, compare)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
-    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then))
+    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *seen, *then))
 
 
 def _version(asked: bool) -> None:

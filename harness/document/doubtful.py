@@ -1,0 +1,83 @@
+"""The section of a report on what is open to doubt.
+
+Owns: how doubts are worded. Does not know: which there are, formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.document import words
+from harness.document.blocks import Block, Heading, Items, Line, Paragraph, Quoted
+from harness.document.report import Report
+from harness.readings.doubts import FEW_PAIRS, Doubt
+from harness.report.measurements_view import APART
+from harness.text import one_line
+
+_LONGEST, _DAMAGE = 400, 10
+
+
+def doubtful(report: Report) -> Iterator[Block]:
+    yield Heading(text="Doubts", anchor="doubts")
+    lines = [*_of_the_champion(report), *(_line(doubt) for doubt in report.doubts), *_damage(report)]
+    if lines:
+        yield Items(lines=tuple(lines))
+    else:
+        yield Paragraph(line="Nothing in the run gives reason for doubt that packsmith knows of.")
+
+
+def _of_the_champion(report: Report) -> Iterator[Line]:
+    for against in report.against:
+        side = against.overall
+        unsure = [
+            *([] if side.times is None or words.excludes(side.times, 1) else ["speed"]),
+            *([] if side.points is None or words.excludes(side.points, 0) else [report.facts.quality]),
+        ]
+        if unsure and report.champion.id != report.seed.id:
+            other = "the reference" if against.role == "reference" else "the seed program"
+            yield f"Against {other} the champion has no sure change of {' nor of '.join(unsure)}."
+    if sum(len(group.members) for group in report.measured) < 2 and report.champion.id != report.seed.id:
+        yield (
+            "The champion's score is the one that made it champion, and was never measured again: of many programs the "
+            "best reads a little too well. `packsmith remeasure RUN best` measures it on other draws."
+        )
+    if any(group.pooled is not None and group.pooled.apart for group in report.measured):
+        yield f"Measurements of the champion disagree: {APART}."
+
+
+def _line(doubt: Doubt) -> Line:
+    which = words.numbers(doubt.attempts)
+    detail = Quoted(text=one_line(doubt.detail, _LONGEST))
+    match doubt.kind:
+        case "undecided":
+            return f"Undecided: {which} claimed the champion's place, and the duel showed no sure change."
+        case "failed":
+            return f"The champion of the time failed when it was run again for a duel with {which}, and lost by that."
+        case "elsewhere":
+            return (f"Changed conditions: run times of {which} do not compare with the champion's: ", detail, ".")
+        case "noisy":
+            return (f"Noisy machine: there was a warning at {which}; the last: ", detail, ".")
+        case "few":
+            return f"Few pairs: {which} had under {FEW_PAIRS} ({doubt.detail} at least), so intervals are rough."
+        case "early":
+            return f"Ended early: the fate of {which} was decided before a full measurement, so figures are rough."
+        case "wide speed":
+            return f"Wide interval of speed: {which}, up to ±{100 * float(doubt.detail):.0f} %."
+        case "wide quality":
+            return f"Wide interval of quality: {which}, up to ±{100 * float(doubt.detail):.2f} points."
+        case "disputed":
+            return (
+                f"Disputed: {which}, rejected because the program's own clock or its quality in the pass did not agree "
+                "with what the judge measured."
+            )
+        case "reworked":
+            return f"Applied with a warning: {which} (`packsmith show RUN ID` says which)."
+        case "twins":
+            return f"Twins: {which}, the same program as an earlier attempt, whose verdict was taken over."
+        case "unjudged":
+            return f"Not judged: {which}, imported from another framework's archive."
+
+
+def _damage(report: Report) -> Iterator[Line]:
+    for sentence in report.facts.damage[:_DAMAGE]:
+        yield ("Damaged: ", Quoted(text=one_line(sentence, _LONGEST)))

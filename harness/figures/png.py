@@ -1,0 +1,153 @@
+"""A drawing as a PNG picture.
+
+Owns: drawing with Pillow, at several times the size and then reduced, for smooth edges. Does not know: charts, SVG.
+
+Pillow is an optional dependency: one package of 7 MB with a face of its own, so that no font has to be installed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from harness.figures.drawing import DASHES, PALETTE, Colour, Dots, Drawing, Item, Label, Place, Stroke, Symbol, outline
+from harness.text import printable
+from harness.types import HarnessError
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+_SCALE, _FINER = 2, 2
+"""Pixels of the picture for each of the drawing's, and of the canvas for each of the picture's."""
+
+
+class PillowMissing(HarnessError):
+    """Pillow is not installed."""
+
+
+def picture(drawing: Drawing) -> bytes:
+    """The PNG, twice as many pixels wide and high as the drawing. Raises PillowMissing."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise PillowMissing(
+            "PNG pictures need Pillow, which is not installed: pip install 'packsmith[figures]', or write an .svg"
+        ) from error
+    canvas = _Canvas(drawing.width, drawing.height)
+    for item in drawing.items:
+        canvas.draw(item)
+    reduced = canvas.image.resize((drawing.width * _SCALE, drawing.height * _SCALE), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    reduced.save(out, "PNG", optimize=True, dpi=(96 * _SCALE, 96 * _SCALE))
+    return out.getvalue()
+
+
+class _Canvas:
+    """A picture at `_SCALE * _FINER` times the drawing's size."""
+
+    def __init__(self, width: int, height: int) -> None:
+        from PIL import Image
+
+        self._times = _SCALE * _FINER
+        self.image: Image.Image = Image.new("RGB", (width * self._times, height * self._times), PALETTE["ground"])
+
+    def _pen(self) -> ImageDraw.ImageDraw:
+        from PIL import ImageDraw
+
+        return ImageDraw.Draw(self.image)
+
+    def draw(self, item: Item) -> None:
+        match item:
+            case Stroke():
+                self._stroke(item)
+            case Dots():
+                colour = _mixed(item.colour, item.opacity)
+                for place in item.places:
+                    self._circle(place, item.radius, colour)
+            case Symbol():
+                self._symbol(item)
+            case Label():
+                self._label(item)
+
+    def _scaled(self, places: tuple[Place, ...]) -> list[tuple[float, float]]:
+        return [(x * self._times, y * self._times) for x, y in places]
+
+    def _stroke(self, item: Stroke) -> None:
+        pen = self._pen()
+        if item.fill:
+            pen.polygon(self._scaled(item.places), fill=_mixed(item.fill, item.opacity))
+        if item.colour:
+            width = max(1, round(item.width * self._times))
+            for part in _dashed(item.places, DASHES[item.dash % len(DASHES)]):
+                pen.line(self._scaled(part), fill=_mixed(item.colour, item.opacity), width=width, joint="curve")
+
+    def _circle(self, place: Place, radius: float, fill: str, edge: str = "", width: float = 0) -> None:
+        x, y = (part * self._times for part in place)
+        r = radius * self._times
+        box = (x - r, y - r, x + r, y + r)
+        self._pen().ellipse(box, fill=fill, outline=edge or None, width=round(width * self._times))
+
+    def _symbol(self, item: Symbol) -> None:
+        colour, pen = PALETTE[item.colour], self._pen()
+        if item.shape in ("dot", "ring"):
+            fill = PALETTE["ground"] if item.shape == "ring" else colour
+            self._circle(item.place, item.radius + 0.8, fill, colour, 1.6)
+            return
+        for places in outline(item.shape, item.place, item.radius):
+            if item.shape == "cross":
+                pen.line(self._scaled(places), fill=colour, width=round(2.2 * self._times))
+            else:
+                pen.polygon(self._scaled(places), fill=colour)
+
+    def _label(self, item: Label) -> None:
+        from PIL import Image, ImageDraw, ImageFont
+
+        face = ImageFont.load_default(size=item.size * self._times)
+        anchor = {"start": "ls", "middle": "ms", "end": "rs"}[item.anchor]
+        x, y = (part * self._times for part in item.place)
+        text, colour, edge = printable(item.text), PALETTE[item.colour], round(item.bold * self._times * 0.25)
+        if not item.turned:
+            self._pen().text((x, y), text, fill=colour, font=face, anchor=anchor, stroke_width=edge)
+            return
+        wide, high = math.ceil(face.getlength(text)) + 8, math.ceil(item.size * self._times * 1.6)
+        mask = Image.new("L", (wide, high), 0)
+        ImageDraw.Draw(mask).text((wide / 2, high * 0.7), text, fill=255, font=face, anchor="ms", stroke_width=edge)
+        turned = mask.rotate(90, expand=True)
+        self.image.paste(colour, (round(x - high * 0.7), round(y - wide / 2)), turned)
+
+
+def _mixed(colour: Colour, opacity: float) -> str:
+    """A colour over the ground."""
+    parts = ((int(PALETTE[name][at : at + 2], 16) for at in (1, 3, 5)) for name in (colour, "ground"))
+    mixed = (round(mine * opacity + under * (1 - opacity)) for mine, under in zip(*parts, strict=True))
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def _dashed(places: tuple[Place, ...], dash: tuple[float, ...]) -> list[tuple[Place, ...]]:
+    """The parts of a line that are drawn: all of it, or the dashes."""
+    if not dash:
+        return [places]
+    lengths = dash if len(dash) % 2 == 0 else dash * 2
+    parts: list[tuple[Place, ...]] = []
+    at, left, on = 0, lengths[0], True
+    current: list[Place] = [places[0]]
+    for (x0, y0), (x1, y1) in pairwise(places):
+        whole = math.hypot(x1 - x0, y1 - y0)
+        gone = 0.0
+        while whole - gone > left:
+            gone += left
+            place = (x0 + (x1 - x0) * gone / whole, y0 + (y1 - y0) * gone / whole)
+            if on:
+                parts.append((*current, place))
+            current, on, at = [place], not on, (at + 1) % len(lengths)
+            left = lengths[at]
+        left -= whole - gone
+        if on:
+            current.append((x1, y1))
+        else:
+            current = [(x1, y1)]
+    if on and len(current) > 1:
+        parts.append(tuple(current))
+    return parts
