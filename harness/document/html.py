@@ -135,8 +135,8 @@ def _code(block: blocks.Code) -> str:
     if block.language != "diff":
         return lines(block.text)
     marked = []
-    for one in block.text.split("\n"):
+    for one in block.text.replace("\r\n", "\n").split("\n"):
         kind = {"+": "add", "-": "del", "@": "at"}.get(one[:1], "")
-        shown = text(one.removesuffix("\r"))
+        shown = text(one)
         marked.append(f'<span class="{kind}">{shown}</span>' if kind else shown)
     return "\n".join(marked)

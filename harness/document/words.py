@@ -69,8 +69,8 @@ def times(change: Interval | None) -> str:
 
 
 def faster(change: Interval) -> str:
-    """A sure change of speed in words: `1.94x [1.90, 1.98] as fast`."""
-    return f"{ratio_interval(change)} as fast"
+    """A sure change of speed in words: `1.94x [1.90, 1.98] the speed`."""
+    return f"{ratio_interval(change)} the speed"
 
 
 def excludes(change: Interval | None, none: float) -> bool:
