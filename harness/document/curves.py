@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evaluator import Interval
-from harness.figures.chart import LETTERS, Chart, Line, Mark, Panel, spanning
+from harness.figures.chart import LETTERS, Axis, Chart, Line, Mark, Panel, spanning
 from harness.readings.contrast import Level
 from harness.readings.course import Change, Effort
 
@@ -33,14 +33,20 @@ class Measure:
 
 def measures(level: Level, quality: str, *, volume: bool) -> tuple[Measure, ...]:
     """The champion's speed-up and quality, and with `volume` the hypervolume of the front."""
-    scale = f"{quality}, gain over the reference" if level.relative else quality
     found = [
         Measure(title="speed-up", curve=lambda change: level.figures(change.champion)[1], log=True, unit="x"),
-        Measure(title=scale, curve=lambda change: level.quality(change.champion)),
+        Measure(title=quality, curve=lambda change: level.quality(change.champion)),
     ]
+    if level.relative:
+        title = f"points of {quality} over the reference"
+        found[1] = Measure(title=title, curve=lambda change: _in_points(level.quality(change.champion)))
     if volume:
         found.append(Measure(title="hypervolume", curve=level.hypervolume))
     return tuple(found)
+
+
+def _in_points(gain: Interval) -> Interval:
+    return Interval(median=100 * gain.median, low=100 * gain.low, high=100 * gain.high)
 
 
 def efforts(level: Level) -> tuple[Effort, ...]:
@@ -85,5 +91,5 @@ def _panel(level: Level, effort: Effort, measure: Measure) -> Panel:
             )
         )
     most = max([run.course.total(effort) for run in level.members] or [1.0])
-    x = spanning(TITLES[effort], [0.0, most or 1.0], unit="", pad=0.0)
+    x = Axis(title=TITLES[effort], low=0.0, high=most or 1.0)
     return Panel(x=x, y=spanning(measure.title, ends, log=measure.log, unit=measure.unit), marks=tuple(lines))

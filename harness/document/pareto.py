@@ -8,11 +8,11 @@ of very low quality would leave no room for the front. How many lie outside is s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from evaluator import Interval
 from harness.document.report import Report
-from harness.figures.chart import Axis, Chart, Mark, Panel, Point, Points, Rule, spanning
+from harness.figures.chart import Axis, Chart, Line, Mark, Panel, Point, Points, Rule, spanning
 from harness.report.tables import ratio, with_half_width
 from harness.text import one_line
 from harness.types import Entry
@@ -37,6 +37,7 @@ def chart(report: Report) -> Chart:
     outside = len(others) - len(inside)
     marks: list[Mark] = [
         Points(name="other scored programs", tone="muted", shape="dot", points=tuple(map(_plain, inside))),
+        *_way(report),
         Points(
             name="Pareto front",
             tone="a",
@@ -64,6 +65,14 @@ def chart(report: Report) -> Chart:
         description=_description(report, front),
         rows=((Panel(x=x, y=y, marks=kept, note=note),),),
     )
+
+
+def _way(report: Report) -> Iterator[Line]:
+    """The way from the seed program to the champion, by the patches that were applied."""
+    places = [_figures(step.entry) for step in report.line.steps if step.entry.scored is not None]
+    if len(places) > 1:
+        points = tuple((speed.median, quality.median) for speed, quality in places)
+        yield Line(name="way to the champion", tone="muted", points=points, dash=2)
 
 
 def _description(report: Report, front: Sequence[Entry]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from evaluator import Interval
@@ -70,7 +71,7 @@ def notes(level: Level, quality: str) -> str:
     return "\n".join(one_line(text, _LONGEST) for text in told)
 
 
-def _equal(found: Sequence[State], effort: Effort, quality: str, level: Level) -> Any:
+def _equal(found: Sequence[State], effort: Effort, quality: str, level: Level) -> Table:
     table = plain_table(tight=True)
     figures(table, UNITS[effort])
     named(table, "run")
@@ -84,7 +85,7 @@ def _equal(found: Sequence[State], effort: Effort, quality: str, level: Level) -
     return table
 
 
-def _ends(found: Sequence[State], quality: str, level: Level) -> Any:
+def _ends(found: Sequence[State], quality: str, level: Level) -> Table:
     table = named(plain_table(tight=True), "run")
     figures(table, "att.", "min", "dollars", "judged s", "best", quality, "speed-up", "hyperv.")
     for state in found:

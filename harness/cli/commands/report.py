@@ -6,10 +6,10 @@ Owns: this verb, and what it takes from a run. Does not know: what a report says
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
-from pathlib import Path
+from pathlib import PurePath
 from typing import Annotated
 
 import typer
@@ -107,7 +107,7 @@ def _contents(opened: OpenRun, name: str, figure: Figure) -> Contents:
 def _facts(opened: OpenRun, name: str) -> Facts:
     archive, task = opened.archive, opened.task
     config = archive.config
-    program, reference = config["program"], config["judge"]["reference"]
+    program, reference = (_file(held) for held in (config.get("program"), config["judge"]["reference"]))
     return Facts(
         run=name,
         root_id=archive.root_id,
@@ -116,12 +116,19 @@ def _facts(opened: OpenRun, name: str) -> Facts:
         columns=tuple(task.columns),
         objective=stored_objective(config),
         seed=int(config["seed"]),
-        program=Path(str(program["file"])).name,
-        reference=Path(str(reference["file"])).name,
-        same_program=program["sha256"] == reference["sha256"],
+        program=program[0],
+        reference=reference[0],
+        same_program=program[1] != "" and program[1] == reference[1],
         config=archive.file("config.yaml") or "",
         booked=archive.booked,
         version=metadata.version("packsmith"),
         made_s=int(time.time()),
         damage=archive.damage,
     )
+
+
+def _file(held: object) -> tuple[str, str]:
+    """The name and the hash of a file in a stored config; "" for what another tool left out."""
+    if not isinstance(held, Mapping):
+        return "", ""
+    return PurePath(str(held.get("file", ""))).name, str(held.get("sha256", ""))
