@@ -58,6 +58,19 @@ def lines(value: str) -> str:
     return "\n".join(map(text, value.replace("\r\n", "\n").split("\n")))
 
 
+def prose(value: str) -> str:
+    """Text of several lines, which a browser may wrap elsewhere: an empty line, and one that begins with a sign or a
+    blank as in a list, stay apart. All line ends are kept in the text itself.
+    """
+    found: list[str] = []
+    apart = True
+    for one in value.replace("\r\n", "\n").split("\n"):
+        empty = not one.strip()
+        found.append(("<br/>" if found and (apart or empty or not one[0].isalpha()) else "") + text(one))
+        apart = empty
+    return "\n".join(found)
+
+
 def line(value: Line) -> str:
     return "".join(_part(part) for part in blocks.parts(value))
 
@@ -96,7 +109,7 @@ def _block(block: Block) -> str:
             caption = f"<figcaption>{text(block.caption)}</figcaption>" if block.caption else ""
             return f'<figure><div class="wide">{svg.inline(draw(block.chart))}</div>{caption}</figure>'
         case blocks.Prose():
-            return f'<div class="prose" dir="auto">{lines(block.text)}</div>'
+            return f'<div class="prose" dir="auto">{prose(block.text)}</div>'
         case blocks.Code():
             return f'<pre class="wide"><code>{_code(block)}</code></pre>'
         case blocks.Fold():
@@ -106,8 +119,8 @@ def _block(block: Block) -> str:
 def _tile(tile: blocks.Tile) -> str:
     note = f'<div class="note">{text(tile.note)}</div>' if tile.note else ""
     return (
-        f'<div class="tile"><div class="label">{text(tile.label)}</div>'
-        f'<div class="value">{text(tile.value)}</div>{note}</div>\n'
+        f'<div class="tile"><div class="value">{text(tile.value)}</div>'
+        f'<div class="label">{text(tile.label)}</div>{note}</div>\n'
     )
 
 

@@ -59,7 +59,8 @@ def chart(report: Report) -> Chart:
     if y.holds(ceiling):
         marks.insert(0, Rule(value=ceiling, label="ceiling"))
     kept = tuple(mark for mark in marks if not isinstance(mark, Points) or mark.points)
-    note = f"{outside:,} further programs lie outside of this range" if outside else ""
+    more = "1 further program lies" if outside == 1 else f"{outside:,} further programs lie"
+    note = f"{more} outside of this range" if outside else ""
     return Chart(
         title="Quality against speed",
         description=_description(report, front),

@@ -56,8 +56,8 @@ def _front_row(entry: Entry, report: Report) -> Row:
         milliseconds(score.runtime_ms),
         ratio_interval(score.speedup),
     )
-    role = " (seed)" if entry.id == report.seed.id else " (champion)" if entry.id == report.champion.id else ""
-    name = (words.name(entry), role)
+    role = " (champion)" if entry.id == report.champion.id else ""
+    name = ("the seed program" if entry.id == report.seed.id else words.name(entry), role)
     return Row(cells=(str(entry.number), name, *cells), strong=entry.id == report.champion.id)
 
 

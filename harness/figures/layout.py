@@ -19,6 +19,8 @@ _SIZE, _SMALL = 12.0, 11.0
 _MANY = 40
 """From this many points on, those without a label or an interval are drawn as small dots."""
 _RADIUS = 4.6
+_CROWD = 300
+"""Among more points than this, labels may cover those without one."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -59,9 +61,8 @@ def _panel(panel: Panel, around: Box) -> Iterator[Item]:
     taken: list[Box] = []
     for mark in panel.marks:
         yield from _mark(mark, panel, inside)
-    for mark in panel.marks:
         if isinstance(mark, Points):
-            taken += [_around(_place(panel, inside, point), 5) for point in mark.points if point.label]
+            taken += _covered(mark, panel, inside)
     for mark in reversed(panel.marks):  # the labels of the top mark come first
         yield from _labels(mark, panel, inside, taken)
 
@@ -152,6 +153,18 @@ def _ranges(series: Points, point: Point, panel: Panel, inside: Box, place: Plac
         first, last = (_at(panel, inside, *((end, point.y) if across else (point.x, end))) for end in ends)
         if abs(first[0] - last[0]) + abs(first[1] - last[1]) > 2:
             yield Stroke(places=(first, last), colour=series.tone, width=1.4)
+
+
+def _covered(series: Points, panel: Panel, inside: Box) -> Iterator[Box]:
+    """Where labels of points would hide something: the points, unless there are very many, and their intervals."""
+    for point in series.points:
+        place = _place(panel, inside, point)
+        if point.label or len(series.points) <= _CROWD:
+            yield _around(place, 5)
+        for ends, across in ((point.x_range, True), (point.y_range, False)):
+            if ends is not None and point.label:
+                first, last = (_at(panel, inside, *((end, point.y) if across else (point.x, end))) for end in ends)
+                yield min(first[0], last[0]), min(first[1], last[1]) - 1, max(first[0], last[0]), max(first[1], last[1])
 
 
 def _labels(mark: Mark, panel: Panel, inside: Box, taken: list[Box]) -> Iterator[Item]:

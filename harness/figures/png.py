@@ -120,8 +120,8 @@ class _Canvas:
 
 def _mixed(colour: Colour, opacity: float) -> str:
     """A colour over the ground."""
-    parts = ((int(PALETTE[name][at : at + 2], 16) for at in (1, 3, 5)) for name in (colour, "ground"))
-    mixed = (round(mine * opacity + under * (1 - opacity)) for mine, under in zip(*parts, strict=True))
+    mine, under = ([int(PALETTE[name][at : at + 2], 16) for at in (1, 3, 5)] for name in (colour, "ground"))
+    mixed = (round(part * opacity + below * (1 - opacity)) for part, below in zip(mine, under, strict=True))
     return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
