@@ -30,7 +30,14 @@ class Strong:
     text: str
 
 
-Part = str | Quoted | Strong
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """A command of ours within a line, as it is typed."""
+
+    text: str
+
+
+Part = str | Quoted | Strong | Typed
 Line = str | tuple[Part, ...]
 """A line of text: our own words, or parts in order."""
 

@@ -21,6 +21,7 @@ from harness.document.blocks import (
     Row,
     Subheading,
     Table,
+    Typed,
     said,
 )
 from harness.document.report import Link, Report
@@ -151,4 +152,5 @@ def _diff(link: Link, report: Report, most: int) -> Iterator[Block]:
     if len(lines) > most:
         parent = link.step.parent
         pair = f"{parent.number if parent else '?'} {link.step.entry.number}"
-        yield Paragraph(line=f"and {len(lines) - most} more lines: packsmith diff RUN {pair}", look="note")
+        command = Typed(text=f"packsmith diff RUN {pair}")
+        yield Paragraph(line=(f"and {len(lines) - most} more lines: ", command), look="note")

@@ -91,5 +91,5 @@ def _panel(level: Level, effort: Effort, measure: Measure) -> Panel:
             )
         )
     most = max([run.course.total(effort) for run in level.members] or [1.0])
-    x = Axis(title=TITLES[effort], low=0.0, high=most or 1.0)
+    x = Axis(title=TITLES[effort], low=0.0, high=most or 1.0, whole=effort == "attempts")
     return Panel(x=x, y=spanning(measure.title, ends, log=measure.log, unit=measure.unit), marks=tuple(lines))

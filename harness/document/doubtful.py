@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.document import words
-from harness.document.blocks import Block, Heading, Items, Line, Paragraph, Quoted
+from harness.document.blocks import Block, Heading, Items, Line, Paragraph, Quoted, Typed
 from harness.document.report import Report
 from harness.readings.doubts import FEW_PAIRS, Doubt
 from harness.report.measurements_view import APART
@@ -39,7 +39,9 @@ def _of_the_champion(report: Report) -> Iterator[Line]:
     if sum(len(group.members) for group in report.measured) < 2 and report.champion.id != report.seed.id:
         yield (
             "The champion's score is the one that made it champion, and was never measured again: of many programs the "
-            "best reads a little too well. `packsmith remeasure RUN best` measures it on other draws."
+            "best reads a little too well. ",
+            Typed(text="packsmith remeasure RUN best"),
+            " measures it on other draws.",
         )
     if any(group.pooled is not None and group.pooled.apart for group in report.measured):
         yield f"Measurements of the champion disagree: {APART}."
@@ -71,7 +73,7 @@ def _line(doubt: Doubt) -> Line:
                 "with what the judge measured."
             )
         case "reworked":
-            return f"Applied with a warning: {which} (`packsmith show RUN ID` says which)."
+            return (f"Applied with a warning: {which} (", Typed(text="packsmith show RUN ID"), " says which).")
         case "twins":
             return f"Twins: {which}, the same program as an earlier attempt, whose verdict was taken over."
         case "unjudged":

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from html import escape
 
 from harness.document import blocks
-from harness.document.blocks import Block, Document, Line, Quoted, Strong
+from harness.document.blocks import Block, Document, Line, Quoted, Strong, Typed
 from harness.figures import svg
 from harness.figures.layout import draw
 from harness.text import visible
@@ -79,6 +79,8 @@ def _part(part: blocks.Part) -> str:
     match part:
         case Quoted():
             return f"<bdi>{text(part.text)}</bdi>"
+        case Typed():
+            return f"<code>{text(part.text)}</code>"
         case Strong():
             return f"<strong>{text(part.text)}</strong>"
         case str():

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 
 from harness.document import blocks
-from harness.document.blocks import Block, Document, Line, Quoted, Strong
+from harness.document.blocks import Block, Document, Line, Quoted, Strong, Typed
 from harness.text import printable, visible
 
 _SPECIAL = re.compile(r"[\\`*_<>|&~$#]|\](?=[(:\[])|\[(?![-+0-9])|(?<=:)/(?=/)|@(?=\w)")
@@ -51,7 +51,7 @@ def inline(value: Line) -> str:
 
 def _part(part: blocks.Part) -> str:
     match part:
-        case Quoted():
+        case Quoted() | Typed():
             return span(part.text)
         case Strong():
             return f"**{_own(part.text)}**" if part.text.strip() else ""
@@ -78,7 +78,7 @@ def cell(value: Line) -> str:
 def _cell_part(part: blocks.Part) -> str:
     made = _part(part)
     # Backslashes are doubled: one that stood before the bar would take away the effect of ours.
-    return made.replace("\\", "\\\\").replace("|", "\\|") if isinstance(part, Quoted) and "|" in made else made
+    return made.replace("\\", "\\\\").replace("|", "\\|") if isinstance(part, Quoted | Typed) and "|" in made else made
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -21,7 +21,8 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """The range of an axis, `low` < `high`; with `log`, both above 0. `unit` follows every tick's number.
+    """The range of an axis, `low` < `high`; with `log`, both above 0. `unit` follows every tick's number. `whole`: it
+    counts something, so that ticks are whole numbers.
 
     Raises ValueError for an empty or infinite range.
     """
@@ -31,6 +32,7 @@ class Axis:
     high: float
     log: bool = False
     unit: str = ""
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):

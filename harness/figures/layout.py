@@ -13,7 +13,7 @@ from harness.figures.legend import legend
 from harness.figures.ticks import ticks
 
 WIDTH = 760
-_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 62, 14, 12, 44, 20
+_LEAST_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 56, 14, 12, 44, 20
 _TITLE, _NOTE = 20, 15
 _SIZE, _SMALL = 12.0, 11.0
 _MANY = 40
@@ -42,7 +42,7 @@ def draw(chart: Chart, width: int = WIDTH) -> Drawing:
 def _panel(panel: Panel, around: Box) -> Iterator[Item]:
     left, top, right, bottom = around
     inside = (
-        left + _LEFT,
+        left + _margin(panel.y),
         top + _TOP + (_TITLE if panel.title else 0) + (_NOTE if panel.note else 0),
         right - _RIGHT,
         bottom - _BOTTOM,
@@ -67,9 +67,14 @@ def _panel(panel: Panel, around: Box) -> Iterator[Item]:
         yield from _labels(mark, panel, inside, taken)
 
 
+def _margin(axis: Axis) -> float:
+    """The width of the title and the tick labels to the left of a panel."""
+    return max(_LEAST_LEFT, 32 + max((text_width(text, _SMALL) for _, text in ticks(axis, 12)), default=0.0))
+
+
 def _across(axis: Axis, inside: Box) -> Iterator[Item]:
     left, top, right, bottom = inside
-    for value, text in ticks(axis, max(2, int((right - left) / 62))):
+    for value, text in ticks(axis, max(2, int((right - left) / 45))):
         x = left + axis.share(value) * (right - left)
         yield Stroke(places=((x, top), (x, bottom)), colour="grid")
         yield Label(place=(x, bottom + 16), text=text, anchor="middle", colour="muted", size=_SMALL)

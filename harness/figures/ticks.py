@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from harness.figures.chart import Axis
 
-_STEPS = (1, 2, 2.5, 5, 10)
+_STEPS = (1, 2, 5, 10)
 _ROUND = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 """Leading digits of the ticks of a logarithmic axis: the first set that gives enough of them is taken."""
 
@@ -25,7 +25,7 @@ def ticks(axis: Axis, most: int) -> tuple[tuple[float, str], ...]:
 
 
 def _linear(axis: Axis, most: int) -> tuple[float, ...]:
-    rough = (axis.high - axis.low) / max(most, 1)
+    rough = max((axis.high - axis.low) / max(most, 1), float(axis.whole))
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(step * power for step in _STEPS if step * power >= rough * (1 - 1e-9))
     first, last = math.ceil(axis.low / step - 1e-9), math.floor(axis.high / step + 1e-9)
