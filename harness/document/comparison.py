@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from evaluator import Interval
 from harness.document import curves, words
 from harness.document.blocks import (
     Block,
@@ -27,7 +28,7 @@ from harness.readings.checkpoints import State, curve, states
 from harness.readings.contrast import Level
 from harness.readings.course import EFFORTS, Effort
 from harness.report.compare_view import UNITS, amount, apart, cells, notes
-from harness.report.flat import Cell, text_cell
+from harness.report.flat import Cell, plain_cell, text_cell
 from harness.text import one_line
 
 _RUN = 60
@@ -102,17 +103,24 @@ def picture(levels: Sequence[Level], quality: str) -> Chart:
     return replace(charts[0], rows=tuple(rows), description=" ".join(chart.description for chart in charts))
 
 
-def rows(levels: Sequence[Level]) -> Iterator[tuple[Cell, ...]]:
-    """A row for each change of a run's champion or front: efforts spent, figures, and bounds of each."""
+def rows(levels: Sequence[Level], *, plain: bool = False) -> Iterator[tuple[Cell, ...]]:
+    """A row for each change of a run's champion or front: efforts spent, figures, and bounds of each. `plain`: names
+    are for a program that takes none for a formula.
+    """
     for number, level in enumerate(levels, 1):
         for run in level.members:
+            name = plain_cell(run.name) if plain else text_cell(run.name)
             for spent, state in curve(level, run):
                 assert state.champion is not None, "a change has a champion"
-                figures = (state.quality, state.speedup, state.hypervolume)
-                ends = ((each.median, each.low, each.high) if each else (None, None, None) for each in figures)
                 yield (
-                    *(text_cell(run.name), number, *(spent[kind] for kind in EFFORTS)),
+                    *(name, number, *(spent[kind] for kind in EFFORTS)),
                     *(state.champion.number, state.champion.id, "gain" if level.relative else "quality"),
-                    *(value for three in ends for value in three),
+                    *_ends(state.quality),
+                    *_ends(state.speedup),
+                    *_ends(state.hypervolume),
                     run.environment.fingerprint,
                 )
+
+
+def _ends(value: Interval | None) -> tuple[Cell, Cell, Cell]:
+    return (None, None, None) if value is None else (value.median, value.low, value.high)

@@ -11,8 +11,11 @@ from itertools import pairwise
 from harness.figures.chart import Axis
 
 _STEPS = (1, 2, 5, 10)
-_ROUND = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
-"""Leading digits of the ticks of a logarithmic axis: the first set that gives enough of them is taken."""
+_ROUND = ((1,), (1, 3), (1, 2, 5))
+_CLOSE = (1, 1.5, 2, 3, 5, 7)
+"""Leading digits of the ticks of a logarithmic axis: the largest set that is not too many; the last where an axis spans
+so little that the others give hardly any.
+"""
 
 
 def ticks(axis: Axis, most: int) -> tuple[tuple[float, str], ...]:
@@ -35,7 +38,9 @@ def _linear(axis: Axis, most: int) -> tuple[float, ...]:
 def _decades(axis: Axis, most: int) -> tuple[float, ...]:
     best: tuple[float, ...] = ()
     first, last = math.floor(math.log10(axis.low)), math.ceil(math.log10(axis.high))
-    for digits in _ROUND:
+    for digits in (*_ROUND, _CLOSE):
+        if digits is _CLOSE and len(best) > 3:
+            break
         values = tuple(
             digit * 10.0**power
             for power in range(first, last + 1)

@@ -134,5 +134,5 @@ def _contents(groups: Sequence[Level], by: Effort, quality: str) -> Contents:
         document=lambda: comparison.compared(groups, by, quality),
         chart=lambda: comparison.picture(groups, quality),
         columns=comparison.COLUMNS,
-        rows=lambda plain: comparison.rows(groups),
+        rows=lambda plain: comparison.rows(groups, plain=plain),
     )
