@@ -112,14 +112,11 @@ def rows(levels: Sequence[Level], *, plain: bool = False) -> Iterator[tuple[Cell
             name = plain_cell(run.name) if plain else text_cell(run.name)
             for spent, state in curve(level, run):
                 assert state.champion is not None, "a change has a champion"
-                yield (
-                    *(name, number, *(spent[kind] for kind in EFFORTS)),
-                    *(state.champion.number, state.champion.id, "gain" if level.relative else "quality"),
-                    *_ends(state.quality),
-                    *_ends(state.speedup),
-                    *_ends(state.hypervolume),
-                    run.environment.fingerprint,
-                )
+                first: tuple[Cell, ...] = (name, number, *(spent[kind] for kind in EFFORTS))
+                scale = "gain" if level.relative else "quality"
+                best: tuple[Cell, ...] = (state.champion.number, state.champion.id, scale)
+                figures = (*_ends(state.quality), *_ends(state.speedup), *_ends(state.hypervolume))
+                yield (*first, *best, *figures, run.environment.fingerprint)
 
 
 def _ends(value: Interval | None) -> tuple[Cell, Cell, Cell]:
