@@ -27,11 +27,11 @@ from harness.figures.chart import Chart
 from harness.readings.checkpoints import State, curve, states
 from harness.readings.contrast import Level
 from harness.readings.course import EFFORTS, Effort
-from harness.report.compare_view import UNITS, amount, apart, cells, notes
+from harness.report.compare_view import MIXED, UNITS, amount, cells, meaning
 from harness.report.flat import Cell, plain_cell, text_cell
 from harness.text import one_line
 
-_RUN = 60
+_RUN, _LONGEST = 60, 400
 _INTERVALS = ("quality", "speedup", "hypervolume")
 COLUMNS = (
     *("run", "group", "attempts", "minutes", "usd", "judge_s", "champion", "champion_id", "quality_is"),
@@ -43,7 +43,7 @@ COLUMNS = (
 def compared(levels: Sequence[Level], effort: Effort, quality: str) -> Document:
     """The comparison as a document: for each group of runs that compare, the figures and the tables."""
     runs = [run.name for level in levels for run in level.members]
-    subtitle: Line = f"{len(runs)} runs, by {UNITS[effort]}"
+    subtitle: Line = "1 run" if len(runs) == 1 else f"{len(runs)} runs, by {UNITS[effort]}"
     blocks: list[Block] = []
     if len(levels) > 1:
         blocks.append(Paragraph(line="Not all of these runs compare: each group stands apart.", look="lead"))
@@ -55,7 +55,11 @@ def compared(levels: Sequence[Level], effort: Effort, quality: str) -> Document:
 
 
 def _apart(level: Level, number: int) -> Line:
-    return (f"Group {number}: ", Quoted(text=apart(level, number).partition(": ")[2] or "the same"))
+    names = Quoted(text=one_line(", ".join(run.name for run in level.members), _LONGEST))
+    if not level.differs:
+        return (f"Group {number}: ", names, ".")
+    differs = Quoted(text=one_line("; ".join(level.differs), _LONGEST))
+    return (f"Group {number}: ", names, ", not compared with group 1, since these differ: ", differs, ".")
 
 
 def _group(level: Level, number: int, effort: Effort, quality: str, *, of_many: bool) -> Iterator[Block]:
@@ -71,7 +75,11 @@ def _group(level: Level, number: int, effort: Effort, quality: str, *, of_many: 
     spent = (tuple(amount(state.run.course.total(kind), kind) for kind in EFFORTS) for state in ends)
     rows = tuple(_row(state, each, level) for state, each in zip(ends, spent, strict=True))
     yield _table("At the end", tuple(UNITS[kind] for kind in EFFORTS), rows, quality)
-    yield Paragraph(line=(Quoted(text=one_line(notes(level, quality), 800)),), look="note")
+    yield Paragraph(line=f"{meaning(level, quality)}.", look="note")
+    for run in level.members:
+        if run.mixed:
+            name, words_ = (Quoted(text=one_line(text, _LONGEST)) for text in (run.name, run.mixed[0]))
+            yield Paragraph(line=(name, f": {MIXED}", words_), look="note")
 
 
 def _table(caption: str, first: tuple[str, ...], rows: tuple[Row, ...], quality: str) -> Table:

@@ -24,6 +24,7 @@ from harness.report.tables import figures, named, plain_table, ratio, titled, wi
 from harness.text import one_line
 
 _RUN, _LONGEST = 18, 400
+MIXED = "programs of its front were measured under other conditions: "
 UNITS = {"attempts": "attempts", "minutes": "minutes", "dollars": "dollars", "judged": "seconds of judging"}
 
 
@@ -52,11 +53,17 @@ def _group(level: Level, effort: Effort, quality: str) -> Iterator[RenderableTyp
         yield titled(f"Best after equal {UNITS[effort]}", _equal(between, effort, quality, level))
     elif len(level.members) > 1:
         yield Text(f"A run of these spent no {UNITS[effort]}: see --by\n", style="dim")
-    yield titled("At the end", _ends([state for state in found if state.end], quality, level), notes(level, quality))
+    yield titled("At the end", _ends([state for state in found if state.end], quality, level), _notes(level, quality))
 
 
-def notes(level: Level, quality: str) -> str:
-    """What the figures of a group mean."""
+def _notes(level: Level, quality: str) -> str:
+    told = [meaning(level, quality)]
+    told += [f"{run.name}: {MIXED}{run.mixed[0]}" for run in level.members if run.mixed]
+    return "\n".join(one_line(text, _LONGEST) for text in told)
+
+
+def meaning(level: Level, quality: str) -> str:
+    """What the figures of a group mean, in our own words alone."""
     corner = level.above
     where = f"{100 * corner.quality:+.2f} points" if level.relative else f"{corner.quality:.4f}"
     told = [
@@ -65,10 +72,7 @@ def notes(level: Level, quality: str) -> str:
     ]
     if level.relative:
         told.append(f"seeds differ, so loads do: {quality} is the gain over the reference, in points")
-    for run in level.members:
-        if run.mixed:
-            told.append(f"{run.name}: programs of its front were measured under other conditions: {run.mixed[0]}")
-    return "\n".join(one_line(text, _LONGEST) for text in told)
+    return "; ".join(told)
 
 
 def _equal(found: Sequence[State], effort: Effort, quality: str, level: Level) -> Table:
