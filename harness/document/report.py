@@ -114,7 +114,7 @@ def report(
         line=line,
         links=tuple(_link(step, diff) for step in line.steps[1:]),
         course=way,
-        statistics=stats(way.standing, entries),
+        statistics=stats(way.standing, entries, conversations=False),
         verdicts=_verdicts(entries),
         doubts=tuple(doubts(entries, shown, champion.scored.environment, _fewest_pairs)),
         entries=entries,

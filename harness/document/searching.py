@@ -188,24 +188,23 @@ def cost(report: Report) -> Iterator[Block]:
         return
     models: dict[str, list[float]] = {}
     for row in report.statistics.rows:
-        sums = models.setdefault(row.model, [0.0] * 7)
-        parts = (row.turns, row.input_tokens, row.cached_tokens, row.output_tokens, row.usd, row.model_s, row.judge_s)
+        sums = models.setdefault(row.model, [0.0] * 4)
+        parts = (row.turns, row.tokens, row.usd, row.judge_s)
         models[row.model] = [have + part for have, part in zip(sums, parts, strict=True)]
     rows = tuple(
         Row(
             cells=(
                 (Quoted(text=one_line(model, words.NAME)),),
                 f"{sums[0]:,.0f}",
-                *(tokens(round(count)) for count in sums[1:4]),
-                dollars(sums[4]),
-                *(f"{seconds:,.0f}" for seconds in sums[5:]),
+                tokens(round(sums[1])),
+                dollars(sums[2]),
+                f"{sums[3]:,.0f}",
             )
         )
         for model, sums in models.items()
     )
-    names = ("calls", "input tokens", "of these cached", "output tokens", "dollars", "seconds asked", "seconds judged")
     yield Table(
-        columns=columns("model", *names),
+        columns=columns("model", "calls", "tokens", "dollars", "seconds of judging"),
         rows=rows,
         note="of archived attempts; the sum above also counts calls whose attempt is not archived",
     )
