@@ -48,12 +48,12 @@ def apart(level: Level, number: int) -> str:
 
 def _group(level: Level, effort: Effort, quality: str) -> Iterator[RenderableType]:
     found = list(states(level, effort))
-    between = [state for state in found if not state.end]
-    if len(level.members) > 1 and between:
-        yield titled(f"Best after equal {UNITS[effort]}", _equal(between, effort, quality, level))
-    elif len(level.members) > 1:
-        yield Text(f"A run of these spent no {UNITS[effort]}: see --by\n", style="dim")
-    yield titled("At the end", _ends([state for state in found if state.end], quality, level), _notes(level, quality))
+    several = len(level.members) > 1
+    title = f"Best after equal {UNITS[effort]}, and at the end" if several else "Best at the end"
+    yield titled(title, _best(found, effort, quality, level), _notes(level, quality))
+    if several and all(state.end for state in found):
+        yield Text(f"One of these runs spent no {UNITS[effort]}: see --by\n", style="dim")
+    yield titled("Spent in all", _spent(level))
 
 
 def _notes(level: Level, quality: str) -> str:
@@ -75,26 +75,26 @@ def meaning(level: Level, quality: str) -> str:
     return "; ".join(told)
 
 
-def _equal(found: Sequence[State], effort: Effort, quality: str, level: Level) -> Table:
+def _best(found: Sequence[State], effort: Effort, quality: str, level: Level) -> Table:
     table = plain_table(tight=True)
     figures(table, UNITS[effort])
     named(table, "run")
     figures(table, "best", quality, "speed-up", "hypervolume")
-    last = None
+    last = ""
     for state in found:
-        first, last = state.at != last, state.at
-        if first and state is not found[0]:
+        place = "end" if state.end else amount(state.at, effort)
+        if place != last and last:
             table.add_section()
-        table.add_row(amount(state.at, effort) if first else "", _name(state.run), *cells(state, level))
+        table.add_row(place if place != last else "", _name(state.run), *cells(state, level))
+        last = place
     return table
 
 
-def _ends(found: Sequence[State], quality: str, level: Level) -> Table:
-    table = named(plain_table(tight=True), "run")
-    figures(table, "att.", "min", "dollars", "judged s", "best", quality, "speed-up", "hyperv.")
-    for state in found:
-        spent = [amount(state.run.course.total(kind), kind) for kind in EFFORTS]
-        table.add_row(_name(state.run), *spent, *cells(state, level))
+def _spent(level: Level) -> Table:
+    table = named(plain_table(), "run")
+    figures(table, "attempts", "minutes", "dollars", "seconds of judging")
+    for run in level.members:
+        table.add_row(_name(run), *(amount(run.course.total(kind), kind) for kind in EFFORTS))
     return table
 
 

@@ -106,7 +106,7 @@ def test_runs_side_by_side(place: Place) -> None:
     other = Path(shutil.copytree(one, folder / "other"))
     code, out, _ = place("compare", one, other)
     lines = out.splitlines()
-    assert code == 0 and lines[0] == "Best after equal attempts" and "hypervolume" in lines[1]
+    assert code == 0 and lines[0] == "Best after equal attempts, and at the end" and "hypervolume" in lines[1]
     assert max(len(line) for line in lines if not line.startswith("hypervolume: ")) <= 80
     _, out, _ = place("compare", one, other, "--by", "dollars", "--point", "0.5,0.5", "--json")
     records = [json.loads(line) for line in out.splitlines()]
@@ -130,6 +130,6 @@ def test_runs_that_do_not_compare_stand_apart(place: Place) -> None:
     other = made(place.folder, "other")
     code, out, _ = place("compare", place.folder / "one", other)
     assert code == 0 and "Group 2, not compared with group 1: other. They differ: the task's cases" in out
-    assert "Best after equal" not in out
+    assert "Best after equal" not in out and out.count("Best at the end") == 2
     assert "expected different runs" in place("compare", other, other)[2]
     assert place("compare", other, "--point", "0,0")[0] == 2
