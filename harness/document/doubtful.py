@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from harness.document import words
 from harness.document.blocks import Block, Heading, Items, Line, Paragraph, Quoted, Typed
 from harness.document.report import Report
-from harness.readings.doubts import FEW_PAIRS, Doubt
+from harness.readings.doubts import FEW_PAIRS, FEW_ROUNDS, Doubt
 from harness.report.measurements_view import APART
 from harness.text import one_line
 
@@ -60,7 +60,10 @@ def _line(doubt: Doubt) -> Line:
         case "noisy":
             return (f"Noisy machine: there was a warning at {which}; the last: ", detail, ".")
         case "few":
-            return f"Few pairs: {which} had under {FEW_PAIRS} ({doubt.detail} at least), so intervals are rough."
+            return (
+                f"Few samples: {which} had under {FEW_ROUNDS} rounds of fresh processes or under {FEW_PAIRS} pairs of "
+                f"calls (the least: {doubt.detail}). Intervals of so few can be too narrow by luck."
+            )
         case "early":
             return f"Ended early: the fate of {which} was decided before a full measurement, so figures are rough."
         case "wide speed":

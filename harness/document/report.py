@@ -116,7 +116,7 @@ def report(
         course=way,
         statistics=stats(way.standing, entries, conversations=False),
         verdicts=_verdicts(entries),
-        doubts=tuple(doubts(entries, shown, champion.scored.environment, _fewest_pairs)),
+        doubts=tuple(doubts(entries, shown, champion.scored.environment, _fewest)),
         entries=entries,
         find=find,
     )
@@ -164,8 +164,10 @@ def _outcome(entry: Entry) -> str:
     return UNJUDGED if isinstance(entry.verdict, Unjudged) else SCORED
 
 
-def _fewest_pairs(entry: Entry) -> int:
-    if entry.scored is None:
-        return 0
-    counts = [len(case.samples.candidate_us) for case in entry.scored.score.cases if case.samples is not None]
-    return min(counts, default=0)
+def _fewest(entry: Entry) -> tuple[int, int]:
+    """The fewest rounds and pairs of its cases."""
+    cases = () if entry.scored is None else entry.scored.score.cases
+    counts = [
+        (len(held.rounds or (1,)), len(held.candidate_us)) for case in cases if (held := case.samples) is not None
+    ]
+    return min((rounds for rounds, _ in counts), default=0), min((pairs for _, pairs in counts), default=0)

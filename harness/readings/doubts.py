@@ -1,7 +1,10 @@
 """What in a run's results is open to doubt. Pure.
 
-Owns: which facts are doubts, and the limits from which an interval is wide or pairs are few. Does not know: archives,
+Owns: which facts are doubts, and the limits from which an interval is wide or samples are few. Does not know: archives,
 how doubts are worded.
+
+Intervals come from the scatter of rounds, each in fresh processes: of very few, some agree by luck, and their interval
+is too narrow. A search keeps those that read best.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from evaluator.types import Environment, Rejected
 from harness.readings.lineage import larger_half
 from harness.types import Entry, Unjudged
 
-FEW_PAIRS = 10
+FEW_ROUNDS, FEW_PAIRS = 5, 10
+"""A measurement of fewer rounds, or of fewer pairs of calls in a case, rests on little."""
 WIDE_SPEED, WIDE_QUALITY = 0.10, 0.005
 """Half-widths of a 95 % interval from which it is wide: a share of the speed-up, and quality."""
 
@@ -32,15 +36,17 @@ Kind = Literal[
     "twins",
     "unjudged",
 ]
-Pairs = Callable[[Entry], int]
-"""The fewest pairs of calls that a case of a scored entry was measured with; 0 where samples are not stored."""
+Samples = Callable[[Entry], tuple[int, int]]
+"""The fewest rounds and the fewest pairs of calls that a case of a scored entry was measured with; 0 where samples are
+not stored.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
     """A doubt of one kind: the attempts it concerns, by number, and for some kinds what is to be said of them.
 
-    `detail`: the warning of a noisy machine; how conditions differ; the largest half-width; the fewest pairs.
+    `detail`: the warning of a noisy machine; how conditions differ; the largest half-width; the fewest samples.
     """
 
     kind: Kind
@@ -48,7 +54,9 @@ class Doubt:
     detail: str = ""
 
 
-def doubts(entries: Sequence[Entry], shown: Iterable[Entry], place: Environment | None, pairs: Pairs) -> list[Doubt]:
+def doubts(
+    entries: Sequence[Entry], shown: Iterable[Entry], place: Environment | None, samples: Samples
+) -> list[Doubt]:
     """The doubts of a run. `shown` are the entries whose figures are read closely: the front and the champion's chain;
     `place` is where the champion was measured.
     """
@@ -58,7 +66,7 @@ def doubts(entries: Sequence[Entry], shown: Iterable[Entry], place: Environment 
         *_of(entries, "failed", lambda entry: any(held.duel is None for held in entry.confirmations)),
         *_elsewhere(entries, place),
         *_noisy(entries),
-        *_few(close, pairs),
+        *_few(close, samples),
         *_of(close, "early", lambda entry: entry.scored is not None and bool(entry.scored.score.decided)),
         *_wide(close),
         *_of(entries, "disputed", _disputed),
@@ -111,10 +119,18 @@ def _noisy(entries: Iterable[Entry]) -> list[Doubt]:
     return [Doubt(kind="noisy", attempts=tuple(e.number for e in warned), detail="; ".join(last.environment.warnings))]
 
 
-def _few(close: Iterable[Entry], pairs: Pairs) -> list[Doubt]:
-    counted = {entry.number: pairs(entry) for entry in close}
-    few = {number: count for number, count in counted.items() if 0 < count < FEW_PAIRS}
-    return [Doubt(kind="few", attempts=tuple(few), detail=str(min(few.values())))] if few else []
+def _few(close: Iterable[Entry], samples: Samples) -> list[Doubt]:
+    counted = {entry.number: samples(entry) for entry in close}
+    few = {
+        number: (rounds, pairs)
+        for number, (rounds, pairs) in counted.items()
+        if 0 < rounds < FEW_ROUNDS or 0 < pairs < FEW_PAIRS
+    }
+    if not few:
+        return []
+    rounds, pairs = (min(counts) for counts in zip(*few.values(), strict=True))
+    least = f"{rounds} {'round' if rounds == 1 else 'rounds'}, {pairs} {'pair' if pairs == 1 else 'pairs'}"
+    return [Doubt(kind="few", attempts=tuple(few), detail=least)]
 
 
 def _wide(close: Iterable[Entry]) -> list[Doubt]:

@@ -89,6 +89,7 @@ def test_what_cannot_be_reported_is_refused_and_leaves_nothing(place: Place) -> 
     for words, code, said in (
         ((one,), 2, "expected a file or a format"),
         ((one, "-o", folder / "report.pdf"), 2, "expected a suffix of .html, .md"),
+        ((one, "-o", folder / "report.html", "--figure", "pareto"), 2, "expected svg or png, found html"),
         ((one, "--format", "png"), 2, "expected a file for png"),
         ((one, "-o", folder / "there.html"), 1, "expected the name of a new file"),
         ((one, "-o", folder / "no" / "report.html"), 1, "does not exist: create it first"),

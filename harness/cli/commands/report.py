@@ -45,7 +45,9 @@ def report(
     form: Annotated[
         Format | None, typer.Option("--format", help="The format, whatever the suffix; without -o it is printed.")
     ] = None,
-    figure: Annotated[Figure, typer.Option("--figure", help="What an .svg or .png shows.")] = Figure.PARETO,
+    figure: Annotated[
+        Figure | None, typer.Option("--figure", help="What an .svg or .png shows; pareto by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a report of a run: what was found, how, at what cost, and what is open to doubt.
@@ -72,9 +74,13 @@ def report(
         raise typer.BadParameter("expected a file or a format: -o report.html, or --format md", param_hint="-o")
     made = documents.chosen(file, form)
     assert made is not None, "a file has a format, or is refused"
+    if figure is not None and made not in (Format.SVG, Format.PNG):
+        raise typer.BadParameter(
+            f"expected svg or png, found {made}: only these show a single figure", param_hint="--figure"
+        )
     with open_run(run) as opened, Waiting(messages()) as waiting:
         waiting.say(f"reporting {counted(len(opened.archive.entries))}")
-        documents.write(_contents(opened, str(run), figure), made, file)
+        documents.write(_contents(opened, str(run), figure or Figure.PARETO), made, file)
         attempts = len(opened.archive.entries)
     if json and file is not None:
         emit(jsonl.line({"run": str(run), "path": str(file), "format": str(made), "attempts": attempts}))

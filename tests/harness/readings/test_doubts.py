@@ -15,8 +15,8 @@ from tests.harness.builders import ENVIRONMENT, around, duel, entry, scored
 SEED = entry(0, scored(0.9, 1.0))
 
 
-def found(*entries: Entry, shown: tuple[Entry, ...] = (), pairs: int = 100) -> dict[str, Doubt]:
-    return {doubt.kind: doubt for doubt in doubts([SEED, *entries], shown, ENVIRONMENT, lambda _: pairs)}
+def found(*entries: Entry, shown: tuple[Entry, ...] = (), samples: tuple[int, int] = (9, 99)) -> dict[str, Doubt]:
+    return {doubt.kind: doubt for doubt in doubts([SEED, *entries], shown, ENVIRONMENT, lambda _: samples)}
 
 
 def in_place(verdict: Scored, **changes: object) -> Scored:
@@ -41,7 +41,7 @@ def test_each_kind_names_its_attempts() -> None:
         replace(entry(7, scored(0.9, 2.0)), same_as="e1", warnings=("applied after a shift",)),
         replace(entry(8, scored(0.9, 2.0)), verdict=Unjudged()),
     )
-    kinds = found(*entries, shown=(entries[4], entries[3]), pairs=6)
+    kinds = found(*entries, shown=(entries[4], entries[3]), samples=(3, 12))
     assert {kind: doubt.attempts for kind, doubt in kinds.items()} == {
         "undecided": (1,),
         "failed": (2,),
@@ -56,7 +56,7 @@ def test_each_kind_names_its_attempts() -> None:
         "twins": (7,),
         "unjudged": (8,),
     }
-    assert kinds["noisy"].detail == "busy" and kinds["few"].detail == "6"
+    assert kinds["noisy"].detail == "busy" and kinds["few"].detail == "3 rounds, 12 pairs"
     assert kinds["elsewhere"].detail == "hardware a processor and another"
     assert (float(kinds["wide speed"].detail), float(kinds["wide quality"].detail)) == (
         pytest.approx(0.3),
