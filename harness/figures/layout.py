@@ -74,7 +74,7 @@ def _margin(axis: Axis) -> float:
 
 def _across(axis: Axis, inside: Box) -> Iterator[Item]:
     left, top, right, bottom = inside
-    for value, text in ticks(axis, max(2, int((right - left) / 45))):
+    for value, text in ticks(axis, max(2, int((right - left) / 42))):
         x = left + axis.share(value) * (right - left)
         yield Stroke(places=((x, top), (x, bottom)), colour="grid")
         yield Label(place=(x, bottom + 16), text=text, anchor="middle", colour="muted", size=_SMALL)
@@ -190,7 +190,7 @@ def _labels(mark: Mark, panel: Panel, inside: Box, taken: list[Box]) -> Iterator
 
 def _beside(
     place: Place, text: str, inside: Box, taken: list[Box], anchors: tuple[str, ...] = ("start", "end")
-) -> Iterator[Label]:
+) -> Iterator[Item]:
     """A label to the right or left of a place, else above or below it, where it covers nothing; else no label."""
     x, y = place
     tries: list[tuple[Place, str]] = []
@@ -201,8 +201,16 @@ def _beside(
         fits = box[0] >= inside[0] and box[2] <= inside[2] + 8 and box[1] >= inside[1] - 4 and box[3] <= inside[3]
         if fits and not any(_cover(box, other) for other in taken):
             taken.append(box)
+            yield _plate(box)
             yield Label(place=where, text=text, anchor="start" if anchor == "start" else "end", size=_SIZE)
             return
+
+
+def _plate(box: Box) -> Stroke:
+    """The ground behind a label, so that it can be read over many dots."""
+    left, top, right, bottom = box
+    places = ((left, top), (right, top), (right, bottom), (left, bottom))
+    return Stroke(places=places, colour=None, fill="ground", opacity=0.75)
 
 
 def _text_box(place: Place, text: str, anchor: str) -> Box:

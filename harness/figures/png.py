@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SCALE, _FINER = 2, 2
 """Pixels of the picture for each of the drawing's, and of the canvas for each of the picture's."""
+Paint = tuple[int, int, int, int]
+"""Red, green, blue and alpha, 0 to 255."""
 
 
 class PillowMissing(HarnessError):
@@ -56,14 +58,14 @@ class _Canvas:
     def _pen(self) -> ImageDraw.ImageDraw:
         from PIL import ImageDraw
 
-        return ImageDraw.Draw(self.image)
+        return ImageDraw.Draw(self.image, "RGBA")  # which blends what is drawn with what is there
 
     def draw(self, item: Item) -> None:
         match item:
             case Stroke():
                 self._stroke(item)
             case Dots():
-                colour = _mixed(item.colour, item.opacity)
+                colour = _paint(item.colour, item.opacity)
                 for place in item.places:
                     self._circle(place, item.radius, colour)
             case Symbol():
@@ -77,22 +79,22 @@ class _Canvas:
     def _stroke(self, item: Stroke) -> None:
         pen = self._pen()
         if item.fill:
-            pen.polygon(self._scaled(item.places), fill=_mixed(item.fill, item.opacity))
+            pen.polygon(self._scaled(item.places), fill=_paint(item.fill, item.opacity))
         if item.colour:
             width = max(1, round(item.width * self._times))
             for part in _dashed(item.places, DASHES[item.dash % len(DASHES)]):
-                pen.line(self._scaled(part), fill=_mixed(item.colour, item.opacity), width=width, joint="curve")
+                pen.line(self._scaled(part), fill=_paint(item.colour, item.opacity), width=width, joint="curve")
 
-    def _circle(self, place: Place, radius: float, fill: str, edge: str = "", width: float = 0) -> None:
+    def _circle(self, place: Place, radius: float, fill: Paint, edge: Paint | None = None, width: float = 0) -> None:
         x, y = (part * self._times for part in place)
         r = radius * self._times
         box = (x - r, y - r, x + r, y + r)
-        self._pen().ellipse(box, fill=fill, outline=edge or None, width=round(width * self._times))
+        self._pen().ellipse(box, fill=fill, outline=edge, width=round(width * self._times))
 
     def _symbol(self, item: Symbol) -> None:
-        colour, pen = PALETTE[item.colour], self._pen()
+        colour, pen = _paint(item.colour), self._pen()
         if item.shape in ("dot", "ring"):
-            fill = PALETTE["ground"] if item.shape == "ring" else colour
+            fill = _paint("ground") if item.shape == "ring" else colour
             self._circle(item.place, item.radius + 0.8, fill, colour, 1.6)
             return
         for places in outline(item.shape, item.place, item.radius):
@@ -107,7 +109,7 @@ class _Canvas:
         face = ImageFont.load_default(size=item.size * self._times)
         anchor = {"start": "ls", "middle": "ms", "end": "rs"}[item.anchor]
         x, y = (part * self._times for part in item.place)
-        text, colour, edge = printable(item.text), PALETTE[item.colour], round(item.bold * self._times * 0.25)
+        text, colour, edge = printable(item.text), _paint(item.colour), round(item.bold * self._times * 0.25)
         if not item.turned:
             self._pen().text((x, y), text, fill=colour, font=face, anchor=anchor, stroke_width=edge)
             return
@@ -118,11 +120,9 @@ class _Canvas:
         self.image.paste(colour, (round(x - high * 0.7), round(y - wide / 2)), turned)
 
 
-def _mixed(colour: Colour, opacity: float) -> str:
-    """A colour over the ground."""
-    mine, under = ([int(PALETTE[name][at : at + 2], 16) for at in (1, 3, 5)] for name in (colour, "ground"))
-    mixed = (round(part * opacity + below * (1 - opacity)) for part, below in zip(mine, under, strict=True))
-    return "#" + "".join(f"{part:02x}" for part in mixed)
+def _paint(colour: Colour, opacity: float = 1.0) -> Paint:
+    red, green, blue = (int(PALETTE[colour][at : at + 2], 16) for at in (1, 3, 5))
+    return red, green, blue, round(255 * opacity)
 
 
 def _dashed(places: tuple[Place, ...], dash: tuple[float, ...]) -> list[tuple[Place, ...]]:

@@ -36,8 +36,13 @@ def _linear(axis: Axis, most: int) -> tuple[float, ...]:
 
 
 def _decades(axis: Axis, most: int) -> tuple[float, ...]:
-    best: tuple[float, ...] = ()
+    """Powers of ten, only some of them where there are many; further digits between them where there are few."""
     first, last = math.floor(math.log10(axis.low)), math.ceil(math.log10(axis.high))
+    powers = [power for power in range(first, last + 1) if axis.holds(10.0**power)]
+    if len(powers) > most + 1:
+        stride = math.ceil(len(powers) / (most + 1))
+        return tuple(10.0**power for power in powers if power % stride == 0)
+    best: tuple[float, ...] = ()
     for digits in (*_ROUND, _CLOSE):
         if digits is _CLOSE and len(best) > 3:
             break

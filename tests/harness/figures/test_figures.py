@@ -112,6 +112,9 @@ def test_ticks_are_round() -> None:
     ]
     logs = [text for _, text in ticks(Axis(title="", low=0.009, high=1.3, log=True, unit="x"), 8)]
     assert logs == ["0.01x", "0.02x", "0.05x", "0.1x", "0.2x", "0.5x", "1x"]
+    wide = [text for _, text in ticks(Axis(title="", low=2e-5, high=4e4, log=True), 4)]
+    assert wide == ["1e-04", "0.01", "1", "100", "10,000"], "some of the powers of ten"
+    assert [text for _, text in ticks(Axis(title="", low=0, high=3, whole=True), 9)] == ["0", "1", "2", "3"]
 
 
 def test_labels_do_not_cover_each_other() -> None:
