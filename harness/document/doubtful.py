@@ -6,10 +6,12 @@ Owns: how doubts are worded. Does not know: which there are, formats.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from harness.document import words
 from harness.document.blocks import Block, Heading, Items, Line, Paragraph, Quoted, Typed
 from harness.document.report import Report
+from harness.readings.claims import Result, claims, usual_score
 from harness.readings.doubts import FEW_PAIRS, FEW_ROUNDS, Doubt
 from harness.report.measurements_view import APART
 from harness.text import one_line
@@ -19,7 +21,7 @@ _LONGEST, _DAMAGE = 400, 10
 
 def doubtful(report: Report) -> Iterator[Block]:
     yield Heading(text="Doubts", anchor="doubts")
-    lines = [*_of_the_champion(report), *(_line(doubt) for doubt in report.doubts), *_damage(report)]
+    lines = [*_of_the_champion(report), *(_line(doubt) for doubt in report.doubts), *_claimed(report), *_damage(report)]
     if lines:
         yield Items(lines=tuple(lines))
     else:
@@ -81,6 +83,18 @@ def _line(doubt: Doubt) -> Line:
             return f"Twins: {which}, the same program as an earlier attempt, whose verdict was taken over."
         case "unjudged":
             return f"Not judged: {which}, imported from another framework's archive."
+
+
+def _claimed(report: Report) -> Iterator[Line]:
+    """What became of the gains that another framework claimed of imported programs."""
+    held = claims(report.entries, report.find, usual_score(report.entries))
+    if held.pairs:
+        counts = ", ".join(f"{held.count(result)} {result}" for result in get_args(Result) if held.count(result))
+        yield (
+            f"Claims: of {len(held.pairs)} gains in ",
+            Quoted(text=held.name),
+            f" that were claimed, measured {counts}.",
+        )
 
 
 def _damage(report: Report) -> Iterator[Line]:
