@@ -91,9 +91,9 @@ def _claimed(report: Report) -> Iterator[Line]:
     if held.pairs:
         counts = ", ".join(f"{held.count(result)} {result}" for result in get_args(Result) if held.count(result))
         yield (
-            f"Claims: of {len(held.pairs)} gains in ",
+            f"Claims: of {len(held.pairs)} claimed gains in ",
             Quoted(text=held.name),
-            f" that were claimed, measured {counts}.",
+            f", as measured: {counts}.",
         )
 
 

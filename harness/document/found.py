@@ -152,6 +152,11 @@ def _how_measured(report: Report) -> Line:
         "Brackets and ± are 95 % intervals. Every figure comes from calls in pairs with the reference, on loads that "
         "were secret until they were answered. "
     )
+    if any(against.role == "seed" for against in report.against):
+        text += (
+            "The seed program and the champion were timed at different times, each beside the reference: times as fast "
+            "is the ratio of their speed-ups over it, or a duel, not that of the milliseconds. "
+        )
     return text + words.objective(facts.objective, facts.quality)
 
 

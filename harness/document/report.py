@@ -128,7 +128,7 @@ def missing(run: str, entries: Sequence[Entry]) -> str:
         return f"{run}: no attempt is archived yet, so there is nothing to report: `packsmith search` makes attempts"
     return (
         f"{run}: expected a scored seed program, found {len(entries)} attempts and no score for it, so nothing can be "
-        f"compared: `packsmith log {run}` says what became of them; `--format csv` writes them as they are"
+        f"compared: `packsmith log {run}` says what became of them, `packsmith export` writes them as files"
     )
 
 
