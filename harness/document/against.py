@@ -54,11 +54,6 @@ class Against:
         return self.rows[-1]
 
 
-def sure(change: Interval | None, none: float) -> bool:
-    """Whether a change is known and its 95 % interval leaves out no change."""
-    return change is not None and not change.low <= none <= change.high
-
-
 def against_seed(champion: Entry, seed: Entry, name: str) -> Against:
     """The champion against the seed program, on the cases that both were judged on."""
     assert champion.scored is not None and seed.scored is not None, "both have scores"

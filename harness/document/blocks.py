@@ -103,11 +103,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row with a cell for each column; `first`: the first of a group of rows."""
+    """A row with a cell for each column."""
 
     cells: tuple[Line, ...]
     strong: bool = False
-    first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,9 +141,8 @@ def _table(table: blocks.Table) -> str:
 
 
 def _row(row: blocks.Row, sides: list[str]) -> str:
-    names = " ".join(name for name, holds in (("strong", row.strong), ("first", row.first)) if holds)
     cells = "".join(f"<td{side}>{line(cell)}</td>" for cell, side in zip(row.cells, sides, strict=True))
-    return f'<tr class="{names}">{cells}</tr>\n' if names else f"<tr>{cells}</tr>\n"
+    return f'<tr class="strong">{cells}</tr>\n' if row.strong else f"<tr>{cells}</tr>\n"
 
 
 def _code(block: blocks.Code) -> str:

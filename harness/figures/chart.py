@@ -15,7 +15,7 @@ from typing import Literal, get_args
 Tone = Literal["ink", "muted", "a", "b", "c", "d", "e", "f"]
 """A colour by its use: `ink` for what matters, `muted` for context, letters for series."""
 LETTERS: tuple[Tone, ...] = ("a", "b", "c", "d", "e", "f")
-Shape = Literal["dot", "ring", "square", "diamond", "triangle", "cross"]
+Shape = Literal["dot", "square", "diamond", "triangle"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
@@ -85,8 +85,6 @@ class Line:
     dash: int = 0
     stairs: bool = False
     band: tuple[tuple[float, float], ...] = ()
-    label: str = ""
-    """Stands at the line's end."""
 
     def __post_init__(self) -> None:
         if self.band and len(self.band) != len(self.points):
@@ -95,11 +93,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A line across the panel at one y or one x, with a label."""
+    """A line across the panel at one y, with a label."""
 
     value: float
     label: str
-    upright: bool = False
 
 
 Mark = Points | Line | Rule

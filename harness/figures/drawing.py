@@ -97,25 +97,22 @@ class Drawing:
     items: tuple[Item, ...]
 
 
-def outline(shape: Shape, place: Place, radius: float) -> tuple[tuple[Place, ...], ...]:
-    """The corners of a shape that is no circle: closed polygons, or for a cross two strokes."""
+def outline(shape: Shape, place: Place, radius: float) -> tuple[Place, ...]:
+    """The corners of a shape; () for a dot, which is a circle."""
     x, y = place
-    r = radius
     match shape:
         case "square":
-            s = r * 0.88
-            return (((x - s, y - s), (x + s, y - s), (x + s, y + s), (x - s, y + s)),)
+            s = radius * 0.88
+            return (x - s, y - s), (x + s, y - s), (x + s, y + s), (x - s, y + s)
         case "diamond":
-            s = r * 1.25
-            return (((x, y - s), (x + s, y), (x, y + s), (x - s, y)),)
+            s = radius * 1.25
+            return (x, y - s), (x + s, y), (x, y + s), (x - s, y)
         case "triangle":
-            s = r * 1.2
+            s = radius * 1.2
             corners = [(math.pi * (4 * at - 3) / 6) for at in range(3)]
-            return (tuple((x + s * math.cos(angle), y + s * math.sin(angle)) for angle in corners),)
-        case "cross":
-            return (((x - r, y - r), (x + r, y + r)), ((x - r, y + r), (x + r, y - r)))
-        case _:
-            raise ValueError(f"expected a shape with corners, found {shape}")
+            return tuple((x + s * math.cos(angle), y + s * math.sin(angle)) for angle in corners)
+        case "dot":
+            return ()
 
 
 def text_width(text: str, size: float) -> float:

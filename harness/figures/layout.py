@@ -94,8 +94,7 @@ def _place(panel: Panel, inside: Box, point: Point) -> Place:
 
 
 def _at(panel: Panel, inside: Box, x: float, y: float) -> Place:
-    left, top, right, bottom = inside
-    return left + panel.x.share(x) * (right - left), bottom - panel.y.share(y) * (bottom - top)
+    return inside[0] + panel.x.share(x) * (inside[2] - inside[0]), _height(panel, inside, y)
 
 
 def _mark(mark: Mark, panel: Panel, inside: Box) -> Iterator[Item]:
@@ -109,10 +108,12 @@ def _mark(mark: Mark, panel: Panel, inside: Box) -> Iterator[Item]:
 
 
 def _rule(rule: Rule, panel: Panel, inside: Box) -> Item:
-    left, top, right, bottom = inside
-    x, y = _at(panel, inside, rule.value, rule.value)
-    places = ((x, top), (x, bottom)) if rule.upright else ((left, y), (right, y))
-    return Stroke(places=places, colour="muted", dash=1)
+    y = _height(panel, inside, rule.value)
+    return Stroke(places=((inside[0], y), (inside[2], y)), colour="muted", dash=1)
+
+
+def _height(panel: Panel, inside: Box, value: float) -> float:
+    return inside[3] - panel.y.share(value) * (inside[3] - inside[1])
 
 
 def _line(line: Line, panel: Panel, inside: Box) -> Iterator[Item]:
@@ -175,30 +176,24 @@ def _covered(series: Points, panel: Panel, inside: Box) -> Iterator[Box]:
 def _labels(mark: Mark, panel: Panel, inside: Box, taken: list[Box]) -> Iterator[Item]:
     """The labels of a mark where there is room; `taken` is what is drawn over already, and grows."""
     if isinstance(mark, Rule) and mark.label:
-        x, y = _at(panel, inside, mark.value, mark.value)
-        place = (x + 4, inside[1] + 12) if mark.upright else (inside[0] + 6, y - 5)
+        place = (inside[0] + 6, _height(panel, inside, mark.value) - 5)
         yield Label(place=place, text=mark.label, colour="muted", size=_SMALL)
         taken.append(_text_box(place, mark.label, "start"))
-    elif isinstance(mark, Line) and mark.label and mark.points:
-        x, y = _at(panel, inside, *mark.points[-1])
-        yield from _beside((min(x, inside[2] - 8), y), mark.label, inside, taken, ("end",))
     elif isinstance(mark, Points):
         for point in mark.points:
             if point.label:
                 yield from _beside(_place(panel, inside, point), point.label, inside, taken)
 
 
-def _beside(
-    place: Place, text: str, inside: Box, taken: list[Box], anchors: tuple[str, ...] = ("start", "end")
-) -> Iterator[Item]:
+def _beside(place: Place, text: str, inside: Box, taken: list[Box]) -> Iterator[Item]:
     """A label to the right or left of a place, else above or below it, where it covers nothing; else no label."""
     x, y = place
     tries: list[tuple[Place, str]] = []
     for lift in (4.0, -7.0, 16.0, -18.0, 27.0):
-        tries += [((x + 8 if anchor == "start" else x - 8, y + lift), anchor) for anchor in anchors]
+        tries += [((x + 8, y + lift), "start"), ((x - 8, y + lift), "end")]
     for where, anchor in tries:
         box = _text_box(where, text, anchor)
-        fits = box[0] >= inside[0] and box[2] <= inside[2] + 8 and box[1] >= inside[1] - 4 and box[3] <= inside[3]
+        fits = box[0] >= inside[0] and box[2] <= inside[2] + 8 and box[1] >= inside[1] - 4 and box[3] <= inside[3] - 2
         if fits and not any(_cover(box, other) for other in taken):
             taken.append(box)
             yield _plate(box)

@@ -85,23 +85,17 @@ class _Canvas:
             for part in _dashed(item.places, DASHES[item.dash % len(DASHES)]):
                 pen.line(self._scaled(part), fill=_paint(item.colour, item.opacity), width=width, joint="curve")
 
-    def _circle(self, place: Place, radius: float, fill: Paint, edge: Paint | None = None, width: float = 0) -> None:
+    def _circle(self, place: Place, radius: float, fill: Paint) -> None:
         x, y = (part * self._times for part in place)
         r = radius * self._times
-        box = (x - r, y - r, x + r, y + r)
-        self._pen().ellipse(box, fill=fill, outline=edge, width=round(width * self._times))
+        self._pen().ellipse((x - r, y - r, x + r, y + r), fill=fill)
 
     def _symbol(self, item: Symbol) -> None:
-        colour, pen = _paint(item.colour), self._pen()
-        if item.shape in ("dot", "ring"):
-            fill = _paint("ground") if item.shape == "ring" else colour
-            self._circle(item.place, item.radius + 0.8, fill, colour, 1.6)
-            return
-        for places in outline(item.shape, item.place, item.radius):
-            if item.shape == "cross":
-                pen.line(self._scaled(places), fill=colour, width=round(2.2 * self._times))
-            else:
-                pen.polygon(self._scaled(places), fill=colour)
+        if item.shape == "dot":
+            self._circle(item.place, item.radius + 0.6, _paint(item.colour))
+        else:
+            corners = outline(item.shape, item.place, item.radius + 0.6)
+            self._pen().polygon(self._scaled(corners), fill=_paint(item.colour))
 
     def _label(self, item: Label) -> None:
         from PIL import Image, ImageDraw, ImageFont

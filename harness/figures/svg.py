@@ -93,17 +93,10 @@ def _stroke(item: Stroke) -> str:
 def _symbol(item: Symbol) -> str:
     (x, y), colour = item.place, PALETTE[item.colour]
     inside = f"<title>{quoted(item.hint)}</title>" if item.hint else ""
-    if item.shape in ("dot", "ring"):
-        hollow = item.shape == "ring"
-        look = f'class="{"f-ground " if hollow else f"f-{item.colour} "}s-{item.colour}"'
-        fill = PALETTE["ground"] if hollow else colour
-        circle = f'cx="{_number(x)}" cy="{_number(y)}" r="{item.radius:g}"'
-        return f'<circle {look} {circle} fill="{fill}" stroke="{colour}" stroke-width="1.6">{inside}</circle>'
-    closed = item.shape != "cross"
-    path = "".join(_path(places) + ("Z" if closed else "") for places in outline(item.shape, item.place, item.radius))
-    look = f'class="{f"f-{item.colour} " if closed else ""}s-{item.colour}"'
-    fill, width = (colour, "1.2") if closed else ("none", "2.2")
-    return f'<path {look} d="{path}" fill="{fill}" stroke="{colour}" stroke-width="{width}">{inside}</path>'
+    look = f'class="f-{item.colour} s-{item.colour}" fill="{colour}" stroke="{colour}" stroke-width="1.2"'
+    if item.shape == "dot":
+        return f'<circle {look} cx="{_number(x)}" cy="{_number(y)}" r="{item.radius:g}">{inside}</circle>'
+    return f'<path {look} d="{_path(outline(item.shape, item.place, item.radius))}Z">{inside}</path>'
 
 
 def _label(item: Label) -> str:

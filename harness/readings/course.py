@@ -37,12 +37,8 @@ class Course:
     """
 
     spent: dict[Effort, tuple[float, ...]]
-    tokens: int
     changes: tuple[Change, ...]
     standing: Standing
-
-    def __len__(self) -> int:
-        return len(self.spent["attempts"])
 
     def total(self, effort: Effort) -> float:
         """All of this effort; 0 without attempts."""
@@ -66,7 +62,7 @@ def course(entries: Iterable[Entry], objective: Objective) -> Course:
     """The course of a run's entries, in any order."""
     ordered = sorted(entries, key=lambda entry: entry.number)
     standing = Standing(objective=objective)
-    attempts, usd, judged, tokens, began, latest = 0, 0.0, 0.0, 0, 0, 0
+    attempts, usd, judged, began, latest = 0, 0.0, 0.0, 0, 0
     rows: list[tuple[float, ...]] = []
     changes: list[Change] = []
     for at, entry in enumerate(ordered):
@@ -74,12 +70,10 @@ def course(entries: Iterable[Entry], objective: Objective) -> Course:
         began = entry.when_s if at == 0 else began
         latest = max(latest, entry.when_s)
         attempts += entry.kind != "seed"
-        usd, judged, tokens = usd + entry.usd, judged + entry.seconds, tokens + entry.tokens
+        usd, judged = usd + entry.usd, judged + entry.seconds
         rows.append((attempts, max(0, latest - began) / 60, usd, judged))
         moved = standing.champion is not before.champion or standing.pareto is not before.pareto
         if moved and standing.champion is not None:
             changes.append(Change(at=at, champion=standing.champion, front=standing.front))
     columns = tuple(zip(*rows, strict=True)) if rows else ((), (), (), ())
-    return Course(
-        spent=dict(zip(EFFORTS, columns, strict=True)), tokens=tokens, changes=tuple(changes), standing=standing
-    )
+    return Course(spent=dict(zip(EFFORTS, columns, strict=True)), changes=tuple(changes), standing=standing)

@@ -24,7 +24,6 @@ HOSTILE = "</text><script>alert(1)</script>&\"'\x1b[2J\u202e\ud800"
 def chart(label: str = "12", *, many: int = 0) -> Chart:
     marks = (
         Rule(value=0.905, label="ceiling"),
-        Rule(value=1.0, label="", upright=True),
         *(
             Points(
                 name=f"{shape} points",
