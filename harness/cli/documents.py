@@ -45,7 +45,8 @@ class Contents:
 def chosen(file: Path | None, form: Format | None) -> Format | None:
     """The format of an output, from `--format` or else the file's suffix; None for neither file nor format.
 
-    Raises a usage error for a suffix that names no format, and for a picture or Parquet file without a file.
+    Raises a usage error for a suffix that names no format, and for a picture or Parquet file without a file; UserError
+    for a file that exists, PillowMissing, PyarrowMissing.
     """
     if file is None:
         if form is not None and not form.is_text:
@@ -57,6 +58,10 @@ def chosen(file: Path | None, form: Format | None) -> Format | None:
             param_hint="-o",
         )
     check_free(file)
+    if form == Format.PNG:
+        png.check()
+    if form == Format.PARQUET:
+        tabular.check()
     return form
 
 

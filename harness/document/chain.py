@@ -135,7 +135,7 @@ def bought_words(link: Link, report: Report) -> str:
     if gain.points is not None and link.points is not None:
         told.append(f"{words.points(link.points)} points of {report.facts.quality}")
     if gain.not_compared:
-        told.append(f"run times not compared ({'; '.join(gain.not_compared)})")
+        told.append("run times not compared, since conditions differ")
     elif gain.times is not None and link.times is not None:
         told.append(words.faster(link.times))
     return ", ".join(told) or words.NO_SURE_CHANGE

@@ -30,15 +30,22 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     return out.getvalue()
 
 
-def write_parquet(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Write a Parquet file; a column's type is that of its values, text without any. Raises PyarrowMissing."""
+def check() -> None:
+    """Raises PyarrowMissing if pyarrow is missing: before a long run is read for nothing."""
     try:
-        import pyarrow
-        from pyarrow import parquet
+        import pyarrow.parquet  # noqa: F401 (whether it is there)
     except ImportError as error:
         raise PyarrowMissing(
             "Parquet files need pyarrow, which is not installed: pip install 'packsmith[parquet]', or write a .csv"
         ) from error
+
+
+def write_parquet(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Write a Parquet file; a column's type is that of its values, text without any. Raises PyarrowMissing."""
+    check()
+    import pyarrow
+    from pyarrow import parquet
+
     held = list(rows)
     table = {}
     for at, column in enumerate(columns):

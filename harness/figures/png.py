@@ -29,14 +29,21 @@ class PillowMissing(HarnessError):
     """Pillow is not installed."""
 
 
-def picture(drawing: Drawing) -> bytes:
-    """The PNG, twice as many pixels wide and high as the drawing. Raises PillowMissing."""
+def check() -> None:
+    """Raises PillowMissing if Pillow is missing: before a long run is read for nothing."""
     try:
-        from PIL import Image
+        import PIL.Image  # noqa: F401 (whether it is there)
     except ImportError as error:
         raise PillowMissing(
             "PNG pictures need Pillow, which is not installed: pip install 'packsmith[figures]', or write an .svg"
         ) from error
+
+
+def picture(drawing: Drawing) -> bytes:
+    """The PNG, twice as many pixels wide and high as the drawing. Raises PillowMissing."""
+    check()
+    from PIL import Image
+
     canvas = _Canvas(drawing.width, drawing.height)
     for item in drawing.items:
         canvas.draw(item)
