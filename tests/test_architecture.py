@@ -71,20 +71,26 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.exchange harness.git harness.llm harness.prompt harness.proposers harness.readings harness.report "
-            "harness.runs harness.search harness.select harness.text harness.types"
+            "harness.document harness.exchange harness.figures harness.git harness.llm harness.prompt "
+            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select harness.text "
+            "harness.types"
         ),
         "harness.cli.commands": (
-            "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
-            "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report harness.runs "
-            "harness.search harness.select harness.starts harness.text harness.types"
+            "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
+            "harness.git harness.imports harness.llm harness.packages harness.patch harness.proposers harness.readings "
+            "harness.report harness.runs harness.search harness.select harness.starts harness.text harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
             "harness.llm harness.prompt harness.proposers harness.search harness.select harness.types"
         ),
+        "harness.document": (
+            "evaluator evaluator.types harness.figures harness.readings harness.report harness.select harness.text "
+            "harness.types"
+        ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
+        "harness.figures": "harness.text harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",

@@ -24,6 +24,7 @@ PAGES = all_pages()
 RUN_IN_ORDER = (
     "harness/README.md",  # makes the run that the others read
     "harness/exchange/README.md",
+    "harness/document/README.md",
     "evaluator/README.md",
     "evaluator/tasks/README.md",
     "evaluator/tasks/eplb/README.md",
@@ -41,6 +42,8 @@ VERBS = [
     "stop",
     "advise",
     "stats",
+    "report",
+    "compare",
     "log",
     "loads",
     "show",

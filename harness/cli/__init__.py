@@ -57,6 +57,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         best,
         bundle,
         checkout,
+        compare,
         completion,
         diff,
         doctor,
@@ -73,6 +74,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         push,
         remeasure,
         replay,
+        report,
         schema,
         search,
         show,
@@ -84,9 +86,10 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     )
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
+    seen = (report, compare)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
     last = (init, schema, completion)
-    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then, *last))
+    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *seen, *then, *last))
 
 
 def _version(asked: bool) -> None:
