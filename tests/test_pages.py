@@ -158,11 +158,11 @@ class TestCommands:
 
     def test_readme_begins_with_the_two_commands(self) -> None:
         lines = by_name("README.md").lines
-        install = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[test]' && "
+        install = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e "
         first = [line for line in lines if line.startswith("python3")]
         assert first == [
-            f"{install}.venv/bin/packsmith search configs/quickstart.yaml",
-            f"{install}.venv/bin/pytest",
+            f"{install}. && .venv/bin/packsmith search configs/quickstart.yaml",
+            f"{install}'.[test]' && .venv/bin/pytest",
         ]
 
 
