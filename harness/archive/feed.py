@@ -174,12 +174,12 @@ class Feed:
         """The commit of an attempt; None if there is no such attempt."""
         return self._repository.ref(_ref(number)) or None
 
-    def entry(self, number: int) -> Entry:
-        """One attempt as its commit has it, with everything. Raises ArchiveError."""
+    def entry(self, number: int, *, samples: bool = True) -> Entry:
+        """One attempt as its commit has it, with everything, or without raw samples. Raises ArchiveError."""
         commit = self.commit(number)
         if commit is None:
             raise ArchiveError(f"expected an attempt of {self.path}, found no attempt {number}")
-        (found,) = read_attempts(self._repository, {_ref(number): commit})
+        (found,) = read_attempts(self._repository, {_ref(number): commit}, samples=samples)
         if isinstance(found, Damaged):
             raise ArchiveError(f"attempt {number} of {self.path} cannot be read: {found.problem}")
         return found.entry

@@ -52,6 +52,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         best,
         bundle,
         checkout,
+        dashboard,
         diff,
         doctor,
         evaluate,
@@ -76,7 +77,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     )
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
-    then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
+    then = (dashboard, package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
     return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then))
 
 
