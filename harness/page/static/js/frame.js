@@ -1,0 +1,78 @@
+// What the Pareto plot shows of the plane. Owns: the window on balance and speed, by default the part near the front.
+// Does not know: pixels, elements. Pure.
+
+import { extent } from "./scale.js";
+
+const QUANTILE = 0.15;
+
+/**
+ * Windows `{near, all}` of points: each `{q: [low, high], s: [low, high]}`. `important` are points that must be seen.
+ * Near the front: what is important, and the better 85 % of the others on each axis, so that one failure that is valid but
+ * bad does not squeeze everything else into a line.
+ */
+export function windows(points, important) {
+  const all = padded([...points, ...important]);
+  if (!all) return null;
+  const cut = (key) => {
+    const sorted = Float64Array.from(points.map((point) => point[key])).sort();
+    return sorted.length ? sorted[Math.floor(QUANTILE * sorted.length)] : Infinity;
+  };
+  const [q, s] = [cut("q"), cut("s")];
+  const near = padded([...important, ...points.filter((point) => point.q >= q && point.s >= s)]) || all;
+  const much = (key, f) => f(all[key][1]) - f(all[key][0]) > 1.6 * (f(near[key][1]) - f(near[key][0]));
+  const linear = much("q", (value) => value);
+  const log = much("s", Math.log);
+  return { near: { q: linear ? near.q : all.q, s: log ? near.s : all.s }, all, differ: linear || log };
+}
+
+function padded(points) {
+  const q = extent(points.flatMap((point) => [point.q, point.ql ?? point.q, point.qh ?? point.q]));
+  const s = extent(points.flatMap((point) => [point.s, point.sl ?? point.s, point.sh ?? point.s]).filter((value) => value > 0));
+  if (!q || !s) return null;
+  const dq = Math.max(q[1] - q[0], 1e-4) * 0.08;
+  const ds = Math.max(s[1] / s[0], 1.02) ** 0.07;
+  return { q: [q[0] - dq, q[1] + dq], s: [s[0] / ds, s[1] * ds] };
+}
+
+/** Where the front's line runs, from the fastest point to the left edge: corners `[s, q]`. */
+export function staircase(front, left, bottom) {
+  const corners = [];
+  let height = bottom;
+  for (const { s, q } of [...front].sort((a, b) => b.s - a.s)) {
+    if (q <= height) continue;
+    corners.push([s, height], [s, q]);
+    height = q;
+  }
+  if (corners.length) corners.push([left, height]);
+  return corners;
+}
+
+/** Where a label fits beside a mark without covering others: `{x, y, anchor}`, or null where all is full. */
+export function place(taken, x, y, width, height, bounds) {
+  for (const gap of [11, 24, 40]) {
+    const candidates = [
+      [x + gap, y, "start"],
+      [x - gap, y, "end"],
+      [x, y - gap - 4, "middle"],
+      [x, y + gap + 4, "middle"],
+      [x + gap * 0.8, y - gap, "start"],
+      [x - gap * 0.8, y - gap, "end"],
+      [x + gap * 0.8, y + gap, "start"],
+      [x - gap * 0.8, y + gap, "end"],
+    ];
+    for (const [at, level, anchor] of candidates) {
+      const left = anchor === "start" ? at : anchor === "end" ? at - width : at - width / 2;
+      const box = { left, right: left + width, top: level - height / 2, bottom: level + height / 2 };
+      const inside = box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom;
+      if (inside && !taken.some((other) => overlap(box, other))) {
+        taken.push(box);
+        return { x: at, y: level, anchor };
+      }
+    }
+  }
+  return null;
+}
+
+function overlap(a, b) {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
