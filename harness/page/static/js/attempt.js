@@ -5,7 +5,7 @@ import { chain, children } from "./columns.js";
 import { change, program } from "./code.js";
 import { fill, h, stranger } from "./dom.js";
 import { labelled, role } from "./glyphs.js";
-import { attemptLink, choice, facts, failure, raw, STAGES } from "./parts.js";
+import { attemptLink, changeWords, choice, facts, failure, raw, STAGES } from "./parts.js";
 import { cases, conversation, doubts, duels, later } from "./sections.js";
 import * as store from "./store.js";
 import { oneLine, visible } from "./text.js";
@@ -81,7 +81,7 @@ export class AttemptPage {
         h("span", {}, `${name} `, h("b", {}, format.quality(quality)), ` ${format.plusMinus(quality, low, high)}`),
         h("span", {}, h("b", {}, format.times(speedup.median)), ` ${format.timesRange(speedup.low, speedup.high)} as fast as the reference`),
         h("span", {}, `${format.milliseconds(ms)} ms`),
-        one.change ? h("span", {}, `against its parent: ${one.change}`) : null,
+        one.change ? h("span", {}, `against its parent: ${changeWords(one.change)}`) : null,
       );
     }
     if (one.outcome === "unjudged") return h("p.verdict", {}, "Imported, and not judged here.");
@@ -131,7 +131,7 @@ export class AttemptPage {
     let [diff, of] = [one.diff, one.diff_of];
     const draw = () => {
       note.textContent = of.number === null ? "" : `against ${of.number}, ${oneLine(of.name, 40)}`;
-      fill(body, diff ? change(diff, this.split) : h("p.quiet", {}, one.outcome === "patch" ? "The reply gave no program." : "The program is its parent's to the byte."));
+      fill(body, diff ? change(diff, this.split, one.program) : h("p.quiet", {}, one.outcome === "patch" ? "The reply gave no program." : "The program is its parent's to the byte."));
     };
     const against = async (which) => {
       try {

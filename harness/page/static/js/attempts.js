@@ -124,7 +124,7 @@ export class Attempts {
     const counts = tally(columns);
     const rejected = [...counts].filter(([name]) => !["scored", "known", "unjudged"].includes(name));
     const sum = rejected.reduce((total, [, value]) => total + value, 0);
-    const chips = [["all", "all", columns.count], ["front", "front", state.front.length], ["scored", "scored", null], ["known", "known programs", counts.get("known") || 0], ["rejected", "rejected", sum]];
+    const chips = [["all", "all", columns.count], ["front", "front", state.front.length], ["scored", "scored", counts.get("scored") || 0], ["known", "known programs", counts.get("known") || 0], ["rejected", "rejected", sum]].filter(([name, , value]) => value || name === "all" || name === this.outcome);
     for (const [name, value] of rejected.sort(([a], [b]) => (a < b ? -1 : 1))) chips.push([name, `at ${name}`, value]);
     if (counts.get("unjudged")) chips.push(["unjudged", "not judged", counts.get("unjudged")]);
     if (!FILTERS[this.outcome] && !chips.some(([name]) => name === this.outcome)) chips.push([this.outcome, oneLine(this.outcome, 20), 0]);
@@ -135,7 +135,7 @@ export class Attempts {
           "button.chip",
           { type: "button", "aria-pressed": name === this.outcome ? "true" : "false", on: { click: () => this.#go({ outcome: name === "all" ? null : name, page: null }) } },
           word,
-          value === null ? null : h("span.quiet", {}, ` ${format.grouped(value)}`),
+          h("span.quiet", {}, ` ${format.grouped(value)}`),
         ),
       ),
     );

@@ -1,7 +1,7 @@
 // Programs and changes on the page. Owns: the look of code, with line numbers. Does not know: where it comes from.
 
 import { h } from "./dom.js";
-import { coloured } from "./python.js";
+import { coloured, quotesBefore } from "./python.js";
 import { visible } from "./text.js";
 import { rows, sideBySide } from "./unified.js";
 
@@ -15,19 +15,33 @@ export function program(source) {
   return scrolled(h("table.code", { "aria-label": "program" }, h("tbody", {}, body)));
 }
 
-/** A unified diff; `split` puts the old text beside the new. */
-export function change(diff, split = false) {
+/** A unified diff; `split` puts the old text beside the new. `source` is the new program, which a hunk begins within. */
+export function change(diff, split, source) {
   const found = rows(visible(diff));
   if (found.length === 0) return h("p.quiet", {}, "No line differs.");
-  const colours = new Map();
-  for (const side of ["old", "now"]) {
-    const own = found.filter((row) => row[side] !== null);
-    coloured(own.map((row) => row.text)).forEach((parts, at) => colours.set(own[at], parts));
-  }
+  const colours = hunkColours(found, quotesBefore(visible(source).split("\n")));
   const cells = (row) => marked(colours.get(row) || [["", row.text]], row.marks, row.kind);
   const body = split ? splitRows(found, cells) : unifiedRows(found, cells);
   const label = split ? "change, old beside new" : "change";
   return scrolled(h(split ? "table.code.split" : "table.code", { "aria-label": label }, h("tbody", {}, body)));
+}
+
+/** The coloured parts of each row. A hunk may begin inside a string: the old text in the same one as the new. */
+function hunkColours(found, quotes) {
+  const colours = new Map();
+  let hunk = [];
+  const end = () => {
+    const first = hunk.find((row) => row.now !== null);
+    const open = first ? quotes[first.now - 1] || "" : "";
+    for (const side of ["old", "now"]) {
+      const own = hunk.filter((row) => row[side] !== null);
+      coloured(own.map((row) => row.text), open).forEach((parts, at) => colours.set(own[at], parts));
+    }
+    hunk = [];
+  };
+  for (const row of found) row.kind === "gap" ? end() : hunk.push(row);
+  end();
+  return colours;
 }
 
 function unifiedRows(found, cells) {

@@ -70,6 +70,11 @@ export class Columns {
   }
 }
 
+/** Whether a scored row's whole interval lies below the floor; columns have six digits. */
+export function isBelow(columns, state, row) {
+  return state.floor !== null && columns.qh[row] !== null && columns.qh[row] + 1e-6 < state.floor;
+}
+
 /** The numbers of the attempts made from each attempt, crossovers under all of their parents. */
 export function children(columns) {
   return columns.once("children", () => {

@@ -28,7 +28,7 @@ export class Compare {
       h("div.viewhead", {}, h("h1", {}, "Runs side by side")),
       h("div.panel", {}, this.picker),
       this.apart,
-      h("div.grid", {}, h("section.panel.pareto", { "aria-label": "All scored programs" }, h("header", {}, h("h2", {}, "All scored programs"), note), this.plot.element), this.progress.element),
+      h("div.grid", {}, h("div.column.two-thirds", {}, h("section.panel.pareto", { "aria-label": "All scored programs" }, h("header", {}, h("h2", {}, "All scored programs"), note), this.plot.element)), h("div.column.third", {}, this.progress.element)),
     );
     onTheme(this.plot.element, () => this.plot.draw());
     this.navigate(parameters);

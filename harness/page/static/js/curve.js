@@ -7,6 +7,7 @@ import { onTheme } from "./theme.js";
 
 const { uPlot } = window;
 const MOST_MARKED = 80;
+const FAR = 3;
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [4, 4]];
 
 export class Curve {
@@ -76,7 +77,7 @@ export class Curve {
     const axis = { stroke: token("--ink-3"), font: `12px ${token("--sans")}`, grid: { stroke: token("--rule"), width: 1 }, ticks: { show: false } };
     const splits = (plot, _, min, max) => (this.log ? logTicks(min, max) : linearTicks(min, max, this.height / 45).values);
     const step = linearTicks(low, high, this.height / 45).step;
-    const values = (plot, found) => found.map((value) => (this.log ? `${Number(value.toPrecision(3))}×` : tick(value, step)));
+    const values = (plot, found) => found.map((value) => (value === null ? "" : this.log ? `${Number(value.toPrecision(3))}×` : tick(value, step)));
     return {
       width: this.box.clientWidth,
       height: this.height,
@@ -85,7 +86,7 @@ export class Curve {
       scales: { x: { time: false, range: (plot, min, max) => [min, max > min ? max : min + 1] }, y: { distr: this.log ? 3 : 1, range: [low, high] } },
       axes: [
         { ...axis, size: 30, space: 60, incrs: this.model.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000] : undefined },
-        { ...axis, size: 58, splits, values },
+        { ...axis, size: 58, splits, values, filter: (plot, found) => found },
       ],
       series,
       bands,
@@ -96,16 +97,24 @@ export class Curve {
   #range(lines) {
     const values = lines.flatMap((line) => line.steps.flatMap((step) => [step.y, step.low, step.high]));
     const [low, high] = extent(values);
-    const level = this.model.level?.at;
-    const [from, to] = level === undefined ? [low, high] : [Math.min(low, level), Math.max(high, level)];
-    if (this.log) return [from / 1.15, to * 1.15];
+    const [from, to] = this.#withLevel(low, high);
+    if (this.log) return [from / 1.15, to * (to / from) ** 0.16 * 1.05];
     const pad = Math.max(1e-4, (to - from) * 0.12);
     return [from - pad, to + pad];
   }
 
+  /** The range with the level in it, unless the level is so far off that the line would be flat. */
+  #withLevel(low, high) {
+    const { level } = this.model;
+    if (!level) return [low, high];
+    const [from, to] = [Math.min(low, level.at), Math.max(high, level.at)];
+    const f = this.log ? Math.log : (value) => value;
+    return f(to) - f(from) > FAR * Math.max(f(high) - f(low), 0.1) ? [low, high] : [from, to];
+  }
+
   #level(plot) {
     const { level } = this.model;
-    if (!level) return;
+    if (!level || level.at > plot.scales.y.max || level.at < plot.scales.y.min) return;
     const ratio = uPlot.pxRatio;
     const y = plot.valToPos(level.at, "y", true);
     const context = plot.ctx;
@@ -119,8 +128,11 @@ export class Curve {
     context.setLineDash([]);
     context.fillStyle = token("--ink-3");
     context.font = `${11.5 * ratio}px ${token("--sans")}`;
-    context.textAlign = "right";
-    context.fillText(level.text, plot.bbox.left + plot.bbox.width - 4 * ratio, y - 4 * ratio);
+    context.strokeStyle = token("--panel");
+    context.lineWidth = 4 * ratio;
+    const [x, base] = [plot.bbox.left + 8 * ratio, y - 6 * ratio];
+    context.strokeText(level.text, x, base);
+    context.fillText(level.text, x, base);
     context.restore();
   }
 
@@ -131,7 +143,7 @@ export class Curve {
       const step = until[until.length - 1];
       return step ? `${lines.length > 1 ? `${line.label}: ` : ""}${step.text}` : "";
     });
-    this.reading.textContent = said.filter(Boolean).join("; ");
+    fill(this.reading, said.filter(Boolean).map((words) => h("span.line", {}, words)));
   }
 
   #resize() {

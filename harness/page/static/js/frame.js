@@ -49,16 +49,16 @@ export function staircase(front, left, bottom) {
 
 /** Where a label fits beside a mark without covering others: `{x, y, anchor}`, or null where all is full. */
 export function place(taken, x, y, width, height, bounds) {
-  for (const gap of [11, 24, 40]) {
+  for (const gap of [14, 24, 40]) {
     const candidates = [
-      [x + gap, y, "start"],
-      [x - gap, y, "end"],
+      [x + gap * 0.7, y - gap, "start"], // beyond the front nothing is drawn
+      [x - gap * 0.7, y - gap, "end"],
       [x, y - gap - 4, "middle"],
+      [x + gap, y, "start"],
+      [x + gap * 0.7, y + gap, "start"],
+      [x - gap * 0.7, y + gap, "end"],
+      [x - gap, y, "end"],
       [x, y + gap + 4, "middle"],
-      [x + gap * 0.8, y - gap, "start"],
-      [x - gap * 0.8, y - gap, "end"],
-      [x + gap * 0.8, y + gap, "start"],
-      [x - gap * 0.8, y + gap, "end"],
     ];
     for (const [at, level, anchor] of candidates) {
       const left = anchor === "start" ? at : anchor === "end" ? at - width : at - width / 2;

@@ -1,5 +1,6 @@
 // Marks that tell programs apart without colour. Owns: which shape and word stands for which kind of attempt.
 
+import { isBelow } from "./columns.js";
 import { h, s } from "./dom.js";
 
 /** SVG paths round the origin, for a mark of radius `r`. */
@@ -40,7 +41,7 @@ export function role(columns, state, row, front = null) {
   if ((front || new Set(state.front)).has(number)) return "front";
   if (number === state.seed_attempt) return "seed";
   if (columns.same[row] >= 0) return "known";
-  if (columns.q[row] !== null) return state.floor !== null && columns.qh[row] < state.floor ? "below" : "scored";
+  if (columns.q[row] !== null) return isBelow(columns, state, row) ? "below" : "scored";
   return columns.word(row, "outcome") === "unjudged" ? "unjudged" : "rejected";
 }
 

@@ -58,7 +58,7 @@ export class Headline {
       ` ${format.timesRange(columns.sl[row], columns.sh[row])} as fast as the reference `,
       stranger(oneLine(state.reference.name, 40)),
       `, ${format.milliseconds(columns.ms[row])} ms a call. `,
-      h("span.quiet", {}, "Ranges are 95 % intervals."),
+      h("span.quiet", {}, "Ranges are 95\u00a0%\u00a0intervals."),
     ];
     return parts;
   }
@@ -77,7 +77,7 @@ export class Headline {
         ["judging", format.duration(state.judge_s)],
         ["wanted", oneLine(state.objective, 90)],
       ],
-      "dl.facts.strip",
+      "dl.factstrip",
     );
   }
 

@@ -4,14 +4,16 @@ import { get } from "./api.js";
 import { chain, children, parents } from "./columns.js";
 import { fill, h, s, stranger } from "./dom.js";
 import { glyph, inline, ROLES, role } from "./glyphs.js";
-import { attemptLink, choice, outcomeWords, table } from "./parts.js";
+import { attemptLink, changeWords, choice, outcomeWords, table } from "./parts.js";
 import * as store from "./store.js";
 import { oneLine } from "./text.js";
 import { layout, MOST_WHOLE, shown } from "./tree.js";
 import * as format from "./format.js";
 
-const ROW = 40;
+const ROW = 37;
 const LEFT = 26;
+const BEND = 9;
+const MOST_MERGES = 12;
 
 export class Lineage {
   constructor(position, parameters) {
@@ -71,39 +73,47 @@ export class Lineage {
   #draw(columns, state) {
     const { nodes, edges, columns: deep, rows } = this.tree;
     const wide = Math.max(300, this.drawing.clientWidth || 900);
-    const step = deep <= 1 ? 170 : Math.min(190, Math.max(deep > 24 ? 34 : 128, (wide - 200) / (deep - 1)));
+    const step = deep <= 1 ? 170 : Math.min(190, Math.max(deep > 24 ? 34 : 128, (wide - LEFT - 194) / (deep - 1)));
     const x = (column) => LEFT + column * step;
     const y = (row) => 24 + row * ROW;
     const width = x(deep - 1) + 190;
     const svg = s("svg.tree", { viewBox: `0 0 ${width} ${y(rows - 1) + 30}`, width, height: y(rows - 1) + 30, role: "group", "aria-label": "Lineage: each attempt is a link" });
     const at = (number) => [x(nodes.get(number).column), y(nodes.get(number).row)];
     const front = new Set(state.front);
+    const best = new Set(state.champion === null ? [] : chain(columns, state.champion));
     const roles = new Map([...nodes.keys()].map((number) => [number, role(columns, state, columns.row(number), front)]));
     const order = (edge) => (edge.best ? 2 : edge.merge ? 1 : 0);
+    const many = edges.filter((edge) => edge.merge).length > MOST_MERGES;
+    const strong = (number) => best.has(number) || front.has(number) || number === this.focus;
+    this.merges = new Map();
     for (const edge of [...edges].sort((a, b) => order(a) - order(b))) {
       const kind = edge.merge ? "merge" : edge.best ? "best" : roles.get(edge.to) === "rejected" ? "lost" : "plain";
-      svg.append(s(`path.edge.${kind}`, { d: curve(at(edge.from), at(edge.to)) }));
+      const weak = edge.merge && many && !strong(edge.to) ? ".weak" : "";
+      const path = s(`path.edge.${kind}${weak}`, { d: curve(at(edge.from), at(edge.to), edge.merge) });
+      if (edge.merge) for (const end of [edge.from, edge.to]) this.merges.set(end, [...(this.merges.get(end) || []), path]);
+      svg.append(path);
     }
     this.nodes = new Map();
     this.places = new Set([...nodes.values()].map((node) => `${node.row} ${node.column}`));
-    const best = new Set(state.champion === null ? [] : chain(columns, state.champion));
     for (const node of [...nodes.values()].sort((a, b) => a.row - b.row || a.column - b.column)) {
-      svg.append(this.#node(columns, node, at(node.number), roles.get(node.number), { step, best: best.has(node.number) }));
+      svg.append(this.#node(columns, node, at(node.number), roles.get(node.number), { step, width, best: best.has(node.number) }));
     }
     return svg;
   }
 
-  #node(columns, { number, hidden, column, row }, [x, y], as, { step, best }) {
+  #node(columns, { number, hidden, column, row }, [x, y], as, { step, width, best }) {
     const name = oneLine(columns.name[columns.row(number)], 60) || "(no name)";
+    const merged = columns.merged.get(columns.row(number)) || [];
+    const others = merged.length ? `, crossed with ${merged.join(", ")}` : "";
     const last = !this.places.has(`${row} ${column + 1}`);
-    const room = last ? 150 : step - 22;
+    const room = last ? width - x - 14 : step - 22;
     const words = Math.floor((room - 14 - String(number).length * 7) / 6.6);
     const text = room > 60 ? `${number} ${oneLine(name, Math.max(3, words))}` : best || last ? String(number) : "";
     const focused = number === this.focus ? ".focused" : "";
     const link = s(
       `a.node.${as}${best ? ".onway" : ""}${focused}`,
-      { href: `#/r/${this.position}/a/${number}`, "aria-label": `attempt ${number}, ${name}, ${ROLES[as].word}`, "data-number": number, transform: `translate(${x} ${y})` },
-      s("title", {}, `${number} ${name}`),
+      { href: `#/r/${this.position}/a/${number}`, "aria-label": `attempt ${number}, ${name}, ${ROLES[as].word}${others}`, on: this.#lit(number), "data-number": number, transform: `translate(${x} ${y})` },
+      s("title", {}, `${number} ${name}${others}`),
       s("circle.halo", { r: 11 }),
       glyph(as, as === "champion" ? 7 : 4.8),
       text ? s("text", { x: 12, y: -7 }, text) : null,
@@ -113,6 +123,12 @@ export class Lineage {
       ? s("a.more", { href: "#", role: "button", "aria-label": `show ${hidden} more made from attempt ${number}`, transform: `translate(${x + 10} ${y + 15})`, on: { click: (event) => this.#expand(event, number) } }, s("text", {}, `+${format.grouped(hidden)}`))
       : null;
     return more ? s("g", {}, link, more) : link;
+  }
+
+  /** A crossover's lines stand out while one of its ends is pointed at. */
+  #lit(number) {
+    const mark = (on) => () => (this.merges.get(number) || []).forEach((path) => path.classList.toggle("lit", on));
+    return { pointerenter: mark(true), pointerleave: mark(false), focus: mark(true), blur: mark(false) };
   }
 
   #expand(event, number) {
@@ -167,21 +183,22 @@ export class Lineage {
         number === state.champion ? "tr.strong" : "tr",
         {},
         h("td", {}, attemptLink(run, this.position, number, columns.name[row], 44)),
-        h("td", {}, columns.word(row, "kind"), merged.length ? ` with ${merged.join(", ")}` : ""),
-        h("td", {}, stranger(oneLine(columns.word(row, "model") || "", 24))),
-        h("td", {}, this.steps?.get(number)?.change || ""),
+        h("td.role", {}, columns.word(row, "kind"), merged.length ? ` with ${merged.join(", ")}` : ""),
+        h("td.role", {}, stranger(oneLine(columns.word(row, "model") || "", 24))),
+        h("td", {}, changeWords(this.steps?.get(number)?.change || "")),
         h("td.num.nowrap", {}, outcomeWords(columns, state, row)[0]),
         h("td.num.nowrap", {}, format.times(columns.s[row]), h("span.quiet", {}, ` ${format.timesRange(columns.sl[row], columns.sh[row])}`)),
       );
     });
-    return fill(this.way, table("The way to the best", [["attempt"], ["kind"], ["model"], ["against its parent"], [state.quality, "num"], ["times as fast", "num"]], rows));
+    return fill(this.way, table("The way to the best", [["attempt"], ["kind", "role"], ["model", "role"], ["against its parent"], [state.quality, "num"], ["times as fast", "num"]], rows));
   }
 }
 
-function curve([x1, y1], [x2, y2]) {
+/** Down along the parent, then across: nothing else stands below a parent before its last child. */
+function curve([x1, y1], [x2, y2], merge) {
   if (y1 === y2) return `M${x1} ${y1}H${x2}`;
-  const bend = Math.min(60, Math.abs(x2 - x1) / 2 || 40);
-  return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+  if (merge) return `M${x1} ${y1}C${x1 + 30} ${(y1 + y2) / 2} ${x2 - 30} ${(y1 + y2) / 2} ${x2} ${y2}`;
+  return `M${x1} ${y1}V${y2 - BEND}Q${x1} ${y2} ${x1 + BEND} ${y2}H${x2}`;
 }
 
 function nearest(nodes, { row, column }) {

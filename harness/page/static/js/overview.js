@@ -34,8 +34,21 @@ export class Overview {
       spending: panels.panel("Spent", "spending"),
       now: panels.panel("Now", "now"),
     };
-    this.element = h("div.overview", {}, this.headline.element, h("div.grid", {}, this.#paretoPanel(), this.progress.element, Object.values(this.parts).map((part) => part.element)));
+    this.element = h("div.overview", {}, this.headline.element, this.#grid());
     onTheme(this.plot.element, () => this.plot.draw());
+  }
+
+  #grid() {
+    const { front, now, newest, models, verdicts, spending } = this.parts;
+    const column = (kind, ...parts) => h(`div.column${kind}`, {}, parts);
+    return h(
+      "div.grid",
+      {},
+      column(".two-thirds", this.#paretoPanel(), front.element),
+      column(".third", this.progress.element, now.element),
+      column("", newest.element, models.element),
+      column("", verdicts.element, spending.element),
+    );
   }
 
   #paretoPanel() {

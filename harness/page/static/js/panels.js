@@ -137,13 +137,13 @@ export function newest(position, run, most, fresh) {
         row >= fresh ? "tr.fresh" : "tr",
         {},
         h("td", {}, attemptLink(run, position, columns.n[row], columns.name[row], 30)),
-        h("td.quiet.small", {}, as === "scored" ? "" : roleWord(as) === "rejected" || as === "known" ? "" : roleWord(as)),
+        h("td.role.quiet.small", {}, ["scored", "rejected", "known"].includes(as) ? "" : roleWord(as)),
         h("td.outcome", {}, outcomeWords(columns, state, row)),
       ),
     );
   }
   if (!rows.length) return h("p.quiet", {}, "None yet.");
-  return table("The newest attempts", [["attempt"], ["", ""], ["outcome"]], rows, "table.plain.newest");
+  return table("The newest attempts", [["attempt"], ["", "role"], ["outcome"]], rows, "table.plain.newest");
 }
 
 /** The front as a table, fastest first. */
@@ -160,12 +160,12 @@ export function front(position, run) {
         number === state.champion ? "tr.strong" : "tr",
         {},
         h("td", {}, attemptLink(run, position, number, columns.name[row], 30)),
-        h("td.quiet.small", {}, roleWord(role(columns, state, row))),
+        h("td.role.quiet.small", {}, roleWord(role(columns, state, row))),
         h("td.num.nowrap", {}, format.quality(q[row]), h("span.quiet", {}, ` ${format.plusMinus(q[row], ql[row], qh[row])}`)),
         h("td.num.nowrap", {}, format.times(s[row]), h("span.quiet", {}, ` ${format.timesRange(sl[row], sh[row])}`)),
-        h("td.num", {}, format.milliseconds(ms[row])),
+        h("td.num.spare", {}, format.milliseconds(ms[row])),
       );
     });
-  const heads = [["program"], [""], [state.quality, "num"], ["times as fast", "num"], ["ms", "num"]];
+  const heads = [["program"], ["", "role"], [state.quality, "num"], ["times as fast", "num"], ["ms", "num.spare"]];
   return rows.length ? table("The front, fastest first", heads, rows) : null;
 }

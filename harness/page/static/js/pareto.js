@@ -1,6 +1,7 @@
 // From the columns of runs to what the Pareto plot draws. Owns: which programs are drawn, named and described.
 // Does not know: pixels.
 
+import { isBelow } from "./columns.js";
 import { h, stranger } from "./dom.js";
 import { ROLES, role } from "./glyphs.js";
 import { oneLine } from "./text.js";
@@ -49,7 +50,7 @@ function pointsOf({ state, columns }, position) {
   for (let row = 0; row < columns.count; row++) {
     if (columns.q[row] === null || columns.same[row] >= 0 || !(columns.s[row] > 0)) continue;
     if (named.has(columns.n[row])) points.push({ ...point(columns, position, row), faint: true });
-    else points.push({ ...point(columns, position, row), faint: state.floor !== null && columns.qh[row] < state.floor });
+    else points.push({ ...point(columns, position, row), faint: isBelow(columns, state, row) });
   }
   return points;
 }
@@ -66,11 +67,11 @@ function seriesOf({ state, columns }, position, alone) {
     named.push({ point: at(number), role: as, text, href: `#/r/${position}/a/${number}`, aria });
   };
   const letter = alone ? "" : `${styleOf(position).letter} · `;
-  if (state.champion !== null) add(state.champion, "champion", `${letter}${oneLine(nameOf(columns, state.champion), 26)}`);
   if (state.seed_attempt !== null && state.seed_attempt !== state.champion) add(state.seed_attempt, "seed", alone ? "seed program" : "");
   for (const number of front) {
     if (number !== state.champion && number !== state.seed_attempt) add(number, "front", "");
   }
+  if (state.champion !== null) add(state.champion, "champion", `${letter}${oneLine(nameOf(columns, state.champion), 26)}`);
   const { reference, marks } = state;
   if (alone && reference.quality !== null) {
     named.push({ point: { q: reference.quality, s: 1 }, role: "reference", text: "" });

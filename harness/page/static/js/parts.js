@@ -68,6 +68,11 @@ export function outcomeWords(columns, state, row) {
   return [h("span.rejected", {}, outcome === "unjudged" ? "not judged" : `rejected at ${outcome}${reason ? `: ${oneLine(reason, 50)}` : ""}`)];
 }
 
+/** What was bought, as the server words it (`+0.16, 2.1x faster`), with the unit of the first figure. */
+export function changeWords(text) {
+  return text.replace(/^([+-])([\d.]+)/, (_, sign, figure) => `${sign === "-" ? "\u2212" : "+"}${figure} points`).replace(/(\d)x\b/g, "$1×");
+}
+
 /** The word for a role, for readers of the screen and tooltips. */
 export function roleWord(name) {
   return ROLES[name].word;

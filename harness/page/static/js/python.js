@@ -8,10 +8,20 @@ const KEYWORDS = new Set(
 const TOKEN = /(#.*)|([rbfuRBFU]{0,2}(?:"""|'''))|([rbfuRBFU]{0,2}(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?))|(\d[\w.]*)|([^\W\d]\w*)|(\s+|.)/gu;
 const LONGEST = 2000;
 
-/** Lines as lists of `[class, text]`; a class of "" is plain. A string may go over lines. */
-export function coloured(lines) {
-  let open = "";
+/** The quotes in which each line begins, "" outside of a string that goes over lines. */
+export function quotesBefore(lines) {
+  const found = [];
+  coloured(lines, "", (open) => found.push(open));
+  return found;
+}
+
+/**
+ * Lines as lists of `[class, text]`; a class of "" is plain. A string may go over lines; `open` are the quotes in which
+ * the first line begins, and `before` is told those of each line.
+ */
+export function coloured(lines, open = "", before = () => {}) {
   return lines.map((line) => {
+    before(open);
     const parts = [];
     const push = (kind, text) => {
       const last = parts[parts.length - 1];

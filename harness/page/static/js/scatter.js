@@ -10,7 +10,7 @@ import { glyph } from "./glyphs.js";
 import { linearTicks, logTicks, scale, tick } from "./scale.js";
 import { still } from "./theme.js";
 
-const MARGIN = { left: 62, right: 18, top: 16, bottom: 44 };
+const MARGIN = { left: 70, right: 18, top: 16, bottom: 44 };
 const MANY = 4000;
 const REACH = 14;
 const MOST_RINGS = 8;
@@ -135,7 +135,7 @@ export class Scatter {
     }
     axes.append(
       s("text.title", { x: right, y: bottom + 36, "text-anchor": "end" }, "times as fast as the reference, log scale →"),
-      s("text.title", { x: 0, y: 0, "text-anchor": "end", transform: `translate(14 ${top}) rotate(-90)` }, `${this.model.quality} →`),
+      s("text.title", { x: 0, y: 0, "text-anchor": "end", transform: `translate(11 ${top}) rotate(-90)` }, `${this.model.quality} →`),
     );
     this.svg.append(axes);
   }

@@ -79,7 +79,7 @@ export function duels(one, position) {
 
 /** What later measurements of the same program found. */
 export function later(one) {
-  if (!one.measurements.length) return null;
+  if (one.measurements.length < 2) return null;
   const rows = one.measurements.map((measured) =>
     h(
       "tr",

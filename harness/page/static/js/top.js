@@ -33,7 +33,7 @@ export class Top {
     this.nav = h("nav", { "aria-label": "Views" });
     this.tools = h("div.tools", {});
     const mark = h("a.mark", { href: "#/", "aria-label": "packsmith: the overview" }, h("img", { src: "/static/favicon.svg", alt: "" }), h("span", {}, "packsmith"));
-    fill(element, h("div.bar", {}, mark, this.pick, this.nav, this.box, this.tools));
+    fill(element, h("div.topbar", {}, mark, this.pick, this.nav, this.box, this.tools));
   }
 
   /** Draw for the view in the address: `view` is its word, `position` the run. */
