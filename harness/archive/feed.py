@@ -4,7 +4,7 @@ Owns: which attempts were handed over, in which order they come, and single atte
 reader makes of them, how anything is written.
 
 It only reads. An open `Archive` keeps every entry, some 2 KB each; this keeps some 200 bytes an attempt. New attempts
-are found by the names of loose refs, and by all refs where `packed-refs` has changed; the light entries come from the
+are found by the names of loose refs, and in `packed-refs` where that has changed; the light entries come from the
 end of the index file, which costs the search nothing and this process one line each, and from their commits otherwise.
 Of an attempt whose objects a power cut has damaged, the index may still have the entry.
 """
@@ -12,6 +12,7 @@ Of an attempt whose objects a power cut has damaged, the index may still have th
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from harness.types import Entry, Message, Pending, Turn
 
 _AHEAD = 2000
 """The most entries that wait for one with a lower number."""
+_BEHIND, _WHOLE_S = 5000, 60.0
+"""How far behind the highest number newly packed refs are looked for at once, and all of them after some seconds."""
 _CHUNK = 250
 """Attempts that are read from their commits at once."""
 
@@ -53,6 +56,7 @@ class Feed:
         self._details = Details(self._texts)
         self._index = IndexFile(path, self._root.id, self._details)
         self._known: set[int] = set()
+        self._highest, self._whole_s, self._in_part = -1, 0.0, False
         self._tickets_done: set[str] = set()
         self._packed: tuple[int, ...] | None = None
         self._notices = Notices(self._repository)
@@ -105,19 +109,26 @@ class Feed:
     def _new_refs(self) -> dict[int, str]:
         """The commits of attempts that were not handed over yet, by number; "" where a ref's file is torn."""
         packed = _signature(self.path / "packed-refs")
-        if packed != self._packed:
-            loose, rows = self._repository.split_refs(ATTEMPTS)
-            self._packed = packed
-            refs = {number: id_ for name, id_ in rows if (number := self._unread(name)) >= 0}
-            return refs | {number: id_ for name, id_ in loose.items() if (number := self._unread(name)) >= 0}
+        # Loose refs are looked at first: one that is packed meanwhile is then found in at least one place.
+        refs = {number: self._repository.ref(_ref(number)) for number in self._loose()}
+        now = time.monotonic()
+        whole = self._packed is None or (self._in_part and now - self._whole_s > _WHOLE_S)
+        if whole or packed != self._packed:
+            since = 0 if whole else max(0, self._highest - _BEHIND)
+            for name, id_ in self._repository.packed_refs(ATTEMPTS, _ref(since)):
+                if (number := self._unread(name)) >= 0:
+                    refs.setdefault(number, id_)
+            self._packed, self._in_part = packed, since > 0
+            self._whole_s = now if whole else self._whole_s
+        return {number: commit for number, commit in refs.items() if commit is not None}
+
+    def _loose(self) -> list[int]:
+        """The numbers of loose refs that were not handed over yet."""
         try:
             with os.scandir(self.path / ATTEMPTS) as files:
-                names = [file.name for file in files]
+                return [number for file in files if (number := self._unread(file.name)) >= 0]
         except FileNotFoundError:
-            return {}
-        numbers = (self._unread(name) for name in names)
-        found = ((number, self._repository.ref(_ref(number))) for number in numbers if number >= 0)
-        return {number: commit for number, commit in found if commit is not None}
+            return []
 
     def _unread(self, name: str) -> int:
         """The number of an attempt that was not handed over yet, from the name of its ref; -1 for any other name."""
@@ -138,6 +149,7 @@ class Feed:
             while due is not None and due in waiting:
                 row = waiting.pop(due)
                 self._known.add(due)
+                self._highest = max(self._highest, due)
                 due = next(numbers, None)
                 if row is not None:
                     yield row
@@ -262,7 +274,7 @@ def _ref(number: int) -> str:
 
 
 def _signature(path: Path) -> tuple[int, ...]:
-    """Changes when a file is replaced; () where there is none."""
+    """Changes when a file is replaced; () without a file."""
     try:
         about = path.stat()
     except FileNotFoundError:

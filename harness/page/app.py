@@ -273,7 +273,7 @@ class App:
             return Told(number=None, outcome="", words=str(error))
 
     def _run(self, request: Request) -> Run:
-        place = request.path_params["run"]
+        place: int = request.path_params["run"]
         if place >= len(self._page.runs):
             raise PageError(404, f"a run from 0 to {len(self._page.runs) - 1}", str(place))
         return self._page.runs[place]

@@ -61,7 +61,7 @@ class Attempts:
         return entry
 
     def record(self, number: int) -> dict[str, Any]:
-        """Everything about an attempt. Raises ArchiveError if there is none of this number that can be read."""
+        """Everything about an attempt. Raises ArchiveError if no attempt of this number can be read."""
         entry = self._feed.entry(number)
         children, twins = self._run.relatives(number, _CHILDREN)
         rejected = entry.verdict if isinstance(entry.verdict, Rejected) else None

@@ -3,8 +3,8 @@
 Owns: the standing of a run that is read on and on, and the champions it has had. Does not know: archives, pages.
 
 A standing is a fold by number, and several writers may finish out of order. So the last few standings are kept: a late
-attempt is folded in where it belongs. A standing's list of valid programs is dropped at each step: it would hold every
-entry, and only a search needs it.
+attempt is folded in where it belongs. A standing's list of valid programs is dropped from time to time: it would hold
+every entry, and only a search needs it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Ranks:
         self._steps.append(_Step(entry, before, len(self.champions)))
         if after is before:
             return False
-        self.standing = replace(after, valid=Series())
+        self.standing = replace(after, valid=Series()) if len(after.valid) > KEPT else after
         if after.champion is not None and after.champion is not before.champion:
             self.champions.append(after.champion.number)
         return True

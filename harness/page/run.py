@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -33,7 +33,7 @@ from harness.page.tickets import ticket_record
 from harness.page.words import objective_kind, objective_words, sound, whole
 from harness.types import Entry, Pending
 
-_DAMAGE, _ADVICE = 20, 4000
+_DAMAGE, _ADVICE, _TOLD = 20, 4000, 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +131,16 @@ class Run:
         """The state of the run after the last poll, as the text of a JSON object."""
         return self._state
 
-    def poll(self, older_than_s: float = 0.0) -> bool:
-        """Read what is new, unless that was done so recently; whether anything is."""
+    def poll(self, older_than_s: float = 0.0, progress: Callable[[int], None] | None = None) -> bool:
+        """Read what is new, unless that was done so recently; whether anything is. `progress` is told from time to time
+        how many attempts were read.
+        """
         with self._lock:
             if time.monotonic() - self._polled_s < older_than_s and self._state:
                 return False
             size, epoch = self.size, self.epoch
             try:
-                self._read()
+                self._read(progress)
                 self._problem = ""
             except (ArchiveError, GitError, OSError) as error:
                 self._problem = whole(str(error), _ADVICE)
@@ -148,12 +150,14 @@ class Run:
             self._state = state
             return changed
 
-    def _read(self) -> None:
+    def _read(self, progress: Callable[[int], None] | None) -> None:
         known = self._known
         known.feed.check()
         try:
             for row in known.feed.read():
                 known.add(row)
+                if progress is not None and self.size % _TOLD == 0:
+                    progress(self.size)
         except TooLate:
             fresh = _Known(Feed(self.subject.folder))
             for row in fresh.feed.read():
@@ -226,8 +230,8 @@ class Run:
 
     def _booked(self, open_: Sequence[Pending]) -> dict[str, Any]:
         """The cost of all model calls so far; open ones count at the most they may cost."""
-        booked = self._known.tally.booked
-        usd, tokens, calls = booked.usd, booked.tokens, booked.calls
+        tally = self._known.tally
+        usd, tokens, calls = tally.usd, tally.tokens, tally.calls
         for pending in open_:
             usd += pending.proposal.usd + pending.bound_usd
             tokens += pending.proposal.tokens + pending.bound_tokens

@@ -13,7 +13,7 @@ from typing import Any
 from evaluator.types import Rejected
 from harness.page.columns import OUTCOMES, outcome, who
 from harness.page.words import whole
-from harness.types import Booked, Entry, Kind
+from harness.types import Entry, Kind
 
 MOST_POINTS = 1000
 _DETAIL = 2000
@@ -71,9 +71,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
-        self.booked = Booked()
-        self.judge_s = 0.0
-        self.attempts = self.scored = self.known = 0
+        self.usd = self.judge_s = 0.0
+        self.tokens = self.calls = self.attempts = self.scored = self.known = 0
         self._counts: dict[tuple[str, Kind], Count] = {}
         self._total = Count()
         self._refused: dict[tuple[str, str], _Refused] = {}
@@ -85,15 +84,14 @@ class Tally:
         """Count an attempt that took this many model calls and came this many seconds after the run began."""
         self.outcomes[outcome(entry)] += 1
         self.known += entry.same_as != ""
-        booked = self.booked
-        self.booked = Booked(
-            usd=booked.usd + entry.usd, tokens=booked.tokens + entry.tokens, calls=booked.calls + calls
-        )
+        self.usd += entry.usd
+        self.tokens += entry.tokens
+        self.calls += calls
         self.judge_s += entry.seconds
         self._numbers.append(entry.number)
         self._times.append(since_s)
-        self._usd.append(self.booked.usd)
-        self._tokens.append(self.booked.tokens)
+        self._usd.append(self.usd)
+        self._tokens.append(self.tokens)
         self._judged.append(self.judge_s)
         if entry.kind == "seed":
             return
@@ -148,7 +146,7 @@ class Tally:
                 sum_.tokens + count.tokens,
                 sum_.proposals + count.proposals,
             )
-        columns = {
+        columns: dict[str, array[Any]] = {
             "n": self._numbers,
             "t": self._times,
             "usd": self._usd,

@@ -202,6 +202,8 @@ def part(options: argparse.Namespace) -> None:
     loop.create = create
     if options.fill:
         loop.fill(options.folder, options.fill)
+        with Archive.open(options.folder) as archive:
+            archive.maintain()  # as in a search, which packs as it goes
         return
     first, last = options.rate
     print(loop.without_latency(options.folder, last + 1).rate(first, last - first))

@@ -118,7 +118,7 @@ class TestMistakes:
             said = cli.refused("dashboard", searched.run, "--port", port)
         assert f"port {port} in use" in said and "--port" in said
 
-    def test_marks_that_are_none(self, cli: Cli, searched: Searched) -> None:
+    def test_files_without_marks(self, cli: Cli, searched: Searched) -> None:
         marks = cli.cwd / "marks.jsonl"
         for text, found in (("{", "JSON"), ("[1]", "another JSON value"), ('{"verdict": "scored"}', "found no")):
             marks.write_text(text)

@@ -103,7 +103,7 @@ def _opened(folders: Sequence[Path], marks: Sequence[Path]) -> Iterator[list[Run
             subject = Subject(folder=folder, name=name, task=task_of(feed.config, folder), marks=drawn)
             run = Run(subject, feed, len(opened))
             stack.callback(run.close)
-            run.poll()
+            run.poll(progress=lambda read, folder=folder: waiting.say(f"reading {folder}: {read:,} attempts"))  # type: ignore[misc]
             if run.problem:
                 raise UserError(run.problem)
             opened.append(run)

@@ -75,7 +75,7 @@ class Client:
         return f"{self.place.host}:{self.place.port}"
 
     def __call__(self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str | None) -> Answered:
-        """Ask for a path; a header that is None is left out."""
+        """Ask for a path; headers given as None are left out."""
         connection = http.client.HTTPConnection(self.place.host, self.place.port, timeout=PATIENCE_S)
         sent = {"host": self.host, **{name.replace("_", "-"): value for name, value in headers.items()}}
         with closing(connection):
