@@ -44,7 +44,7 @@ export class TicketPage {
     fill(
       this.element,
       h("div.viewhead", {}, h("h1", {}, `Ticket ${ticket.ticket}`)),
-      h("p.lede", {}, `A ${ticket.kind} of `, h("a", { href: `#/r/${this.position}/a/${ticket.parent.number}` }, `${ticket.parent.number} `, stranger(oneLine(ticket.parent.name, 60))), ticket.model ? [", asked of ", stranger(oneLine(ticket.model, 40))] : "", ticket.bound_usd ? `, at most ${format.dollars(ticket.bound_usd)}` : "", "."),
+      h("p.lede", {}, `A ${ticket.kind} of `, this.#parents(), ticket.model ? [", asked of ", stranger(oneLine(ticket.model, 40))] : "", ticket.bound_usd ? `, at most ${format.dollars(ticket.bound_usd)}` : "", "."),
       this.job,
       ticket.answerable && !store.about.readonly ? this.#form() : h("p.notice", {}, store.about.readonly ? "This page is read-only." : "This ticket is not waiting for an answer from here."),
       ticket.turns.length ? h("section.panel", {}, h("header", {}, h("h2", {}, "Answered so far")), ticket.turns.map((turn) => [raw(turn.text, "An answer"), turn.refusal ? raw(turn.refusal, "What was said of it") : null])) : null,
@@ -52,6 +52,12 @@ export class TicketPage {
       h("section.panel", { "aria-label": "The program it applies to" }, h("details", {}, h("summary", {}, "The program that the answer applies to"), program(ticket.program))),
     );
     this.#say(ticket.job);
+  }
+
+  #parents() {
+    const { columns } = store.run(this.position);
+    const link = (number) => h("a", { href: `#/r/${this.position}/a/${number}` }, `${number} `, stranger(oneLine(columns.of(number, "name") ?? "", 60)));
+    return this.ticket.parents.map((number, at) => [at ? " and " : "", link(number)]);
   }
 
   #form() {
