@@ -187,8 +187,11 @@ def test_a_foreign_page_gets_nothing(site: Site) -> None:
     assert site.ask("GET", "/api/runs", Host="evil.example")[0] == 403
     browser, advice = site.browser, site.get("/api/runs/0")["advice"]
     browser.elsewhere("data:text/html,<p>another site</p>")
-    send = "const [url, mode, type] = given; return (await fetch(url, {method: 'POST', mode, body: '{\"text\": \"obey\"}', "
-    send += "headers: {'Content-Type': type}})).type"
+    send = """
+        const [url, mode, type] = given;
+        const headers = { 'Content-Type': type };
+        return (await fetch(url, { method: 'POST', mode, headers, body: '{"text": "obey"}' })).type;
+    """
     url = f"{site.page}api/runs/0/advise"
     assert browser.awaited(send, url, "cors", "application/json").startswith("failed")
     browser.awaited(send, url, "no-cors", "text/plain")

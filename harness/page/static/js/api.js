@@ -5,7 +5,7 @@ export class Refusal extends Error {
   constructor(status, said) {
     const { expected = "", found = "", where = "", do: todo = "" } = said || {};
     const facts = expected ? `expected ${expected}${found ? `, found ${found}` : ""}` : found || `the server answered ${status}`;
-    super(`${facts}${where ? ` (${where})` : ""}.${todo ? ` ${todo}` : ""}`);
+    super(`${facts.charAt(0).toUpperCase()}${facts.slice(1)}${where ? ` (${where})` : ""}.${todo ? ` ${todo}` : ""}`);
     this.status = status;
   }
 }

@@ -62,7 +62,7 @@ export class AttemptPage {
     fill(
       this.top,
       h("div.eyebrow", {}, h("span", {}, `attempt ${one.number}`), as ? labelled(as) : null, one.was_champion && as !== "champion" ? h("span", {}, "was champion") : null),
-      h("div.titleline", {}, h("h1", {}, stranger(oneLine(one.name, 200) || "(no name)")), h("div.steps", {}, go(before, "← previous", "k"), go(after, "next →", "j"))),
+      h("div.titleline", {}, h("h1", {}, stranger(oneLine(one.name, 120) || "(no name)")), h("div.steps", {}, go(before, "← previous", "k"), go(after, "next →", "j"))),
       this.#verdict(one),
       one.description ? h("p.description", { dir: "auto" }, visible(one.description)) : null,
       doubts(one),

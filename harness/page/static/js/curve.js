@@ -128,6 +128,7 @@ export class Curve {
     context.setLineDash([]);
     context.fillStyle = token("--ink-3");
     context.font = `${11.5 * ratio}px ${token("--sans")}`;
+    context.textAlign = "left";
     context.strokeStyle = token("--panel");
     context.lineWidth = 4 * ratio;
     const [x, base] = [plot.bbox.left + 8 * ratio, y - 6 * ratio];

@@ -30,7 +30,7 @@ const WORDS = [
 ];
 
 function open(title, ...content) {
-  const heading = h("h2", { id: "dialog-title" }, title);
+  const heading = h("h2", { id: "dialog-title", tabindex: -1, autofocus: !content.some((part) => part?.tagName === "FORM") }, title);
   const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, heading, content);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -41,13 +41,18 @@ function open(title, ...content) {
 
 const pairs = (rows, term) => h("dl.keys", {}, rows.map(([first, second]) => [h("dt", {}, term(first)), h("dd", {}, second)]));
 
+/** What the quality of a run is, in a clause. */
+function meaning({ quality, quality_words: words }) {
+  return words ? words.replace(`${quality}: `, "") : "what the task measures; higher is better";
+}
+
 /** The keys and the words of the page. */
 export function help(position) {
   if (document.querySelector("dialog[open]")) return;
   const keys = pairs(KEYS, (names) => names.split("  ").map((name) => [h("kbd", {}, name), " "]));
   const close = h("button", { type: "button" }, "Close");
   const state = store.run(position)?.state;
-  const words = state ? [[state.quality, state.quality_words || "what the task measures; higher is better"], ...WORDS] : WORDS;
+  const words = state ? [[state.quality, meaning(state)], ...WORDS] : WORDS;
   const dialog = open("Keys", keys, h("h2", {}, "Words"), pairs(words, (word) => word), h("div.buttons", {}, close));
   close.addEventListener("click", () => dialog.close());
 }

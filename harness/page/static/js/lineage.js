@@ -41,7 +41,7 @@ export class Lineage {
     const focus = parameters.get("focus");
     this.focus = focus === null ? null : Number(focus);
     this.update(null);
-    requestAnimationFrame(() => this.#toFocus());
+    requestAnimationFrame(() => this.#toFocus(store.run(this.position).state.champion));
   }
 
   #legend() {
@@ -158,8 +158,14 @@ export class Lineage {
     link?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  #toFocus() {
-    if (this.focus !== null) this.nodes?.get(this.focus)?.scrollIntoView({ block: "center", inline: "center" });
+  /** Scroll the drawing to the attempt asked for, or to the champion, whose way may be longer than the window. */
+  #toFocus(champion) {
+    const node = this.tree.nodes.get(this.focus ?? champion);
+    const link = node && this.nodes.get(node.number);
+    if (!link) return;
+    const [box, at] = [this.drawing.getBoundingClientRect(), link.getBoundingClientRect()];
+    this.drawing.scrollLeft += at.left - box.left - box.width * 0.7;
+    this.drawing.scrollTop += at.top - box.top - box.height * 0.4;
   }
 
   /** The chain to the champion, with what each patch bought as the server words it. */

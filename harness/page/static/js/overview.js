@@ -45,9 +45,9 @@ export class Overview {
       "div.grid",
       {},
       column(".two-thirds", this.#paretoPanel(), front.element),
-      column(".third", this.progress.element, now.element),
-      column("", newest.element, models.element),
-      column("", verdicts.element, spending.element),
+      column(".third", this.progress.element, now.element, verdicts.element, spending.element),
+      column("", newest.element),
+      column("", models.element),
     );
   }
 

@@ -71,10 +71,10 @@ export function duels(one, position) {
       h("td", {}, duel.failure ? oneLine(duel.failure, 200) : duel.comparison || ""),
       h("td.num.nowrap", {}, ratio(duel.speedup)),
       h("td.num.nowrap", {}, duel.gain ? [format.points(100 * duel.gain.median), h("span.quiet", {}, ` [${format.points(100 * duel.gain.low)}, ${format.points(100 * duel.gain.high)}]`)] : "–"),
-      h("td.small", {}, oneLine(duel.words, 160)),
+      h("td.small.spare", {}, oneLine(duel.words, 160)),
     ),
   );
-  return table("Duels", [["against"], ["result"], ["times as fast", "num"], ["points", "num"], ["in words"]], rows);
+  return table("Duels", [["against"], ["result"], ["times as fast", "num"], ["points", "num"], ["in words", "spare"]], rows);
 }
 
 /** What later measurements of the same program found. */

@@ -67,7 +67,7 @@ export class TicketPage {
     this.button = h("button.primary", { type: "submit" }, "Send and judge");
     this.hint = h("p.small.quiet", {});
     this.failed = h("div", {});
-    const pick = choice("Kind of answer", [[false, "a reply in the patch format"], [true, "the whole program"]], false, (whole) => this.#kind(whole));
+    const pick = choice("Kind of answer", [[false, "a patch"], [true, "the whole program"]], false, (whole) => this.#kind(whole));
     const form = h("form.panel.answer", { "aria-label": "Answer" }, h("header", {}, h("h2", {}, "Answer"), h("span.grow", {}), pick), this.hint, this.text, this.failed, h("div.buttons", {}, this.name, this.who, this.button));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
