@@ -5,12 +5,14 @@ Owns: the shape of an error in JSON, and which status an error of ours gets. Doe
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from harness.page.words import whole
 from harness.types import HarnessError
 
 _LONGEST = 8000
+_SENTENCE = re.compile(r"expected (?P<expected>.+?), found (?P<found>.+)", re.DOTALL)
 
 
 class PageError(Exception):
@@ -29,5 +31,8 @@ def error_record(expected: str, found: str = "", *, where: str = "", do: str = "
 
 
 def told(error: HarnessError) -> dict[str, Any]:
-    """An error of the archive or of a verb, whose sentence says all."""
-    return error_record("a request that can be done now", str(error))
+    """An error of the archive or of a verb, whose sentence mostly says what was expected and found."""
+    parts = _SENTENCE.fullmatch(str(error))
+    if parts is None:
+        return error_record("a request that can be done now", str(error))
+    return error_record(parts["expected"], parts["found"])

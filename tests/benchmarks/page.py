@@ -16,6 +16,7 @@ interface:
               to 1,000), with a page open that listens, divided by the rate without: the median of three pairs, each
               begun with the other of the two. The search is `loop.py`'s, whose every attempt is durable; it is many
               times as fast as any real one
+`page_cores`  the share of a core that the page's server took meanwhile
 """
 
 from __future__ import annotations
@@ -79,6 +80,11 @@ class Served:
                 raise RuntimeError(f"{path}: expected an answer, found {answer.status}: {body[:300]!r}")
             return body
 
+    def cpu_s(self) -> float:
+        """The processor time that the process has taken."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory_mb(self) -> float:
         """The most memory that the process has held."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -92,6 +98,7 @@ def served(run: Path) -> Iterator[Served]:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "harness", "dashboard", str(run), "--port", "0"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         text=True,
     )
@@ -169,8 +176,8 @@ def rate(folder: Path, first: int, last: int) -> float:
     return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def followed_rate(folder: Path, first: int, last: int) -> float:
-    """The same with a page open that listens to every event."""
+def followed_rate(folder: Path, first: int, last: int) -> tuple[float, float]:
+    """The same with a page open that listens to every event; and the share of a core that the page took."""
     create(folder).close()
     with served(folder) as page:
         where = urlsplit(page.url)
@@ -179,22 +186,29 @@ def followed_rate(folder: Path, first: int, last: int) -> float:
         answer = connection.getresponse()
         reader = threading.Thread(target=lambda: [None for _ in answer], daemon=True)
         reader.start()
+        begin, before_s = time.monotonic(), page.cpu_s()
         found = rate(folder, first, last)
+        share = (page.cpu_s() - before_s) / (time.monotonic() - begin)
         if not json.loads(page.get("/api/runs/0"))["count"] > last:
             raise RuntimeError("the page did not follow the search")
-    return found
+    return found, share
 
 
-def loop_ratio(folder: Path, *, quick: bool) -> float:
+def loop_figures(folder: Path, *, quick: bool) -> dict[str, float]:
+    """`loop_ratio`, and the largest share of a core that the page took meanwhile."""
     first, last = (number // (4 if quick else 1) for number in FOLLOWED)
-    ratios = []
+    ratios, shares = [], []
     for pair in range(1 if quick else PAIRS):
         found: dict[bool, float] = {}
         for page in (pair % 2 == 0, pair % 2 == 1):
             at = folder / f"search-{pair}-{page}"
-            found[page] = followed_rate(at, first, last) if page else rate(at, first, last)
+            if page:
+                found[page], share = followed_rate(at, first, last)
+                shares.append(share)
+            else:
+                found[page] = rate(at, first, last)
         ratios.append(found[True] / found[False])
-    return statistics.median(ratios)
+    return {"loop_ratio": statistics.median(ratios), "page_cores": max(shares)}
 
 
 def part(options: argparse.Namespace) -> None:
@@ -224,13 +238,13 @@ def main() -> None:
         return
     begin = time.monotonic()
     by_size: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory(prefix="packsmith-page-", dir=options.folder) as name:
+    with tempfile.TemporaryDirectory(prefix="packsmith-page-", dir=options.folder, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for size in SIZES[:2] if options.quick else SIZES:
             fill(folder / str(size), size)
             for key, value in page_figures(folder / str(size), size).items():
                 by_size.setdefault(key, {})[str(size)] = value
-        figures: dict[str, Any] = {**by_size, "loop_ratio": loop_ratio(folder, quick=options.quick)}
+        figures: dict[str, Any] = {**by_size, **loop_figures(folder, quick=options.quick)}
     figures["seconds"] = time.monotonic() - begin
     figures = rounded(figures)
     if options.json:
