@@ -47,27 +47,33 @@ export function staircase(front, left, bottom) {
   return corners;
 }
 
-/** Where a label fits beside a mark without covering others: `{x, y, anchor}`, or null where all is full. */
+const GAPS = [14, 24, 40, 58, 76];
+
+/**
+ * Where a label fits beside a mark without covering what is `taken`: `{x, y, anchor, far}`, or null where all is full. Above
+ * comes first, since beyond the front nothing is drawn; `far` labels need a line to their mark.
+ */
 export function place(taken, x, y, width, height, bounds) {
-  for (const gap of [14, 24, 40]) {
-    const candidates = [
-      [x + gap * 0.7, y - gap, "start"], // beyond the front nothing is drawn
-      [x - gap * 0.7, y - gap, "end"],
-      [x, y - gap - 4, "middle"],
-      [x + gap, y, "start"],
-      [x + gap * 0.7, y + gap, "start"],
-      [x - gap * 0.7, y + gap, "end"],
-      [x - gap, y, "end"],
-      [x, y + gap + 4, "middle"],
-    ];
-    for (const [at, level, anchor] of candidates) {
-      const left = anchor === "start" ? at : anchor === "end" ? at - width : at - width / 2;
-      const box = { left, right: left + width, top: level - height / 2, bottom: level + height / 2 };
-      const inside = box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom;
-      if (inside && !taken.some((other) => overlap(box, other))) {
-        taken.push(box);
-        return { x: at, y: level, anchor };
-      }
+  const above = GAPS.flatMap((gap) => [
+    [gap, 0.7, -1, "start"],
+    [gap, -0.7, -1, "end"],
+    [gap, 0, -1.2, "middle"],
+  ]);
+  const beside = GAPS.slice(0, 3).flatMap((gap) => [
+    [gap, 1, 0, "start"],
+    [gap, 0.7, 1, "start"],
+    [gap, -0.7, 1, "end"],
+    [gap, -1, 0, "end"],
+    [gap, 0, 1.2, "middle"],
+  ]);
+  for (const [gap, across, down, anchor] of [...above, ...beside]) {
+    const [at, level] = [x + gap * across, y + gap * down];
+    const left = anchor === "start" ? at : anchor === "end" ? at - width : at - width / 2;
+    const box = { left, right: left + width, top: level - height / 2, bottom: level + height / 2 };
+    const inside = box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom;
+    if (inside && !taken.some((other) => overlap(box, other))) {
+      taken.push(box);
+      return { x: at, y: level, anchor, far: gap > 24 };
     }
   }
   return null;

@@ -73,7 +73,7 @@ export class Lineage {
   #draw(columns, state) {
     const { nodes, edges, columns: deep, rows } = this.tree;
     const wide = Math.max(300, this.drawing.clientWidth || 900);
-    const step = deep <= 1 ? 170 : Math.min(190, Math.max(deep > 24 ? 34 : 128, (wide - LEFT - 194) / (deep - 1)));
+    const step = deep <= 1 ? 170 : Math.min(190, Math.max(deep > 24 ? 34 : 104, (wide - LEFT - 194) / (deep - 1)));
     const x = (column) => LEFT + column * step;
     const y = (row) => 24 + row * ROW;
     const width = x(deep - 1) + 190;
@@ -164,6 +164,8 @@ export class Lineage {
     const link = node && this.nodes.get(node.number);
     if (!link) return;
     const [box, at] = [this.drawing.getBoundingClientRect(), link.getBoundingClientRect()];
+    const seen = at.left >= box.left && at.right <= box.right && at.top >= box.top && at.bottom <= box.bottom;
+    if (seen && this.focus === null) return;
     this.drawing.scrollLeft += at.left - box.left - box.width * 0.7;
     this.drawing.scrollTop += at.top - box.top - box.height * 0.4;
   }

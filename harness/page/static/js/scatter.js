@@ -13,6 +13,8 @@ import { still } from "./theme.js";
 const MARGIN = { left: 70, right: 18, top: 16, bottom: 44 };
 const MANY = 4000;
 const REACH = 14;
+const LETTER = 7.1;
+const FEW = 300;
 const MOST_RINGS = 8;
 
 export class Scatter {
@@ -72,7 +74,10 @@ export class Scatter {
     this.#paint(width, height, this.#visible());
     this.#axes();
     this.#lines();
+    this.taken = this.model.series.flatMap((one) => this.#inside(one).map(({ point }) => box(this.x.at(point.s), this.y.at(point.q), 7)));
+    if (this.drawn.length <= FEW) this.taken.push(...this.drawn.map(({ x, y }) => box(x, y, 3)));
     this.model.series.forEach((one) => this.#front(one));
+    this.model.series.forEach((one) => this.#named(one));
     this.svg.append(...this.arrived.map((point) => s("circle.arrival", { cx: this.x.at(point.s), cy: this.y.at(point.q), r: 9 })));
     this.hover = s("g.hover", {});
     this.svg.append(this.hover);
@@ -162,21 +167,30 @@ export class Scatter {
     this.svg.append(group);
   }
 
-  #front({ front, named, style }) {
-    const clip = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
-    const within = (value, axis) => Math.min(axis.high, Math.max(axis.low, value));
-    const corners = staircase(front, this.x.low, this.y.low).map(([x, y]) => clip(this.x.at(within(x, this.x)), this.y.at(within(y, this.y))));
+  /** The named programs of a series that lie in the window. */
+  #inside({ named }) {
+    return named.filter(({ point }) => this.x.holds(point.s) && this.y.holds(point.q));
+  }
+
+  #front({ front, style }) {
+    const within = (value, axis) => axis.at(Math.min(axis.high, Math.max(axis.low, value)));
+    const corners = staircase(front, this.x.low, this.y.low).map(([s_, q]) => pair(within(s_, this.x), within(q, this.y)));
     const group = s("g", { class: `series ${style || ""}` });
     if (corners.length) group.append(s("path.frontline", { d: `M${corners.join("L")}` }));
+    this.svg.append(group);
+  }
+
+  #named(series) {
     const { width, height } = this.size;
-    const bounds = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
-    const shown = named.filter(({ point }) => this.x.holds(point.s) && this.y.holds(point.q));
-    const taken = shown.map(({ point }) => box(this.x.at(point.s), this.y.at(point.q), 8));
-    for (const { point, role, text, href, aria } of shown) {
+    const bounds = { left: MARGIN.left, right: width - 4, top: MARGIN.top, bottom: height - MARGIN.bottom };
+    const group = s("g", { class: `series ${series.style || ""}` });
+    for (const { point, role, text, href, aria } of this.#inside(series)) {
       const [x, y] = [this.x.at(point.s), this.y.at(point.q)];
       const mark = s(href ? "a.named" : "g.named", { href, "aria-label": href ? aria : null });
-      mark.append(this.#interval(point), glyph(role, role === "champion" ? 7 : 5, { transform: `translate(${clip(x, y)})` }));
-      const spot = text ? place(taken, x, y, text.length * 6.9 + 4, 17, bounds) : null;
+      if (this.model.series.length === 1 || role === "champion") mark.append(this.#interval(point));
+      mark.append(glyph(role, role === "champion" ? 7 : 5, { transform: `translate(${pair(x, y)})` }));
+      const spot = text ? place(this.taken, x, y, text.length * LETTER + 4, 17, bounds) : null;
+      if (spot?.far) mark.append(s("line.leader", { x1: x, y1: y - 9, x2: spot.x, y2: spot.y + 7 }));
       if (spot) mark.append(s("text.label", { x: spot.x, y: spot.y + 4, "text-anchor": spot.anchor }, text));
       group.append(mark);
     }
@@ -273,6 +287,8 @@ export class Scatter {
     return this.draw();
   }
 }
+
+const pair = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
 
 function box(x, y, r) {
   return { left: x - r, right: x + r, top: y - r, bottom: y + r };
