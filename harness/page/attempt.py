@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from evaluator import CaseScore, Interval, Rejected, Score, Scored, Task
@@ -140,8 +141,7 @@ class Attempts:
         the hit if it is one.
         """
         pairs = self._run.newest_first(before)
-        for start in range(0, len(pairs), _CODE_BATCH):
-            some = pairs[start : start + _CODE_BATCH]
+        while some := list(islice(pairs, _CODE_BATCH)):
             commits = {number: self._feed.commit(number) for pair in some for number in pair if number >= 0}
             known = {number: commit for number, commit in commits.items() if commit}
             programs = dict(zip(known, self._feed.sources(list(known.values())), strict=True))

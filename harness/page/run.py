@@ -11,7 +11,8 @@ import secrets
 import threading
 import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -59,6 +60,7 @@ class _Known:
         self.rows: dict[bytes, int] = {}
         self.numbers, self.parents, self.same = array("q"), array("q"), array("q")
         self.merged: dict[int, tuple[int, ...]] = {}
+        self.ordered = True
         self.started_s = self.newest_s = 0
 
     def add(self, row: IndexRow) -> None:
@@ -77,6 +79,7 @@ class _Known:
         self.columns.add(Row(entry=entry, parents=parents, same_as=same, since_s=since_s))
         self.texts.add(entry)
         self.rows[bytes.fromhex(entry.id)] = number
+        self.ordered = self.ordered and (not number or self.numbers[-1] < entry.number)
         self.numbers.append(entry.number)
         self.parents.append(parents[0] if parents else -1)
         self.same.append(same)
@@ -206,11 +209,15 @@ class Run:
             twins = [known.numbers[row] for row, first in enumerate(known.same) if first == number]
         return sorted({*children, *merged})[:most], sorted(twins)[:most]
 
-    def newest_first(self, before: int | None) -> list[tuple[int, int]]:
+    def newest_first(self, before: int | None) -> Iterator[tuple[int, int]]:
         """Numbers of attempts and of their first parents, newest first, from below `before` on."""
         with self._lock:
-            pairs = list(zip(self._known.numbers, self._known.parents, strict=True))
-        return sorted((pair for pair in pairs if before is None or pair[0] < before), reverse=True)
+            numbers, parents, ordered = self._known.numbers[:], self._known.parents[:], self._known.ordered
+        if ordered:
+            end = len(numbers) if before is None else bisect_left(numbers, before)
+            return ((numbers[row], parents[row]) for row in range(end - 1, -1, -1))
+        pairs = zip(numbers, parents, strict=True)
+        return iter(sorted((pair for pair in pairs if before is None or pair[0] < before), reverse=True))
 
     def rank(self, number: int) -> dict[str, bool]:
         """Whether an attempt is the champion, was champion, and is on the front."""

@@ -6,8 +6,7 @@ import json
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 
 from tests.cli.asking import change
 from tests.cli.conftest import Searched
-from tests.cli.runs import QUICK, Cli, command, environment, write_workshop
+from tests.cli.runs import Cli, command, environment
 
 PATIENCE_S = 60.0
 
@@ -58,45 +57,42 @@ def ask(url: str, path: str, values: object = None) -> Any:
     return found
 
 
-def judged(url: str, ticket: int, answer: object, outcome: Callable[[], Any]) -> Any:
-    """Answer a ticket, and wait for something true to come of it, which is returned."""
+def judged(url: str, ticket: int, answer: object) -> dict[str, Any]:
+    """Answer a ticket, and wait until the page's stream says what came of it."""
+    where = urlsplit(url)
+    stream = HTTPConnection(where.netloc, timeout=PATIENCE_S)
+    stream.request("GET", "/api/events", headers={"Authorization": f"Bearer {where.query.removeprefix('token=')}"})
+    lines = iter(stream.getresponse())
     assert ask(url, f"/api/runs/0/tickets/{ticket}/answer", answer)["state"] == "judging"
-    end = time.monotonic() + PATIENCE_S
-    while not (found := outcome()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return found
-
-
-def finished(job: dict[str, Any]) -> dict[str, Any] | None:
-    return job if job["state"] != "judging" else None
-
-
-@pytest.fixture
-def asked(tmp_path: Path) -> Path:
-    """A folder with a run that waits for answers to ticket 1 and 2."""
-    folder = write_workshop(tmp_path / "asked")
-    cli = Cli(cwd=folder)
-    options = [part for key in (*QUICK, "proposer.kind=ask") for part in ("-s", key)]
-    for words in (["search", "tiny.yaml", "--run", "run", *options], *(["ask", "run", "--kind", "patch"],) * 2):
-        done = cli(*words)
-        assert done.code == 0, done.err
-    return folder
+    for line in lines:
+        if line == b"event: job\n":
+            job: dict[str, Any] = json.loads([next(lines), next(lines)][1].removeprefix(b"data: "))
+            if job["state"] != "judging":
+                stream.close()
+                return job
+    raise AssertionError("the stream ended")
 
 
 @pytest.mark.slow
-def test_a_ticket_is_answered_from_the_page_and_ctrl_c_ends_it(asked: Path) -> None:
-    with dashboard(asked, "run", "--port", 0, "--token") as (process, url):
+def test_a_ticket_is_answered_from_the_page_and_ctrl_c_ends_it(own_run: Path) -> None:
+    cli = Cli(cwd=own_run.parent)
+    first, second = (cli("ask", own_run, "--kind", "patch", "--json").records[0]["ticket"] for _ in range(2))
+    with dashboard(own_run.parent, own_run.name, "--port", 0, "--token") as (process, url):
         assert urlsplit(url).hostname == "127.0.0.1"
-        assert [ticket["state"] for ticket in ask(url, "/api/runs/0")["tickets"]] == ["asked", "asked"]
-        assert "PLACED_WELL" in ask(url, "/api/runs/0/tickets/1")["prompt"]
-        done = judged(url, 1, {"reply": change(1), "model": "me"}, lambda: ask(url, "/api/runs/0")["count"] == 2)
-        assert done is True
-        unchanged = ask(url, "/api/runs/0/tickets/2")["program"]
-        job = judged(url, 2, {"program": unchanged}, lambda: finished(ask(url, "/api/runs/0/tickets/2")["job"]))
+        state = ask(url, "/api/runs/0")
+        assert [(ticket["ticket"], ticket["state"]) for ticket in state["tickets"]] == [
+            (first, "asked"),
+            (second, "asked"),
+        ]
+        assert "PLACED_WELL" in ask(url, f"/api/runs/0/tickets/{first}")["prompt"]
+        job = judged(url, first, {"reply": change(1), "model": "me"})
+        assert (job["state"], job["number"], job["outcome"]) == ("done", state["count"], "scored")
+        unchanged = ask(url, f"/api/runs/0/tickets/{second}")["program"]
+        job = judged(url, second, {"program": unchanged})
         assert job["state"] == "refused" and "still open" in job["words"]
-        attempt = ask(url, "/api/runs/0/attempts/1")
-        assert (attempt["model"], attempt["name"], attempt["ticket"]) == ("me", "change_1", 1)
-        assert [ticket["ticket"] for ticket in ask(url, "/api/runs/0")["tickets"]] == [2]
+        attempt = ask(url, f"/api/runs/0/attempts/{state['count']}")
+        assert (attempt["model"], attempt["name"], attempt["ticket"]) == ("me", "change_1", first)
+        assert [ticket["ticket"] for ticket in ask(url, "/api/runs/0")["tickets"]] == [second]
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 130, err
