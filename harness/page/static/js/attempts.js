@@ -163,7 +163,7 @@ export class Attempts {
     return h(
       "div.scrollx",
       { tabindex: 0, role: "region", "aria-label": "Attempts" },
-      h("table.plain.list", { "aria-label": "Attempts" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows.map((row) => this.#row(run, row, front)))),
+      h("table.plain.list", { "aria-label": "Attempts" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, Array.from(rows, (row) => this.#row(run, row, front)))),
     );
   }
 

@@ -1,8 +1,6 @@
 // What the Pareto plot shows of the plane. Owns: the window on balance and speed, by default the part near the front.
 // Does not know: pixels, elements. Pure.
 
-import { extent } from "./scale.js";
-
 const QUANTILE = 0.15;
 
 /**
@@ -11,24 +9,35 @@ const QUANTILE = 0.15;
  * bad does not squeeze everything else into a line.
  */
 export function windows(points, important) {
-  const all = padded([...points, ...important]);
+  const all = padded(points, important, () => true);
   if (!all) return null;
   const cut = (key) => {
-    const sorted = Float64Array.from(points.map((point) => point[key])).sort();
+    const sorted = Float64Array.from(points, (point) => point[key]).sort();
     return sorted.length ? sorted[Math.floor(QUANTILE * sorted.length)] : Infinity;
   };
   const [q, s] = [cut("q"), cut("s")];
-  const near = padded([...important, ...points.filter((point) => point.q >= q && point.s >= s)]) || all;
+  const near = padded(points, important, (point) => point.q >= q && point.s >= s) || all;
   const much = (key, f) => f(all[key][1]) - f(all[key][0]) > 1.6 * (f(near[key][1]) - f(near[key][0]));
   const linear = much("q", (value) => value);
   const log = much("s", Math.log);
   return { near: { q: linear ? near.q : all.q, s: log ? near.s : all.s }, all, differ: linear || log };
 }
 
-function padded(points) {
-  const q = extent(points.flatMap((point) => [point.q, point.ql ?? point.q, point.qh ?? point.q]));
-  const s = extent(points.flatMap((point) => [point.s, point.sl ?? point.s, point.sh ?? point.s]).filter((value) => value > 0));
-  if (!q || !s) return null;
+/** The window of the points that are kept and of all important ones, intervals included, with room round it. */
+function padded(points, important, keep) {
+  const q = [Infinity, -Infinity];
+  const s = [Infinity, -Infinity];
+  const grow = (range, low, high) => {
+    if (low < range[0]) range[0] = low;
+    if (high > range[1]) range[1] = high;
+  };
+  const take = (point) => {
+    grow(q, point.ql ?? point.q, point.qh ?? point.q);
+    grow(s, point.sl > 0 ? point.sl : point.s, point.sh ?? point.s);
+  };
+  for (const point of points) if (keep(point)) take(point);
+  important.forEach(take);
+  if (!(q[0] <= q[1] && s[0] > 0 && s[0] <= s[1])) return null;
   const dq = Math.max(q[1] - q[0], 1e-4) * 0.08;
   const ds = Math.max(s[1] / s[0], 1.02) ** 0.07;
   return { q: [q[0] - dq, q[1] + dq], s: [s[0] / ds, s[1] * ds] };

@@ -35,13 +35,18 @@ export function listed({ columns, state }, { outcome = "all", sort = "n", down =
     if ((only === null || only.has(columns.n[row])) && keep(columns, row, context)) rows.push(row);
   }
   const rule = SORTS[sort] || SORTS.n;
-  const sign = (down ?? rule.down) ? -1 : 1;
-  const values = new Map(rows.map((row) => [row, rule.of(columns, row)]));
-  return rows.sort((a, b) => {
-    const [x, y] = [values.get(a), values.get(b)];
-    if (x === y) return columns.n[b] - columns.n[a];
-    if (x === null) return 1;
-    if (y === null) return -1;
-    return x < y ? -sign : sign;
-  });
+  return sorted(rows, columns, rule.of, (down ?? rule.down) ? -1 : 1);
+}
+
+/** Rows by a value, null last, the newer of two equal ones first. */
+function sorted(rows, columns, of, sign) {
+  const values = [];
+  for (const row of rows) values[row] = of(columns, row);
+  const text = rows.length > 0 && typeof values[rows[0]] === "string";
+  const keys = text ? values : Float64Array.from(values, (value) => (value === null || value === undefined ? Infinity : sign * value));
+  const { n } = columns;
+  const compare = text
+    ? (a, b) => (keys[a] < keys[b] ? -sign : keys[a] > keys[b] ? sign : n[b] - n[a])
+    : (a, b) => (keys[a] < keys[b] ? -1 : keys[a] > keys[b] ? 1 : n[b] - n[a]);
+  return Uint32Array.from(rows).sort(compare);
 }

@@ -18,9 +18,8 @@ export const STYLES = [
 
 export const styleOf = (position) => STYLES[position % STYLES.length];
 
-function point(columns, run, row) {
-  const { n, q, ql, qh, s, sl, sh } = columns;
-  return { run, row, number: n[row], q: q[row], ql: ql[row], qh: qh[row], s: s[row], sl: sl[row], sh: sh[row] };
+function point({ n, q, ql, qh, s, sl, sh }, run, row, faint = false, colour = "--dot") {
+  return { run, row, number: n[row], q: q[row], ql: ql[row], qh: qh[row], s: s[row], sl: sl[row], sh: sh[row], faint, colour };
 }
 
 /** The model of one run's plot; rows from `fresh` on have just come. */
@@ -36,7 +35,7 @@ export function modelOfRun({ state, columns }, position, fresh = Infinity) {
 
 /** The model of several runs in one plot: each with its front and champion in its own style. */
 export function modelOfRuns(runs, positions) {
-  const points = positions.flatMap((at) => pointsOf(runs[at], at).map((one) => ({ ...one, colour: styleOf(at).colour })));
+  const points = positions.flatMap((at) => pointsOf(runs[at], at, styleOf(at).colour));
   const series = positions.map((at) => ({ ...seriesOf(runs[at], at, false), style: styleOf(at).style }));
   const names = new Set(positions.map((at) => runs[at].state.reference.name));
   const text = names.size === 1 ? `reference: ${oneLine([...names][0], 30)}` : "each run's reference";
@@ -44,13 +43,12 @@ export function modelOfRuns(runs, positions) {
   return { points, series, lines, quality: runs[positions[0]]?.state.quality || "quality" };
 }
 
-function pointsOf({ state, columns }, position) {
+function pointsOf({ state, columns }, position, colour) {
   const named = new Set([...state.front, state.champion, state.seed_attempt]);
   const points = [];
   for (let row = 0; row < columns.count; row++) {
     if (columns.q[row] === null || columns.same[row] >= 0 || !(columns.s[row] > 0)) continue;
-    if (named.has(columns.n[row])) points.push({ ...point(columns, position, row), faint: true });
-    else points.push({ ...point(columns, position, row), faint: isBelow(columns, state, row) });
+    points.push(point(columns, position, row, named.has(columns.n[row]) || isBelow(columns, state, row), colour));
   }
   return points;
 }

@@ -103,17 +103,17 @@ export class Scatter {
     for (const { point, x, y } of this.drawn) {
       context.globalAlpha = point.faint ? 0.4 : many ? 0.5 : 0.8;
       if (many) {
-        context.fillStyle = colour(point.colour || "--dot");
+        context.fillStyle = colour(point.colour);
         context.fillRect(x - 1.5, y - 1.5, 3, 3);
         continue;
       }
       context.beginPath();
       context.arc(x, y, 3.6, 0, 2 * Math.PI);
       if (point.faint) {
-        context.strokeStyle = colour(point.colour || "--dot");
+        context.strokeStyle = colour(point.colour);
         context.stroke();
       } else {
-        context.fillStyle = colour(point.colour || "--dot");
+        context.fillStyle = colour(point.colour);
         context.fill();
       }
     }
