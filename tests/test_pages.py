@@ -281,4 +281,6 @@ def test_the_commands_of_the_pages_run(tmp_path: Path, monkeypatch: pytest.Monke
         reader.read(by_name(name))
     assert not reader.failed, "\n".join(reader.failed)
     typed = {line.split()[1] for line in reader.done if ours(line.split())}
-    assert typed == set(VERBS) - {"doctor", "package", "dashboard"}, "every verb with an example runs, but for slow ones"
+    assert typed == set(VERBS) - {"doctor", "package", "dashboard"}, (
+        "every verb with an example runs, but for slow ones"
+    )

@@ -41,7 +41,7 @@ from harness.page.guard import Door, Guard, is_loopback
 from harness.page.jobs import MOST_JUDGING, Actions, Answer, Jobs, Told
 from harness.page.run import Run
 from harness.page.tickets import ticket_record, ticket_texts
-from harness.page.words import sound
+from harness.page.words import json_text, sound
 from harness.types import HarnessError
 
 MOST_ADVICE = 4000
@@ -295,7 +295,7 @@ def _json(endpoint: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], 
     async def answer(request: Request) -> Response:
         value = await endpoint(request)
         status, value = value if isinstance(value, tuple) else (200, value)
-        text = value if isinstance(value, str) else json.dumps(value, allow_nan=False, separators=(",", ":"))
+        text = value if isinstance(value, str) else json_text(value)
         body, headers = text.encode(), dict[str, str]()
         away = request.client is not None and not is_loopback(request.client.host)
         if away and len(body) > _GZIP_FROM and "gzip" in request.headers.get("accept-encoding", ""):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluator.types import STAGES, Rejected
-from harness.page.words import whole
+from harness.page.words import json_text, whole
 from harness.types import KINDS, Entry, Unjudged
 
 BLOCK = 1000
@@ -98,7 +98,7 @@ class Columns:
             self._merged[str(at)] = list(row.parents[1:])
         self.size += 1
         if at + 1 == BLOCK:
-            self._blocks.append(_text({**self._last, "merged": self._merged}))
+            self._blocks.append(json_text({**self._last, "merged": self._merged}))
             self._begin()
 
     def words(self) -> dict[str, list[str]]:
@@ -119,11 +119,11 @@ class Columns:
         texts, rows = [], 0
         while at < len(self._blocks) and (most is None or rows < most):
             whole_block = self._blocks[at]
-            texts.append(_text(_sliced(json.loads(whole_block), within)) if within else whole_block)
+            texts.append(json_text(_sliced(json.loads(whole_block), within)) if within else whole_block)
             rows += BLOCK - within
             at, within = at + 1, 0
         if at == len(self._blocks) and len(self._last["n"]) > within and (most is None or rows < most):
-            texts.append(_text(_sliced({**self._last, "merged": self._merged}, within)))
+            texts.append(json_text(_sliced({**self._last, "merged": self._merged}, within)))
             rows += len(self._last["n"]) - within
         return texts, rows
 
@@ -151,7 +151,3 @@ def _sliced(block: Mapping[str, Any], start: int) -> dict[str, Any]:
     """The rows of a block from `start` on."""
     merged = {str(int(at) - start): numbers for at, numbers in block["merged"].items() if int(at) >= start}
     return {**{name: block[name][start:] for name in _COLUMNS}, "merged": merged}
-
-
-def _text(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, allow_nan=False, separators=(",", ":"))

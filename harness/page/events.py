@@ -9,7 +9,6 @@ than a twentieth of the time, so that a search beside it keeps its cores.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -17,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from harness.page.jobs import Jobs
 from harness.page.run import Run
+from harness.page.words import json_text
 
 PACE_S, SHARE = 1.0, 20
 """Seconds between two looks, and how many times as long as a look took they are at least."""
@@ -96,7 +96,7 @@ class _Listening:
             epoch, rows = self._have[run.place]
             if epoch != run.epoch:
                 epoch, rows = self._have[run.place] = (run.epoch, run.size)
-                yield self._event("reset", json.dumps({"run": run.place, "epoch": epoch}))
+                yield self._event("reset", json_text({"run": run.place, "epoch": epoch}))
             while rows < run.size:
                 text, rows = await run_in_threadpool(run.rows, rows, _ROWS)
                 self._have[run.place] = (epoch, rows)
@@ -106,7 +106,7 @@ class _Listening:
                 yield self._event("state", state)
         for job in self._jobs.since(self._heard):
             self._heard = job.change
-            yield self._event("job", json.dumps(job.record()))
+            yield self._event("job", json_text(job.record()))
 
     def _event(self, name: str, text: str) -> bytes:
         have = ",".join(f"{place}:{epoch}:{rows}" for place, (epoch, rows) in self._have.items())

@@ -6,7 +6,6 @@ in full (`attempt`), who looks.
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
@@ -31,7 +30,7 @@ from harness.page.scores import Scores
 from harness.page.tally import Tally
 from harness.page.texts import Texts
 from harness.page.tickets import ticket_record
-from harness.page.words import objective_kind, objective_words, sound, whole
+from harness.page.words import json_text, objective_kind, objective_words, sound, whole
 from harness.types import Entry, Pending
 
 _DAMAGE, _ADVICE, _TOLD = 20, 4000, 2000
@@ -99,13 +98,18 @@ class Run:
     """A run that is followed. Every method may be called from any thread."""
 
     def __init__(self, subject: Subject, feed: Feed, place: int) -> None:
-        """`poll` reads the run; until then nothing is known of it."""
+        """`poll` reads the run; until then nothing is known of it.
+
+        Raises KeyError, TypeError or ValueError if no search wrote its config.
+        """
         self.subject, self.place = subject, place
         self._lock = threading.Lock()
         self._known = _Known(feed)
+        self._about = self._described()
         self._problem = ""
         self._state = ""
         self._polled_s = -1.0
+        self._reference_name = whole(Path(str(feed.config["judge"]["reference"]["file"])).name, 80)
         self._reference: tuple[float | None, float | None] = (None, None)
 
     def close(self) -> None:
@@ -148,7 +152,7 @@ class Run:
             except (ArchiveError, GitError, OSError) as error:
                 self._problem = whole(str(error), _ADVICE)
             self._polled_s = time.monotonic()
-            state = json.dumps(self._record(), allow_nan=False)
+            state = json_text(self._record())
             changed = (state, self.size, self.epoch) != (self._state, size, epoch)
             self._state = state
             return changed
@@ -178,7 +182,7 @@ class Run:
             start = min(max(since, 0), columns.size)
             head = {"run": self.place, "epoch": self.epoch, "from": start, "count": start + rows}
             head["words"] = columns.words()
-        return f'{json.dumps(head)[:-1]}, "blocks": [{",".join(blocks)}]}}', start + rows
+        return f'{json_text(head)[:-1]},"blocks":[{",".join(blocks)}]}}', start + rows
 
     def verdicts(self) -> dict[str, Any]:
         with self._lock:
@@ -246,7 +250,8 @@ class Run:
         return {"usd": usd, "tokens": tokens, "calls": calls}
 
     def _budget(self) -> dict[str, Any]:
-        return {name: limit for name, limit in self.feed.config.get("budget", {}).items() if limit is not None}
+        limits = _mapping(self.feed.config.get("budget"))
+        return {whole(str(n), 40): limit for n, limit in limits.items() if type(limit) in (int, float)}
 
     def _record(self) -> dict[str, Any]:
         known, feed, subject = self._known, self._known.feed, self.subject
@@ -260,7 +265,7 @@ class Run:
             "path": sound(str(subject.folder)),
             "epoch": known.epoch,
             "count": known.columns.size,
-            **self._about(),
+            **self._about,
             "marks": self._marks(),
             "started": known.started_s or None,
             "newest": known.newest_s or None,
@@ -279,10 +284,12 @@ class Run:
             "problem": self._problem,
         }
 
-    def _about(self) -> dict[str, Any]:
+    def _described(self) -> dict[str, Any]:
         """What the config says of the run."""
         config, task = self.feed.config, self.subject.task
         objective = self._known.ranks.standing.objective
+        models = config.get("models")
+        models = models if isinstance(models, list) else []
         return {
             "task": task.name,
             "quality": task.quality_key,
@@ -290,10 +297,10 @@ class Run:
             "objective": objective_words(objective, task.quality_key),
             "objective_kind": objective_kind(objective),
             "device": str(config["device"]),
-            "seed": config["seed"],
+            "seed": int(config["seed"]),
             "imported": self.feed.imported,
-            "proposer": str(config.get("proposer", {}).get("kind", "")),
-            "models": [whole(str(model.get("name", "")), 80) for model in config.get("models", [])],
+            "proposer": whole(str(_mapping(config.get("proposer")).get("kind", "")), 40),
+            "models": [whole(name, 80) for model in models if isinstance(name := _mapping(model).get("name"), str)],
         }
 
     def _marks(self) -> list[dict[str, Any]]:
@@ -310,9 +317,8 @@ class Run:
             known = [case.reference_quality for case in score.cases if case.gain is not None]
             self._reference = (fmean(known) if known else None, score.quality.ceiling)
         quality, ceiling = self._reference
-        name = Path(str(self.feed.config["judge"]["reference"]["file"])).name
         return {
-            "reference": {"name": sound(name), "quality": quality},
+            "reference": {"name": self._reference_name, "quality": quality},
             "ceiling": ceiling,
             "floor": None if seed is None else standing.floor,
             "seed_attempt": None if seed is None else seed.number,
@@ -320,3 +326,8 @@ class Run:
             "front": [entry.number for entry in standing.front],
             "champions": list(ranks.champions),
         }
+
+
+def _mapping(value: Any) -> Mapping[Any, Any]:
+    """The value, if a config that anybody may have written has a mapping there."""
+    return value if isinstance(value, Mapping) else {}

@@ -1,12 +1,15 @@
-"""Text from strangers as a page is sent it, and short wordings. Pure.
+"""Text and numbers from strangers as a page is sent them, and short wordings. Pure.
 
-Owns: how long a text may be, what becomes of characters that are no text. Does not know: HTML: a page shows every text
-as text.
+Owns: how long a text may be, what becomes of characters that are no text, and of numbers that JSON lacks.
+Does not know: HTML: a page shows every text as text.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from typing import Any
 
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit
 
@@ -23,6 +26,22 @@ def sound(text: str) -> str:
 def whole(text: str, most: int) -> str:
     """At most this many characters of a text, the last of them an ellipsis where it was cut."""
     return sound(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def json_text(value: Any) -> str:
+    """JSON, with null for numbers that are not finite, which sums over the figures of a hostile run may be."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def objective_words(objective: Objective, quality: str) -> str:

@@ -20,11 +20,12 @@ from harness.cli.answering import Verbs
 from harness.cli.console import UserError, emit, messages
 from harness.cli.runs import ConfigOption, need_git, task_of
 from harness.report.progress import Waiting
+from harness.text import one_line
 
 if TYPE_CHECKING:
-    from harness.page.run import Run
+    from harness.page.run import Run, Subject
 
-_MOST_RUNS = 16
+_MOST_RUNS, _LINE = 16, 300
 
 
 def dashboard(
@@ -89,26 +90,39 @@ def dashboard(
 def _opened(folders: Sequence[Path], marks: Sequence[Path]) -> Iterator[list[Run]]:
     """The runs, read. Raises UserError and HarnessError."""
     from harness.page.marks import read_marks
-    from harness.page.run import Run, Subject
+    from harness.page.run import Subject
 
     if len(folders) > _MOST_RUNS:
         raise UserError(f"expected at most {_MOST_RUNS} runs, found {len(folders)}")
     drawn = [mark for file in marks for mark in read_marks(file)]
     opened: list[Run] = []
-    with ExitStack() as stack, Waiting(messages()) as waiting:
-        for folder, name in zip(folders, _names(folders), strict=True):
-            waiting.say(f"reading {folder}")
-            feed = Feed(folder)
-            stack.callback(feed.close)
-            subject = Subject(folder=folder, name=name, task=task_of(feed.config, folder), marks=drawn)
-            run = Run(subject, feed, len(opened))
-            stack.callback(run.close)
-            run.poll(progress=lambda read, folder=folder: waiting.say(f"reading {folder}: {read:,} attempts"))  # type: ignore[misc]
-            if run.problem:
-                raise UserError(run.problem)
-            opened.append(run)
-        waiting.__exit__(None, None, None)
+    with ExitStack() as stack:
+        with Waiting(messages()) as waiting:
+            for folder, name in zip(folders, _names(folders), strict=True):
+                waiting.say(f"reading {folder}")
+                feed = Feed(folder)
+                stack.callback(feed.close)
+                subject = Subject(folder=folder, name=name, task=task_of(feed.config, folder), marks=drawn)
+                run = _run(subject, feed, len(opened))
+                stack.callback(run.close)
+                run.poll(progress=lambda read, at=folder: waiting.say(f"reading {at}: {read:,} attempts"))  # type: ignore[misc]
+                if run.problem:
+                    raise UserError(run.problem)
+                opened.append(run)
         yield opened
+
+
+def _run(subject: Subject, feed: Feed, place: int) -> Run:
+    """A run to be followed. Raises UserError if no search wrote its config."""
+    from harness.page.run import Run
+
+    try:
+        return Run(subject, feed, place)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{subject.folder}: expected the config of a search in the root commit, found one that packsmith did not "
+            f"write: {one_line(str(error), _LINE)}"
+        ) from error
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

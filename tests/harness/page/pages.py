@@ -28,9 +28,9 @@ from tests.harness.builders import PROGRAM
 PATIENCE_S = 20.0
 
 
-def new(path: Path) -> Archive:
-    """An archive with the config of a search, as a page needs it."""
-    config = load("configs/quickstart.yaml").resolved()
+def new(path: Path, **changes: Any) -> Archive:
+    """An archive with the config of a search, as a page needs it, but for these changes."""
+    config = {**load("configs/quickstart.yaml").resolved(), **changes}
     return Archive.create(path, seed_source=PROGRAM, config=config)
 
 

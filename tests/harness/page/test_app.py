@@ -230,3 +230,23 @@ class TestActions:
                 "job": None,
             }
         run.close()
+
+
+class TestConfigs:
+    @pytest.mark.parametrize(
+        "broken", [{"objective": {"kind": "best"}}, {"seed": "x"}, {"judge": None}, {"objective": 1}]
+    )
+    def test_a_config_that_no_search_wrote_is_found_at_once(self, tmp_path: Path, broken: dict[str, Any]) -> None:
+        with new(tmp_path / "run", **broken) as archive:
+            family(archive)
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            followed(tmp_path / "run")
+
+    def test_other_strange_values_are_left_out(self, tmp_path: Path) -> None:
+        strange = {"budget": ["a"], "models": [{"name": 7}, "x", {"name": "m"}], "proposer": None}
+        with new(tmp_path / "run", **strange) as archive:
+            family(archive)
+        run = followed(tmp_path / "run")
+        state = json.loads(run.state)
+        assert (state["budget"], state["models"], state["proposer"]) == ({}, ["m"], "")
+        run.close()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evaluator.types import Rejected
 from harness.page.texts import Hit, Texts, new_line
-from harness.page.words import sound, whole
+from harness.page.words import json_text, sound, whole
 from tests.harness.builders import entry, scored
 
 
@@ -59,3 +59,6 @@ class TestCode:
 class TestWords:
     def test_half_characters_and_length(self) -> None:
         assert sound("a\ud800b") == "a\ufffdb" and whole("abcdef", 4) == "abc…" and whole("abcd", 4) == "abcd"
+
+    def test_json_has_no_numbers_that_it_lacks(self) -> None:
+        assert json_text({"a": [1.5, float("inf")], "b": float("nan")}) == '{"a":[1.5,null],"b":null}'
