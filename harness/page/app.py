@@ -118,10 +118,18 @@ class App:
     @contextlib.asynccontextmanager
     async def _alive(self, _: Starlette) -> AsyncIterator[None]:
         watching = asyncio.create_task(self.hub.watch())
+        watching.add_done_callback(self._unwatched)
         try:
             yield
         finally:
             watching.cancel()
+
+    def _unwatched(self, watching: asyncio.Task[None]) -> None:
+        """Say in the terminal why runs are no longer followed, if that is a bug; the page sees that its streams end."""
+        self.hub.close()
+        if not watching.cancelled() and (error := watching.exception()) is not None:
+            about = {"message": "runs are no longer followed", "exception": error, "task": watching}
+            asyncio.get_running_loop().call_exception_handler(about)
 
     # Files
 

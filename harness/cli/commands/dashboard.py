@@ -6,6 +6,7 @@ secured.
 
 from __future__ import annotations
 
+import threading
 import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -82,7 +83,8 @@ def dashboard(
         names = ", ".join(str(folder) for folder in runs)
         messages().print(f"shows {names}; Ctrl-C ends it", style="dim", markup=False)
         if open_:
-            webbrowser.open(url)
+            # In a thread: a browser that runs in this terminal comes back when it ends.
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         serve(Page(runs=opened, actions=verbs, door=door, version=metadata.version("packsmith")), place)
 
 

@@ -65,6 +65,24 @@ class TestRead:
             assert read(feed) == []
             feed.close()
 
+    def test_one_that_was_packed_far_behind_is_found_in_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("harness.archive.feed._BEHIND", 2)
+        with new(tmp_path / "run") as archive:
+            [seed, *_] = family(archive)
+            archive.append(raw(30, seed.id, source="y\n"))
+            feed = Feed(archive.path)
+            read(feed)
+            (archive.path / FILE).unlink()  # else its lines tell
+            late, near = (archive.append(raw(n, seed.id, source=f"{n}\n")) for n in (6, 29))
+            git(archive.path, "pack-refs", "--all")
+            assert read(feed) == [(29, near.id)]
+            monkeypatch.setattr("harness.archive.feed._WHOLE_S", 0.0)
+            assert read(feed) == [(6, late.id)]
+            assert read(feed) == []
+            feed.close()
+
     def test_damage_is_named_and_hides_nothing_else(self, tmp_path: Path) -> None:
         with new(tmp_path / "run") as archive:
             family(archive)
