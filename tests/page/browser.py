@@ -10,7 +10,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,12 +73,18 @@ class Browser:
         return str(self.until(script, selector, text))
 
     def click(self, selector: str, text: str = "") -> None:
-        """Click the first element with this text, as a mouse would."""
-        self.shows(selector, text)
+        """Click the first element with this text, as a mouse would; again if the page replaced it just then."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
         script = "return [...document.querySelectorAll(arguments[0])].find((e) => e.innerText.includes(arguments[1]))"
-        element = self.run(script, selector, text)
-        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+        for _ in range(20):
+            self.shows(selector, text)
+            with suppress(StaleElementReferenceException):
+                element = self.run(script, selector, text)
+                self.run("arguments[0].scrollIntoView({block: 'center'})", element)
+                element.click()
+                return
+        raise AssertionError(f"{selector} is replaced all the time")
 
     def type(self, selector: str, text: str) -> None:
         """Write into a field."""

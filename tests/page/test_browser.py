@@ -72,6 +72,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             browser.open()
             search = subprocess.Popen([*begin, "-s", f"budget.attempts={SEARCHED}"], **quiet)
             yield Site(folder=folder, page=address, browser=browser)
+            search.terminate()
             search.wait(PATIENCE_S)
 
 

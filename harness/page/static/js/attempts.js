@@ -115,7 +115,9 @@ export class Attempts {
     const shown = rows.slice(this.page * PAGE, (this.page + 1) * PAGE);
     this.#chips(run);
     this.#status(run, rows.length);
+    const left = this.body.firstChild?.scrollLeft || 0;
     fill(this.body, shown.length ? this.#table(run, shown) : h("p.quiet.pad", {}, "No attempt matches."));
+    this.body.firstChild.scrollLeft = left;
     this.#turn(rows.length, pages);
     this.element.dataset.rows = rows.length;
   }

@@ -45,10 +45,21 @@ export function append(element, children) {
   return element;
 }
 
-/** Replace all that an element holds. */
+/** Replace all that an element holds. Focus goes to what took the place of what had it: a page that changes by itself must
+ * not throw a reader who moves by keyboard back to its beginning.
+ */
 export function fill(element, ...children) {
+  const held = element.contains(document.activeElement) && element !== document.activeElement ? document.activeElement : null;
   element.replaceChildren();
-  return append(element, children);
+  append(element, children);
+  if (held && !held.isConnected) twin(element, held)?.focus({ preventScroll: true });
+  return element;
+}
+
+/** The element that says what another said: the same link, or the same word. */
+function twin(element, other) {
+  const same = (one) => (other.hasAttribute("href") ? one.getAttribute("href") === other.getAttribute("href") : one.textContent === other.textContent);
+  return [...element.querySelectorAll(other.localName)].find(same);
 }
 
 /** A stranger's text as an element of its own direction, so that marks of direction in it change nothing around it. */

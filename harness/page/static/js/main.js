@@ -76,7 +76,17 @@ function title({ state }, view, item) {
 let pending = null;
 let notBefore = 0;
 
+let held = false;
+
+for (const [name, down] of Object.entries({ pointerdown: true, pointerup: false, pointercancel: false })) {
+  window.addEventListener(name, () => (held = down), true);
+}
+
 function draw() {
+  if (held) {
+    setTimeout(draw, 120); // what is being clicked must not be replaced between press and release
+    return;
+  }
   const began = performance.now();
   const changes = pending;
   pending = null;
