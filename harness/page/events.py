@@ -3,7 +3,7 @@
 Owns: when runs are looked at, and what each listener was told. Does not know: routes, how a run is read.
 
 Runs are looked at about once a second while somebody listens, and less often where that takes long: never for more
-than a twentieth of the time, so that a search beside it keeps its cores.
+than a twentieth of a core, so that a search beside it keeps its cores.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.page.run import Run
 from harness.page.words import json_text
 
 PACE_S, SHARE = 1.0, 20
-"""Seconds between two looks, and how many times as long as a look took they are at least."""
+"""Seconds between two looks, and how many times as long as the processor time of a look they are at least."""
 ALIVE_S = 15.0
 _ROWS = 2000
 """About the most rows of one event."""
@@ -42,11 +42,10 @@ class Hub:
         """Look at the runs for ever, while somebody listens."""
         while True:
             await self._wanted.wait()
-            begin = time.monotonic()
-            changed = [await run_in_threadpool(run.poll) for run in self._runs]
-            if any(changed):
+            looks = [await run_in_threadpool(_look, run) for run in self._runs]
+            if any(changed for changed, _ in looks):
                 self.tell()
-            await asyncio.sleep(max(PACE_S, (SHARE - 1) * (time.monotonic() - begin)))
+            await asyncio.sleep(max(PACE_S, (SHARE - 1) * sum(took_s for _, took_s in looks)))
 
     def tell(self) -> None:
         """Wake all listeners. For the thread of the event loop."""
@@ -80,6 +79,13 @@ class Hub:
             self._listeners.discard(listener)
             if not self._listeners:
                 self._wanted.clear()
+
+
+def _look(run: Run) -> tuple[bool, float]:
+    """Whether anything is new in a run, and the processor time that the look took, in seconds."""
+    begin = time.thread_time()
+    changed = run.poll()
+    return changed, time.thread_time() - begin
 
 
 class _Listening:
