@@ -116,7 +116,7 @@ class Browser:
 
 @contextmanager
 def chromium(profile: Path, page: str) -> Iterator[Browser]:
-    """A browser with an empty profile; the test is skipped where there is none."""
+    """A browser with an empty profile; without one on this machine, the test is skipped."""
     selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not program or not driver:

@@ -18,6 +18,8 @@ from harness.types import Attempt, Candidate, Proposal
 from tests.cli.runs import PATCHES, QUICKLY, Cli, command, environment, write_workshop
 from tests.page.browser import PATIENCE_S, Browser, chromium, dashboard
 
+pytestmark = pytest.mark.slow
+
 SEARCHED = 11
 """Attempts after which the search ends."""
 BAD = "<img src=x onerror=\"window.hacked='image'\"></script><script>window.hacked='script'</script>"

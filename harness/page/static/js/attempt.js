@@ -64,7 +64,7 @@ export class AttemptPage {
       h("div.eyebrow", {}, h("span", {}, `attempt ${one.number}`), as ? labelled(as) : null, one.was_champion && as !== "champion" ? h("span", {}, "was champion") : null),
       h("div.titleline", {}, h("h1", {}, stranger(oneLine(one.name, 120) || "(no name)")), h("div.steps", {}, go(before, "← previous", "k"), go(after, "next →", "j"))),
       this.#verdict(one),
-      one.description ? h("p.description", { dir: "auto" }, visible(one.description)) : null,
+      one.description ? h("p.description", { dir: "auto" }, flowing(visible(one.description))) : null,
       doubts(one),
     );
     fill(this.side, this.#facts(one, run));
@@ -171,6 +171,11 @@ export class AttemptPage {
     if (to !== null) location.hash = `#/r/${this.position}/a/${to}`;
     return true;
   }
+}
+
+/** A text without the line ends that only kept it narrow: paragraphs and lists keep theirs. */
+function flowing(text) {
+  return text.replace(/(\S)\n(?=[^\s\-*•\d])/g, "$1 ");
 }
 
 /** The numbers before and after, null at an end. Numbers may have gaps. */

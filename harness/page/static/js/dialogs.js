@@ -82,8 +82,8 @@ export function stop(position) {
   const send = h("button.danger", { type: "submit" }, "Stop the search");
   const cancel = h("button", { type: "button", autofocus: true }, "Go on searching");
   const form = h("form", {}, failed, h("div.buttons", {}, cancel, send));
-  const open_ = state.tickets.length ? ` ${state.tickets.length} open calls and judgements are finished first.` : "";
-  const dialog = open("Stop this search?", h("p", {}, `Nothing is lost: the same command goes on later.${open_}`), form);
+  const first = state.tickets.length ? " What is under way is finished first." : "";
+  const dialog = open("Stop this search?", h("p", {}, `Nothing is lost: the same command goes on later.${first}`), form);
   cancel.addEventListener("click", () => dialog.close());
   submit(form, send, failed, async () => {
     await post(`runs/${position}/stop`, {});

@@ -31,7 +31,7 @@ export const ROLES = {
   unjudged: { shape: "disc", word: "not judged" },
   rejected: { shape: "cross", word: "rejected" },
   reference: { shape: "plus", word: "reference" },
-  policy: { shape: "triangle", word: "policy of an engine" },
+  policy: { shape: "triangle", word: "other program" },
 };
 
 /** The role of a row: the strongest that holds. */

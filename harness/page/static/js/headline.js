@@ -38,12 +38,12 @@ export class Headline {
     const name = h("a", { href: `#/r/${this.position}/a/${state.champion}` }, stranger(oneLine(columns.name[row], 60)));
     if (state.champion === state.seed_attempt) return ["The seed program ", name, " still leads, after ", format.count(state.attempts, "attempt"), "."];
     const { times = null, points = null } = this.against || {};
-    const gains = [];
-    if (times !== null) gains.push([h("em", {}, format.times(times)), times >= 1 ? " as fast" : " the speed"]);
-    if (points !== null) gains.push([h("em", {}, `${format.points(points)} points`), ` of ${state.quality}`]);
-    if (!gains.length) return [name, " leads, after ", format.count(state.attempts, "attempt"), "."];
-    const joined = gains.flatMap((part, at) => (at ? [" and ", part] : [part]));
-    return [name, " leads: ", joined, " against the seed program."];
+    const speed = times === null ? null : [h("em", {}, format.times(times)), " as fast"];
+    const gain = points === null ? null : [h("em", {}, `${format.points(points)} points`), ` of ${state.quality}`];
+    if (speed && gain) return [name, " leads: ", speed, " and ", gain, " against the seed program."];
+    if (speed) return [name, " leads: ", speed, " as the seed program."];
+    if (gain) return [name, " leads: ", gain, " against the seed program."];
+    return [name, " leads, after ", format.count(state.attempts, "attempt"), "."];
   }
 
   #second({ state, columns }, row) {
@@ -112,7 +112,7 @@ function dot(state) {
 export function legend(state) {
   const shown = ["champion", "front", "seed", "scored", "below", "reference"].filter((name) => name !== "below" || state.floor !== null);
   if (state.marks.length) shown.push("policy");
-  const words = { champion: "champion", front: "front: no program beats it on both", seed: "seed program", scored: "scored", below: "below the floor", reference: "reference", policy: "policy of an engine" };
+  const words = { champion: "champion", front: "front: no program beats it on both", seed: "seed program", scored: "scored", below: "below the floor", reference: "reference", policy: "other program, from --marks" };
   return h("p.legend", {}, shown.map((name) => h("span.labelled", {}, inline(name), words[name])));
 }
 

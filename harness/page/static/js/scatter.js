@@ -190,7 +190,7 @@ export class Scatter {
       if (this.model.series.length === 1 || role === "champion") mark.append(this.#interval(point));
       mark.append(glyph(role, role === "champion" ? 7 : 5, { transform: `translate(${pair(x, y)})` }));
       const spot = text ? place(this.taken, x, y, text.length * LETTER + 4, 17, bounds) : null;
-      if (spot?.far) mark.append(s("line.leader", { x1: x, y1: y - 9, x2: spot.x, y2: spot.y + 7 }));
+      if (spot?.far) mark.append(leader(x, y, spot));
       if (spot) mark.append(s("text.label", { x: spot.x, y: spot.y + 4, "text-anchor": spot.anchor }, text));
       group.append(mark);
     }
@@ -286,6 +286,12 @@ export class Scatter {
     this.onzoom?.();
     return this.draw();
   }
+}
+
+/** A line from a mark to a label that had to be put far off. */
+function leader(x, y, spot) {
+  const side = spot.y > y ? 1 : -1;
+  return s("line.leader", { x1: x, y1: y + 9 * side, x2: spot.x, y2: spot.y - 8 * side });
 }
 
 const pair = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;

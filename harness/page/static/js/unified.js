@@ -2,6 +2,7 @@
 
 const HUNK = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)$/;
 const MOST_WORDS = 400;
+const LIKE = 0.4;
 
 /**
  * Rows `{kind, old, now, text, marks}` of a unified diff of one file: `kind` is "same", "gone", "come" or "gap"; `old` and
@@ -53,11 +54,14 @@ function mark(gone, come) {
   const [before, after] = [words(gone.text), words(come.text)];
   if (before.length > MOST_WORDS || after.length > MOST_WORDS) return;
   const kept = common(before, after);
-  if (kept.size * 4 < Math.min(before.length, after.length)) return; // another line altogether: marks would be noise
+  const alike = letters([...kept.keys()].map((at) => before[at]));
+  if (alike < LIKE * Math.max(letters(before), letters(after))) return; // another line altogether: marks would be noise
   gone.marks = ranges(before, (index) => !kept.has(index));
   const values = new Set(kept.values());
   come.marks = ranges(after, (index) => !values.has(index));
 }
+
+const letters = (parts) => parts.reduce((sum, part) => sum + part.trim().length, 0);
 
 const words = (text) => text.match(/\w+|\s+|./gu) || [];
 
