@@ -4,7 +4,9 @@
 export class Refusal extends Error {
   constructor(status, said) {
     const { expected = "", found = "", where = "", do: todo = "" } = said || {};
-    const facts = expected ? `expected ${expected}${found ? `, found ${found}` : ""}` : found || `the server answered ${status}`;
+    const facts = expected
+      ? `expected ${expected}${found ? `, found ${found}` : ""}`
+      : found || `the server answered ${status}`;
     super(`${facts.charAt(0).toUpperCase()}${facts.slice(1)}${where ? ` (${where})` : ""}.${todo ? ` ${todo}` : ""}`);
     this.status = status;
   }
@@ -12,7 +14,9 @@ export class Refusal extends Error {
 
 /** GET an address below `/api/`. */
 export async function get(path, parameters = {}) {
-  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined));
+  const query = new URLSearchParams(
+    Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined),
+  );
   const address = query.size ? `/api/${path}?${query}` : `/api/${path}`;
   return answer(await fetch(address, { headers: { Accept: "application/json" } }));
 }
@@ -36,8 +40,9 @@ async function answer(response) {
 }
 
 /**
- * The stream of events; `have()` says what is held when a connection begins. The browser reconnects by itself after most
- * failures; where it gives up (the server answered with an error), this does, with pauses that grow to ten seconds.
+ * The stream of events; `have()` says what is held when a connection begins. The browser reconnects by itself after
+ * most failures; where it gives up (the server answered with an error), this does, with pauses that grow to ten
+ * seconds.
  */
 export function stream(have, handlers, connected) {
   let source = null;

@@ -58,20 +58,45 @@ export class AttemptPage {
     const row = run.columns.row(this.number);
     const as = row === undefined ? null : role(run.columns, run.state, row);
     const [before, after] = neighbours(run.columns, this.number);
-    const go = (to, word, key) => (to === null ? h("button", { type: "button", disabled: true }, word) : h("a.button", { href: `#/r/${this.position}/a/${to}`, title: `key: ${key}`, rel: key === "j" ? "next" : "prev" }, word));
+    const go = (to, word, key) =>
+      to === null
+        ? h("button", { type: "button", disabled: true }, word)
+        : h(
+            "a.button",
+            { href: `#/r/${this.position}/a/${to}`, title: `key: ${key}`, rel: key === "j" ? "next" : "prev" },
+            word,
+          );
     fill(
       this.top,
-      h("div.eyebrow", {}, h("span", {}, `attempt ${one.number}`), as ? labelled(as) : null, one.was_champion && as !== "champion" ? h("span", {}, "was champion") : null),
-      h("div.titleline", {}, h("h1", {}, stranger(oneLine(one.name, 120) || "(no name)")), h("div.steps", {}, go(before, "← previous", "k"), go(after, "next →", "j"))),
+      h(
+        "div.eyebrow",
+        {},
+        h("span", {}, `attempt ${one.number}`),
+        as ? labelled(as) : null,
+        one.was_champion && as !== "champion" ? h("span", {}, "was champion") : null,
+      ),
+      h(
+        "div.titleline",
+        {},
+        h("h1", {}, stranger(oneLine(one.name, 120) || "(no name)")),
+        h("div.steps", {}, go(before, "← previous", "k"), go(after, "next →", "j")),
+      ),
       this.#verdict(one),
-      one.description ? h("p.description", { dir: "auto" }, flowing(visible(one.description))) : null,
+      one.description ? h("p.description", { dir: "auto", tabindex: 0 }, flowing(visible(one.description))) : null,
       doubts(one),
     );
     fill(this.side, this.#facts(one, run));
   }
 
   #verdict(one) {
-    if (one.same_as) return h("p.verdict", {}, one.verdict_origin || "verdict taken over", " · ", h("a", { href: `#/r/${this.position}/a/${one.same_as.number}` }, `attempt ${one.same_as.number}`));
+    if (one.same_as)
+      return h(
+        "p.verdict",
+        {},
+        one.verdict_origin || "verdict taken over",
+        " · ",
+        h("a", { href: `#/r/${this.position}/a/${one.same_as.number}` }, `attempt ${one.same_as.number}`),
+      );
     if (one.score) {
       const { quality, quality_low: low, quality_high: high, speedup, runtime_ms: ms } = one.score;
       const name = store.run(this.position).state.quality;
@@ -79,7 +104,12 @@ export class AttemptPage {
         "p.verdict",
         {},
         h("span", {}, `${name} `, h("b", {}, format.quality(quality)), ` ${format.plusMinus(quality, low, high)}`),
-        h("span", {}, h("b", {}, format.times(speedup.median)), ` ${format.timesRange(speedup.low, speedup.high)} as fast as the reference`),
+        h(
+          "span",
+          {},
+          h("b", {}, format.times(speedup.median)),
+          ` ${format.timesRange(speedup.low, speedup.high)} as fast as the reference`,
+        ),
         h("span", {}, `${format.milliseconds(ms)} ms`),
         one.change ? h("span", {}, `against its parent: ${changeWords(one.change)}`) : null,
       );
@@ -88,15 +118,33 @@ export class AttemptPage {
     return h(
       "div.verdict.failed",
       {},
-      h("p", {}, h("b", {}, `Rejected at ${one.outcome}`), `: ${oneLine(one.reason, 80)}`, h("span.quiet", {}, ` (${STAGES[one.outcome] || ""})`)),
+      h(
+        "p",
+        {},
+        h("b", {}, `Rejected at ${one.outcome}`),
+        `: ${oneLine(one.reason, 80)}`,
+        h("span.quiet", {}, ` (${STAGES[one.outcome] || ""})`),
+      ),
       one.detail ? raw(one.detail, "What the judge said") : null,
     );
   }
 
   #facts(one, run) {
-    const link = (other) => (other.number === null ? h("span.quiet", {}, other.id.slice(0, 10)) : attemptLink(run, this.position, other.number, other.name, 28));
-    const list = (others) => (others.length ? h("ul.links", {}, others.map((other) => h("li", {}, link(other)))) : null);
-    const made = (one.children.length ? one.children : children(run.columns).get(one.number) || []).slice(0, 12).map((number) => ({ number, name: run.columns.of(number, "name") ?? "" }));
+    const link = (other) =>
+      other.number === null
+        ? h("span.quiet", {}, other.id.slice(0, 10))
+        : attemptLink(run, this.position, other.number, other.name, 28);
+    const list = (others) =>
+      others.length
+        ? h(
+            "ul.links",
+            {},
+            others.map((other) => h("li", {}, link(other))),
+          )
+        : null;
+    const made = (one.children.length ? one.children : children(run.columns).get(one.number) || [])
+      .slice(0, 12)
+      .map((number) => ({ number, name: run.columns.of(number, "name") ?? "" }));
     const more = one.children.length - made.length;
     const tokens = one.tokens ? `${format.tokens(one.tokens)} tokens` : "";
     const from = one.model && one.model !== one.proposer ? `${one.proposer}, ${one.model}` : one.proposer;
@@ -120,7 +168,9 @@ export class AttemptPage {
   }
 
   #section(id, title, body) {
-    return body ? h("section.panel", { "aria-label": title, "data-section": id }, h("header", {}, h("h2", {}, title)), body) : null;
+    return body
+      ? h("section.panel", { "aria-label": title, "data-section": id }, h("header", {}, h("h2", {}, title)), body)
+      : null;
   }
 
   #change() {
@@ -131,14 +181,26 @@ export class AttemptPage {
     let [diff, of] = [one.diff, one.diff_of];
     const draw = () => {
       note.textContent = of.number === null ? "" : `against ${of.number}, ${oneLine(of.name, 40)}`;
-      fill(body, diff ? change(diff, this.split, one.program) : h("p.quiet", {}, one.outcome === "patch" ? "The reply gave no program." : "The program is its parent's to the byte."));
+      fill(
+        body,
+        diff
+          ? change(diff, this.split, one.program)
+          : h(
+              "p.quiet",
+              {},
+              one.outcome === "patch" ? "The reply gave no program." : "The program is its parent's to the byte.",
+            ),
+      );
     };
     const against = async (which) => {
       try {
         if (which === "parent") [diff, of] = [one.diff, one.diff_of];
         else {
           const state = store.run(this.position).state;
-          const answer = await get(`runs/${this.position}/diff`, { a: which === "seed" ? state.seed_attempt : state.champion, b: one.number });
+          const answer = await get(`runs/${this.position}/diff`, {
+            a: which === "seed" ? state.seed_attempt : state.champion,
+            b: one.number,
+          });
           [diff, of] = [answer.diff, answer.a];
         }
         draw();
@@ -146,21 +208,59 @@ export class AttemptPage {
         fill(body, failure(error));
       }
     };
-    const look = choice("Layout of the change", [[false, "one column"], [true, "side by side"]], this.split, (value) => {
-      this.split = value;
-      draw();
-    });
-    const other = choice("Compare with", [["parent", "parent"], ["seed", "seed"], ["champion", "champion"]], "parent", against);
+    const look = choice(
+      "Layout of the change",
+      [
+        [false, "one column"],
+        [true, "side by side"],
+      ],
+      this.split,
+      (value) => {
+        this.split = value;
+        draw();
+      },
+    );
+    const other = choice(
+      "Compare with",
+      [
+        ["parent", "parent"],
+        ["seed", "seed"],
+        ["champion", "champion"],
+      ],
+      "parent",
+      against,
+    );
     draw();
-    return h("section.panel", { "aria-label": "Change", "data-section": "change" }, h("header", {}, h("h2", {}, "Change"), note, other, WIDE.matches ? look : null), body);
+    return h(
+      "section.panel",
+      { "aria-label": "Change", "data-section": "change" },
+      h("header", {}, h("h2", {}, "Change"), note, other, WIDE.matches ? look : null),
+      body,
+    );
   }
 
   #program() {
     const one = this.detail;
     if (!one.program) return null;
     const body = h("div", {});
-    const box = h("details", {}, h("summary", {}, `Program, ${format.count(one.program.split("\n").length, "line")}`), body);
-    box.addEventListener("toggle", () => box.open && !body.firstChild && fill(body, one.cut.includes("program") ? h("p.quiet", {}, "Cut: too long to show in full.") : null, program(one.program)), { once: false });
+    const box = h(
+      "details",
+      {},
+      h("summary", {}, `Program, ${format.count(one.program.split("\n").length, "line")}`),
+      body,
+    );
+    box.addEventListener(
+      "toggle",
+      () =>
+        box.open &&
+        !body.firstChild &&
+        fill(
+          body,
+          one.cut.includes("program") ? h("p.quiet", {}, "Cut: too long to show in full.") : null,
+          program(one.program),
+        ),
+      { once: false },
+    );
     return h("section.panel", { "aria-label": "Program", "data-section": "program" }, box);
   }
 

@@ -28,7 +28,12 @@ export class Attempts {
   constructor(position, parameters) {
     this.position = position;
     this.search = null;
-    this.input = h("input", { type: "search", placeholder: "Search names, descriptions, reasons, code", "aria-label": "Search attempts", maxlength: 200 });
+    this.input = h("input", {
+      type: "search",
+      placeholder: "Search names, descriptions, reasons, code",
+      "aria-label": "Search attempts",
+      maxlength: 200,
+    });
     this.input.addEventListener("input", () => this.#typed());
     this.filters = h("div.chips", { role: "group", "aria-label": "Filter by outcome" });
     this.where = h("span", {});
@@ -56,7 +61,18 @@ export class Attempts {
     const [q, where] = [parameters.get("q") || "", parameters.get("in") === "code" ? "code" : "text"];
     if (this.input.value !== q) this.input.value = q;
     this.in = where;
-    fill(this.where, choice("Search in", [["text", "texts"], ["code", "code"]], where, (value) => this.#go({ in: value === "text" ? null : value, page: null })));
+    fill(
+      this.where,
+      choice(
+        "Search in",
+        [
+          ["text", "texts"],
+          ["code", "code"],
+        ],
+        where,
+        (value) => this.#go({ in: value === "text" ? null : value, page: null }),
+      ),
+    );
     this.#seek(q, where);
     this.update(null);
   }
@@ -126,16 +142,27 @@ export class Attempts {
     const counts = tally(columns);
     const rejected = [...counts].filter(([name]) => !["scored", "known", "unjudged"].includes(name));
     const sum = rejected.reduce((total, [, value]) => total + value, 0);
-    const chips = [["all", "all", columns.count], ["front", "front", state.front.length], ["scored", "scored", counts.get("scored") || 0], ["known", "known programs", counts.get("known") || 0], ["rejected", "rejected", sum]].filter(([name, , value]) => value || name === "all" || name === this.outcome);
+    const chips = [
+      ["all", "all", columns.count],
+      ["front", "front", state.front.length],
+      ["scored", "scored", counts.get("scored") || 0],
+      ["known", "known programs", counts.get("known") || 0],
+      ["rejected", "rejected", sum],
+    ].filter(([name, , value]) => value || name === "all" || name === this.outcome);
     for (const [name, value] of rejected.sort(([a], [b]) => (a < b ? -1 : 1))) chips.push([name, `at ${name}`, value]);
     if (counts.get("unjudged")) chips.push(["unjudged", "not judged", counts.get("unjudged")]);
-    if (!FILTERS[this.outcome] && !chips.some(([name]) => name === this.outcome)) chips.push([this.outcome, oneLine(this.outcome, 20), 0]);
+    if (!FILTERS[this.outcome] && !chips.some(([name]) => name === this.outcome))
+      chips.push([this.outcome, oneLine(this.outcome, 20), 0]);
     fill(
       this.filters,
       chips.map(([name, word, value]) =>
         h(
           "button.chip",
-          { type: "button", "aria-pressed": name === this.outcome ? "true" : "false", on: { click: () => this.#go({ outcome: name === "all" ? null : name, page: null }) } },
+          {
+            type: "button",
+            "aria-pressed": name === this.outcome ? "true" : "false",
+            on: { click: () => this.#go({ outcome: name === "all" ? null : name, page: null }) },
+          },
           word,
           h("span.quiet", {}, ` ${format.grouped(value)}`),
         ),
@@ -145,7 +172,11 @@ export class Attempts {
 
   #status({ columns }, found) {
     const { search } = this;
-    if (!search) return fill(this.said, found === columns.count ? "" : `${format.grouped(found)} of ${format.grouped(columns.count)}`);
+    if (!search)
+      return fill(
+        this.said,
+        found === columns.count ? "" : `${format.grouped(found)} of ${format.grouped(columns.count)}`,
+      );
     if (search.error) return fill(this.said, failure(search.error));
     const where = this.in === "code" ? "lines that an attempt added" : "names, descriptions and reasons";
     const cut = search.total > search.hits.size ? `, the first ${format.grouped(search.hits.size)} shown` : "";
@@ -158,14 +189,25 @@ export class Attempts {
       const text = key === "q" ? run.state.quality : word;
       const sorted = key === this.sort ? ((this.down ?? SORTS[key].down) ? "descending" : "ascending") : null;
       const arrow = sorted ? h("span", { "aria-hidden": "true" }, sorted === "descending" ? " ↓" : " ↑") : null;
-      const button = key ? h("button.sort", { type: "button", on: { click: () => this.#sortBy(key) } }, text, arrow) : text;
+      const button = key
+        ? h("button.sort", { type: "button", on: { click: () => this.#sortBy(key) } }, text, arrow)
+        : text;
       return h(kind ? `th.${kind.split(" ").join(".")}` : "th", { scope: "col", "aria-sort": sorted }, button);
     });
     const front = new Set(run.state.front);
     return h(
       "div.scrollx",
       { tabindex: 0, role: "region", "aria-label": "Attempts" },
-      h("table.plain.list", { "aria-label": "Attempts" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, Array.from(rows, (row) => this.#row(run, row, front)))),
+      h(
+        "table.plain.list",
+        { "aria-label": "Attempts" },
+        h("thead", {}, h("tr", {}, heads)),
+        h(
+          "tbody",
+          {},
+          Array.from(rows, (row) => this.#row(run, row, front)),
+        ),
+      ),
     );
   }
 
@@ -174,18 +216,57 @@ export class Attempts {
     const as = role(columns, state, row, front);
     const parents = columns.parent[row] < 0 ? [] : [columns.parent[row], ...(columns.merged.get(row) || [])];
     const hit = this.search?.hits.get(n[row]);
-    const title = h("a.attempt", { href: `#/r/${this.position}/a/${n[row]}` }, inline(as), stranger(oneLine(name[row], 60) || "(no name)"));
+    const title = h(
+      "a.attempt",
+      { href: `#/r/${this.position}/a/${n[row]}` },
+      inline(as),
+      stranger(oneLine(name[row], 60) || "(no name)"),
+    );
     const scored = q[row] !== null && columns.same[row] < 0;
     return h(
       as === "champion" ? "tr.strong" : "tr",
       {},
       h("td.num.quiet", {}, n[row]),
-      h("td.title", {}, title, hit && hit.field !== "name" && hit.field !== "number" ? excerpt(hit, this.input.value.trim()) : null, scored ? null : h("div.small.onlynarrow", {}, outcomeWords(columns, state, row))),
-      h("td.from", {}, parents.map((parent, at) => [at ? "+" : "", h("a", { href: `#/r/${this.position}/a/${parent}` }, parent)])),
-      h("td.kind", {}, h("span", {}, columns.word(row, "kind")), h("span.quiet", {}, " ", stranger(oneLine(columns.word(row, "model") || "", 22)))),
-      h("td.outcome", {}, scored ? { champion: "champion", front: "on the front", seed: "seed program", below: "below the floor" }[as] || "scored" : outcomeWords(columns, state, row)),
-      h("td.num.nowrap", {}, q[row] === null ? "" : [format.quality(q[row]), h("span.quiet", {}, ` ${format.plusMinus(q[row], ql[row], qh[row])}`)]),
-      h("td.num.nowrap", {}, s[row] === null ? "" : [format.times(s[row]), h("span.quiet.range", {}, ` ${format.timesRange(sl[row], sh[row])}`)]),
+      h(
+        "td.title",
+        {},
+        title,
+        hit && hit.field !== "name" && hit.field !== "number" ? excerpt(hit, this.input.value.trim()) : null,
+        scored ? null : h("div.small.onlynarrow", {}, outcomeWords(columns, state, row)),
+      ),
+      h(
+        "td.from",
+        {},
+        parents.map((parent, at) => [at ? "+" : "", h("a", { href: `#/r/${this.position}/a/${parent}` }, parent)]),
+      ),
+      h(
+        "td.kind",
+        {},
+        h("span", {}, columns.word(row, "kind")),
+        h("span.quiet", {}, " ", stranger(oneLine(columns.word(row, "model") || "", 22))),
+      ),
+      h(
+        "td.outcome",
+        {},
+        scored
+          ? { champion: "champion", front: "on the front", seed: "seed program", below: "below the floor" }[as] ||
+              "scored"
+          : outcomeWords(columns, state, row),
+      ),
+      h(
+        "td.num.nowrap",
+        {},
+        q[row] === null
+          ? ""
+          : [format.quality(q[row]), h("span.quiet", {}, ` ${format.plusMinus(q[row], ql[row], qh[row])}`)],
+      ),
+      h(
+        "td.num.nowrap",
+        {},
+        s[row] === null
+          ? ""
+          : [format.times(s[row]), h("span.quiet.range", {}, ` ${format.timesRange(sl[row], sh[row])}`)],
+      ),
       h("td.num.ms", {}, ms[row] === null ? "" : format.milliseconds(ms[row])),
       h("td.num.usd", {}, usd[row] ? format.dollars(usd[row]) : ""),
       h("td.num.after.nowrap", {}, format.duration(t[row])),
@@ -195,13 +276,27 @@ export class Attempts {
   #sortBy(key) {
     const now = this.down ?? SORTS[this.sort].down;
     const down = this.sort === key ? !now : SORTS[key].down;
-    this.#go({ sort: key === "n" && down ? null : key, down: down === SORTS[key].down ? null : down ? "1" : "0", page: null });
+    this.#go({
+      sort: key === "n" && down ? null : key,
+      down: down === SORTS[key].down ? null : down ? "1" : "0",
+      page: null,
+    });
   }
 
   #turn(total, pages) {
     if (pages < 2) return fill(this.pages);
     const [first, last] = [this.page * PAGE + 1, Math.min(total, (this.page + 1) * PAGE)];
-    const step = (to, word, key) => h("button", { type: "button", disabled: to < 0 || to >= pages || to === this.page, title: key, on: { click: () => this.#go({ page: to || null }) } }, word);
+    const step = (to, word, key) =>
+      h(
+        "button",
+        {
+          type: "button",
+          disabled: to < 0 || to >= pages || to === this.page,
+          title: key,
+          on: { click: () => this.#go({ page: to || null }) },
+        },
+        word,
+      );
     return fill(
       this.pages,
       step(0, "first"),
@@ -225,6 +320,14 @@ export class Attempts {
 function excerpt({ field, excerpt: text, line }, q) {
   const words = visible(text);
   const at = words.toLowerCase().indexOf(q.toLowerCase());
-  const inner = at < 0 || !q ? [words] : [words.slice(0, at), h("mark", {}, words.slice(at, at + q.length)), words.slice(at + q.length)];
-  return h("div.excerpt.small", {}, h("span.quiet", {}, line ? `line ${line}: ` : `${field}: `), h(field === "code" ? "code" : "span", { dir: "auto" }, inner));
+  const inner =
+    at < 0 || !q
+      ? [words]
+      : [words.slice(0, at), h("mark", {}, words.slice(at, at + q.length)), words.slice(at + q.length)];
+  return h(
+    "div.excerpt.small",
+    {},
+    h("span.quiet", {}, line ? `line ${line}: ` : `${field}: `),
+    h(field === "code" ? "code" : "span", { dir: "auto" }, inner),
+  );
 }

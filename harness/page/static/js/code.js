@@ -15,7 +15,9 @@ export function program(source) {
   return scrolled(h("table.code", { "aria-label": "program" }, h("tbody", {}, body)));
 }
 
-/** A unified diff; `split` puts the old text beside the new. `source` is the new program, which a hunk begins within. */
+/**
+ * A unified diff; `split` puts the old text beside the new. `source` is the new program, which a hunk begins within.
+ */
 export function change(diff, split, source) {
   const found = rows(visible(diff));
   if (found.length === 0) return h("p.quiet", {}, "No line differs.");
@@ -35,7 +37,10 @@ function hunkColours(found, quotes) {
     const open = first ? quotes[first.now - 1] || "" : "";
     for (const side of ["old", "now"]) {
       const own = hunk.filter((row) => row[side] !== null);
-      coloured(own.map((row) => row.text), open).forEach((parts, at) => colours.set(own[at], parts));
+      coloured(
+        own.map((row) => row.text),
+        open,
+      ).forEach((parts, at) => colours.set(own[at], parts));
     }
     hunk = [];
   };
@@ -48,7 +53,14 @@ function unifiedRows(found, cells) {
   return found.map((line) => {
     if (line.kind === "gap") return gap(line, 4);
     const sign = { same: " ", gone: "−", come: "+" }[line.kind];
-    return h(`tr.${line.kind}`, {}, number(line.old), number(line.now), h("td.sign", {}, sign), h("td.code", {}, cells(line)));
+    return h(
+      `tr.${line.kind}`,
+      {},
+      number(line.old),
+      number(line.now),
+      h("td.sign", {}, sign),
+      h("td.code", {}, cells(line)),
+    );
   });
 }
 
@@ -64,7 +76,11 @@ function splitRows(found, cells) {
 }
 
 function gap(line, columns) {
-  return h("tr.gap", {}, h("td", { colspan: columns }, line.text ? `line ${line.at}, in ${line.text}` : `line ${line.at}`));
+  return h(
+    "tr.gap",
+    {},
+    h("td", { colspan: columns }, line.text ? `line ${line.at}, in ${line.text}` : `line ${line.at}`),
+  );
 }
 
 function number(value, kind = "") {
@@ -104,5 +120,9 @@ function marked(parts, marks, kind) {
 }
 
 function scrolled(table) {
-  return h("div.codebox", { tabindex: 0, role: "region", "aria-label": table.getAttribute("aria-label") }, table);
+  return h(
+    "div.codebox",
+    { tabindex: 0, role: "region", "aria-label": `${table.getAttribute("aria-label")}, line by line` },
+    table,
+  );
 }

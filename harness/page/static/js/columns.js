@@ -1,8 +1,9 @@
 // All attempts of a run as columns. Owns: appending blocks, looking a number up, sums and children derived from them.
 // Does not know: the server, elements. Pure.
 //
-// A row is an attempt in the order in which the server read it; `n[row]` is its number. Columns as the server sends them
-// (see harness/page/README.md): parent, merged, kind, outcome, reason, model, q ql qh, s sl sh, ms, usd, tok, sec, t, same, name.
+// A row is an attempt in the order in which the server read it; `n[row]` is its number. Columns as the server sends
+// them (see harness/page/README.md): parent, merged, kind, outcome, reason, model, q ql qh, s sl sh, ms, usd, tok,
+// sec, t, same, name.
 
 export const COLUMNS = "n parent kind outcome reason model q ql qh s sl sh ms usd tok sec t same name".split(" ");
 

@@ -16,14 +16,19 @@ export class Curve {
     Object.assign(this, { log, height, model: null, plot: null });
     this.reading = h("span.reading.quiet", {});
     this.box = h("div.curvebox", {});
-    this.element = h("figure.curve", { role: "group", "aria-label": title }, h("figcaption", {}, h("span", {}, title), this.reading), this.box);
+    this.element = h(
+      "figure.curve",
+      { "aria-label": title },
+      h("figcaption", {}, h("span", {}, title), this.reading),
+      this.box,
+    );
     new ResizeObserver(() => this.#resize()).observe(this.box);
     onTheme(this.element, () => this.#build());
   }
 
   /**
-   * `model`: `{x: words, lines: [{label, colour, steps: [{x, y, low, high, text}], end}], level}`; `end` is how far the last
-   * step is drawn, `level` a horizontal line `{at, text}` or null, `whole` whether x counts whole things.
+   * `model`: `{x: words, lines: [{label, colour, steps: [{x, y, low, high, text}], end}], level}`; `end` is how far
+   * the last step is drawn, `level` a horizontal line `{at, text}` or null, `whole` whether x counts whole things.
    */
   update(model) {
     this.model = model;
@@ -68,29 +73,60 @@ export class Curve {
       const colour = token(line.colour);
       const edge = { paths: stepped, stroke: "transparent", width: 0, points: { show: false } };
       const changes = new Set(line.steps.map((step) => step.x));
-      const filter = (plot) => plot.data[0].map((x, index) => (changes.has(x) ? index : -1)).filter((index) => index >= 0);
+      const filter = (plot) =>
+        plot.data[0].map((x, index) => (changes.has(x) ? index : -1)).filter((index) => index >= 0);
       const points = { show: line.steps.length <= MOST_MARKED, size: 6, fill: colour, width: 0, filter };
-      series.push({ label: line.label, stroke: colour, width: 2, dash: DASHES[line.dash ?? at], paths: stepped, points }, edge, edge);
+      series.push(
+        { label: line.label, stroke: colour, width: 2, dash: DASHES[line.dash ?? at], paths: stepped, points },
+        edge,
+        edge,
+      );
       bands.push({ series: [3 * at + 3, 3 * at + 2], fill: `${colour}2e` });
     });
     const [low, high] = this.#range(lines);
-    const axis = { stroke: token("--ink-3"), font: `12px ${token("--sans")}`, grid: { stroke: token("--rule"), width: 1 }, ticks: { show: false } };
-    const splits = (plot, _, min, max) => (this.log ? logTicks(min, max) : linearTicks(min, max, this.height / 45).values);
+    const axis = {
+      stroke: token("--ink-3"),
+      font: `12px ${token("--sans")}`,
+      grid: { stroke: token("--rule"), width: 1 },
+      ticks: { show: false },
+    };
+    const splits = (plot, _, min, max) =>
+      this.log ? logTicks(min, max) : linearTicks(min, max, this.height / 45).values;
     const step = linearTicks(low, high, this.height / 45).step;
-    const values = (plot, found) => found.map((value) => (value === null ? "" : this.log ? `${Number(value.toPrecision(3))}×` : tick(value, step)));
+    const values = (plot, found) =>
+      found.map((value) => (value === null ? "" : this.log ? `${Number(value.toPrecision(3))}×` : tick(value, step)));
     return {
       width: this.box.clientWidth,
       height: this.height,
       legend: { show: false },
       cursor: { y: false, points: { size: 7 }, sync: { key: "progress" }, drag: { setScale: true } },
-      scales: { x: { time: false, range: (plot, min, max) => [min, max > min ? max : min + 1] }, y: { distr: this.log ? 3 : 1, range: [low, high] } },
+      scales: {
+        x: { time: false, range: (plot, min, max) => [min, max > min ? max : min + 1] },
+        y: { distr: this.log ? 3 : 1, range: [low, high] },
+      },
       axes: [
-        { ...axis, size: 30, space: 60, incrs: this.model.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000] : undefined },
+        {
+          ...axis,
+          size: 30,
+          space: 60,
+          incrs: this.model.whole
+            ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]
+            : undefined,
+        },
         { ...axis, size: 58, splits, values, filter: (plot, found) => found },
       ],
       series,
       bands,
-      hooks: { setCursor: [(plot) => this.#say(lines, plot.cursor.idx === null || plot.cursor.left < 0 ? null : plot.posToVal(plot.cursor.left, "x"))], draw: [(plot) => this.#level(plot)] },
+      hooks: {
+        setCursor: [
+          (plot) =>
+            this.#say(
+              lines,
+              plot.cursor.idx === null || plot.cursor.left < 0 ? null : plot.posToVal(plot.cursor.left, "x"),
+            ),
+        ],
+        draw: [(plot) => this.#level(plot)],
+      },
     };
   }
 
@@ -144,7 +180,10 @@ export class Curve {
       const step = until[until.length - 1];
       return step ? `${lines.length > 1 ? `${line.label}: ` : ""}${step.text}` : "";
     });
-    fill(this.reading, said.filter(Boolean).map((words) => h("span.line", {}, words)));
+    fill(
+      this.reading,
+      said.filter(Boolean).map((words) => h("span.line", {}, words)),
+    );
   }
 
   #resize() {

@@ -30,7 +30,11 @@ const WORDS = [
 ];
 
 function open(title, ...content) {
-  const heading = h("h2", { id: "dialog-title", tabindex: -1, autofocus: !content.some((part) => part?.tagName === "FORM") }, title);
+  const heading = h(
+    "h2",
+    { id: "dialog-title", tabindex: -1, autofocus: !content.some((part) => part?.tagName === "FORM") },
+    title,
+  );
   const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, heading, content);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -39,7 +43,12 @@ function open(title, ...content) {
   return dialog;
 }
 
-const pairs = (rows, term) => h("dl.keys", {}, rows.map(([first, second]) => [h("dt", {}, term(first)), h("dd", {}, second)]));
+const pairs = (rows, term) =>
+  h(
+    "dl.keys",
+    {},
+    rows.map(([first, second]) => [h("dt", {}, term(first)), h("dd", {}, second)]),
+  );
 
 /** What the quality of a run is, in a clause. */
 function meaning({ quality, quality_words: words }) {
@@ -53,20 +62,46 @@ export function help(position) {
   const close = h("button", { type: "button" }, "Close");
   const state = store.run(position)?.state;
   const words = state ? [[state.quality, meaning(state)], ...WORDS] : WORDS;
-  const dialog = open("Keys", keys, h("h2", {}, "Words"), pairs(words, (word) => word), h("div.buttons", {}, close));
+  const dialog = open(
+    "Keys",
+    keys,
+    h("h2", {}, "Words"),
+    pairs(words, (word) => word),
+    h("div.buttons", {}, close),
+  );
   close.addEventListener("click", () => dialog.close());
 }
 
 /** Ask for a sentence that all later prompts carry. */
 export function advise(position) {
   const { state } = store.run(position);
-  const text = h("textarea", { rows: 4, maxlength: 4000, required: true, "aria-label": "Advice", placeholder: "Balance is good enough: look for speed." });
+  const text = h("textarea", {
+    rows: 4,
+    maxlength: 4000,
+    required: true,
+    "aria-label": "Advice",
+    placeholder: "Balance is good enough: look for speed.",
+  });
   const failed = h("div", {});
-  const given = state.advice.length ? [h("p", {}, "Given so far:"), h("ul.small", {}, state.advice.map((line) => h("li", { dir: "auto" }, line)))] : null;
+  const given = state.advice.length
+    ? [
+        h("p", {}, "Given so far:"),
+        h(
+          "ul.small",
+          {},
+          state.advice.map((line) => h("li", { dir: "auto" }, line)),
+        ),
+      ]
+    : null;
   const send = h("button.primary", { type: "submit" }, "Advise");
   const cancel = h("button", { type: "button" }, "Cancel");
   const form = h("form", {}, text, failed, h("div.buttons", {}, cancel, send));
-  const dialog = open("Advise the search", h("p", {}, "A sentence that stands in every prompt from now on. It stays in the run."), given, form);
+  const dialog = open(
+    "Advise the search",
+    h("p", {}, "A sentence that stands in every prompt from now on. It stays in the run."),
+    given,
+    form,
+  );
   cancel.addEventListener("click", () => dialog.close());
   submit(form, send, failed, async () => {
     const { number } = await post(`runs/${position}/advise`, { text: text.value });
@@ -83,7 +118,11 @@ export function stop(position) {
   const cancel = h("button", { type: "button", autofocus: true }, "Go on searching");
   const form = h("form", {}, failed, h("div.buttons", {}, cancel, send));
   const first = state.tickets.length ? " What is under way is finished first." : "";
-  const dialog = open("Stop this search?", h("p", {}, `Nothing is lost: the same command goes on later.${first}`), form);
+  const dialog = open(
+    "Stop this search?",
+    h("p", {}, `Nothing is lost: the same command goes on later.${first}`),
+    form,
+  );
   cancel.addEventListener("click", () => dialog.close());
   submit(form, send, failed, async () => {
     await post(`runs/${position}/stop`, {});

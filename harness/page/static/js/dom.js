@@ -5,7 +5,10 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An HTML element: `h("a.button", {href: "#/"}, "text", child)`. `null`, `undefined` and `false` children are left out. */
+/**
+ * An HTML element: `h("a.button", {href: "#/"}, "text", child)`. `null`, `undefined` and `false` children are left
+ * out.
+ */
 export function h(tag, attributes = {}, ...children) {
   return build(document.createElement(tag.split(".")[0]), tag, attributes, children);
 }
@@ -45,11 +48,13 @@ export function append(element, children) {
   return element;
 }
 
-/** Replace all that an element holds. Focus goes to what took the place of what had it: a page that changes by itself must
+/**
+ * Replace all that an element holds. Focus goes to what took the place of what had it: a page that changes by itself must
  * not throw a reader who moves by keyboard back to its beginning.
  */
 export function fill(element, ...children) {
-  const held = element.contains(document.activeElement) && element !== document.activeElement ? document.activeElement : null;
+  const held =
+    element.contains(document.activeElement) && element !== document.activeElement ? document.activeElement : null;
   element.replaceChildren();
   append(element, children);
   if (held && !held.isConnected) twin(element, held)?.focus({ preventScroll: true });
@@ -58,7 +63,10 @@ export function fill(element, ...children) {
 
 /** The element that says what another said: the same link, or the same word. */
 function twin(element, other) {
-  const same = (one) => (other.hasAttribute("href") ? one.getAttribute("href") === other.getAttribute("href") : one.textContent === other.textContent);
+  const same = (one) =>
+    other.hasAttribute("href")
+      ? one.getAttribute("href") === other.getAttribute("href")
+      : one.textContent === other.textContent;
   return [...element.querySelectorAll(other.localName)].find(same);
 }
 

@@ -11,7 +11,9 @@ export function quality(value) {
 /** The larger half-width of an interval round a value: `±.0003`; "" where there is none. */
 export function plusMinus(value, low, high, digits = 4) {
   if (low === null || high === null || low === undefined || high === undefined) return "";
-  return `±${Math.max(value - low, high - value).toFixed(digits).replace(/^0/, "")}`;
+  return `±${Math.max(value - low, high - value)
+    .toFixed(digits)
+    .replace(/^0/, "")}`;
 }
 
 /** How many times as fast, three significant digits: `73.5×`. */

@@ -5,8 +5,8 @@ const QUANTILE = 0.15;
 
 /**
  * Windows `{near, all}` of points: each `{q: [low, high], s: [low, high]}`. `important` are points that must be seen.
- * Near the front: what is important, and the better 85 % of the others on each axis, so that one failure that is valid but
- * bad does not squeeze everything else into a line.
+ * Near the front: what is important, and the better 85 % of the others on each axis, so that one failure that is valid
+ * but bad does not squeeze everything else into a line.
  */
 export function windows(points, important) {
   const all = padded(points, important, () => true);
@@ -59,8 +59,8 @@ export function staircase(front, left, bottom) {
 const GAPS = [14, 24, 40, 58, 76];
 
 /**
- * Where a label fits beside a mark without covering what is `taken`: `{x, y, anchor, far}`, or null where all is full. Above
- * comes first, since beyond the front nothing is drawn; `far` labels need a line to their mark.
+ * Where a label fits beside a mark without covering what is `taken`: `{x, y, anchor, far}`, or null where all is full.
+ * Above comes first, since beyond the front nothing is drawn; `far` labels need a line to their mark.
  */
 export function place(taken, x, y, width, height, bounds) {
   const above = GAPS.flatMap((gap) => [
@@ -79,7 +79,8 @@ export function place(taken, x, y, width, height, bounds) {
     const [at, level] = [x + gap * across, y + gap * down];
     const left = anchor === "start" ? at : anchor === "end" ? at - width : at - width / 2;
     const box = { left, right: left + width, top: level - height / 2, bottom: level + height / 2 };
-    const inside = box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom;
+    const inside =
+      box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom;
     if (inside && !taken.some((other) => overlap(box, other))) {
       taken.push(box);
       return { x: at, y: level, anchor, far: gap > 24 };

@@ -21,7 +21,14 @@ export class Headline {
     this.#compare(state);
     fill(
       this.element,
-      h("p.eyebrow", {}, dot(state), `${standing(state)}`, h("span.path", {}, stranger(oneLine(state.path, 80))), state.task),
+      h(
+        "p.eyebrow",
+        {},
+        dot(state),
+        `${standing(state)}`,
+        h("span.path", {}, stranger(oneLine(state.path, 80))),
+        state.task,
+      ),
       h("h1", {}, row === undefined ? this.#none(state) : this.#leader(run, row)),
       row === undefined ? null : h("p.lede", {}, this.#second(run, row)),
       this.#facts(run),
@@ -31,12 +38,15 @@ export class Headline {
   }
 
   #none(state) {
-    return state.attempts ? `Nothing is scored yet, after ${format.count(state.attempts, "attempt")}.` : "The search has just begun.";
+    return state.attempts
+      ? `Nothing is scored yet, after ${format.count(state.attempts, "attempt")}.`
+      : "The search has just begun.";
   }
 
   #leader({ state, columns }, row) {
     const name = h("a", { href: `#/r/${this.position}/a/${state.champion}` }, stranger(oneLine(columns.name[row], 60)));
-    if (state.champion === state.seed_attempt) return ["The seed program ", name, " still leads, after ", format.count(state.attempts, "attempt"), "."];
+    if (state.champion === state.seed_attempt)
+      return ["The seed program ", name, " still leads, after ", format.count(state.attempts, "attempt"), "."];
     const { times = null, points = null } = this.against || {};
     const speed = times === null ? null : [h("em", {}, format.times(times)), " as fast"];
     const gain = points === null ? null : [h("em", {}, `${format.points(points)} points`), ` of ${state.quality}`];
@@ -65,7 +75,8 @@ export class Headline {
 
   #facts({ state }) {
     const { budget, booked } = state;
-    const of = (key, words) => (budget[key] === undefined || budget[key] === null ? "" : h("span.quiet", {}, ` of ${words(budget[key])}`));
+    const of = (key, words) =>
+      budget[key] === undefined || budget[key] === null ? "" : h("span.quiet", {}, ` of ${words(budget[key])}`);
     const time = state.started && state.newest ? format.duration(state.newest - state.started) : null;
     return facts(
       [
@@ -110,10 +121,24 @@ function dot(state) {
 }
 
 export function legend(state) {
-  const shown = ["champion", "front", "seed", "scored", "below", "reference"].filter((name) => name !== "below" || state.floor !== null);
+  const shown = ["champion", "front", "seed", "scored", "below", "reference"].filter(
+    (name) => name !== "below" || state.floor !== null,
+  );
   if (state.marks.length) shown.push("policy");
-  const words = { champion: "champion", front: "front: no program beats it on both", seed: "seed program", scored: "scored", below: "below the floor", reference: "reference", policy: "other program, from --marks" };
-  return h("p.legend", {}, shown.map((name) => h("span.labelled", {}, inline(name), words[name])));
+  const words = {
+    champion: "champion",
+    front: "front: no program beats it on both",
+    seed: "seed program",
+    scored: "scored",
+    below: "below the floor",
+    reference: "reference",
+    policy: "other program, from --marks",
+  };
+  return h(
+    "p.legend",
+    {},
+    shown.map((name) => h("span.labelled", {}, inline(name), words[name])),
+  );
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,4 +1,5 @@
-// The lineage of a run. Owns: its drawing, what is shown on demand, moving in it by keyboard, the way to the best in words.
+// The lineage of a run. Owns: its drawing, what is shown on demand, moving in it by keyboard, the way to the best in
+// words.
 
 import { get } from "./api.js";
 import { chain, children, parents } from "./columns.js";
@@ -21,17 +22,41 @@ export class Lineage {
     this.drawing = h("div.scrollx.lineagebox", { tabindex: 0, role: "region", "aria-label": "Lineage" });
     this.note = h("span.quiet.small", {});
     this.way = h("div", {});
-    const pick = choice("Rejected attempts", [[true, "all outcomes"], [false, "scored only"]], true, (value) => {
-      this.rejected = value;
-      this.update(null);
-    });
+    const pick = choice(
+      "Rejected attempts",
+      [
+        [true, "all outcomes"],
+        [false, "scored only"],
+      ],
+      true,
+      (value) => {
+        this.rejected = value;
+        this.update(null);
+      },
+    );
     this.legend = h("p.legend", {}, this.#legend());
     this.element = h(
       "section.lineage",
       {},
       h("div.viewhead", {}, h("h1", {}, "Lineage")),
-      h("section.panel", { "aria-label": "Who was made from what" }, h("header", {}, h("h2", {}, "Who was made from what"), this.note, pick), this.drawing, this.legend),
-      h("section.panel", { "aria-label": "The way to the best" }, h("header", {}, h("h2", {}, "The way to the best"), h("span.quiet.small", {}, "each row is a patch to the program above it")), this.way),
+      h(
+        "section.panel",
+        { "aria-label": "Who was made from what" },
+        h("header", {}, h("h2", {}, "Who was made from what"), this.note, pick),
+        this.drawing,
+        this.legend,
+      ),
+      h(
+        "section.panel",
+        { "aria-label": "The way to the best" },
+        h(
+          "header",
+          {},
+          h("h2", {}, "The way to the best"),
+          h("span.quiet.small", {}, "each row is a patch to the program above it"),
+        ),
+        this.way,
+      ),
     );
     this.drawing.addEventListener("keydown", (event) => this.#move(event));
     this.navigate(parameters);
@@ -45,9 +70,21 @@ export class Lineage {
   }
 
   #legend() {
-    const line = (kind, word) => h("span.labelled", {}, s("svg.inline.wide", { viewBox: "0 -6 30 12", width: 30, height: 12, "aria-hidden": "true" }, s(`path.edge.${kind}`, { d: "M1 0H29" })), word);
+    const line = (kind, word) =>
+      h(
+        "span.labelled",
+        {},
+        s(
+          "svg.inline.wide",
+          { viewBox: "0 -6 30 12", width: 30, height: 12, "aria-hidden": "true" },
+          s(`path.edge.${kind}`, { d: "M1 0H29" }),
+        ),
+        word,
+      );
     return [
-      ["champion", "front", "seed", "scored", "known", "rejected"].map((name) => h("span.labelled", {}, inline(name), ROLES[name].word)),
+      ["champion", "front", "seed", "scored", "known", "rejected"].map((name) =>
+        h("span.labelled", {}, inline(name), ROLES[name].word),
+      ),
       line("best", "the way to the best"),
       line("merge", "a crossover's other parent"),
     ];
@@ -65,7 +102,7 @@ export class Lineage {
     this.drawing.scrollTo(left, top);
     if (held) this.nodes.get(Number(held))?.focus();
     const parts = columns.count - numbers.size;
-    this.note.textContent = parts > 0 ? `${format.grouped(numbers.size)} of ${format.grouped(columns.count)} attempts: ${columns.count > MOST_WHOLE ? "the ways to the champion and the front; “+n” shows what else was made from a program" : "those with a score"}` : "";
+    this.note.textContent = parts > 0 ? partWords(numbers.size, columns.count) : "";
     this.element.dataset.nodes = numbers.size;
     this.#wayTo(state, columns);
   }
@@ -77,11 +114,19 @@ export class Lineage {
     const x = (column) => LEFT + column * step;
     const y = (row) => 24 + row * ROW;
     const width = x(deep - 1) + 190;
-    const svg = s("svg.tree", { viewBox: `0 0 ${width} ${y(rows - 1) + 30}`, width, height: y(rows - 1) + 30, role: "group", "aria-label": "Lineage: each attempt is a link" });
+    const svg = s("svg.tree", {
+      viewBox: `0 0 ${width} ${y(rows - 1) + 30}`,
+      width,
+      height: y(rows - 1) + 30,
+      role: "group",
+      "aria-label": "Lineage: each attempt is a link",
+    });
     const at = (number) => [x(nodes.get(number).column), y(nodes.get(number).row)];
     const front = new Set(state.front);
     const best = new Set(state.champion === null ? [] : chain(columns, state.champion));
-    const roles = new Map([...nodes.keys()].map((number) => [number, role(columns, state, columns.row(number), front)]));
+    const roles = new Map(
+      [...nodes.keys()].map((number) => [number, role(columns, state, columns.row(number), front)]),
+    );
     const order = (edge) => (edge.best ? 2 : edge.merge ? 1 : 0);
     const many = edges.filter((edge) => edge.merge).length > MOST_MERGES;
     const strong = (number) => best.has(number) || front.has(number) || number === this.focus;
@@ -90,13 +135,20 @@ export class Lineage {
       const kind = edge.merge ? "merge" : edge.best ? "best" : roles.get(edge.to) === "rejected" ? "lost" : "plain";
       const weak = edge.merge && many && !strong(edge.to) ? ".weak" : "";
       const path = s(`path.edge.${kind}${weak}`, { d: curve(at(edge.from), at(edge.to), edge.merge) });
-      if (edge.merge) for (const end of [edge.from, edge.to]) this.merges.set(end, [...(this.merges.get(end) || []), path]);
+      if (edge.merge)
+        for (const end of [edge.from, edge.to]) this.merges.set(end, [...(this.merges.get(end) || []), path]);
       svg.append(path);
     }
     this.nodes = new Map();
     this.places = new Set([...nodes.values()].map((node) => `${node.row} ${node.column}`));
     for (const node of [...nodes.values()].sort((a, b) => a.row - b.row || a.column - b.column)) {
-      svg.append(this.#node(columns, node, at(node.number), roles.get(node.number), { step, width, best: best.has(node.number) }));
+      svg.append(
+        this.#node(columns, node, at(node.number), roles.get(node.number), {
+          step,
+          width,
+          best: best.has(node.number),
+        }),
+      );
     }
     return svg;
   }
@@ -112,7 +164,13 @@ export class Lineage {
     const focused = number === this.focus ? ".focused" : "";
     const link = s(
       `a.node.${as}${best ? ".onway" : ""}${focused}`,
-      { href: `#/r/${this.position}/a/${number}`, "aria-label": `attempt ${number}, ${name}, ${ROLES[as].word}${others}`, on: this.#lit(number), "data-number": number, transform: `translate(${x} ${y})` },
+      {
+        href: `#/r/${this.position}/a/${number}`,
+        "aria-label": `attempt ${number}, ${name}, ${ROLES[as].word}${others}`,
+        on: this.#lit(number),
+        "data-number": number,
+        transform: `translate(${x} ${y})`,
+      },
       s("title", {}, `${number} ${name}${others}`),
       s("circle.halo", { r: 11 }),
       glyph(as, as === "champion" ? 7 : 4.8),
@@ -120,7 +178,17 @@ export class Lineage {
     );
     this.nodes.set(number, link);
     const more = hidden
-      ? s("a.more", { href: "#", role: "button", "aria-label": `show ${hidden} more made from attempt ${number}`, transform: `translate(${x + 10} ${y + 15})`, on: { click: (event) => this.#expand(event, number) } }, s("text", {}, `+${format.grouped(hidden)}`))
+      ? s(
+          "a.more",
+          {
+            href: "#",
+            role: "button",
+            "aria-label": `show ${hidden} more made from attempt ${number}`,
+            transform: `translate(${x + 10} ${y + 15})`,
+            on: { click: (event) => this.#expand(event, number) },
+          },
+          s("text", {}, `+${format.grouped(hidden)}`),
+        )
       : null;
     return more ? s("g", {}, link, more) : link;
   }
@@ -149,9 +217,20 @@ export class Lineage {
     const all = [...this.tree.nodes.values()];
     const target = {
       ArrowLeft: () => parents(columns, number).find((one) => this.nodes.has(one)),
-      ArrowRight: () => (children(columns).get(number) || []).filter((one) => this.nodes.has(one)).sort((a, b) => this.tree.nodes.get(a).row - this.tree.nodes.get(b).row)[0],
-      ArrowUp: () => nearest(all.filter((one) => one.row < node.row), node),
-      ArrowDown: () => nearest(all.filter((one) => one.row > node.row), node),
+      ArrowRight: () =>
+        (children(columns).get(number) || [])
+          .filter((one) => this.nodes.has(one))
+          .sort((a, b) => this.tree.nodes.get(a).row - this.tree.nodes.get(b).row)[0],
+      ArrowUp: () =>
+        nearest(
+          all.filter((one) => one.row < node.row),
+          node,
+        ),
+      ArrowDown: () =>
+        nearest(
+          all.filter((one) => one.row > node.row),
+          node,
+        ),
     }[event.key]();
     const link = this.nodes.get(target);
     link?.focus();
@@ -195,10 +274,29 @@ export class Lineage {
         h("td.role", {}, stranger(oneLine(columns.word(row, "model") || "", 24))),
         h("td", {}, changeWords(this.steps?.get(number)?.change || "")),
         h("td.num.nowrap", {}, outcomeWords(columns, state, row)[0]),
-        h("td.num.nowrap", {}, format.times(columns.s[row]), h("span.quiet", {}, ` ${format.timesRange(columns.sl[row], columns.sh[row])}`)),
+        h(
+          "td.num.nowrap",
+          {},
+          format.times(columns.s[row]),
+          h("span.quiet", {}, ` ${format.timesRange(columns.sl[row], columns.sh[row])}`),
+        ),
       );
     });
-    return fill(this.way, table("The way to the best", [["attempt"], ["kind", "role"], ["model", "role"], ["against its parent"], [state.quality, "num"], ["times as fast", "num"]], rows));
+    return fill(
+      this.way,
+      table(
+        "The way to the best",
+        [
+          ["attempt"],
+          ["kind", "role"],
+          ["model", "role"],
+          ["against its parent"],
+          [state.quality, "num"],
+          ["times as fast", "num"],
+        ],
+        rows,
+      ),
+    );
   }
 }
 
@@ -212,4 +310,13 @@ function curve([x1, y1], [x2, y2], merge) {
 function nearest(nodes, { row, column }) {
   const far = (one) => 100 * Math.abs(one.row - row) + Math.abs(one.column - column);
   return nodes.reduce((best, one) => (best === null || far(one) < far(best) ? one : best), null)?.number;
+}
+
+/** That not all attempts are shown, and which are. */
+function partWords(some, all) {
+  const which =
+    all > MOST_WHOLE
+      ? "the ways to the champion and the front; “+n” shows what else was made from a program"
+      : "those with a score";
+  return `${format.grouped(some)} of ${format.grouped(all)} attempts: ${which}`;
 }

@@ -1,6 +1,8 @@
 // Which rows of a run a list shows, and in which order. Owns: filters and sorting. Does not know: elements. Pure.
 
-/** How a list may be sorted: by key, the value of a row, null last; `down` is the direction that a first click gives. */
+/**
+ * How a list may be sorted: by key, the value of a row, null last; `down` is the direction that a first click gives.
+ */
 export const SORTS = {
   n: { of: (columns, row) => columns.n[row], down: true },
   name: { of: (columns, row) => columns.name[row].toLowerCase(), down: false },
@@ -18,7 +20,8 @@ export const FILTERS = {
   front: (columns, row, { front }) => front.has(columns.n[row]),
   scored: (columns, row) => columns.q[row] !== null && columns.same[row] < 0,
   known: (columns, row) => columns.same[row] >= 0,
-  rejected: (columns, row) => columns.q[row] === null && columns.same[row] < 0 && columns.word(row, "outcome") !== "unjudged",
+  rejected: (columns, row) =>
+    columns.q[row] === null && columns.same[row] < 0 && columns.word(row, "outcome") !== "unjudged",
 };
 
 /** The filter of a name: one of `FILTERS`, or an outcome such as `patch`. */
@@ -43,7 +46,9 @@ function sorted(rows, columns, of, sign) {
   const values = [];
   for (const row of rows) values[row] = of(columns, row);
   const text = rows.length > 0 && typeof values[rows[0]] === "string";
-  const keys = text ? values : Float64Array.from(values, (value) => (value === null || value === undefined ? Infinity : sign * value));
+  const keys = text
+    ? values
+    : Float64Array.from(values, (value) => (value === null || value === undefined ? Infinity : sign * value));
   const { n } = columns;
   const compare = text
     ? (a, b) => (keys[a] < keys[b] ? -sign : keys[a] > keys[b] ? sign : n[b] - n[a])

@@ -45,7 +45,8 @@ async function route() {
   const { view, item, position, parameters } = asked;
   const run = store.run(position);
   const key = `${view} ${item} ${view === "compare" ? "" : position}`;
-  if (!run) return fill(main, h("p.notice", {}, `There is no run ${position} here. `, h("a", { href: "#/" }, "The first run")));
+  if (!run)
+    return fill(main, h("p.notice", {}, `There is no run ${position} here. `, h("a", { href: "#/" }, "The first run")));
   await store.ready(position);
   if (address().view !== view || address().position !== position || address().item !== item) return undefined;
   top.update(position, view);
@@ -56,7 +57,10 @@ async function route() {
   const made = make(asked);
   const moved = shown.key !== null;
   shown = { key, view: made, position };
-  fill(main, made ? made.element : h("p.notice", {}, "This address leads nowhere. ", h("a", { href: "#/" }, "Overview")));
+  fill(
+    main,
+    made ? made.element : h("p.notice", {}, "This address leads nowhere. ", h("a", { href: "#/" }, "Overview")),
+  );
   made?.update?.(null);
   main.dataset.view = view || "overview";
   main.dataset.ms = (performance.now() - began).toFixed(0);
@@ -68,11 +72,20 @@ async function route() {
 }
 
 function title({ state }, view, item) {
-  const what = { "": "", a: `attempt ${item}, `, tickets: "tickets, ", lineage: "lineage, ", attempts: "attempts, ", compare: "runs side by side, " }[view] ?? "";
+  const what =
+    {
+      "": "",
+      a: `attempt ${item}, `,
+      tickets: "tickets, ",
+      lineage: "lineage, ",
+      attempts: "attempts, ",
+      compare: "runs side by side, ",
+    }[view] ?? "";
   return `${what}${oneLine(state.name, 40)} · packsmith`;
 }
 
-// A view is drawn anew at most as often as it takes a quarter of the time, so that a large run that grows fast stays usable.
+// A view is drawn anew at most as often as it takes a quarter of the time, so that a large run that grows fast stays
+// usable.
 let pending = null;
 let notBefore = 0;
 

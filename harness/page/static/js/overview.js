@@ -55,10 +55,20 @@ export class Overview {
     this.windowSwitch = h("span", {});
     this.legend = h("div", {});
     this.outside = h("span.quiet.small", {});
-    const note = h("span.quiet.small", {}, `Further up: more ${store.run(this.position).state.quality}. Further right: faster. Drag to zoom, click to open.`);
+    const note = h(
+      "span.quiet.small",
+      {},
+      `Further up: more ${store.run(this.position).state.quality}. Further right: faster. Drag to zoom, click to open.`,
+    );
     const head = h("header", {}, h("h2", {}, "All scored programs"), note, this.windowSwitch);
     this.plot.onzoom = () => this.#windows();
-    return h("section.panel.pareto", { "aria-label": "All scored programs" }, head, this.plot.element, h("div.under", {}, this.legend, this.outside));
+    return h(
+      "section.panel.pareto",
+      { "aria-label": "All scored programs" },
+      head,
+      this.plot.element,
+      h("div.under", {}, this.legend, this.outside),
+    );
   }
 
   /** Draw all that a change concerns. */

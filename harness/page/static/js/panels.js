@@ -30,7 +30,15 @@ export function verdicts(position, { columns }) {
         h(
           "a",
           { href: `#/r/${position}/attempts?outcome=${name}`, title: STAGES[name] },
-          h("span.word", {}, name === "known" ? "known program" : name === "scored" ? "scored" : `rejected: ${name}`.replace("rejected: unjudged", "not judged")),
+          h(
+            "span.word",
+            {},
+            name === "known"
+              ? "known program"
+              : name === "scored"
+                ? "scored"
+                : `rejected: ${name}`.replace("rejected: unjudged", "not judged"),
+          ),
           bar(counts.get(name) / total, name === "scored" ? "good" : name === "known" ? "dull" : "bad"),
           h("span.figure", {}, format.grouped(counts.get(name))),
         ),
@@ -55,15 +63,19 @@ export function models(position, answer) {
     ),
   );
   const heads = [["model and kind"], ["proposals", "num"], ["valid", "num"], ["better", "num"], ["cost", "num"]];
-  const refusals = answer.refusals.slice(0, 4).map((one) =>
-    h(
-      "li",
-      {},
-      h("span.figure", {}, `${format.grouped(one.count)} ×`),
-      h("span", {}, `${one.stage}: `, stranger(oneLine(one.reason, 40)), " "),
-      one.newest_number === null ? null : h("a.quiet", { href: `#/r/${position}/a/${one.newest_number}` }, `newest: ${one.newest_number}`),
-    ),
-  );
+  const refusals = answer.refusals
+    .slice(0, 4)
+    .map((one) =>
+      h(
+        "li",
+        {},
+        h("span.figure", {}, `${format.grouped(one.count)} ×`),
+        h("span", {}, `${one.stage}: `, stranger(oneLine(one.reason, 40)), " "),
+        one.newest_number === null
+          ? null
+          : h("a.quiet", { href: `#/r/${position}/a/${one.newest_number}` }, `newest: ${one.newest_number}`),
+      ),
+    );
   return [
     table("Proposals by model and kind", heads, rows),
     refusals.length ? h("h3", {}, "Why proposals were rejected") : null,
@@ -85,15 +97,34 @@ export function spending({ state, columns }) {
     minutes: [minutes * 60, format.duration, "time"],
     patience: [since(state, columns), plain, "attempts without a better champion"],
   };
-  const limit = (key) => (budget[key] === undefined || budget[key] === null ? null : key === "minutes" ? budget[key] * 60 : budget[key]);
+  const limit = (key) =>
+    budget[key] === undefined || budget[key] === null ? null : key === "minutes" ? budget[key] * 60 : budget[key];
   const rows = Object.entries(known)
     .filter(([key, [used]]) => limit(key) !== null || (used > 0 && key !== "patience" && key !== "attempts"))
     .map(([key, [used, words, name]]) => {
       const most = limit(key);
-      const figure = [words(used), most === null ? h("span.quiet", {}, ", no limit") : h("span.quiet", {}, ` of ${words(most)}`)];
-      return h("li", {}, h("span.word", {}, name), most === null ? h("span.bar.none", {}) : bar(used / most, used >= most ? "full" : ""), h("span.figure", {}, figure));
+      const figure = [
+        words(used),
+        most === null ? h("span.quiet", {}, ", no limit") : h("span.quiet", {}, ` of ${words(most)}`),
+      ];
+      return h(
+        "li",
+        {},
+        h("span.word", {}, name),
+        most === null ? h("span.bar.none", {}) : bar(used / most, used >= most ? "full" : ""),
+        h("span.figure", {}, figure),
+      );
     });
-  if (budget.deadline) rows.push(h("li", {}, h("span.word", {}, "deadline"), h("span.bar.none", {}), h("span.figure", {}, oneLine(budget.deadline, 40))));
+  if (budget.deadline)
+    rows.push(
+      h(
+        "li",
+        {},
+        h("span.word", {}, "deadline"),
+        h("span.bar.none", {}),
+        h("span.figure", {}, oneLine(budget.deadline, 40)),
+      ),
+    );
   return rows.length ? h("ul.bars.wide", {}, rows) : h("p.quiet", {}, "Nothing spent, and no limit set.");
 }
 
@@ -103,7 +134,12 @@ function since(state, columns) {
   return columns.once("highest", () => columns.n.reduce((high, n) => Math.max(high, n), 0)) - last;
 }
 
-const UNDER_WAY = { answered: "judged, or next to be", calling: "a model is asked", asked: "waits for an answer", left: "left behind: the next search continues it" };
+const UNDER_WAY = {
+  answered: "judged, or next to be",
+  calling: "a model is asked",
+  asked: "waits for an answer",
+  left: "left behind: the next search continues it",
+};
 
 /** Open tickets: what is judged, asked and waited for now. */
 export function underWay(position, { state }, most = 6) {
@@ -111,19 +147,32 @@ export function underWay(position, { state }, most = 6) {
     return h("p.quiet", {}, state.working ? "Nothing at this moment." : "Nothing: no process works on this run.");
   }
   const order = ["asked", "answered", "calling", "left"];
-  const sorted = [...state.tickets].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || a.ticket - b.ticket);
+  const sorted = [...state.tickets].sort(
+    (a, b) => order.indexOf(a.state) - order.indexOf(b.state) || a.ticket - b.ticket,
+  );
   const rows = sorted.slice(0, most).map((ticket) =>
     h(
       "li",
       {},
-      h(`span.dot.${ticket.state === "left" ? "off" : ticket.state === "asked" ? "wait" : "live"}`, { "aria-hidden": "true" }),
+      h(`span.dot.${ticket.state === "left" ? "off" : ticket.state === "asked" ? "wait" : "live"}`, {
+        "aria-hidden": "true",
+      }),
       h("a", { href: `#/r/${position}/tickets/${ticket.ticket}` }, `ticket ${ticket.ticket}`),
       h("span", {}, `${ticket.kind}${ticket.parents.length ? ` of ${ticket.parents.join(" and ")}` : ""}`),
-      h("span.quiet", {}, ticket.state === "calling" && ticket.model ? ["asking ", stranger(oneLine(ticket.model, 24))] : UNDER_WAY[ticket.state]),
+      h(
+        "span.quiet",
+        {},
+        ticket.state === "calling" && ticket.model
+          ? ["asking ", stranger(oneLine(ticket.model, 24))]
+          : UNDER_WAY[ticket.state],
+      ),
     ),
   );
   const more = sorted.length - rows.length;
-  return [h("ul.underway", {}, rows), more > 0 ? h("p.small", {}, h("a", { href: `#/r/${position}/tickets` }, `and ${format.grouped(more)} more`)) : null];
+  return [
+    h("ul.underway", {}, rows),
+    more > 0 ? h("p.small", {}, h("a", { href: `#/r/${position}/tickets` }, `and ${format.grouped(more)} more`)) : null,
+  ];
 }
 
 /** The newest attempts, newest first. `fresh`: rows from here on came while the page was open. */
@@ -143,7 +192,12 @@ export function newest(position, run, most, fresh) {
     );
   }
   if (!rows.length) return h("p.quiet", {}, "None yet.");
-  return table("The newest attempts", [["attempt"], ["", "role"], ["outcome"]], rows, "table.plain.newest");
+  return table(
+    "The newest attempts",
+    [["attempt"], [h("span.offscreen", {}, "standing"), "role"], ["outcome"]],
+    rows,
+    "table.plain.newest",
+  );
 }
 
 /** The front as a table, fastest first. */
@@ -161,11 +215,22 @@ export function front(position, run) {
         {},
         h("td", {}, attemptLink(run, position, number, columns.name[row], 30)),
         h("td.role.quiet.small", {}, roleWord(role(columns, state, row))),
-        h("td.num.nowrap", {}, format.quality(q[row]), h("span.quiet", {}, ` ${format.plusMinus(q[row], ql[row], qh[row])}`)),
+        h(
+          "td.num.nowrap",
+          {},
+          format.quality(q[row]),
+          h("span.quiet", {}, ` ${format.plusMinus(q[row], ql[row], qh[row])}`),
+        ),
         h("td.num.nowrap", {}, format.times(s[row]), h("span.quiet", {}, ` ${format.timesRange(sl[row], sh[row])}`)),
         h("td.num.spare", {}, format.milliseconds(ms[row])),
       );
     });
-  const heads = [["program"], ["", "role"], [state.quality, "num"], ["times as fast", "num"], ["ms", "num.spare"]];
+  const heads = [
+    ["program"],
+    [h("span.offscreen", {}, "standing"), "role"],
+    [state.quality, "num"],
+    ["times as fast", "num"],
+    ["ms", "num.spare"],
+  ];
   return rows.length ? table("The front, fastest first", heads, rows) : null;
 }

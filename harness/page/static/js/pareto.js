@@ -19,14 +19,27 @@ export const STYLES = [
 export const styleOf = (position) => STYLES[position % STYLES.length];
 
 function point({ n, q, ql, qh, s, sl, sh }, run, row, faint = false, colour = "--dot") {
-  return { run, row, number: n[row], q: q[row], ql: ql[row], qh: qh[row], s: s[row], sl: sl[row], sh: sh[row], faint, colour };
+  return {
+    run,
+    row,
+    number: n[row],
+    q: q[row],
+    ql: ql[row],
+    qh: qh[row],
+    s: s[row],
+    sl: sl[row],
+    sh: sh[row],
+    faint,
+    colour,
+  };
 }
 
 /** The model of one run's plot; rows from `fresh` on have just come. */
 export function modelOfRun({ state, columns }, position, fresh = Infinity) {
   const series = seriesOf({ state, columns }, position, true);
   const lines = [];
-  if (state.ceiling !== null) lines.push({ axis: "q", at: state.ceiling, text: `ceiling ${format.quality(state.ceiling)}`, style: "ceiling" });
+  if (state.ceiling !== null)
+    lines.push({ axis: "q", at: state.ceiling, text: `ceiling ${format.quality(state.ceiling)}`, style: "ceiling" });
   if (state.floor !== null) lines.push({ axis: "q", at: state.floor, text: "floor", style: "floor" });
   lines.push({ axis: "s", at: 1, text: `reference: ${oneLine(state.reference.name, 30)}`, style: "reference" });
   const points = pointsOf({ state, columns }, position);
@@ -65,18 +78,31 @@ function seriesOf({ state, columns }, position, alone) {
     named.push({ point: at(number), role: as, text, href: `#/r/${position}/a/${number}`, aria });
   };
   const letter = alone ? "" : `${styleOf(position).letter} · `;
-  if (state.seed_attempt !== null && state.seed_attempt !== state.champion) add(state.seed_attempt, "seed", alone ? "seed program" : "");
+  if (state.seed_attempt !== null && state.seed_attempt !== state.champion)
+    add(state.seed_attempt, "seed", alone ? "seed program" : "");
   for (const number of front) {
     if (number !== state.champion && number !== state.seed_attempt) add(number, "front", "");
   }
-  if (state.champion !== null) add(state.champion, "champion", `${letter}${oneLine(nameOf(columns, state.champion), 26)}`);
+  if (state.champion !== null)
+    add(state.champion, "champion", `${letter}${oneLine(nameOf(columns, state.champion), 26)}`);
   const { reference, marks } = state;
   if (alone && reference.quality !== null) {
     named.push({ point: { q: reference.quality, s: 1 }, role: "reference", text: "" });
   }
   for (const mark of alone ? marks : []) {
-    const where = { q: mark.quality, ql: mark.quality_low, qh: mark.quality_high, s: mark.speedup, sl: mark.speedup_low, sh: mark.speedup_high };
-    named.push({ point: where, role: "policy", text: `${oneLine(mark.name, 24)}${mark.comparable ? "" : " (not comparable)"}` });
+    const where = {
+      q: mark.quality,
+      ql: mark.quality_low,
+      qh: mark.quality_high,
+      s: mark.speedup,
+      sl: mark.speedup_low,
+      sh: mark.speedup_high,
+    };
+    named.push({
+      point: where,
+      role: "policy",
+      text: `${oneLine(mark.name, 24)}${mark.comparable ? "" : " (not comparable)"}`,
+    });
   }
   return { run: position, front: front.map(at), named };
 }

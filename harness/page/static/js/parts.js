@@ -9,7 +9,11 @@ import * as format from "./format.js";
 /** A row of buttons of which one is pressed. `options` are `[value, word]`. */
 export function choice(label, options, chosen, choose) {
   const buttons = options.map(([value, word]) =>
-    h("button", { type: "button", "aria-pressed": value === chosen ? "true" : "false", on: { click: () => press(value) } }, word),
+    h(
+      "button",
+      { type: "button", "aria-pressed": value === chosen ? "true" : "false", on: { click: () => press(value) } },
+      word,
+    ),
   );
   function press(value) {
     buttons.forEach((button, at) => button.setAttribute("aria-pressed", options[at][0] === value ? "true" : "false"));
@@ -20,7 +24,13 @@ export function choice(label, options, chosen, choose) {
 
 /** Facts as a list of terms: `[term, value, ...]`; rows without a value are left out. */
 export function facts(rows, tag = "dl.facts") {
-  return h(tag, {}, rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([term, ...value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
+  return h(
+    tag,
+    {},
+    rows
+      .filter(([, value]) => value !== null && value !== undefined && value !== "")
+      .map(([term, ...value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+  );
 }
 
 /** A bar of a share between 0 and 1; its figure stands beside it, so that it is hidden from readers of the screen. */
@@ -31,7 +41,11 @@ export function bar(share, style = "") {
 
 /** A table with a header: `columns` are `[heading, class]`. */
 export function table(label, columns, rows, tag = "table.plain") {
-  const head = h("tr", {}, columns.map(([heading, kind]) => h(kind ? `th.${kind}` : "th", { scope: "col" }, heading)));
+  const head = h(
+    "tr",
+    {},
+    columns.map(([heading, kind]) => h(kind ? `th.${kind}` : "th", { scope: "col" }, heading)),
+  );
   return h("div.scrollx", {}, h(tag, { "aria-label": label }, h("thead", {}, head), h("tbody", {}, rows)));
 }
 
@@ -39,7 +53,13 @@ export function table(label, columns, rows, tag = "table.plain") {
 export function attemptLink(run, position, number, name, limit = 40) {
   const row = run.columns.row(number);
   const mark = row === undefined ? null : inline(role(run.columns, run.state, row));
-  return h("a.attempt", { href: `#/r/${position}/a/${number}` }, mark, h("span.number", {}, number), stranger(oneLine(name ?? "", limit) || "(no name)"));
+  return h(
+    "a.attempt",
+    { href: `#/r/${position}/a/${number}` },
+    mark,
+    h("span.number", {}, number),
+    stranger(oneLine(name ?? "", limit) || "(no name)"),
+  );
 }
 
 export const STAGES = {
@@ -59,18 +79,31 @@ export function outcomeWords(columns, state, row) {
   if (columns.same[row] >= 0) return [`same program as ${columns.same[row]}`];
   if (columns.q[row] !== null) {
     return [
-      h("span.nowrap", {}, format.quality(columns.q[row]), h("span.quiet", {}, ` ${format.plusMinus(columns.q[row], columns.ql[row], columns.qh[row])}`)),
+      h(
+        "span.nowrap",
+        {},
+        format.quality(columns.q[row]),
+        h("span.quiet", {}, ` ${format.plusMinus(columns.q[row], columns.ql[row], columns.qh[row])}`),
+      ),
       h("span.nowrap", {}, format.times(columns.s[row])),
     ];
   }
   const outcome = columns.word(row, "outcome");
   const reason = columns.word(row, "reason");
-  return [h("span.rejected", {}, outcome === "unjudged" ? "not judged" : `rejected at ${outcome}${reason ? `: ${oneLine(reason, 50)}` : ""}`)];
+  return [
+    h(
+      "span.rejected",
+      {},
+      outcome === "unjudged" ? "not judged" : `rejected at ${outcome}${reason ? `: ${oneLine(reason, 50)}` : ""}`,
+    ),
+  ];
 }
 
 /** What was bought, as the server words it (`+0.16, 2.1x faster`), with the unit of the first figure. */
 export function changeWords(text) {
-  return text.replace(/^([+-])([\d.]+)/, (_, sign, figure) => `${sign === "-" ? "\u2212" : "+"}${figure} points`).replace(/(\d)x\b/g, "$1×");
+  return text
+    .replace(/^([+-])([\d.]+)/, (_, sign, figure) => `${sign === "-" ? "\u2212" : "+"}${figure} points`)
+    .replace(/(\d)x\b/g, "$1×");
 }
 
 /** The word for a role, for readers of the screen and tooltips. */

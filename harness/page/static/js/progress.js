@@ -27,7 +27,13 @@ export class Progress {
       this.update(this.runs);
     });
     const head = h("header", {}, h("h2", {}, "The champion over time"), h("span.grow", {}), pick);
-    this.element = h("section.panel.progress", { "aria-label": "The champion over time" }, head, this.speed.element, this.quality.element);
+    this.element = h(
+      "section.panel.progress",
+      { "aria-label": "The champion over time" },
+      head,
+      this.speed.element,
+      this.quality.element,
+    );
   }
 
   /** `runs`: `{state, columns, position}`, one line for each. */
@@ -55,7 +61,10 @@ function steps({ state, columns }, across, key) {
     .filter((row) => row !== undefined && columns[key][row] !== null)
     .map((row) => {
       const [y, low, high] = [columns[key][row], columns[`${key}l`][row], columns[`${key}h`][row]];
-      const figure = key === "s" ? `${format.times(y)} ${format.timesRange(low, high)}` : `${format.quality(y)} ${format.plusMinus(y, low, high)}`;
+      const figure =
+        key === "s"
+          ? `${format.times(y)} ${format.timesRange(low, high)}`
+          : `${format.quality(y)} ${format.plusMinus(y, low, high)}`;
       const x = { attempts: columns.n[row], minutes: columns.t[row] / 60, dollars: sums[row] }[across];
       return { x, y, low, high, text: `${figure}, ${columns.n[row]} ${oneLine(columns.name[row], 22)}` };
     });

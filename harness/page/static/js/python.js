@@ -2,10 +2,24 @@
 // whether it is valid Python: any text at all comes out with the same characters. Pure.
 
 const KEYWORDS = new Set(
-  ("False None True and as assert async await break class continue def del elif else except finally for from global if " +
-    "import in is lambda nonlocal not or pass raise return try while with yield").split(" "),
+  (
+    "False None True and as assert async await break class continue def del elif else except finally for from global " +
+    "if import in is lambda nonlocal not or pass raise return try while with yield"
+  ).split(" "),
 );
-const TOKEN = /(#.*)|([rbfuRBFU]{0,2}(?:"""|'''))|([rbfuRBFU]{0,2}(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?))|(\d[\w.]*)|([^\W\d]\w*)|(\s+|.)/gu;
+const TOKEN = new RegExp(
+  [
+    /(#.*)/,
+    /([rbfuRBFU]{0,2}(?:"""|'''))/,
+    /([rbfuRBFU]{0,2}(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?))/,
+    /(\d[\w.]*)/,
+    /([^\W\d]\w*)/,
+    /(\s+|.)/,
+  ]
+    .map((part) => part.source)
+    .join("|"),
+  "gu",
+);
 const LONGEST = 2000;
 
 /** The quotes in which each line begins, "" outside of a string that goes over lines. */

@@ -1,8 +1,8 @@
 // The Pareto plot. Owns: how programs are drawn in the plane of quality and speed-up, hover, zoom, and opening one.
 // Does not know: where programs come from (see pareto.js).
 //
-// Points are on a canvas, since 100,000 elements of SVG would take seconds; what has a name (axes, lines, the front, the
-// champion, the reference) is SVG above it, in which links can be reached by keyboard.
+// Points are on a canvas, since 100,000 elements of SVG would take seconds; what has a name (axes, lines, the front,
+// the champion, the reference) is SVG above it, in which links can be reached by keyboard.
 
 import { fill, h, s, token } from "./dom.js";
 import { place, staircase, windows } from "./frame.js";
@@ -30,13 +30,16 @@ export class Scatter {
   }
 
   /**
-   * `model`: `{points, series, lines, quality}`. A point is `{q, ql, qh, s, sl, sh, number, run, role, faint}`; `series`
-   * are `{run, front: points, named: [{point, role, text, href}], style}`; `lines` are `{axis, at, text, style}`; points
-   * that have just come are in `arrived`, and are ringed once.
+   * `model`: `{points, series, lines, quality}`. A point is `{q, ql, qh, s, sl, sh, number, run, role, faint}`;
+   * `series` are `{run, front: points, named: [{point, role, text, href}], style}`; `lines` are `{axis, at, text,
+   * style}`; points that have just come are in `arrived`, and are ringed once.
    */
   update(model) {
     this.model = model;
-    this.windows = windows(model.points, model.series.flatMap((one) => [...one.front, ...one.named.map((n) => n.point)]));
+    this.windows = windows(
+      model.points,
+      model.series.flatMap((one) => [...one.front, ...one.named.map((n) => n.point)]),
+    );
     this.arrived = still() ? [] : (model.arrived || []).slice(-MOST_RINGS);
     this.draw();
     this.arrived = [];
@@ -64,7 +67,9 @@ export class Scatter {
     this.element.dataset.points = this.model.points.length;
     if (!this.windows) {
       this.#paint(width, height, []);
-      this.svg.append(s("text.empty", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "No program is scored yet."));
+      this.svg.append(
+        s("text.empty", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "No program is scored yet."),
+      );
       return;
     }
     const frame = this.zoom || (this.whole ? this.windows.all : this.windows.near);
@@ -74,11 +79,15 @@ export class Scatter {
     this.#paint(width, height, this.#visible());
     this.#axes();
     this.#lines();
-    this.taken = this.model.series.flatMap((one) => this.#inside(one).map(({ point }) => box(this.x.at(point.s), this.y.at(point.q), 7)));
+    this.taken = this.model.series.flatMap((one) =>
+      this.#inside(one).map(({ point }) => box(this.x.at(point.s), this.y.at(point.q), 7)),
+    );
     if (this.drawn.length <= FEW) this.taken.push(...this.drawn.map(({ x, y }) => box(x, y, 3)));
     this.model.series.forEach((one) => this.#front(one));
     this.model.series.forEach((one) => this.#named(one));
-    this.svg.append(...this.arrived.map((point) => s("circle.arrival", { cx: this.x.at(point.s), cy: this.y.at(point.q), r: 9 })));
+    this.svg.append(
+      ...this.arrived.map((point) => s("circle.arrival", { cx: this.x.at(point.s), cy: this.y.at(point.q), r: 9 })),
+    );
     this.hover = s("g.hover", {});
     this.svg.append(this.hover);
   }
@@ -139,8 +148,16 @@ export class Scatter {
       axes.append(s("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, tick(value, step)));
     }
     axes.append(
-      s("text.title", { x: right, y: bottom + 36, "text-anchor": "end" }, "times as fast as the reference, log scale →"),
-      s("text.title", { x: 0, y: 0, "text-anchor": "end", transform: `translate(11 ${top}) rotate(-90)` }, `${this.model.quality} →`),
+      s(
+        "text.title",
+        { x: right, y: bottom + 36, "text-anchor": "end" },
+        "times as fast as the reference, log scale →",
+      ),
+      s(
+        "text.title",
+        { x: 0, y: 0, "text-anchor": "end", transform: `translate(11 ${top}) rotate(-90)` },
+        `${this.model.quality} →`,
+      ),
     );
     this.svg.append(axes);
   }
@@ -161,7 +178,8 @@ export class Scatter {
         if (inside) group.append(s(`line.${style}`, { x1: left, x2: right, y1: y, y2: y }));
         const words = inside ? text : `${text} ${at > this.y.high ? "↑" : "↓"}`;
         const level = y < top + 16 ? y + 13 : y - 6;
-        if (inside || at > this.y.high) group.append(s("text", { x: left + 8, y: level, "text-anchor": "start" }, words));
+        if (inside || at > this.y.high)
+          group.append(s("text", { x: left + 8, y: level, "text-anchor": "start" }, words));
       }
     }
     this.svg.append(group);
@@ -174,7 +192,9 @@ export class Scatter {
 
   #front({ front, style }) {
     const within = (value, axis) => axis.at(Math.min(axis.high, Math.max(axis.low, value)));
-    const corners = staircase(front, this.x.low, this.y.low).map(([s_, q]) => pair(within(s_, this.x), within(q, this.y)));
+    const corners = staircase(front, this.x.low, this.y.low).map(([s_, q]) =>
+      pair(within(s_, this.x), within(q, this.y)),
+    );
     const group = s("g", { class: `series ${style || ""}` });
     if (corners.length) group.append(s("path.frontline", { d: `M${corners.join("L")}` }));
     this.svg.append(group);
@@ -273,7 +293,10 @@ export class Scatter {
 
   #brush([x1, y1], [x2, y2]) {
     this.brushed = true;
-    fill(this.hover, s("rect", { x: Math.min(x1, x2), y: Math.min(y1, y2), width: Math.abs(x2 - x1), height: Math.abs(y2 - y1) }));
+    fill(
+      this.hover,
+      s("rect", { x: Math.min(x1, x2), y: Math.min(y1, y2), width: Math.abs(x2 - x1), height: Math.abs(y2 - y1) }),
+    );
   }
 
   #zoomTo([x1, y1], [x2, y2]) {

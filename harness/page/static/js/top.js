@@ -16,7 +16,12 @@ const VIEWS = [
 export class Top {
   constructor(element) {
     this.element = element;
-    this.search = h("input", { type: "search", placeholder: "Search", "aria-label": "Search attempts", maxlength: 200 });
+    this.search = h("input", {
+      type: "search",
+      placeholder: "Search",
+      "aria-label": "Search attempts",
+      maxlength: 200,
+    });
     this.search.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.search.blur();
     });
@@ -32,7 +37,12 @@ export class Top {
     this.pick = h("span.runpick", {});
     this.nav = h("nav", { "aria-label": "Views" });
     this.tools = h("div.tools", {});
-    const mark = h("a.mark", { href: "#/", "aria-label": "packsmith: the overview" }, h("img", { src: "/static/favicon.svg", alt: "" }), h("span", {}, "packsmith"));
+    const mark = h(
+      "a.mark",
+      { href: "#/", "aria-label": "packsmith: the overview" },
+      h("img", { src: "/static/favicon.svg", alt: "" }),
+      h("span", {}, "packsmith"),
+    );
     fill(element, h("div.topbar", {}, mark, this.pick, this.nav, this.box, this.tools));
   }
 
@@ -44,9 +54,15 @@ export class Top {
     this.#runs(runs);
     const asked = run ? run.state.tickets.filter((ticket) => ticket.answerable).length : 0;
     const links = VIEWS.map(([path, word]) =>
-      h("a", { href: `#/r/${position}${path ? `/${path}` : ""}`, "aria-current": view === path ? "page" : null }, word, path === "tickets" && asked ? h("span.badge", { title: "waiting for an answer" }, asked) : null),
+      h(
+        "a",
+        { href: `#/r/${position}${path ? `/${path}` : ""}`, "aria-current": view === path ? "page" : null },
+        word,
+        path === "tickets" && asked ? h("span.badge", { title: "waiting for an answer" }, asked) : null,
+      ),
     );
-    if (runs.length > 1) links.push(h("a", { href: "#/compare", "aria-current": view === "compare" ? "page" : null }, "Compare"));
+    if (runs.length > 1)
+      links.push(h("a", { href: "#/compare", "aria-current": view === "compare" ? "page" : null }, "Compare"));
     fill(this.nav, links);
     this.#buttons(run);
   }
@@ -59,27 +75,38 @@ export class Top {
       fill(this.pick, runs.length ? stranger(oneLine(runs[0].state.name, 40), "bdi", { class: "quiet clip" }) : null);
       return;
     }
-    const select = h("select", { "aria-label": "Run" }, runs.map(({ state }, at) => h("option", { value: at, selected: at === this.position }, oneLine(state.name, 40))));
+    const select = h(
+      "select",
+      { "aria-label": "Run" },
+      runs.map(({ state }, at) => h("option", { value: at, selected: at === this.position }, oneLine(state.name, 40))),
+    );
     select.addEventListener("change", () => {
-      location.hash = `#/r/${select.value}${["lineage", "attempts", "tickets"].includes(this.view) ? `/${this.view}` : ""}`;
+      const view = ["lineage", "attempts", "tickets"].includes(this.view) ? `/${this.view}` : "";
+      location.hash = `#/r/${select.value}${view}`;
     });
     fill(this.pick, select);
   }
 
   #buttons(run) {
-    const key = `${theme()} ${store.connected()} ${store.about.readonly} ${Boolean(run?.state.working)} ${run?.state.stop_asked} ${this.position}`;
+    const { working = 0, stop_asked: stopping = false } = run?.state || {};
+    const key = [theme(), store.connected(), store.about.readonly, working > 0, stopping, this.position].join(" ");
     if (key === this.drawn) return;
     this.drawn = key;
     const { position } = this;
     const may = run && !store.about.readonly;
-    const button = (word, label, act, kind = "button.icon") => h(kind, { type: "button", "aria-label": label, title: label, on: { click: act } }, word);
+    const button = (word, label, act, kind = "button.icon") =>
+      h(kind, { type: "button", "aria-label": label, title: label, on: { click: act } }, word);
     fill(
       this.tools,
       store.connected() ? null : h("span.offline.small", { role: "status" }, "not connected, trying again"),
       may ? button("Advise", "Add a sentence to all later prompts", () => advise(position), "button") : null,
-      may && run.state.working && !run.state.stop_asked ? button("Stop", "Stop the search", () => stop(position), "button.danger") : null,
+      may && run.state.working && !run.state.stop_asked
+        ? button("Stop", "Stop the search", () => stop(position), "button.danger")
+        : null,
       button("⌕", "Search (key: /)", () => this.find(), "button.icon.opensearch"),
-      button(theme() === "dark" ? "☀" : "☾", theme() === "dark" ? "Light (key: d)" : "Dark (key: d)", () => this.toggle()),
+      button(theme() === "dark" ? "☀" : "☾", theme() === "dark" ? "Light (key: d)" : "Dark (key: d)", () =>
+        this.toggle(),
+      ),
       button("?", "Keys and words (key: ?)", () => help(position)),
     );
   }

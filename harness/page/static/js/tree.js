@@ -1,8 +1,9 @@
 // The lineage laid out. Owns: which attempts are shown, and the place of each. Does not know: pixels, elements. Pure.
 //
-// A column is a generation, by first parents; a row belongs to a branch: the first child continues its parent's row, each
-// further one opens a new row below. Children that lead to the champion come first, then those that lead to the front, so
-// that the way to the best is the straight line on top. This takes a time that grows with what is shown, not with the run.
+// A column is a generation, by first parents; a row belongs to a branch: the first child continues its parent's row,
+// each further one opens a new row below. Children that lead to the champion come first, then those that lead to the
+// front, so that the way to the best is the straight line on top. This takes a time that grows with what is shown, not
+// with the run.
 
 import { chain, children, parents } from "./columns.js";
 
@@ -17,8 +18,8 @@ export function ways(columns, state) {
 }
 
 /**
- * Numbers to show: all of a small run; else the ways to the champion, the front and `focus`, with the children of what is
- * `expanded`. `rejected`: whether attempts without a score are shown too (those asked for always are).
+ * Numbers to show: all of a small run; else the ways to the champion, the front and `focus`, with the children of what
+ * is `expanded`. `rejected`: whether attempts without a score are shown too (those asked for always are).
  */
 export function shown(columns, state, { expanded, focus, rejected }) {
   const { best, front } = ways(columns, state);
@@ -35,7 +36,9 @@ export function shown(columns, state, { expanded, focus, rejected }) {
   for (const number of [...expanded, ...(focus === null ? [] : [focus])]) {
     const more = (made.get(number) || []).filter((child) => rejected || scored(child));
     const limit = (expanded.get?.(number) || 1) * MOST_CHILDREN;
-    const ranked = more.filter((child) => !numbers.has(child)).sort((a, b) => Number(scored(b)) - Number(scored(a)) || a - b);
+    const ranked = more
+      .filter((child) => !numbers.has(child))
+      .sort((a, b) => Number(scored(b)) - Number(scored(a)) || a - b);
     for (const child of ranked.slice(0, limit)) for (const one of chain(columns, child)) numbers.add(one);
   }
   for (const number of [...numbers]) if (columns.row(number) === undefined) numbers.delete(number);
@@ -43,8 +46,8 @@ export function shown(columns, state, { expanded, focus, rejected }) {
 }
 
 /**
- * `{nodes, edges, columns, rows}`: a node is `{number, row, column, hidden}` with how many children are not shown; an edge
- * `{from, to, merge, best}` joins numbers.
+ * `{nodes, edges, columns, rows}`: a node is `{number, row, column, hidden}` with how many children are not shown; an
+ * edge `{from, to, merge, best}` joins numbers.
  */
 export function layout(columns, state, numbers, { rejected }) {
   const { best, front } = ways(columns, state);
@@ -66,7 +69,9 @@ export function layout(columns, state, numbers, { rejected }) {
     const below = kept(number).sort((a, b) => rank(a) - rank(b) || Number(made.has(b)) - Number(made.has(a)) || a - b);
     const hidden = (made.get(number) || []).filter((child) => !numbers.has(child) && counts(child)).length;
     nodes.set(number, { number, column, row: level, hidden });
-    below.forEach((child) => edges.push({ from: number, to: child, merge: false, best: best.has(number) && best.has(child) }));
+    below.forEach((child) =>
+      edges.push({ from: number, to: child, merge: false, best: best.has(number) && best.has(child) }),
+    );
     for (const child of below.slice(1).reverse()) stack.push({ number: child, column: column + 1, row: null });
     if (below.length) stack.push({ number: below[0], column: column + 1, row: level });
   }

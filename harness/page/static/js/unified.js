@@ -5,8 +5,9 @@ const MOST_WORDS = 400;
 const LIKE = 0.4;
 
 /**
- * Rows `{kind, old, now, text, marks}` of a unified diff of one file: `kind` is "same", "gone", "come" or "gap"; `old` and
- * `now` are line numbers or null; `marks` are the parts of the text that differ from the line it replaces, `[from, to]`.
+ * Rows `{kind, old, now, text, marks}` of a unified diff of one file: `kind` is "same", "gone", "come" or "gap"; `old`
+ * and `now` are line numbers or null; `marks` are the parts of the text that differ from the line it replaces, `[from,
+ * to]`.
  */
 export function rows(diff) {
   const found = [];
@@ -75,7 +76,7 @@ function common(first, second) {
     }
   }
   const kept = new Map();
-  for (let i = 0, j = 0; i < n && j < m; ) {
+  for (let i = 0, j = 0; i < n && j < m;) {
     if (first[i] === second[j]) kept.set(i++, j++);
     else if (length[i + 1][j] >= length[i][j + 1]) i++;
     else j++;
