@@ -20,12 +20,12 @@ from tests.page.browser import PATIENCE_S, Browser, chromium, dashboard
 
 pytestmark = pytest.mark.slow
 
-SEARCHED = 11
+SEARCHED = 40
 """Attempts after which the search ends."""
 BAD = "<img src=x onerror=\"window.hacked='image'\"></script><script>window.hacked='script'</script>"
 TURNED = "\u202eevil\u202c\u0007"
 LONG = "word" * 30_000
-VIEWS = ("", "lineage", "attempts", "a/1", "a/2", "tickets")
+VIEWS = ("r/0", "r/0/lineage", "r/0/attempts", "r/0/a/1", "r/0/a/2", "r/0/tickets", "compare")
 SNEAKY = f"\n# {BAD}\n# {TURNED}\n# '''{'x' * 5000}\n"
 
 
@@ -149,7 +149,7 @@ def test_a_ticket_is_answered_and_becomes_an_attempt(site: Site) -> None:
     assert ticket not in site.asked
 
 
-def test_advice_is_given_and_stopping_asks_once_more(site: Site) -> None:
+def test_advice_is_given_and_keys_do_what_the_list_of_keys_says(site: Site) -> None:
     browser = site.browser
     browser.open()
     browser.click(".tools button", "Advise")
@@ -161,19 +161,23 @@ def test_advice_is_given_and_stopping_asks_once_more(site: Site) -> None:
     browser.shows("dialog[open] kbd", "/")
     browser.press("\ue00c")
     browser.until("return !document.querySelector('dialog')")
+    before = browser.run("return document.documentElement.dataset.theme")
+    browser.press("d")
+    assert browser.run("return document.documentElement.dataset.theme") != before
+    browser.press("d")
 
 
 def test_hostile_text_stays_text_in_every_view(site: Site) -> None:
     browser = site.browser
     for width, height in ((1440, 900), (390, 844)):
         browser.resize(width, height)
-        for view in (*VIEWS, f"tickets/{site.asked[-1]}"):
-            browser.go(f"#/r/0/{view}")
-            name = view.split("/")[0] or "overview"
+        for view in (*VIEWS, f"r/0/tickets/{site.asked[-1]}"):
+            browser.go(f"#/{view}")
+            name = view.removeprefix("r/0").strip("/").split("/")[0] or "overview"
             browser.until("return document.querySelector('main').dataset.view === arguments[0]", name)
             browser.until("return !document.querySelector('main .loading')")
             wide = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide <= 0, f"{view or 'overview'} is {wide} px wider than a window of {width}"
+            assert wide <= 0, f"{name} is {wide} px wider than a window of {width}"
             assert browser.run("return document.querySelectorAll('main img, main script, main iframe').length") == 0
     browser.resize(1440, 900)
     browser.go("#/r/0/a/2")
@@ -181,6 +185,20 @@ def test_hostile_text_stays_text_in_every_view(site: Site) -> None:
     assert "[U+202E]evil" in browser.shows("tr.come td.code", "evil")
     browser.go("#/r/0/attempts?q=onerror")
     browser.shows("td.title", "<img src=x")
+
+
+def test_stopping_asks_once_more_and_ends_the_search(site: Site) -> None:
+    browser = site.browser
+    browser.resize(1440, 900)
+    browser.open()
+    if not site.get("/api/runs/0")["working"]:
+        pytest.skip("the search has ended already")
+    browser.click(".tools button", "Stop")
+    browser.shows("dialog h2", "Stop this search?")
+    assert not site.get("/api/runs/0")["stop_asked"]
+    browser.click("dialog button", "Stop the search")
+    browser.shows("#said p", "asked to stop")
+    assert site.get("/api/runs/0")["stop_asked"]
 
 
 def test_a_foreign_page_gets_nothing(site: Site) -> None:

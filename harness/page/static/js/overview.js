@@ -58,7 +58,7 @@ export class Overview {
     const note = h(
       "span.quiet.small",
       {},
-      `Further up: more ${store.run(this.position).state.quality}. Further right: faster. Drag to zoom, click to open.`,
+      `Further up: more ${store.run(this.position).state.quality}. Further right: faster. Drag to zoom, double-click to go back, click to open.`,
     );
     const head = h("header", {}, h("h2", {}, "All scored programs"), note, this.windowSwitch);
     this.plot.onzoom = () => this.#windows();

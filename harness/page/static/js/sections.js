@@ -168,7 +168,7 @@ export function later(one) {
 
 /** What a reader should know before trusting the page: warnings, claims of others, texts that were cut. */
 export function doubts(one) {
-  const lines = one.warnings.map((warning) => oneLine(warning, 300));
+  const lines = [...one.warnings, one.notes_damaged || ""].filter(Boolean).map((warning) => oneLine(warning, 300));
   if (one.claimed) {
     const scores = Object.entries(one.claimed.scores).map(
       ([name, value]) => `${oneLine(name, 40)} ${Number(value.toPrecision(6))}`,
