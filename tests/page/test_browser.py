@@ -252,3 +252,57 @@ def test_the_page_reads_diffs_and_strange_characters_as_they_are(site: Site) -> 
         "same": True,
         "stairs": [[2, 0.5], [2, 0.8], [1, 0.8], [1, 0.9], [0.1, 0.9]],
     }
+
+
+def test_the_page_lays_out_filters_and_appends_as_it_says(site: Site) -> None:
+    """Six attempts: 3 is the champion, made from 1; 4 crosses 1 with 2; 5 is rejected."""
+    script = """
+        const { Columns, COLUMNS, chain, children } = await import('/static/js/columns.js');
+        const { layout, shown } = await import('/static/js/tree.js');
+        const { listed } = await import('/static/js/listing.js');
+        const { windows, place } = await import('/static/js/frame.js');
+        const block = Object.fromEntries(COLUMNS.map((name) => [name, [0, 0, 0, 0, 0, 0]]));
+        Object.assign(block, {
+          n: [0, 1, 2, 3, 4, 5], parent: [-1, 0, 0, 1, 1, 1], merged: { 4: [2] }, same: [-1, -1, -1, -1, -1, -1],
+          q: [0.5, 0.6, 0.4, 0.7, 0.6, null], s: [1, 2, 3, 4, 5, null], outcome: [0, 0, 0, 0, 0, 1],
+          name: ['seed', 'b', 'a', 'd', 'c', 'e'],
+        });
+        const words = { kinds: ['patch'], outcomes: ['scored', 'run'], reasons: [''], models: ['m'] };
+        const columns = new Columns();
+        const part = { epoch: 'x', from: 0, count: 6, words, blocks: [block] };
+        const took = [columns.take(part), columns.take(part), columns.take({ ...part, from: 9, count: 15 })];
+        took.push(columns.take({ ...part, epoch: 'y' }), columns.count);
+        const state = { champion: 3, front: [3, 4], seed_attempt: 0, floor: null };
+        const options = { expanded: new Map(), focus: null, rejected: false };
+        const numbers = shown(columns, state, options);
+        const { nodes, edges, rows } = layout(columns, state, numbers, { rejected: true });
+        const run = { columns, state };
+        const sorted = (sort, more = {}) => [...listed(run, { sort, ...more })].map((row) => columns.n[row]);
+        const points = [1, 2, 3, 4, 5, 6, 7, 8].map((at) => ({ q: at === 1 ? 0 : 0.9 + at / 1000, s: 1 }));
+        const bounds = { left: 0, right: 99, top: 0, bottom: 99 };
+        return {
+          took, chain: chain(columns, 4), children: children(columns).get(2),
+          rows: [...nodes.values()].map((node) => [node.number, node.row, node.column, node.hidden]), count: rows,
+          best: edges.filter((edge) => edge.best).map((edge) => edge.to),
+          merge: edges.filter((edge) => edge.merge).length,
+          quality: sorted('q'), names: sorted('name'), rejected: sorted('n', { outcome: 'rejected' }),
+          only: sorted('n', { only: new Set([2, 5]), outcome: 'run' }), differ: windows(points, []).differ,
+          label: place([], 50, 50, 30, 10, bounds).anchor, none: place([bounds], 50, 50, 30, 10, bounds),
+        };
+    """
+    assert site.browser.awaited(script) == {
+        "took": [True, True, False, False, 6],
+        "chain": [0, 1, 4],
+        "children": [4],
+        "rows": [[0, 0, 0, 0], [1, 0, 1, 1], [3, 0, 2, 0], [4, 1, 2, 0], [2, 2, 1, 0]],
+        "count": 3,
+        "best": [1, 3],
+        "merge": 1,
+        "quality": [3, 4, 1, 0, 2, 5],
+        "names": [2, 1, 4, 3, 5, 0],
+        "rejected": [5],
+        "only": [5],
+        "differ": True,
+        "label": "start",
+        "none": None,
+    }

@@ -82,7 +82,7 @@ export class Lineage {
         word,
       );
     return [
-      ["champion", "front", "seed", "scored", "known", "rejected"].map((name) =>
+      ["champion", "front", "seed", "scored", "below", "known", "rejected"].map((name) =>
         h("span.labelled", {}, inline(name), ROLES[name].word),
       ),
       line("best", "the way to the best"),
@@ -160,7 +160,12 @@ export class Lineage {
     const last = !this.places.has(`${row} ${column + 1}`);
     const room = last ? width - x - 14 : step - 22;
     const words = Math.floor((room - 14 - String(number).length * 7) / 6.6);
-    const text = room > 60 ? `${number} ${oneLine(name, Math.max(3, words))}` : best || last ? String(number) : "";
+    const text =
+      room > 60
+        ? `${number} ${oneLine(name, Math.max(3, words))}${last && merged.length ? ` × ${merged.join(", ")}` : ""}`
+        : best || last
+          ? String(number)
+          : "";
     const focused = number === this.focus ? ".focused" : "";
     const link = s(
       `a.node.${as}${best ? ".onway" : ""}${focused}`,
