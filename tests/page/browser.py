@@ -114,13 +114,21 @@ class Browser:
         return {urlsplit(url).netloc for url in urls if urlsplit(url).scheme in ("http", "https", "ws", "wss")}
 
 
-@contextmanager
-def chromium(profile: Path, page: str) -> Iterator[Browser]:
-    """A browser with an empty profile; without one on this machine, the test is skipped."""
-    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+def installed() -> tuple[str, str]:
+    """The paths of Chromium and its driver; without both, or without selenium, the test is skipped."""
+    pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not program or not driver:
         pytest.skip("no chromium and chromedriver on the path (Debian: chromium, chromium-driver)")
+    return program, driver
+
+
+@contextmanager
+def chromium(profile: Path, page: str) -> Iterator[Browser]:
+    """A browser with an empty profile; without one on this machine, the test is skipped."""
+    program, driver = installed()
+    from selenium import webdriver as selenium
+
     options = selenium.ChromeOptions()
     options.binary_location = program
     for flag in (*FLAGS, f"--user-data-dir={profile}"):

@@ -16,7 +16,7 @@ from evaluator.types import Rejected
 from harness.archive import Archive
 from harness.types import Attempt, Candidate, Proposal
 from tests.cli.runs import PATCHES, QUICKLY, Cli, command, environment, write_workshop
-from tests.page.browser import PATIENCE_S, Browser, chromium, dashboard
+from tests.page.browser import PATIENCE_S, Browser, chromium, dashboard, installed
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +58,7 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One search, one server, one browser for all tests; the search goes on in the background."""
+    installed()
     folder = write_workshop(tmp_path_factory.mktemp("page"))
     begin = [command(), "search", "tiny.yaml", "--run", "live", *QUICKLY]
     quiet: dict[str, Any] = {"cwd": folder, "env": environment()} | dict.fromkeys(
