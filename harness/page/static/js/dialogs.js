@@ -16,6 +16,7 @@ export const KEYS = [
   ["j  k", "next, previous attempt; also → ←"],
   ["]  [", "next, previous page of the list"],
   ["← ↑ → ↓", "in the lineage: parent, neighbours, first child"],
+  ["drag", "in the plots: zoom; a double click goes back"],
   ["d", "light or dark"],
   ["?", "this list"],
   ["Esc", "close"],

@@ -57,8 +57,8 @@ export class Overview {
     this.outside = h("span.quiet.small", {});
     const note = h(
       "span.quiet.small",
-      {},
-      `Further up: more ${store.run(this.position).state.quality}. Further right: faster. Drag to zoom, double-click to go back, click to open.`,
+      { title: "Double-click to see all again." },
+      `Up: more ${store.run(this.position).state.quality}. Right: faster. Drag to zoom, click to open.`,
     );
     const head = h("header", {}, h("h2", {}, "All scored programs"), note, this.windowSwitch);
     this.plot.onzoom = () => this.#windows();
