@@ -16,7 +16,7 @@ export function strips(one, quality) {
     ratios.length
       ? strip({
           values: ratios,
-          band: one.speedup,
+          band: whole(one.speedup),
           level: 1,
           log: true,
           title: "times as fast as the reference, each pair",
@@ -26,7 +26,7 @@ export function strips(one, quality) {
     gains.length
       ? strip({
           values: gains,
-          band: hundredths(one.gain),
+          band: hundredths(whole(one.gain)),
           level: 0,
           log: false,
           title: `${quality} less the reference's, in hundredths, each pair`,
@@ -34,6 +34,11 @@ export function strips(one, quality) {
         })
       : null,
   ];
+}
+
+/** An interval, null where the server has no finite one. */
+function whole(interval) {
+  return interval && [interval.median, interval.low, interval.high].every(Number.isFinite) ? interval : null;
 }
 
 function hundredths(gain) {
