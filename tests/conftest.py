@@ -22,7 +22,8 @@ PROCESS_PLACES = (
 """Folders and files whose tests start the command or a judge's processes."""
 PROCESS_MODULES = (
     *("evaluator.evaluate", "evaluator.executors", "evaluator.worker_handle", "evaluator.confined"),
-    *("tests.cli", "tests.harness.archive.fire", "tests.harness.processes", "tests.stub"),
+    *("tests.cli", "tests.harness.archive.fire", "tests.harness.page.pages", "tests.harness.processes"),
+    "tests.stub",
 )
 """A test module that imports one of these, or a name defined there, starts processes or a server. Git is exempt."""
 _NAMES_ONE = re.compile(rf"^(?:from|import) (?:{'|'.join(map(re.escape, PROCESS_MODULES))})\b", re.MULTILINE)

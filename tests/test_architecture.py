@@ -71,14 +71,15 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.document harness.exchange harness.figures harness.git harness.llm harness.prompt "
+            "harness.document harness.exchange harness.figures harness.git harness.llm harness.page harness.prompt "
             "harness.proposers harness.readings harness.report harness.runs harness.search harness.select harness.text "
             "harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
-            "harness.git harness.imports harness.llm harness.packages harness.patch harness.proposers harness.readings "
-            "harness.report harness.runs harness.search harness.select harness.starts harness.text harness.types"
+            "harness.git harness.imports harness.llm harness.packages harness.page harness.patch harness.proposers "
+            "harness.readings harness.report harness.runs harness.search harness.select harness.starts harness.text "
+            "harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
@@ -96,6 +97,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.imports": "harness.text harness.types",
         "harness.llm": "harness.select harness.text harness.types",
         "harness.packages": "evaluator evaluator.shipped harness.types",
+        "harness.page": (
+            "evaluator evaluator.types harness.archive harness.config harness.git harness.readings harness.report "
+            "harness.select harness.series harness.types"
+        ),
         "harness.patch": "harness.types",
         "harness.prompt": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.types harness.select "

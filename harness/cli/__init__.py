@@ -59,6 +59,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         checkout,
         compare,
         completion,
+        dashboard,
         diff,
         doctor,
         evaluate,
@@ -86,7 +87,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     )
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
-    seen = (report, compare)
+    seen = (dashboard, report, compare)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
     last = (init, schema, completion)
     return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *seen, *then, *last))

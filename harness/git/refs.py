@@ -43,10 +43,12 @@ class PackedRefs:
         end = data.find(b"\n", at)
         return data[at : at + 40].decode("ascii") if at < len(data) and data[at + _NAME : end] == key else None
 
-    def under(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Name and id of the refs in a folder, sorted. Raises GitError if the file is torn."""
+    def under(self, prefix: str, since: str = "") -> Iterator[tuple[str, str]]:
+        """Name and id of the refs in a folder, sorted, from the name `since` on if that is given. Raises GitError if
+        the file is torn.
+        """
         data, start = self._read(), f"{prefix}/".encode()
-        at = _place(data, start)
+        at = _place(data, since.encode() or start)
         while at < len(data) and data.startswith(start, at + _NAME):
             end = data.index(b"\n", at)
             yield data[at + _NAME : end].decode("utf-8", "surrogateescape"), data[at : at + 40].decode("ascii")
