@@ -3,18 +3,14 @@
 Owns: how a section becomes a table, and where in the page the tables go. Does not know: what a key is used for.
 
 `python -m tests.config_page` writes the page anew; `tests/harness/config/test_config_page.py` fails until it is done.
-The meaning of a key is the text below it in the schema. It is read from the source, because nothing needs it at run
-time.
+The meaning of a key is the text below it in the schema.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
 import textwrap
 import types
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -22,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from harness.config import model_schema, schema
+from harness.config.meanings import meanings, section_text
 from harness.config.schema import Settings
 
 PAGE = Path(__file__).resolve().parents[1] / "configs" / "README.md"
@@ -32,22 +28,12 @@ _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
 
-def _class_nodes() -> dict[str, ast.ClassDef]:
-    trees = [ast.parse(inspect.getsource(module)) for module in (schema, model_schema)]
-    return {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
-
-
-_CLASSES = _class_nodes()
+_MEANINGS = meanings()
 
 
 def meaning(section: type[BaseModel], field: str) -> str:
     """The text below a key in the schema; "" where it has none."""
-    body = _CLASSES[section.__name__].body
-    for node, below in pairwise(body):
-        named = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == field
-        if named and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            return inspect.cleandoc(str(below.value.value))
-    return ""
+    return _MEANINGS.get((section.__name__, field), "")
 
 
 def sections_in(annotation: Any) -> list[type[BaseModel]]:
@@ -128,8 +114,7 @@ def _table(section: type[BaseModel]) -> list[str]:
 def _part(path: str, section: type[BaseModel]) -> list[str]:
     fixed = [f"`{name}: {_fixed(field)}`" for name, field in section.model_fields.items() if _fixed(field)]
     title = " with ".join([f"`{path}`" if path else "Top level", *fixed])
-    told = " ".join((inspect.getdoc(section) or "").split())
-    lines = [f"### {title}", "", textwrap.fill(told, 120), "", *_table(section)]
+    lines = [f"### {title}", "", textwrap.fill(section_text(section), 120), "", *_table(section)]
     for name, field in section.model_fields.items():
         listed = "[i]" if _listed(field) else ""
         for inner in sections_in(field.annotation):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _FENCE = re.compile(r"^```(\w*)$")
+_WRITE = re.compile(r"^Write `([^`]+)`:$")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`]+)`")
 _PATH = re.compile(r"[\w.*/{}-]+(?:\.(?:py|md|yaml|j2|patch|toml)|/)|\.ci/\w+")
@@ -70,6 +71,31 @@ class Page:
                 text = ""
             before = language
         return found
+
+    def files(self) -> dict[str, str]:
+        """The texts of blocks that the line before tells to write, by the file's name: "Write `a.patch`:"."""
+        told = ((_WRITE.match(said), text) for said, _, text in self._fenced())
+        return {match[1]: text for match, text in told if match is not None}
+
+    def code(self) -> list[str]:
+        """The text of every `python` block, in order."""
+        return [text for _, language, text in self._fenced() if language == "python"]
+
+    def _fenced(self) -> Iterator[tuple[str, str, str]]:
+        """Every fenced block: the last line of prose between it and the block before, its language and its text."""
+        said, text = "", ""
+        language: str | None = None
+        for line in self.lines:
+            fence = _FENCE.match(line)
+            if language is not None and fence is not None:
+                yield said, language, text
+                said, language = "", None
+            elif language is not None:
+                text += f"{line}\n"
+            elif fence is not None:
+                language, text = fence[1], ""
+            elif line:
+                said = line
 
     def commands(self) -> list[list[str]]:
         """The words of every command in `sh` blocks, in order."""

@@ -66,30 +66,41 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "evaluator.types": "",
         "evaluator.worker_handle": "evaluator.confined evaluator.run_queue evaluator.types",
-        "harness": "",
+        "harness": "harness.runs harness.types",
         "harness.__main__": "harness.cli",
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.exchange harness.git harness.llm harness.prompt harness.proposers harness.readings harness.report "
-            "harness.search harness.select harness.study harness.text harness.trackers harness.types"
+            "harness.document harness.exchange harness.figures harness.git harness.llm harness.page harness.prompt "
+            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
+            "harness.study harness.text harness.trackers harness.types"
         ),
         "harness.cli.commands": (
-            "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
-            "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report "
-            "harness.search harness.select harness.study harness.text harness.trackers harness.types"
+            "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
+            "harness.git harness.imports harness.llm harness.packages harness.page harness.patch harness.proposers "
+            "harness.readings harness.report harness.runs harness.search harness.select harness.starts harness.study "
+            "harness.text harness.trackers harness.types"
         ),
         "harness.config": (
-            "evaluator evaluator.settings evaluator.shipped evaluator.tasks evaluator.types harness.llm harness.prompt "
-            "harness.proposers harness.search harness.select harness.types"
+            "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
+            "harness.llm harness.prompt harness.proposers harness.search harness.select harness.types"
+        ),
+        "harness.document": (
+            "evaluator evaluator.types harness.figures harness.readings harness.report harness.select harness.text "
+            "harness.types"
         ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
+        "harness.figures": "harness.text harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
         "harness.llm": "harness.select harness.text harness.types",
         "harness.packages": "evaluator evaluator.shipped harness.types",
+        "harness.page": (
+            "evaluator evaluator.types harness.archive harness.config harness.git harness.readings harness.report "
+            "harness.select harness.series harness.types"
+        ),
         "harness.patch": "harness.types",
         "harness.prompt": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.types harness.select "
@@ -104,13 +115,18 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.types"
         ),
         "harness.report": "evaluator harness.readings harness.select harness.study harness.text harness.types",
+        "harness.runs": (
+            "evaluator harness.archive harness.config harness.patch harness.proposers harness.search harness.select "
+            "harness.types"
+        ),
         "harness.search": (
             "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
             "harness.proposers harness.select harness.turns harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.types",
         "harness.series": "",
-        "harness.study": "evaluator evaluator.shipped harness.config harness.proposers harness.types",
+        "harness.starts": "evaluator evaluator.shipped harness.config harness.prompt",
+        "harness.study": "evaluator evaluator.shipped harness.config harness.proposers harness.readings harness.types",
         "harness.text": "",
         "harness.trackers": "evaluator harness.select harness.text harness.types",
         "harness.turns": "evaluator.types harness.text harness.types",

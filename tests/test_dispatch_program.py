@@ -108,6 +108,17 @@ def test_hard_inputs_are_answered_validly_and_always_alike(solver: Solver, modul
     assert [len(function.signatures) for function in compiled] == [1] * len(compiled)
 
 
+def test_all_dtypes_of_the_same_loads_give_the_same_plan(solver: Solver, loads: Array) -> None:
+    whole = torch.from_numpy(np.rint(loads / loads.max() * 250))  # few enough bits for each of these
+    plans = [
+        solver(whole.to(dtype), 288, 8, 4, 32)[0]
+        for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.int32)
+    ]
+    assert all(torch.equal(plans[0], plan) for plan in plans)
+    strided = whole.repeat_interleave(2, dim=1)[:, ::2]
+    assert torch.equal(plans[0], solver(strided, 288, 8, 4, 32)[0])
+
+
 @pytest.mark.parametrize(
     ("slots", "gpus", "nodes"), [(288, 32, 4), (384, 32, 4), (288, 32, 2), (312, 24, 3), (288, 72, 3), (288, 72, 9)]
 )

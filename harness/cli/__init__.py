@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import typer
+from typer.completion import get_completion_inspect_parameters
 from typer.exceptions import TyperException
 
 from evaluator import EvaluatorError
@@ -24,10 +25,14 @@ from harness.cli.signals import Interrupted, Interruptible, catch_signals
 from harness.types import HarnessError
 
 DONE, FIXABLE, USAGE, BUG = 0, 1, 2, 3
+COMPLETE = "_PACKSMITH_COMPLETE"
+"""The variable with which a shell asks for the words that may follow (`packsmith completion`)."""
 
 
 def build() -> typer.Typer:
     """The command with its verbs."""
+    if COMPLETE in os.environ:
+        get_completion_inspect_parameters()  # makes typer know the shells
     app = typer.Typer(
         name="packsmith",
         help="Evolve packing heuristics with language models, and prove every gain.",
@@ -52,11 +57,15 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         best,
         bundle,
         checkout,
+        compare,
+        completion,
+        dashboard,
         diff,
         doctor,
         evaluate,
         export,
         import_,
+        init,
         lineage,
         loads,
         log,
@@ -66,6 +75,8 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         push,
         remeasure,
         replay,
+        report,
+        schema,
         search,
         show,
         stats,
@@ -78,9 +89,12 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     )
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
+    seen = (dashboard, report, compare)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
     of_many = (study, track)
-    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *of_many, *then))
+    last = (init, schema, completion)
+    every = (*first, *seen, *of_many, *then, *last)
+    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in every)
 
 
 def _version(asked: bool) -> None:

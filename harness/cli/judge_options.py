@@ -16,6 +16,7 @@ import typer
 
 from evaluator import DEFAULT_TASK, TASKS, Judge, JudgeSettings, NamedProgram, Task, TimingSettings
 from evaluator.settings import SandboxLevel
+from harness.cli.completing import run_folders, task_names
 from harness.cli.console import UserError
 from harness.cli.signatures import with_options
 from harness.cli.task_options import Given, config_values, given, task_parameters
@@ -28,9 +29,10 @@ _LIMITS, _TIMING = JudgeSettings(), TimingSettings()
 class JudgeOptions:
     """How to judge. Each field is an option of the command line; `given` holds the options of all tasks."""
 
-    task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task that the programs solve.")] = (
-        DEFAULT_TASK
-    )
+    task: Annotated[
+        str,
+        typer.Option("--task", metavar="TASK", help="The task that the programs solve.", autocompletion=task_names),
+    ] = DEFAULT_TASK
     reference: Annotated[
         str,
         typer.Option(
@@ -136,7 +138,12 @@ def takes_judge_options(command: Callable[..., None]) -> Callable[..., None]:
 
 FromRun = Annotated[
     Path | None,
-    typer.Option("--run", metavar="RUN", help="Judge with this run's workload, reference, seed, device and limits."),
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Judge with this run's workload, reference, seed, device and limits.",
+        autocompletion=run_folders,
+    ),
 ]
 
 

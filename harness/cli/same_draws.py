@@ -14,10 +14,10 @@ from rich.text import Text
 from evaluator import Judge, Redrawn, Rejected, Scored
 from harness.cli.console import UserError, emit, messages, output
 from harness.cli.runs import OpenRun
-from harness.cli.wiring import judge_of
 from harness.report import jsonl
 from harness.report.progress import Waiting
 from harness.report.tables import rejected_text
+from harness.runs.judges import judge_of
 from harness.text import one_line
 from harness.types import Entry
 

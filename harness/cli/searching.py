@@ -13,11 +13,12 @@ from pathlib import Path
 
 from evaluator import Judge
 from harness.archive import Archive
-from harness.cli.wiring import judge_of, proposer_of
+from harness.cli.wiring import proposer_of
 from harness.config import Config
 from harness.llm import Model, Models
 from harness.llm.ledger import Ledger
 from harness.proposers import EXTERNAL_PROPOSER
+from harness.runs.judges import judge_of
 from harness.search import Report, SearchSetup, settle
 from harness.search import search as run_search
 from harness.search.budget import Budget

@@ -24,6 +24,7 @@ from harness.config import Config, conflicts
 from harness.config.models import keyed
 from harness.llm import Model
 from harness.proposers import LLM_PROPOSER
+from harness.readings.hypervolume import Figures
 from harness.search import Progress
 from harness.select import quality, speed, standing
 from harness.study.findings import Outcome
@@ -212,8 +213,8 @@ def outcome_of(cell: Cell, state: State) -> Outcome | None:
     with open_run(cell.folder) as run:
         result, booked = run.standing(), run.archive.booked
         attempts = sum(entry.kind != "seed" for entry in run.archive.entries)
-    champion = result.champion
-    if champion is None or champion.scored is None:
+    champion, seed = result.champion, result.seed
+    if champion is None or champion.scored is None or seed is None:
         return None
     return Outcome(
         method=cell.method,
@@ -221,9 +222,16 @@ def outcome_of(cell: Cell, state: State) -> Outcome | None:
         seed=cell.seed,
         quality=quality(champion),
         speedup=speed(champion),
+        front=tuple(_figures(entry) for entry in result.front),
+        start=_figures(seed),
         attempts=attempts,
         usd=booked.usd,
         tokens=booked.tokens,
         used_s=state.used_s,
         fingerprint=champion.scored.environment.fingerprint,
     )
+
+
+def _figures(entry: Entry) -> Figures:
+    assert entry.scored is not None, "a front holds scored programs only"
+    return entry.scored.score.quality_interval, entry.scored.score.speedup

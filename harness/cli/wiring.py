@@ -1,6 +1,6 @@
-"""The collaborators that a config describes: its judge and its proposer.
+"""The proposer that a config describes.
 
-Owns: building them, not yet started. Does not know: any one verb, the environment.
+Owns: making it, and opening the run that it replays. Does not know: any one verb, the environment.
 """
 
 from __future__ import annotations
@@ -9,23 +9,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from evaluator import Judge
 from harness.cli.console import UserError
 from harness.cli.runs import is_run, open_run
 from harness.config import Config, find_all
 from harness.proposers import PROPOSERS, PatchText, Proposer, Recorded, recorded_replies, recorded_run
-
-
-def judge_of(config: Config, *, device: str | None = None, seed: int | None = None) -> Judge:
-    """The judge of a config, not yet started; `device` and `seed` replace the config's."""
-    return Judge(
-        config.task,
-        reference=config.reference.text(),
-        reference_name=config.reference.path.name,
-        device=config.device if device is None else device,
-        seed=config.seed if seed is None else seed,
-        settings=config.judge,
-    )
 
 
 def proposer_of(config: Config, folder: Path, stack: ExitStack) -> Proposer:

@@ -21,6 +21,7 @@ from harness.report.study_view import (
     speed_change,
     speed_words,
     verdict,
+    volume_words,
 )
 from harness.study.findings import Mean, Row, Versus
 
@@ -67,7 +68,7 @@ def _tex_line(cells: Sequence[str]) -> str:
 def _headings(found: Found) -> tuple[str, ...]:
     first = f"against {found.first}"
     return (
-        *("task", "method", "seeds", found.quality_key, "speed-up"),
+        *("task", "method", "seeds", found.quality_key, "speed-up", "hypervolume"),
         *(f"{found.quality_key} {first}, points", "wins:losses", f"speed {first}", "wins:losses"),
     )
 
@@ -76,6 +77,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     quality, speed = row.quality_change, row.speed_change
     return (
         *(row.task, row.method, seeds(row), quality_words(row.quality), speed_words(row.speedup)),
+        volume_words(row.volume),
         *(quality_change(quality), score(quality), speed_change(speed), score(speed)),
     )
 
@@ -87,14 +89,16 @@ def csv_text(found: Found) -> str:
     """Every figure in a column of its own, unrounded; what a row does not have is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    means = [f"{name}{end}" for name in ("quality", "speedup") for end in ("", "_low", "_high")]
-    changes = [f"{name}{end}" for name in ("quality_change", "speed_change") for end in _CHANGE]
+    means = [f"{name}{end}" for name in ("quality", "speedup", "hypervolume") for end in ("", "_low", "_high")]
+    changes = [f"{name}_change{end}" for name in ("quality", "speed", "hypervolume") for end in _CHANGE]
     writer.writerow(("task", "method", "ended", "planned", *means, "usd", "tokens", *changes, "not_compared"))
     for row in found.rows:
         writer.writerow(
             (
-                *(row.task, row.method, row.ended, row.planned, *_of_mean(row.quality), *_of_mean(row.speedup)),
-                *(row.usd, row.tokens, *_of_change(row.quality_change), *_of_change(row.speed_change), row.apart),
+                *(row.task, row.method, row.ended, row.planned),
+                *(*_of_mean(row.quality), *_of_mean(row.speedup), *_of_mean(row.volume), row.usd, row.tokens),
+                *(*_of_change(row.quality_change), *_of_change(row.speed_change), *_of_change(row.volume_change)),
+                row.apart,
             )
         )
     return text.getvalue()

@@ -119,7 +119,40 @@ def view(found: Found) -> RenderableType:
     parts: list[RenderableType] = [titled("Best programs, mean over seeds", _reached(found), first_notes)]
     if found.comparisons:
         parts.append(titled(f"Against {found.first}", _against(found), "; ".join(more)))
+    title = "Fronts: hypervolume, in points of quality times doublings of speed"
+    parts.append(titled(title, _fronts(found)))
     return Group(*parts)
+
+
+def volume_words(value: Mean | None) -> str:
+    """A mean hypervolume with the half-width of its interval, `21.4 ±3.1`; "" for none."""
+    if value is None:
+        return ""
+    half = "" if value.interval is None else f" ±{value.interval.high - value.interval.median:.2f}"
+    return f"{value.value:.2f}{half}"
+
+
+def volume_change(versus: Versus | None) -> str:
+    """A change of hypervolume, if it is sure; "" where nothing compares."""
+    if versus is None:
+        return ""
+    if versus.sure == 0 or versus.change.interval is None:
+        return _unsure(versus)
+    change = versus.change.interval
+    return f"{change.median:+.2f} [{change.low:+.2f}, {change.high:+.2f}]"
+
+
+def _fronts(found: Found) -> Table:
+    table = named(named(plain_table(), "task"), "method")
+    figures(table, "hypervolume", f"against {found.first}", "w:l")
+    before = ""
+    for row in found.rows:
+        if before not in ("", row.task):
+            table.add_section()
+        name, change = row.task if row.task != before else "", row.volume_change
+        table.add_row(name, row.method, volume_words(row.volume), volume_change(change), score(change))
+        before = row.task
+    return table
 
 
 def _reached(found: Found) -> Table:
@@ -151,8 +184,9 @@ def _against(found: Found) -> Table:
 
 def record(row: Row, found: Found) -> dict[str, Any]:
     """A row for machines; `against` is null for the first method."""
-    quality, speed = row.quality_change, row.speed_change
-    against = {"method": found.first, "quality": _versus(quality), "speedup": _versus(speed), "not_compared": row.apart}
+    quality, speed, volume = row.quality_change, row.speed_change, row.volume_change
+    changes = {"quality": _versus(quality), "speedup": _versus(speed), "hypervolume": _versus(volume)}
+    against = {"method": found.first, **changes, "not_compared": row.apart}
     return {
         "task": row.task,
         "method": row.method,
@@ -160,6 +194,7 @@ def record(row: Row, found: Found) -> dict[str, Any]:
         "planned": row.planned,
         "quality": _mean(row.quality),
         "speedup": _mean(row.speedup),
+        "hypervolume": _mean(row.volume),
         "usd": row.usd,
         "tokens": row.tokens,
         "against": None if row.method == found.first else against,

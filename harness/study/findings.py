@@ -3,9 +3,10 @@
 Owns: means with their intervals, pairs by seed, and when a difference is sure. Does not know: archives, how it is
 shown.
 
-Qualities are averaged as they are, speed-ups as logarithms, so that the mean of 2x and 8x is 4x. The interval of a mean
-is that of Student's t over the seeds, 95 %. Two methods are compared by their differences with the same seed, which
-share loads and the machine's hour; a difference is sure if its interval excludes none. The level is that of one
+Qualities are averaged as they are, speed-ups as logarithms, so that the mean of 2x and 8x is 4x. The hypervolume of a
+front counts from a corner that the methods share, by task and seed: just below the seed programs. The interval of a
+mean is that of Student's t over the seeds, 95 %. Two methods are compared by their differences with the same seed,
+which share loads and the machine's hour; a difference is sure if its interval excludes none. The level is that of one
 comparison: of twenty between equal methods, one is expected to look sure.
 """
 
@@ -17,13 +18,16 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from evaluator import Interval, mean_interval
+from harness.readings.contrast import BELOW, SLOWER
+from harness.readings.hypervolume import Figures, ReferencePoint, hypervolume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A cell whose search has ended: its best program by the objective, and what the search cost.
+    """A cell whose search has ended: its best program by the objective, its front, and what the search cost.
 
-    `fingerprint` is that of the conditions of its measurements: speeds of unlike ones are not compared.
+    `front` and `start` are qualities and speed-ups, of the front's programs and of the seed program. `fingerprint` is
+    that of the conditions of its measurements: speeds of unlike ones are not compared.
     """
 
     method: str
@@ -31,6 +35,8 @@ class Outcome:
     seed: int
     quality: float
     speedup: float
+    front: tuple[Figures, ...]
+    start: Figures
     attempts: int
     usd: float
     tokens: int
@@ -69,8 +75,8 @@ class Versus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A method on a task: `ended` of `planned` seeds. Figures are None without any; `quality_change` and `speed_change`
-    for the first method, and where no pair compares. `apart` pairs were not measured under like conditions.
+    """A method on a task: `ended` of `planned` seeds. Figures are None without any; changes also for the first method,
+    and where no pair compares. `apart` pairs were not measured under like conditions.
     """
 
     task: str
@@ -79,10 +85,12 @@ class Row:
     planned: int
     quality: Mean | None
     speedup: Mean | None
+    volume: Mean | None
     usd: float
     tokens: int
     quality_change: Versus | None
     speed_change: Versus | None
+    volume_change: Versus | None
     apart: int
 
 
@@ -114,28 +122,58 @@ def rows(
     held = {(outcome.task, outcome.method, outcome.seed): outcome for outcome in outcomes}
     found: list[Row] = []
     for task in tasks:
-        first = [held.get((task, methods[0], seed)) for seed in seeds]
-        for method in methods:
-            own = [held.get((task, method, seed)) for seed in seeds]
-            found.append(_row(task, method, own, first if method != methods[0] else []))
+        made = {method: [held.get((task, method, seed)) for seed in seeds] for method in methods}
+        corners = [_corner(of_seed) for of_seed in zip(*made.values(), strict=True)]
+        measured = {method: list(map(_measured, made[method], corners)) for method in methods}
+        first = measured[methods[0]]
+        found += [_row(task, method, measured[method], first if method != methods[0] else []) for method in methods]
     return tuple(found)
 
 
-def _row(task: str, method: str, own: Sequence[Outcome | None], first: Sequence[Outcome | None]) -> Row:
-    ended = [outcome for outcome in own if outcome is not None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """An outcome with its hypervolume."""
+
+    outcome: Outcome
+    volume: float
+
+
+_OfSeeds = Sequence[_Measured | None]
+
+
+def _corner(outcomes: Sequence[Outcome | None]) -> ReferencePoint | None:
+    """Where the hypervolume of these counts from; None without any."""
+    starts = [outcome.start for outcome in outcomes if outcome is not None]
+    if not starts:
+        return None
+    lowest, slowest = min(quality.median for quality, _ in starts), min(speed.median for _, speed in starts)
+    return ReferencePoint(quality=lowest - BELOW, speedup=slowest / SLOWER)
+
+
+def _measured(outcome: Outcome | None, corner: ReferencePoint | None) -> _Measured | None:
+    if outcome is None or corner is None:
+        return None
+    return _Measured(outcome=outcome, volume=hypervolume(outcome.front, corner).median)
+
+
+def _row(task: str, method: str, own: _OfSeeds, first: _OfSeeds) -> Row:
+    ended = [one for one in own if one is not None]
     pairs = [(mine, theirs) for mine, theirs in zip(own, first, strict=False) if mine and theirs]
-    alike = [pair for pair in pairs if pair[0].fingerprint == pair[1].fingerprint]
+    alike = [(mine, theirs) for mine, theirs in pairs if mine.outcome.fingerprint == theirs.outcome.fingerprint]
+    both = [(mine.outcome, theirs.outcome) for mine, theirs in alike]
     return Row(
         task=task,
         method=method,
         ended=len(ended),
         planned=len(own),
-        quality=mean([outcome.quality for outcome in ended]) if ended else None,
-        speedup=geometric([outcome.speedup for outcome in ended]) if ended else None,
-        usd=sum(outcome.usd for outcome in ended),
-        tokens=sum(outcome.tokens for outcome in ended),
-        quality_change=_versus([mine.quality - theirs.quality for mine, theirs in alike], mean, 0.0),
-        speed_change=_versus([mine.speedup / theirs.speedup for mine, theirs in alike], geometric, 1.0),
+        quality=mean([one.outcome.quality for one in ended]) if ended else None,
+        speedup=geometric([one.outcome.speedup for one in ended]) if ended else None,
+        volume=mean([one.volume for one in ended]) if ended else None,
+        usd=sum(one.outcome.usd for one in ended),
+        tokens=sum(one.outcome.tokens for one in ended),
+        quality_change=_versus([mine.quality - theirs.quality for mine, theirs in both], mean, 0.0),
+        speed_change=_versus([mine.speedup / theirs.speedup for mine, theirs in both], geometric, 1.0),
+        volume_change=_versus([mine.volume - theirs.volume for mine, theirs in alike], mean, 0.0),
         apart=len(pairs) - len(alike),
     )
 

@@ -9,11 +9,11 @@ counts of one and of the number of nodes first, and all even counts in layers th
 
 Loads become whole numbers and ties are broken by number, so every processor makes the same plan. Only experts with one
 replica are swapped: a swap puts no two replicas together. It runs on the CPU. All functions are compiled when the
-program is loaded, and the long ones hold no lock of the interpreter.
+program is loaded, and the long one holds no lock of the interpreter.
 
-Letters in the shapes: L layers, E experts, R replicas (slots), X the largest number of replicas of one expert;
-N rows that are planned independently (layers, or the nodes of layers), I experts of a row, S slots of a row, P packs
-(GPUs of a row), K slots of a pack.
+Letters in the shapes: L layers, E experts, G groups, R replicas (slots), X the largest number of replicas of one
+expert; N rows that are planned independently (layers, or the nodes of layers), I experts of a row, from the heaviest to
+the lightest, S slots of a row, P packs (GPUs of a row).
 """
 
 # EVOLVE-BLOCK-START
@@ -21,192 +21,246 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numba import float64, int32, int64, njit
+from numba import float64, int32, int64, njit, uint32
 
+BITS, NUMBER = 24, 2**24 - 1  # the lowest bits of a key are the number of an expert or a pack
 MAX_ROUNDS = 400
 MAX_PAIRS = 8192  # in a row; with more, pairs are not swapped
 TRACE = 17  # a swap has to take off 2**-17 of the heaviest pack
 WHOLE = 2.0**28  # the load of a layer, in whole numbers
-ENOUGH = 7e-4  # a row is level when its heaviest pack is heavier than the mean by at most this share
+ENOUGH = 6e-4  # a row is level when its heaviest pack is heavier than the mean by at most this share
 WORTH = 0.01  # other counts are tried for this share: smaller gains do not outlast the window that was planned on
 COLD = (0, 1, 2, 3, 4, 6)  # replicas kept for the lightest experts, one attempt after another
 TINY = 1e-280
 FULL = np.iinfo(np.int64).max
 HIDDEN = np.int32(2**30)
-BRIEF = {"no_cfunc_wrapper": True}
+BRIEF = {"no_cfunc_wrapper": True, "error_model": "numpy"}
 COMPILED = BRIEF | {"nogil": True}
 INNER = COMPILED | {"no_cpython_wrapper": True}  # called by compiled functions only
-LOADS, NUMBERS, LIST, SHORTS = float64[:, ::1], int64[:, ::1], int64[::1], int32[::1]
+INDEX = np.uint32  # has no sign: the compiler need not allow for negative ones, which count from the end
+LOADS, NUMBERS, LIST = float64[:, ::1], int64[:, ::1], int64[::1]
+SHORTS, SHORT_LIST = int32[:, ::1], int32[::1]
+INDICES, INDEX_LIST = uint32[:, ::1], uint32[::1]
 
 
-def heaviest_first(load):
-    """The experts of each row of `load` [N, I], heaviest first, equal ones by number.
+@njit((LOADS, int64), **BRIEF)
+def keys_of(load, num_groups):
+    """Keys that sort the experts of each layer, int64 [L, E], and the load of each group, int64 [L, G].
 
-    A key holds the load's bits, the last few of them replaced by the expert's number: no two keys are equal, so it
-    does not matter how a processor sorts.
+    The heaviest expert comes first, equal ones by number. A key ends with the number, after the complement of the load
+    in units of which a layer has WHOLE. No two keys of a layer are equal, so it does not matter how a processor sorts.
+    Loads are rounded down: sums of them do not depend on their order.
     """
-    low = (1 << load.shape[1].bit_length()) - 1
-    keys = (~(load + 0.0).view(np.int64) & ~low) | np.arange(load.shape[1])
-    keys.sort(axis=1)
-    return keys & low
+    num_layers, num_experts = load.shape
+    keys, group_load = np.empty((num_layers, num_experts), np.int64), np.empty((num_layers, num_groups), np.int64)
+    size = num_experts // num_groups
+    for layer in range(num_layers):
+        total = 0.0
+        for expert in range(num_experts):
+            total += load[layer, expert]
+        unit = WHOLE / total if total > TINY else 0.0
+        for expert in range(num_experts):
+            keys[layer, expert] = (~int(load[layer, expert] * unit) << BITS) | expert
+        for group in range(num_groups):
+            of_group = 0
+            for expert in range(group * size, (group + 1) * size):
+                of_group += ~(keys[layer, expert] >> BITS)
+            group_load[layer, group] = of_group
+    return keys, group_load
 
 
-@njit((LOADS, NUMBERS, int64, LIST, int64), **INNER)
-def count_replicas(load, order, num_replicas, steps, cold):
-    """How many of `num_replicas` replicas each expert of each row gets: int64 [N, I].
+@njit((NUMBERS, NUMBERS, int64), **INNER)
+def deal(keys, group_load, num_nodes):
+    """The groups of each layer dealt to nodes: the heaviest group that is left to the lightest node that has room.
+
+    `keys` [L, E] are sorted; changes `group_load` [L, G]. Returns the experts of each node and their loads, both
+    [N, I], and the load of the heaviest node of the layer, [N].
+    """
+    (num_layers, num_experts), num_groups = keys.shape, group_load.shape[1]
+    expert_at = np.empty((num_layers * num_nodes, num_experts // num_nodes), INDEX)
+    load, most = np.empty(expert_at.shape, np.int32), np.empty(len(expert_at), np.int64)
+    group_of, node_of = np.empty(num_experts, INDEX), np.empty(num_groups, INDEX)
+    node_load, room = np.empty(num_nodes, np.int64), np.empty(num_nodes, INDEX)
+    for expert in range(num_experts):
+        group_of[expert] = expert * num_groups // num_experts
+    for layer in range(num_layers):
+        for node in range(num_nodes):
+            node_load[node], room[node] = 0, num_groups // num_nodes
+        heaviest, first = 0, layer * num_nodes
+        for _ in range(num_groups):
+            group, node = 0, -1
+            for one in range(1, num_groups):
+                if group_load[layer, one] > group_load[layer, group]:
+                    group = one
+            for one in range(num_nodes):
+                if room[one] > 0 and (node < 0 or node_load[one] < node_load[node]):
+                    node = one
+            node_of[group] = node
+            node_load[node] += group_load[layer, group]
+            heaviest = max(heaviest, node_load[node])
+            group_load[layer, group] = -1
+            room[node] -= 1
+        for node in range(num_nodes):
+            most[first + node] = heaviest
+            room[node] = 0  # from here on, how many experts it has
+        for place in range(num_experts):
+            key = keys[layer, place]
+            node = node_of[group_of[key & NUMBER]]
+            at = room[node]
+            expert_at[first + node, at], load[first + node, at] = key & NUMBER, ~(key >> BITS)
+            room[node] = at + 1
+    return expert_at, load, most
+
+
+@njit((SHORTS, INDEX_LIST, int64, LIST, int64), **INNER)
+def count_replicas(load, rows, spare, steps, cold):
+    """How many replicas each expert of some `rows` gets, int32 [rows, I], and the largest of these numbers.
 
     The expert whose replicas carry most is raised to the next of `steps`, again and again. `cold` replicas are kept for
     the lightest experts: halves of those are partners for the heaviest. So are replicas that are left because no step
-    fits: there it matters least how they are shared.
+    fits: there it matters least how they are shared. `load` [N, I] is sorted; `spare` slots are there beside one each.
     """
-    num_rows, num_experts = load.shape
-    count, level = np.ones((num_rows, num_experts), np.int64), np.empty(num_experts, np.int64)
-    for row in range(num_rows):
-        for expert in range(num_experts):
-            level[expert] = 0
-        spare, frontier = num_replicas - num_experts - cold, 0
-        while True:
-            busiest, most = -1, -1.0
+    num_rows, num_experts = len(rows), load.shape[1]
+    count, largest = np.empty((num_rows, num_experts), np.int32), 1
+    rank, share = np.empty(num_experts, INDEX), np.empty(num_experts)
+    for at in range(num_rows):
+        row = rows[at]
+        for place in range(num_experts):
+            count[at, place] = 1
+        rank[0], share[0], frontier, left = 0, load[row, 0], 0, spare - cold
+        while left > 0:
+            busiest, most = 0, -1.0
             for place in range(frontier + 1):  # experts after it have one replica each, and carry less
-                expert = order[row, place]
-                if level[expert] + 1 == len(steps) or steps[level[expert] + 1] - count[row, expert] > spare:
-                    continue
-                share = load[row, expert] / count[row, expert]
-                if share > most:
-                    busiest, most = expert, share
-            if busiest < 0:
+                if share[place] > most:
+                    busiest, most = place, share[place]
+            if most < 0:
                 break
-            level[busiest] += 1
-            spare -= steps[level[busiest]] - count[row, busiest]
-            count[row, busiest] = steps[level[busiest]]
-            if busiest == order[row, frontier] and frontier < num_experts - 1:
-                frontier += 1
-        spare += cold
-        for place in range(num_experts - 1, -1, -1):
-            if spare > 0 and count[row, order[row, place]] == 1:
-                count[row, order[row, place]] = 2
-                spare -= 1
-        for extra in range(spare):
-            count[row, order[row, extra % num_experts]] += 1
-    return count
-
-
-@njit((LOADS, NUMBERS, NUMBERS), **INNER)
-def by_share(load, order, count):
-    """The experts of each row by what one replica carries, heaviest first; `order` [N, I] has them by load."""
-    num_rows, num_experts = load.shape
-    result, several = np.empty((num_rows, num_experts), np.int64), np.empty(num_experts, np.int64)
-    share = np.empty(num_experts)
-    for row in range(num_rows):
-        number = 0
-        for place in range(num_experts):
-            expert = order[row, place]
-            share[expert] = load[row, expert] / count[row, expert]
-            if count[row, expert] > 1:
-                at = number
-                while at > 0 and share[several[at - 1]] < share[expert]:
-                    several[at] = several[at - 1]
-                    at -= 1
-                several[at] = expert
-                number += 1
-        at = taken = 0
-        for place in range(num_experts):
-            expert = order[row, place]
-            if count[row, expert] > 1:
+            step = rank[busiest] + 1
+            if step == len(steps) or steps[step] - count[at, busiest] > left:
+                share[busiest] = -1.0  # and it never fits
                 continue
-            while taken < number and share[several[taken]] > share[expert]:
-                result[row, at] = several[taken]
-                taken, at = taken + 1, at + 1
-            result[row, at] = expert
-            at += 1
-        for place in range(taken, number):
-            result[row, at + place - taken] = several[place]
-    return result
+            left -= steps[step] - count[at, busiest]
+            rank[busiest], count[at, busiest], share[busiest] = step, steps[step], load[row, busiest] / steps[step]
+            if busiest == frontier and frontier < num_experts - 1:
+                frontier += 1
+                rank[frontier], share[frontier] = 0, load[row, frontier]
+        left += cold
+        for place in range(num_experts - 1, -1, -1):
+            if left > 0 and count[at, place] == 1:
+                count[at, place] = 2
+                left -= 1
+        for extra in range(left):
+            count[at, extra % num_experts] += 1
+        for place in range(num_experts):
+            largest = max(largest, count[at, place])
+    return count, largest
 
 
-@njit((LIST,), **INNER)
-def smallest(values):
-    """The smallest of some whole numbers, in a loop that the compiler makes vectors of."""
-    least = FULL
-    for place in range(len(values)):
-        least = min(least, values[place])
-    return least
+@njit((LIST, uint32, int64), **INNER)
+def enter(tree, at, key):
+    """Enter a key in a tree each of whose nodes holds the smaller key of the two below it; returns that of the root."""
+    tree[at] = key
+    while at > 1:
+        key = min(key, tree[INDEX(at ^ 1)])
+        at = INDEX(at >> 1)
+        tree[at] = key
+    return key
 
 
-@njit((int64, LIST, int64, int64, int64), **INNER)
-def hide_packs(chosen, shown, count, per_node, num_nodes):
-    """Hide in `shown` the nodes where the next replica of an expert must not stand, after one was put on `chosen`."""
-    first = chosen - chosen % per_node
-    for one in range(len(shown)):
-        if (first <= one < first + per_node) == (count <= num_nodes):
-            shown[one] = FULL
+@njit((int64,), **INNER)
+def at_least(number):
+    """The least power of two that is not smaller."""
+    power = 1
+    while power < number:
+        power *= 2
+    return power
 
 
-@njit((LIST, LIST, int64, int64), **INNER)
-def show_packs(key, shown, count, per_node):
-    """Show in `shown` the packs of nodes where `count` packs have room, or all if there are no such nodes."""
-    found = False
-    for first in range(0, len(key), per_node):
-        roomy = 0
-        for one in range(first, first + per_node):
-            roomy += key[one] < FULL
-        for one in range(first, first + per_node):
-            shown[one] = key[one] if roomy >= count else FULL
-        found |= roomy >= count
-    if not found:
-        for one in range(len(key)):
-            shown[one] = key[one]
-
-
-@njit((NUMBERS, NUMBERS, NUMBERS, int64, int64, int64), **BRIEF)
-def pack(weight, count, order, num_slots, num_packs, num_nodes):
-    """Put the replicas of each row into packs, in `order` [N, I] of their experts, each into the lightest that may be.
+@njit((INDICES, SHORTS, INDEX_LIST, SHORTS, int64, int64, int64), **INNER)
+def pack(expert_at, load, rows, count, num_slots, num_packs, num_nodes):
+    """Put the replicas of some rows into packs, the heaviest experts first, each into the lightest pack that may be.
 
     On several nodes experts with more than one replica come first, so that their nodes have room: at most one replica
-    on a node, or all on one if there are more replicas than nodes. Returns the expert in each slot, int64 [N, S], and
-    how many slots of each pack hold the only replica of an expert, int64 [N, P]: those come first in the pack.
+    on a node, or all on one if there are more replicas than nodes. Returns, for each of the rows, the expert in each
+    slot [S]; what a swap can move from there [S], HIDDEN for one of several replicas; the load of each pack [P]; and
+    where in a pack the slots end that can be swapped [P]: only replicas of their experts fill it from the front.
     """
-    num_rows, num_experts = weight.shape
+    num_rows, num_experts = count.shape
     capacity, per_node = num_slots // num_packs, num_packs // num_nodes
-    table, singles = np.empty((num_rows, num_slots), np.int64), np.zeros((num_rows, num_packs), np.int64)
-    key, shown, room = np.empty(num_packs, np.int64), np.empty(num_packs, np.int64), np.empty(num_packs, np.int64)
-    bits = 0  # a key is a pack's weight, then its number
-    while 1 << bits < num_packs:
-        bits += 1
-    for row in range(num_rows):
+    table, give = np.empty((num_rows, num_slots), INDEX), np.empty((num_rows, num_slots), np.int32)
+    pack_load, end = np.empty((num_rows, num_packs), np.int32), np.empty((num_rows, num_packs), INDEX)
+    # The keys of packs, load before number, are the leaves of a tree that has a branch for each node.
+    top, branch = at_least(num_nodes), at_least(per_node)
+    width = top * branch
+    tree, held, kept = np.empty(2 * width, np.int64), np.empty(width, np.int64), np.empty(width, np.int64)
+    front, back, hidden = np.empty(width, INDEX), np.empty(width, INDEX), np.empty(width, INDEX)
+    room = np.empty(num_nodes, np.int64)  # packs of each node that are not full
+    for row_at in range(num_rows):
+        row = rows[row_at]
+        for leaf in range(width):
+            tree[width + leaf] = FULL
         for one in range(num_packs):
-            key[one], room[one] = one, capacity
+            leaf = one // per_node * branch + one % per_node
+            tree[width + leaf] = held[leaf] = leaf
+            front[leaf], back[leaf] = one * capacity, (one + 1) * capacity
+        for at in range(width - 1, 0, -1):
+            tree[at] = min(tree[2 * at], tree[2 * at + 1])
+        for node in range(num_nodes):
+            room[node] = per_node
+        least = tree[1]
         for turn in range(2 if num_nodes > 1 else 1):
             for place in range(num_experts):
-                expert = order[row, place]
-                copies = count[row, expert]
+                copies = count[row_at, place]
                 if num_nodes > 1 and (copies == 1) == (turn == 0):
                     continue
-                if copies > num_nodes > 1:
-                    show_packs(key, shown, copies, per_node)
-                elif copies > 1:
-                    for one in range(num_packs):
-                        shown[one] = key[one]
-                for _ in range(copies):
-                    least = smallest(shown if copies > 1 else key)
-                    if least == FULL:
-                        least = smallest(key)
-                    chosen = least & ((1 << bits) - 1)
-                    room[chosen] -= 1
-                    key[chosen] = least + (weight[row, expert] << bits) if room[chosen] else FULL
-                    if copies == 1:
-                        table[row, chosen * capacity + singles[row, chosen]] = expert
-                        singles[row, chosen] += 1
+                if copies == 1:
+                    leaf, weight = INDEX(least & NUMBER), load[row, place]
+                    slot, key = front[leaf], least + (weight << BITS)
+                    table[row_at, slot], give[row_at, slot] = expert_at[row, place], weight
+                    front[leaf], held[leaf] = slot + 1, key
+                    if slot + 1 < back[leaf]:
+                        least = enter(tree, INDEX(width + leaf), key)
                     else:
-                        others = capacity - room[chosen] - singles[row, chosen]
-                        table[row, (chosen + 1) * capacity - others] = expert
-                        shown[chosen] = FULL
-                        if num_nodes > 1:
-                            hide_packs(chosen, shown, copies, per_node, num_nodes)
-    return table, singles
+                        least = enter(tree, INDEX(width + leaf), FULL)
+                        room[leaf // branch] -= 1
+                    continue
+                # The next replica goes below `start`. What must not get another one is hidden until all have a place.
+                apart, start, number, weight = copies <= num_nodes, 1, 0, load[row, place] // copies
+                if num_nodes > 1 and not apart:
+                    for node in range(num_nodes):
+                        if room[node] >= copies and (start == 1 or tree[top + node] < tree[start]):
+                            start = top + node
+                for _ in range(copies):
+                    least = tree[start]
+                    if least == FULL:  # no other node, or no other pack, has room
+                        while number > 0:
+                            number -= 1
+                            enter(tree, hidden[number], kept[number])
+                        start, least = 1, tree[1]
+                    leaf = INDEX(least & NUMBER)
+                    slot, key, at = INDEX(back[leaf] - 1), least + (weight << BITS), INDEX(width + leaf)
+                    table[row_at, slot], give[row_at, slot] = expert_at[row, place], HIDDEN
+                    back[leaf], held[leaf] = slot, key
+                    if front[leaf] == slot:
+                        key = FULL
+                        room[leaf // branch] -= 1
+                    if apart:
+                        enter(tree, at, key)
+                        at = INDEX(top + leaf // branch)
+                        key = tree[at]
+                    hidden[number], kept[number] = at, key
+                    number += 1
+                    enter(tree, at, FULL)
+                while number > 0:
+                    number -= 1
+                    least = enter(tree, hidden[number], kept[number])
+        for one in range(num_packs):
+            leaf = one // per_node * branch + one % per_node
+            pack_load[row_at, one], end[row_at, one] = held[leaf] >> BITS, front[leaf]
+    return table, give, pack_load, end
 
 
-@njit((SHORTS, SHORTS, int32, int32), **INNER)
+@njit((SHORT_LIST, SHORT_LIST, int32, int32), **INNER)
 def lowest(give, rest, up, down):
     """The least of the larger of give + up and rest + down over all slots: a loop that can be made of vectors."""
     least = HIDDEN
@@ -216,7 +270,7 @@ def lowest(give, rest, up, down):
     return least
 
 
-@njit((SHORTS, SHORTS, int32, int64, int64), **INNER)
+@njit((SHORT_LIST, SHORT_LIST, int32, int64, int64), **INNER)
 def find_swap(give, rest, most, first, last):
     """The swap of a slot of the heaviest pack, from `first` on before `last`, that leaves the heavier pack lightest.
 
@@ -234,70 +288,34 @@ def find_swap(give, rest, most, first, last):
     return mine, other
 
 
-@njit((LIST, SHORTS, SHORTS, SHORTS, int64, int64, int64), **INNER)
-def swap(held, load, give, rest, capacity, mine, other):
-    """Swap the experts in two slots of a row."""
-    moved = give[mine] - give[other]
-    held[mine], held[other] = held[other], held[mine]
-    give[mine], give[other] = give[other], give[mine]
-    for slot, change in ((mine, -moved), (other, moved)):
-        one = slot // capacity
-        load[one] += change
-        for place in range(one * capacity, (one + 1) * capacity):
-            if give[place] < HIDDEN:
-                rest[place] = load[one] - give[place]
-
-
-@njit((LIST, LIST, SHORTS), **INNER)
-def weigh(weight, held, load):
-    """The weight of each pack of a row."""
-    capacity = len(held) // len(load)
-    for one in range(len(load)):
-        total = 0
-        for slot in range(one * capacity, (one + 1) * capacity):
-            total += weight[held[slot]]
-        load[one] = total
-
-
-@njit((LIST, LIST, LIST, SHORTS, SHORTS, SHORTS), **INNER)
-def fill(weight, held, singles, load, give, rest):
-    """Of each slot of a row, what its pack gives in a swap of it, and what then rests there."""
-    capacity = len(held) // len(load)
-    for one in range(len(load)):
-        for place in range(capacity):
-            slot = one * capacity + place
-            give[slot] = weight[held[slot]] if place < singles[one] else HIDDEN
-            rest[slot] = load[one] - give[slot] if place < singles[one] else HIDDEN
-
-
-@njit((LIST, SHORTS, SHORTS, SHORTS, SHORTS, NUMBERS), **INNER)
-def fill_pairs(singles, load, give, pair_give, pair_rest, parts):
-    """The same as `fill` for the pairs of slots of each pack: pair q is of its slots `parts[0, q]` < `parts[1, q]`."""
+@njit((SHORT_LIST, SHORT_LIST, SHORT_LIST, SHORT_LIST, NUMBERS), **INNER)
+def fill_pairs(load, give, pair_give, pair_rest, parts):
+    """The same for the pairs of slots of all packs: pair q of a pack is of its slots `parts[0, q]` < `parts[1, q]`."""
     pairs, capacity = parts.shape[1], len(give) // len(load)
     for one in range(len(load)):
         for pair in range(pairs):
-            at, shown = one * pairs + pair, parts[1, pair] < singles[one]
-            both = give[one * capacity + parts[0, pair]] + give[one * capacity + parts[1, pair]]
+            at, later = one * pairs + pair, give[one * capacity + parts[1, pair]]
+            both, shown = give[one * capacity + parts[0, pair]] + later, later < HIDDEN
             pair_give[at] = both if shown else HIDDEN
             pair_rest[at] = load[one] - both if shown else HIDDEN
 
 
-@njit((NUMBERS, NUMBERS, NUMBERS, float64[::1], NUMBERS), **INNER)
-def level(weight, table, singles, target, parts):
+@njit((INDICES, SHORTS, SHORTS, INDICES, float64[::1], NUMBERS), **INNER)
+def level(table, gives, loads, end, target, parts):
     """Swap experts of the heaviest pack of each row against those of others while it is above the row's target.
 
     Each round makes the one swap after which the heavier of the two packs is lightest; if no swap helps, two experts
-    are swapped against two: `parts` [2, pairs] are the slots of a pack that make pairs. Changes `table` [N, S]. Returns
-    the weight of the heaviest pack of each row, int64 [N].
+    are swapped against two: `parts` [2, pairs] are the slots of a pack that make pairs. The other arrays are those of
+    `pack`; changes `table`. Returns the load of the heaviest pack of each row, [rows].
     """
-    (num_rows, num_slots), num_packs, pairs = table.shape, singles.shape[1], parts.shape[1]
-    capacity = num_slots // num_packs
-    load, top = np.empty(num_packs, np.int32), np.zeros(num_rows, np.int64)
+    (num_rows, num_slots), num_packs, pairs = table.shape, loads.shape[1], parts.shape[1]
+    capacity, top, load = num_slots // num_packs, np.empty(num_rows, np.int64), np.empty(num_packs, np.int32)
     give, rest = np.empty(num_slots, np.int32), np.empty(num_slots, np.int32)
     pair_give, pair_rest = np.empty(num_packs * pairs, np.int32), np.empty(num_packs * pairs, np.int32)
     for row in range(num_rows):
-        filled = False
-        weigh(weight[row], table[row], load)
+        begun = False
+        for one in range(num_packs):
+            load[one] = loads[row, one]
         for _ in range(MAX_ROUNDS):
             heaviest = 0
             for one in range(1, num_packs):
@@ -306,32 +324,40 @@ def level(weight, table, singles, target, parts):
             top[row] = load[heaviest]
             if top[row] <= target[row]:
                 break
-            if not filled:
-                fill(weight[row], table[row], singles[row], load, give, rest)
-                filled = True
-            size, mine, other, stride, number = 0, -1, -1, capacity, singles[row, heaviest]
-            while mine < 0 and size < 2:
-                size += 1
-                if size == 2:
-                    fill_pairs(singles[row], load, give, pair_give, pair_rest, parts)
-                    stride, number = pairs, min(pairs, number * (number - 1) // 2)
-                gives, rests = (give, rest) if size == 1 else (pair_give, pair_rest)
-                mine, other = find_swap(gives, rests, load[heaviest], heaviest * stride, heaviest * stride + number)
+            if not begun:
+                begun = True
+                for one in range(num_packs):
+                    for slot in range(one * capacity, (one + 1) * capacity):
+                        give[slot] = gives[row, slot]
+                        rest[slot] = load[one] - give[slot] if slot < end[row, one] else HIDDEN
+            first, number, pair = heaviest * capacity, end[row, heaviest] - heaviest * capacity, 0
+            mine, other = find_swap(give, rest, load[heaviest], first, first + number)
             if mine < 0:
-                break
-            for part in range(size):
-                here, there = mine, other
-                if size == 2:
-                    here = heaviest * capacity + parts[part, mine % pairs]
-                    there = other // pairs * capacity + parts[part, other % pairs]
-                swap(table[row], load, give, rest, capacity, here, there)
+                fill_pairs(load, give, pair_give, pair_rest, parts)
+                start, number, pair = heaviest * pairs, min(pairs, number * (number - 1) // 2), 1
+                one, two = find_swap(pair_give, pair_rest, load[heaviest], start, start + number)
+                if one < 0:
+                    break
+                first_pair, second_pair, second = one - start, two % pairs, two // pairs * capacity
+            for part in range(1 + pair):
+                if pair:
+                    mine, other = first + parts[part, first_pair], second + parts[part, second_pair]
+                one, two, moved = heaviest, other // capacity, give[mine] - give[other]
+                table[row, mine], table[row, other] = table[row, other], table[row, mine]
+                give[mine], give[other] = give[other], give[mine]
+                load[one] -= moved
+                load[two] += moved
+                for slot in range(one * capacity, end[row, one]):
+                    rest[slot] = load[one] - give[slot]
+                for slot in range(two * capacity, end[row, two]):
+                    rest[slot] = load[two] - give[slot]
     return top
 
 
-@njit((NUMBERS, int64, int64), **BRIEF)
-def slots_of_experts(phy2log, num_experts, most):
+@njit((NUMBERS, int64, int64, int64), **INNER)
+def slots_of_experts(table, num_layers, num_experts, most):
     """`log2phy` [L, E, `most`]: the slots of each expert, ascending, then -1; and `logcnt` [L, E]. Both int32."""
-    num_layers, num_slots = phy2log.shape
+    num_slots, num_nodes = table.shape[1], len(table) // num_layers
     logcnt = np.empty((num_layers, num_experts), np.int32)
     log2phy = np.empty((num_layers, num_experts, most), np.int32)
     for layer in range(num_layers):
@@ -339,67 +365,73 @@ def slots_of_experts(phy2log, num_experts, most):
             logcnt[layer, expert] = 0
             for place in range(most):
                 log2phy[layer, expert, place] = -1
-        for slot in range(num_slots):
-            expert = phy2log[layer, slot]
-            log2phy[layer, expert, logcnt[layer, expert]] = slot
-            logcnt[layer, expert] += 1
+        for node in range(num_nodes):
+            for slot in range(num_slots):
+                expert = INDEX(table[layer * num_nodes + node, slot])
+                at = INDEX(logcnt[layer, expert])
+                log2phy[layer, expert, at] = node * num_slots + slot
+                logcnt[layer, expert] = at + 1
     return log2phy, logcnt
 
 
+@njit((NUMBERS, NUMBERS, int64, int64, int64, int64, LIST, LIST, NUMBERS), **COMPILED)
+def plan(keys, group_load, num_replicas, num_nodes, num_gpus, spread, few, steps, parts):
+    """All layers planned: `phy2log` [L, R], `log2phy` [L, E, X] and `logcnt` [L, E]. `keys` [L, E] are sorted.
+
+    Groups go to `num_nodes` nodes, the packs of each of which stand on `spread` nodes. The counts of replicas are of
+    `few` in the first attempt, and of `steps` in the others, made for rows that are left uneven. One call does it all,
+    without the interpreter's lock: each time that a thread takes the lock back from a busy one, it waits for
+    milliseconds.
+    """
+    num_layers, num_experts = keys.shape
+    slots, packs, spare = num_replicas // num_nodes, num_gpus // num_nodes, (num_replicas - num_experts) // num_nodes
+    expert_at, load, most = deal(keys, group_load, num_nodes)
+    table, top = np.empty((len(most), slots), np.int64), np.empty(len(most), np.int64)
+    rows, target, number, largest = np.empty(len(most), INDEX), np.empty(len(most)), 0, 1
+    for row in range(len(most)):
+        top[row] = FULL
+    for attempt in range(-1 if spread > 1 else 0, len(COLD)):
+        number, cold = 0, COLD[max(attempt, 0)]
+        for row in range(len(most)):
+            if top[row] > most[row] / packs * (1 + WORTH):
+                rows[number], target[number] = row, most[row] / packs * (1 + ENOUGH)
+                number += 1
+        if number == 0 or (top[rows[0]] < FULL and spare < max(1, cold)):
+            break
+        count, more = count_replicas(load, rows[:number], spare, few if attempt < 0 else steps, cold)
+        again, give, pack_load, end = pack(expert_at, load, rows[:number], count, slots, packs, spread)
+        again_top = level(again, give, pack_load, end, target, parts)
+        largest = max(largest, more)
+        for at in range(number):
+            row = rows[at]
+            if again_top[at] < top[row] - WORTH * most[row] / packs:
+                top[row] = again_top[at]
+                for slot in range(slots):
+                    table[row, slot] = again[at, slot]
+    log2phy, logcnt = slots_of_experts(table, num_layers, num_experts, largest)
+    return table, log2phy, logcnt
+
+
 @lru_cache(maxsize=8)
+def layout(num_experts, num_replicas, num_groups, num_nodes, num_gpus, dispatch, num_dispatch_nodes):
+    """The groups, and what else `plan` is given beside the keys and loads: all that follows from the sizes alone."""
+    if num_nodes == 1 or num_groups % num_nodes:
+        num_groups = num_nodes = 1
+    slots, packs = num_replicas // num_nodes, num_gpus // num_nodes
+    static = dispatch == "sglang_static"
+    # Nodes of a row. Under the hierarchy all replicas of an expert are on one node of it anyway.
+    spread = num_dispatch_nodes // num_nodes if static and num_dispatch_nodes % num_nodes == 0 else 1
+    spread = spread if packs % spread == 0 else 1
+    steps = even_counts(num_gpus, packs, spread) if static else np.arange(1, slots - num_experts // num_nodes + 2)
+    few = np.array((1, spread), np.int64) if spread > 1 else steps
+    return num_groups, (num_replicas, num_nodes, num_gpus, spread, few, steps, pairs_of_slots(slots // packs, packs))
+
+
 def pairs_of_slots(capacity, num_packs):
     """The slots of a pack that make pairs, int64 [2, pairs], the later ones below; none where there are too many."""
     if capacity * (capacity - 1) // 2 * num_packs > MAX_PAIRS:
         capacity = 1
     return np.array(np.tril_indices(capacity, -1)[::-1], np.int64).reshape(2, -1)
-
-
-def in_whole_numbers(load):
-    """The loads [L, E] in units of which a layer has WHOLE: rounded down, their sums do not depend on their order."""
-    total = load.sum(axis=1)
-    return load * np.divide(WHOLE, total, out=np.zeros_like(total), where=total > TINY)[:, None]
-
-
-@njit((LOADS, NUMBERS, float64[::1], int64, int64, int64, LIST, int64, NUMBERS), **COMPILED)
-def plan_rows(load, order, mean, num_slots, num_packs, num_nodes, steps, cold, parts):
-    """Replicas made and packed in each row of `load` [N, I]. `mean` [N] is what the heaviest pack may weigh.
-
-    Returns the expert in each slot [N, S], the count of each expert [N, I], and how far the heaviest pack of each row
-    is above `mean`, as a share [N]. One call does it all, without the interpreter's lock: each time that a thread takes
-    the lock back from a busy one, it waits for milliseconds.
-    """
-    count = count_replicas(load, order, num_slots, steps, cold)
-    weight, above = np.empty(load.shape, np.int64), np.empty(len(load))
-    for row in range(len(load)):
-        for expert in range(load.shape[1]):
-            weight[row, expert] = int(load[row, expert] / count[row, expert])
-        above[row] = mean[row] * (1 + ENOUGH)
-    table, singles = pack(weight, count, by_share(load, order, count), num_slots, num_packs, num_nodes)
-    top = level(weight, table, singles, above, parts)
-    for row in range(len(load)):
-        above[row] = top[row] / max(mean[row], 1.0) - 1
-    return table, count, above
-
-
-def best_plan(load, mean, num_slots, num_packs, num_nodes, attempts):
-    """The plan of the first of `attempts` (steps, cold) for all rows; rows that it leaves uneven are planned again.
-
-    Returns the expert in each slot [N, S] and the count of each expert [N, I].
-    """
-    order, parts = heaviest_first(load), pairs_of_slots(num_slots // num_packs, num_packs)
-    steps, cold = attempts[0]
-    table, count, above = plan_rows(load, order, mean, num_slots, num_packs, num_nodes, steps, cold, parts)
-    for steps, cold in attempts[1:]:
-        rows = np.flatnonzero(above > WORTH)
-        if len(rows) == 0 or num_slots - load.shape[1] < max(1, cold):
-            break
-        other, other_count, other_above = plan_rows(
-            load[rows], order[rows], mean[rows], num_slots, num_packs, num_nodes, steps, cold, parts
-        )
-        better = other_above < above[rows] - WORTH
-        rows = rows[better]
-        table[rows], count[rows], above[rows] = other[better], other_count[better], other_above[better]
-    return table, count
 
 
 def even_counts(num_gpus, num_packs, num_nodes):
@@ -413,35 +445,16 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, dis
 
     Returns `phy2log` [L, R] in int64, and `log2phy` [L, E, X] padded with -1 and `logcnt` [L, E] in int32, on the CPU.
     """
-    load = weight.detach().to("cpu", torch.float64).contiguous().numpy()
-    if num_nodes == 1 or num_groups % num_nodes:
-        num_groups = num_nodes = 1
-    slots, packs = num_replicas // num_nodes, num_gpus // num_nodes
-    load = in_whole_numbers(load)
-    num_layers, num_experts = load.shape
-    rows = load
-    if num_nodes > 1:  # the heaviest group that is left goes to the lightest node that has room
-        group_load = load.reshape(num_layers, num_groups, -1).sum(axis=2)
-        weight, size = group_load.astype(np.int64), num_experts // num_groups
-        group_at, _ = pack(weight, np.ones_like(weight), heaviest_first(group_load), num_groups, num_nodes, 1)
-        expert_at = (group_at[:, :, None] * size + np.arange(size)).reshape(num_layers, num_experts)
-        first = np.arange(0, load.size, num_experts)[:, None]
-        rows = load.take(expert_at + first).reshape(num_layers * num_nodes, -1)
-    mean = rows.sum(axis=1).reshape(num_layers, num_nodes).max(axis=1).repeat(num_nodes) / packs
-
-    static = dispatch == "sglang_static"
-    # Nodes of a row. Under the hierarchy all replicas of an expert are on one node of it anyway.
-    spread = num_dispatch_nodes // num_nodes if static and num_dispatch_nodes % num_nodes == 0 else 1
-    spread = spread if packs % spread == 0 else 1
-    steps = even_counts(num_gpus, packs, spread) if static else np.arange(1, slots - rows.shape[1] + 2)
-    attempts = [(steps, cold) for cold in COLD]
-    if spread > 1:
-        attempts.insert(0, (np.array((1, spread), np.int64), 0))
-    phy2log, count = best_plan(rows, mean, slots, packs, spread, attempts)
-    if num_nodes > 1:
-        phy2log = expert_at.take(phy2log + np.arange(0, load.size, rows.shape[1])[:, None])
-    phy2log = phy2log.reshape(num_layers, num_replicas)
-    log2phy, logcnt = slots_of_experts(phy2log, num_experts, int(count.max()))
+    load = weight.detach().cpu()
+    if load.dtype == torch.bfloat16:  # numpy has none; it converts all others, in half the time that torch takes
+        load = load.float()
+    load = load.numpy().astype(np.float64, order="C")
+    given = (load.shape[1], num_replicas, num_groups, num_nodes, num_gpus, dispatch, num_dispatch_nodes)
+    num_groups, sizes = layout(*given)
+    keys, group_load = keys_of(load, num_groups)
+    keys.sort(axis=1)
+    table, log2phy, logcnt = plan(keys, group_load, *sizes)
+    phy2log = table.reshape(len(load), num_replicas)
     return torch.from_numpy(phy2log), torch.from_numpy(log2phy), torch.from_numpy(logcnt)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.console import UserError
 from harness.cli.runs import begin_run, open_run
 from harness.config import load
+from harness.types import HarnessError
 from tests.cli.conftest import Searched
 from tests.cli.runs import Cli, git
 
@@ -115,5 +115,5 @@ def test_a_run_goes_on_under_the_default_that_it_was_started_with(tmp_path: Path
         assert run.config.judge.load_timeout_s == opened.config.judge.load_timeout_s == 20
     with open_run(tmp_path / "run") as opened:
         assert opened.config.judge.load_timeout_s == 20
-    with pytest.raises(UserError, match=r"judge\.load_timeout_s: 20 in the run, 10 in the config"):
+    with pytest.raises(HarnessError, match=r"judge\.load_timeout_s: 20 in the run, 10 in the config"):
         begin_run(tmp_path / "run", load(config, ["judge.load_timeout_s=10"])).__enter__()

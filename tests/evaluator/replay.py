@@ -32,4 +32,4 @@ def answer_of(function: Callable[..., Any], call: Call) -> Answer:
     offered = {name: _placed(value) for name, value in call.offered.items() if name in declared}
     result = function(*map(_placed, call.args), **offered)
     parts = result if isinstance(result, tuple | list) else (result,)
-    return tuple(part.numpy() for part in parts)
+    return tuple(np.asarray(part) for part in parts)

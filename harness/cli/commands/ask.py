@@ -5,20 +5,17 @@ Owns: this verb. Does not know: who answers, how prompts are worded.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from harness.cli.console import Json, UserError, emit, emit_text, messages
-from harness.cli.runs import ConfigOption, OpenRun, RunFolder, open_run
+from harness.cli.console import Json, emit, emit_text, messages
+from harness.cli.runs import ConfigOption, RunFolder, open_run
 from harness.cli.user_files import write_program
-from harness.proposers import LLM_PROPOSER, PROPOSERS, Shares
 from harness.report import jsonl
-from harness.search import outside
-from harness.select import SELECTORS
-from harness.types import Message, Pending, Request
+from harness.runs import asking
+from harness.types import Pending, Request
 
 AskedKind = Literal["patch", "rewrite", "crossover", "repair"]
 
@@ -53,11 +50,11 @@ def ask(
     Start a new run with: packsmith search mine.yaml -s proposer.kind=ask
     """
     with open_run(run, config) as opened:
-        pending = _ask(opened, kind)
+        pending = asking.ask(opened, kind)
         request = pending.request
         assert request is not None
         source = opened.archive.source(request.parents[0])
-    prompt = _text(request.messages)
+    prompt = asking.prompt_text(request.messages)
     if program is not None:
         write_program(program, source)
     if out is not None:
@@ -73,26 +70,6 @@ def ask(
     how = f"packsmith tell {run} {pending.ticket} REPLY_FILE"
     other = f"packsmith tell {run} {pending.ticket} --program {program or 'FILE'}"
     messages().print(f"{said}\nanswer it with: {how}\nor, having edited the program: {other}", markup=False)
-
-
-def _ask(opened: OpenRun, kind: AskedKind | None) -> Pending:
-    """Write a prompt, and open a ticket for it. Raises UserError."""
-    archive, config = opened.archive, opened.config
-    if not any(entry.scored for entry in archive.entries if entry.kind == "seed"):
-        raise UserError(
-            f"{opened.folder}: the seed program has no score yet, and prompts show it: run "
-            f"`packsmith search CONFIG -s proposer.kind=ask --run {opened.folder}` once"
-        )
-    if archive.config["proposer"].get("prompts") and not opened.own_config:
-        raise UserError(f"{opened.folder} has its own prompts, which are not stored with it: add --config CONFIG")
-    options = replace(config.proposer_options, models=(), bandit=None)
-    proposer = PROPOSERS[LLM_PROPOSER](options if kind is None else replace(options, shares=Shares.only(kind)))
-    return outside.ask(archive, proposer, SELECTORS[config.raw.search.rule], config.objective, config.seed)
-
-
-def _text(messages: tuple[Message, ...]) -> str:
-    """A conversation as one text, for a tool that takes a single text."""
-    return "\n".join(message.text.rstrip("\n") + "\n" for message in messages)
 
 
 def _asked_record(run: Path, pending: Pending, request: Request, prompt: str) -> dict[str, Any]:

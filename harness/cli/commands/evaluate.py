@@ -16,7 +16,7 @@ from harness.cli.judge_options import FromRun, JudgeOptions, check_run, takes_ju
 from harness.cli.ladder import climb
 from harness.cli.runs import ConfigOption, open_run
 from harness.cli.verdicts import judge_all, say_notes
-from harness.cli.wiring import judge_of
+from harness.runs.judges import judge_of
 
 
 @takes_judge_options

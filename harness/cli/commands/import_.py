@@ -21,12 +21,12 @@ from harness.cli.live import View
 from harness.cli.runs import begin_run, is_run, need_git
 from harness.cli.signals import Interruptible
 from harness.cli.verdicts import say_notes
-from harness.cli.wiring import judge_of
 from harness.config import REFERENCE, Config, load
 from harness.imports import ForeignArchive, read_archive
 from harness.readings.claims import claims, usual_score
 from harness.report import claims_view, jsonl
 from harness.report.progress import Waiting
+from harness.runs.judges import judge_of
 from harness.search import ImportedProgram, ImportProposer, SearchSetup, judge_imported, store_unjudged
 from harness.search.budget import Budget
 from harness.select import SELECTORS, standing

@@ -18,9 +18,9 @@ from harness.cli.console import Json, UserError, emit, messages, output, warn
 from harness.cli.runs import ConfigOption, OpenRun, RunFolder, open_run
 from harness.cli.same_draws import answer_again
 from harness.cli.signals import Interruptible
-from harness.cli.wiring import judge_of
 from harness.report import jsonl, measurements_view
 from harness.report.progress import Waiting
+from harness.runs.judges import judge_of
 from harness.text import one_line
 from harness.types import Entry, Measurement
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from evaluator import Duel, Judge, OtherFailed, Rejected
 from harness.archive import Archive
 from harness.cli import plan
+from harness.cli.completing import run_folders
 from harness.cli.console import Json, UserError, emit, messages, output
 from harness.cli.live import View
 from harness.cli.runs import begin_run, need_git
@@ -50,7 +51,10 @@ def search(
         ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="The run's folder, instead of the config's.")
+        Path | None,
+        typer.Option(
+            "--run", metavar="DIR", help="The run's folder, instead of the config's.", autocompletion=run_folders
+        ),
     ] = None,
     dry_run: Annotated[
         bool,

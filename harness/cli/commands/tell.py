@@ -1,6 +1,6 @@
 """`packsmith tell`: the answer to a ticket, judged and archived.
 
-Owns: this verb, and what counts as a reply. Does not know: who answers, how programs are judged.
+Owns: this verb. Does not know: who answers, what counts as a reply, how programs are judged.
 """
 
 from __future__ import annotations
@@ -12,24 +12,19 @@ from typing import Annotated
 import typer
 
 from evaluator import Judge
-from harness import patch
-from harness.archive import Archive
-from harness.cli.console import Json, UserError, emit, messages, output
+from harness.cli.console import Json, emit, messages, output
 from harness.cli.runs import ConfigOption, OpenRun, RunFolder, open_run
 from harness.cli.signals import Interruptible
 from harness.cli.user_files import read_program, read_reply
 from harness.cli.verdicts import say_notes
-from harness.cli.wiring import judge_of
-from harness.patch import PatchError
 from harness.report import attempts, jsonl, tables
 from harness.report.progress import Waiting
-from harness.search import Progress, outside, settle
+from harness.runs import asking
+from harness.runs.judges import judge_of
+from harness.search import Progress, outside
 from harness.select import standing
 from harness.text import one_line
-from harness.types import Entry, Pending, Turn, Usage
-
-MOST_REPLY = 16_000_000
-"""Bytes of a reply: more than any model writes."""
+from harness.types import Entry, Pending
 
 
 def tell(
@@ -76,39 +71,18 @@ def tell(
         if pending.answered:
             messages().print(f"note: ticket {ticket} was answered before; judging that answer", markup=False)
         elif program is not None:
-            text = _patched(opened.archive, pending, program, name or program.stem, description)
+            text = asking.reply_of_program(
+                opened.archive,
+                pending,
+                read_program(str(program)),
+                name=name or program.stem,
+                description=description,
+                where=str(program),
+            )
         else:
-            text = _reply_text(reply or "")
-        turn = Turn(text=text, model=model, usage=Usage(output_tokens=tokens), usd=usd)
-        _judge(opened, outside.tell(opened.archive, pending, turn), json=json)
-
-
-def _reply_text(path: str) -> str:
-    """A reply as it came. Raises UserError if it is empty, too large, or not text."""
-    what = "standard input" if path == "-" else path
-    text = read_reply(path)
-    if len(text.encode("utf-8", "surrogateescape")) > MOST_REPLY:
-        raise UserError(
-            f"{what}: expected a reply of at most {MOST_REPLY:,} bytes, found more; the ticket is still open"
-        )
-    if not text.strip():
-        raise UserError(f"{what}: expected a reply, found an empty text; the ticket is still open")
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise UserError(f"{what}: expected a reply as UTF-8 text, found other bytes; the ticket is still open")
-    return text
-
-
-def _patched(archive: Archive, pending: Pending, path: Path, name: str, description: str) -> str:
-    """The reply that turns the ticket's first parent into an edited program. Raises UserError if no reply does."""
-    parent = archive.source(pending.proposal.parents[0])
-    edited = read_program(str(path))
-    try:
-        return patch.render(patch.diff(parent, edited, name=name, description=description))
-    except PatchError as error:
-        raise UserError(
-            f"{path}: no patch turns the program of ticket {pending.ticket} into this one ({error.reason})\n"
-            f"{error.detail}\nThe ticket is still open: give it another file, or a reply"
-        ) from None
+            text = asking.checked_reply(read_reply(reply or ""), "standard input" if reply == "-" else reply or "")
+        mine = asking.answered(opened.archive, pending, text, model=model, usd=usd, tokens=tokens)
+        _judge(opened, mine, json=json)
 
 
 def _judge(opened: OpenRun, pending: Pending, *, json: bool) -> None:
@@ -152,5 +126,4 @@ def _archived(opened: OpenRun, judge: Judge, pending: Pending, waiting: Waiting)
         if step.judging is not None:
             waiting.judging(f"ticket {pending.ticket}", step.judging)
 
-    entries = settle(opened.archive, judge, opened.config.objective, [pending], progress=progress)
-    return next(entry for entry in list(entries) if entry.ticket_number == pending.ticket)
+    return asking.settled(opened, judge, pending, progress)

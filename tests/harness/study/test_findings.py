@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 
 import pytest
 from rich.console import Console
 
+from harness.readings.hypervolume import Figures
 from harness.report.study_files import csv_text, latex, markdown
 from harness.report.study_view import Found, record, view
 from harness.study.findings import Outcome, geometric, mean, rows
+from tests.harness.builders import around
+
+
+def figures(quality: float, speedup: float) -> Figures:
+    return around(quality, 0.001), around(speedup, 0.01)
 
 
 def outcome(method: str, seed: int, quality: float, speedup: float, *, fingerprint: str = "a") -> Outcome:
@@ -20,6 +27,8 @@ def outcome(method: str, seed: int, quality: float, speedup: float, *, fingerpri
         seed=seed,
         quality=quality,
         speedup=speedup,
+        front=(figures(quality, speedup), figures(quality - 0.02, 2 * speedup)),
+        start=figures(0.8, 1.0),
         attempts=5,
         usd=0.5,
         tokens=100,
@@ -67,6 +76,15 @@ def test_pairs_by_seed_show_what_means_alone_do_not() -> None:
     assert found(OUTCOMES).rows[3].quality is None, "a task that nobody has searched yet"
 
 
+def test_hypervolumes_count_from_a_corner_that_the_methods_share() -> None:
+    """A point below the seed program at a tenth of its speed: (90 - 79) * log2(20) + (88 - 79) * 1 for the first."""
+    first, best, _ = found([made for made in OUTCOMES if made.seed == 1 and made.method != "late"]).rows[:3]
+    assert first.volume is not None and best.volume is not None and best.volume_change is not None
+    assert first.volume.value == pytest.approx(11 * math.log2(20) + 9)
+    assert best.volume_change.change.value == pytest.approx(best.volume.value - first.volume.value)
+    assert (best.volume_change.wins, best.volume_change.sure) == (1, 0)
+
+
 def test_cells_of_unlike_machines_are_not_paired() -> None:
     moved = [
         outcome("best", 2, 0.9, 40.0, fingerprint="b"),
@@ -85,7 +103,7 @@ def test_the_tables_fit_80_columns_and_say_what_is_not_sure() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, text.splitlines())) <= 80
     assert "0.8500 ±.1242" in text and "4.00x [0.71, 22.38]" in text and "1 of 3" in text and "0 of 3" in text
-    [best] = [line for line in text.splitlines() if " best " in line and ":" in line]
+    best = next(line for line in text.splitlines() if " best " in line and "3:0" in line)
     assert best.split("best")[1].split() == ["+1.00", "[+0.75,", "+1.25]", "3:0", "no", "sure", "difference", "2:1"]
 
 
@@ -100,5 +118,6 @@ def test_the_formats_hold_the_same_figures() -> None:
     assert record(this.rows[0], this)["against"] is None
     assert "| tiny_1 | best | 3 | 0.8600 ±.1230 |" in markdown(this)
     tex = latex(this)
-    assert r"tiny\_1 & best & 3 & 0.8600 $\pm$.1230 &" in tex and r"\begin{tabular}{llrrrrrrr}" in tex
+    assert r"tiny\_1 & best & 3 & 0.8600 $\pm$.1230 &" in tex and r"\begin{tabular}{llrrrrrrrr}" in tex
+    assert held["hypervolume"]["seeds"] == 3 and best["hypervolume_change_wins"] == "3"
     assert tex.count(r"\midrule") == 2, "below the heading, and between the tasks"
