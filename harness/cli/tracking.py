@@ -19,12 +19,19 @@ from harness.config import stored_objective
 from harness.select import standing
 from harness.trackers import TRACKERS, Feed, Subject, parameters
 
+
+def tracker_kinds(incomplete: str) -> list[str]:
+    """The kinds that a shell offers."""
+    return [name for name in TRACKERS if name.startswith(incomplete)]
+
+
 TrackOption = Annotated[
     list[str] | None,
     typer.Option(
         "--track",
         metavar="KIND[=DIR]",
         help=f"Send attempts to a tracker as they come: {', '.join(TRACKERS)} (may be repeated).",
+        autocompletion=tracker_kinds,
     ),
 ]
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from harness.report.study_view import (
     Found,
+    attempts,
     ends,
     notes,
     quality_change,
@@ -68,7 +69,7 @@ def _tex_line(cells: Sequence[str]) -> str:
 def _headings(found: Found) -> tuple[str, ...]:
     first = f"against {found.first}"
     return (
-        *("task", "method", "seeds", found.quality_key, "speed-up", "hypervolume"),
+        *("task", "method", "seeds", "attempts", found.quality_key, "speed-up", "hypervolume"),
         *(f"{found.quality_key} {first}, points", "wins:losses", f"speed {first}", "wins:losses"),
     )
 
@@ -76,7 +77,7 @@ def _headings(found: Found) -> tuple[str, ...]:
 def _cells(row: Row) -> tuple[str, ...]:
     quality, speed = row.quality_change, row.speed_change
     return (
-        *(row.task, row.method, seeds(row), quality_words(row.quality), speed_words(row.speedup)),
+        *(row.task, row.method, seeds(row), attempts(row), quality_words(row.quality), speed_words(row.speedup)),
         volume_words(row.volume),
         *(quality_change(quality), score(quality), speed_change(speed), score(speed)),
     )
@@ -91,11 +92,12 @@ def csv_text(found: Found) -> str:
     writer = csv.writer(text, lineterminator="\n")
     means = [f"{name}{end}" for name in ("quality", "speedup", "hypervolume") for end in ("", "_low", "_high")]
     changes = [f"{name}_change{end}" for name in ("quality", "speed", "hypervolume") for end in _CHANGE]
-    writer.writerow(("task", "method", "ended", "planned", *means, "usd", "tokens", *changes, "not_compared"))
+    counts = ("task", "method", "ended", "planned", "attempts_least", "attempts_most")
+    writer.writerow((*counts, *means, "usd", "tokens", *changes, "not_compared"))
     for row in found.rows:
         writer.writerow(
             (
-                *(row.task, row.method, row.ended, row.planned),
+                *(row.task, row.method, row.ended, row.planned, *row.attempts),
                 *(*_of_mean(row.quality), *_of_mean(row.speedup), *_of_mean(row.volume), row.usd, row.tokens),
                 *(*_of_change(row.quality_change), *_of_change(row.speed_change), *_of_change(row.volume_change)),
                 row.apart,

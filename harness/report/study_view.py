@@ -93,6 +93,12 @@ def seeds(row: Row) -> str:
     return str(row.ended) if row.ended == row.planned else f"{row.ended} of {row.planned}"
 
 
+def attempts(row: Row) -> str:
+    """How many attempts the searches made: `8`, `5-8` if not all the same, "" for none."""
+    low, high = row.attempts
+    return "" if not high else str(low) if low == high else f"{low}-{high}"
+
+
 def notes(found: Found) -> tuple[str, ...]:
     """What to know of the figures."""
     apart = sum(row.apart for row in found.rows)
@@ -157,13 +163,15 @@ def _fronts(found: Found) -> Table:
 
 def _reached(found: Found) -> Table:
     table = named(named(plain_table(), "task"), "method")
-    figures(table, "seeds", found.quality_key, "speed-up")
+    figures(table, "seeds", "attempts", found.quality_key, "speed-up")
     before = ""
     for row in found.rows:
         if before not in ("", row.task):
             table.add_section()
         name = row.task if row.task != before else ""
-        table.add_row(name, row.method, seeds(row), quality_words(row.quality), speed_words(row.speedup))
+        table.add_row(
+            *(name, row.method, seeds(row), attempts(row), quality_words(row.quality), speed_words(row.speedup))
+        )
         before = row.task
     return table
 
@@ -192,6 +200,7 @@ def record(row: Row, found: Found) -> dict[str, Any]:
         "method": row.method,
         "ended": row.ended,
         "planned": row.planned,
+        "attempts": {"least": row.attempts[0], "most": row.attempts[1]},
         "quality": _mean(row.quality),
         "speedup": _mean(row.speedup),
         "hypervolume": _mean(row.volume),

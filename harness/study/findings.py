@@ -76,13 +76,15 @@ class Versus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A method on a task: `ended` of `planned` seeds. Figures are None without any; changes also for the first method,
-    and where no pair compares. `apart` pairs were not measured under like conditions.
+    and where no pair compares. `attempts` are the fewest and the most that a search made: one whose proposer has
+    nothing left ends early. `apart` pairs were not measured under like conditions.
     """
 
     task: str
     method: str
     ended: int
     planned: int
+    attempts: tuple[int, int]
     quality: Mean | None
     speedup: Mean | None
     volume: Mean | None
@@ -166,6 +168,7 @@ def _row(task: str, method: str, own: _OfSeeds, first: _OfSeeds) -> Row:
         method=method,
         ended=len(ended),
         planned=len(own),
+        attempts=(min(made), max(made)) if (made := [one.outcome.attempts for one in ended]) else (0, 0),
         quality=mean([one.outcome.quality for one in ended]) if ended else None,
         speedup=geometric([one.outcome.speedup for one in ended]) if ended else None,
         volume=mean([one.volume for one in ended]) if ended else None,

@@ -48,7 +48,7 @@ def study(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compare ways of searching: methods x tasks x seeds, at equal budgets.
+    """Compare ways of searching at equal budgets.
 
     Use it to find out whether one way of searching is better than another, with intervals, for a paper or for your own
     settings. A study file names methods, tasks, seeds and one budget; each cell is an ordinary run, which every other

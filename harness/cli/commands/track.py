@@ -13,7 +13,7 @@ import typer
 
 from harness.cli.console import Json, UserError, counted, emit, messages, output
 from harness.cli.runs import RunFolder, open_run
-from harness.cli.tracking import target, tracking
+from harness.cli.tracking import target, tracker_kinds, tracking
 from harness.report import jsonl
 from harness.report.progress import Waiting
 from harness.trackers import TRACKERS
@@ -21,16 +21,19 @@ from harness.trackers import TRACKERS
 
 def track(
     run: RunFolder,
-    to: Annotated[str, typer.Option("--to", metavar="KIND", help=f"The tracker: {', '.join(TRACKERS)}.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="KIND", help=f"The tracker: {', '.join(TRACKERS)}.", autocompletion=tracker_kinds),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="The folder of its files, instead of its usual one."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Send a run to an experiment tracker: MLflow, TensorBoard, or Weights & Biases.
+    """Send a run to MLflow, TensorBoard or wandb.
 
-    Use it to see runs beside your other experiments. Each attempt becomes a row of figures at the step of its number:
+    Use it to see runs beside your other experiments. wandb is Weights & Biases. Each attempt becomes a row of figures at the step of its number:
     quality, speed-up, the best so far, whether it was scored, dollars, tokens and seconds. The config goes along as
     parameters, without keys and headers, and the best program as an artefact.
 

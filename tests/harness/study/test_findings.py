@@ -116,8 +116,8 @@ def test_the_formats_hold_the_same_figures() -> None:
     held = record(this.rows[1], this)
     assert held["against"]["quality"]["verdict"] == "better" and held["quality"]["seeds"] == 3
     assert record(this.rows[0], this)["against"] is None
-    assert "| tiny_1 | best | 3 | 0.8600 ±.1230 |" in markdown(this)
+    assert "| tiny_1 | best | 3 | 5 | 0.8600 ±.1230 |" in markdown(this)
     tex = latex(this)
-    assert r"tiny\_1 & best & 3 & 0.8600 $\pm$.1230 &" in tex and r"\begin{tabular}{llrrrrrrrr}" in tex
+    assert r"tiny\_1 & best & 3 & 5 & 0.8600 $\pm$.1230 &" in tex and r"\begin{tabular}{llrrrrrrrrr}" in tex
     assert held["hypervolume"]["seeds"] == 3 and best["hypervolume_change_wins"] == "3"
     assert tex.count(r"\midrule") == 2, "below the heading, and between the tasks"
