@@ -33,9 +33,9 @@ def track(
 ) -> None:
     """Send a run to MLflow, TensorBoard or wandb.
 
-    Use it to see runs beside your other experiments. wandb is Weights & Biases. Each attempt becomes a row of figures at the step of its number:
-    quality, speed-up, the best so far, whether it was scored, dollars, tokens and seconds. The config goes along as
-    parameters, without keys and headers, and the best program as an artefact.
+    Use it to see runs beside your other experiments. wandb is Weights & Biases. Each attempt becomes a row of figures
+    at the step of its number: quality, speed-up, the best so far, whether it was scored, dollars, tokens and seconds.
+    The config goes along as parameters, without keys and headers, and the best program as an artefact.
 
     Files are written on this machine only. What the tracker has already is not sent again, so the same command after
     more attempts sends the new ones. For a search that is going on: packsmith search CONFIG --track KIND.
