@@ -175,28 +175,38 @@ def _cells(settings: StudySettings, document: Document, beside: Path, folder: Pa
     the method that goes first changes from seed to seed.
     """
     methods = list(settings.methods)
-    budget = _assignment("budget", document.tree["budget"], document, ("budget",))
     for at, seed in enumerate(settings.seeds):
         first = at % len(methods)
         for task in settings.tasks:
             for method in methods[first:] + methods[:first]:
-                overrides = dict(settings.methods[method])
-                written = overrides.pop(CONFIG, settings.config)
-                layers = [
-                    *_layer(("overrides",), settings.overrides, document),
-                    *_layer(("tasks", task), settings.tasks[task], document),
-                    *_layer(("methods", method), overrides, document),
-                    budget,
-                    _assignment("seed", seed, document, ("seeds", at)),
-                ]
-                config = load(_found(Path(written), beside), layers)
-                if config.kind == EXTERNAL_PROPOSER:
-                    raise ConfigError(
-                        f"{document.where(('methods', method))}: methods.{method}: expected a proposer that works on "
-                        f"its own, found proposer.kind: {config.kind}"
-                    )
+                config = _config(settings, document, beside, task, method, at)
                 place = folder / task / method / f"seed-{seed}"
                 yield Cell(method=method, task=task, seed=seed, config=config, folder=place)
+
+
+def _config(settings: StudySettings, document: Document, beside: Path, task: str, method: str, at: int) -> Config:
+    """The config of a method on a task with seed number `at`. Raises ConfigError."""
+    where = f"{document.where(('methods', method))}: methods.{method}"
+    overrides = dict(settings.methods[method])
+    written = overrides.pop(CONFIG, settings.config)
+    path = _found(Path(written), beside)
+    if not path.exists():
+        raise ConfigError(
+            f"{where}: no such config file: {written} (looked beside the study, as {path}, and among the shipped files)"
+        )
+    layers = [
+        *_layer(("overrides",), settings.overrides, document),
+        *_layer(("tasks", task), settings.tasks[task], document),
+        *_layer(("methods", method), overrides, document),
+        _assignment("budget", document.tree["budget"], document, ("budget",)),
+        _assignment("seed", settings.seeds[at], document, ("seeds", at)),
+    ]
+    config = load(path, layers)
+    if config.kind == EXTERNAL_PROPOSER:
+        raise ConfigError(
+            f"{where}: expected a proposer that works on its own, found proposer.kind: {config.kind}: a study asks nobody"
+        )
+    return config
 
 
 def _layer(steps: tuple[str, ...], overrides: Mapping[str, Any], document: Document) -> list[Assignment]:

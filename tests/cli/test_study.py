@@ -68,10 +68,39 @@ def test_what_cannot_be_a_study_or_a_table_is_refused(cli: Cli) -> None:
     assert "there.md: expected the name of a new file" in cli.refused("study", "study.yaml", "-o", "there.md")
 
 
-def test_a_damaged_state_is_named(cli: Cli, own_run: Path) -> None:
+def test_a_missing_key_is_said_before_anything_is_searched(cli: Cli) -> None:
+    model = "models: [{name: gpt-x, api_key_env: NO_SUCH_KEY}], proposer.kind: llm"
+    (cli.cwd / "study.yaml").write_text(
+        STUDY.replace("hasty: {proposer.patches: [hasty.patch]}", f"asked: {{{model}}}")
+    )
+    assert "NO_SUCH_KEY" in cli.refused("study", "study.yaml")
+    assert not (cli.cwd / "cells").exists()
+
+
+def test_a_run_that_is_there_belongs_to_the_study_that_would_make_it(cli: Cli, own_run: Path) -> None:
+    """The small search, put where a study would have put it, with the file that says that it has ended."""
     place = cli.cwd / "cells/tiny/front"
     place.mkdir(parents=True)
-    own_run.rename(place / "seed-1")
-    (place / "seed-1.json").write_text(json.dumps({"used_s": "long"}))
-    (cli.cwd / "study.yaml").write_text(STUDY)
-    assert "cells/tiny/front/seed-1.json: expected what packsmith wrote" in cli.refused("study", "study.yaml")
+    own_run.rename(place / "seed-5")
+    limits = ("attempts", "minutes", "deadline", "usd", "tokens", "calls", "judge_s", "patience")
+    state = {"used_s": 30.0, "ended": "all 7 attempts are made", "budget": dict.fromkeys(limits) | {"attempts": 7}}
+    (place / "seed-5.json").write_text(json.dumps(state))
+    text = (
+        "config: tiny.yaml\nruns: cells\nseeds: [5]\nbudget: {attempts: 7}\nmethods: {front: {}}\ntasks: {tiny: {}}\n"
+    )
+    study = cli.cwd / "study.yaml"
+
+    study.write_text(text)
+    [row] = cli("study", "study.yaml", "--json").records
+    assert row["ended"] == 1 and row["attempts"] == {"least": 7, "most": 7} and row["quality"]["seeds"] == 1
+    study.write_text(text.replace("attempts: 7", "attempts: 9"))
+    [row] = cli("study", "study.yaml", "--table", "--json").records
+    assert row["ended"] == 0, "a larger budget: its search goes on"
+    study.write_text(text.replace("attempts: 7", "attempts: 3"))
+    assert "budget.attempts: 7 made in the run, 3 in the study" in cli.refused("study", "study.yaml")
+    study.write_text(text.replace("front: {}", "front: {proposer.patches: [hasty.patch]}"))
+    assert "proposer.patches: 3 entries in the run, 1 entries in the study" in cli.refused("study", "study.yaml")
+
+    (place / "seed-5.json").write_text(json.dumps({"used_s": "long"}))
+    study.write_text(text)
+    assert "cells/tiny/front/seed-5.json: expected what packsmith wrote" in cli.refused("study", "study.yaml")

@@ -81,6 +81,7 @@ def test_a_method_may_have_a_config_of_its_own(tmp_path: Path) -> None:
         ("front: {}", "front: {seed: 4}", "methods.front: seed: the study sets this key, the same for all cells"),
         ("front: {}", "front: {budget.usd: 4}", "methods.front: budget.usd: the study sets this key"),
         ("front: {}", "front: 3", "expected a mapping, found 3 (number)"),
+        ("front: {}", "front: {config: nope.yaml}", "mine.yaml:7: methods.front: no such config file: nope.yaml"),
         ("front: {}", "front: {config: 3}", "expected the name of a config file, found 3 (number)"),
         ("front: {}", "front: {proposer.kind: ask}", "expected a proposer that works on its own"),
         ("  front: {}", "  ../up: {}", "found '../up', which names no folder"),
