@@ -203,9 +203,7 @@ def _config(settings: StudySettings, document: Document, beside: Path, task: str
     ]
     config = load(path, layers)
     if config.kind == EXTERNAL_PROPOSER:
-        raise ConfigError(
-            f"{where}: expected a proposer that works on its own, found proposer.kind: {config.kind}: a study asks nobody"
-        )
+        raise ConfigError(f"{where}: expected a proposer that works on its own, found proposer.kind: {config.kind}")
     return config
 
 
