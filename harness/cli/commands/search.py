@@ -6,8 +6,8 @@ Owns: this verb: joining the collaborators of a config, and showing the attempts
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,22 +22,20 @@ from harness.cli.completing import run_folders
 from harness.cli.console import Json, UserError, emit, messages, output
 from harness.cli.live import View
 from harness.cli.runs import begin_run, need_git
+from harness.cli.searching import searcher
 from harness.cli.signals import Interruptible
+from harness.cli.tracking import Target, TrackOption, targets, tracking
 from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
-from harness.cli.wiring import proposer_of
 from harness.config import Config, load
 from harness.config.models import keyed
-from harness.llm import Model, Models
+from harness.llm import Model
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
-from harness.runs.judges import judge_of
-from harness.search import SearchSetup, settle
-from harness.search import search as run_search
-from harness.select import SELECTORS, Standing, standing
+from harness.select import Standing, standing
 from harness.text import one_line
 from harness.types import Entry
 
@@ -62,6 +60,7 @@ def search(
         bool,
         typer.Option("--dry-run", help="Print the plan and the worst-case cost; call, judge and archive nothing."),
     ] = False,
+    track: TrackOption = None,
     json: Json = False,
 ) -> None:
     """Search for better programs, or continue a search.
@@ -73,8 +72,10 @@ def search(
     Examples:
     packsmith search configs/quickstart.yaml
     packsmith search mine.yaml -s budget.attempts=100 -s seed=7 --run runs/mine
+    packsmith search configs/quickstart.yaml --track tensorboard
     packsmith search configs/quickstart.yaml -s models[0].name=MODEL --dry-run
     """
+    trackers = targets(track)
     config = load(config_file, set_ or ())
     folder = run if run is not None else config.run
     if dry_run:
@@ -91,27 +92,31 @@ def search(
             return f"everything so far (attempts: {made}) is in {folder}; the same command continues from there"
 
         with Interruptible(safe):
-            _run(archive, config, folder, models, json=json)
+            _run(archive, config, folder, models, trackers, json=json)
 
 
-def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model], *, json: bool) -> None:
+def _run(
+    archive: Archive,
+    config: Config,
+    folder: Path,
+    models: Sequence[Model],
+    trackers: Sequence[Target],
+    *,
+    json: bool,
+) -> None:
     console, notices = output(), messages()
     say_notes(config.task)
     for damage in archive.damage:
         notices.print(f"note: {damage}", markup=False)
-    ledger = config.budget.ledger(archive.booked)
-    with ExitStack() as judging:
-        workers = config.raw.executor.workers or 1
-        judges = [judging.enter_context(judge_of(config)) for _ in range(workers)]
-        with ExitStack() as stack:
-            view = View(console, notices, judges[0], ledger, json=json)
-            asked = stack.enter_context(Models(models, ledger, notice=view.note)) if models else None
-            going = _going(archive, judges, config, folder, asked, view, stack)
-            stack.enter_context(view)
+    with searcher(archive, config, folder, models) as ours:
+        view = View(console, notices, ours.judges[0], ours.ledger, json=json)
+        with ours.attempts(view.progress, view.note) as going, view, closing(going):
             if not json:
                 view.begin(config, folder, archive.next_number - 1)
-            for entry in stack.enter_context(closing(going)):
-                view.show(entry, archive)
+            with tracking(archive, folder, trackers, view.note) as feed:
+                for entry in going:
+                    view.show(entry, archive)
+                    feed.add(entry)
         result = standing(archive.entries, config.objective)
         if result.champion is None or result.seed is None:
             raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
@@ -121,7 +126,7 @@ def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model]
         if not json and any(entry.turns for entry in archive.entries):
             console.print(stats_view(stats(result, archive.entries)))
         write_program(folder / "best.py", archive.source(result.champion.id))
-        direct = _against_seed(result.champion, result.seed, archive, judges[0], notices)
+        direct = _against_seed(result.champion, result.seed, archive, ours.judges[0], notices)
     _conclude(result, direct, config, folder, archive, ended=view.ended, json=json)
 
 
@@ -145,32 +150,6 @@ def _against_seed(
         except OtherFailed as error:
             notices.print(f"warning: {error}", markup=False)
             return None
-
-
-def _going(
-    archive: Archive,
-    judges: Sequence[Judge],
-    config: Config,
-    folder: Path,
-    models: Models | None,
-    view: View,
-    stack: ExitStack,
-) -> Generator[Entry, None, None]:
-    """The attempts of the search a config describes, as they are archived."""
-    if config.kind == EXTERNAL_PROPOSER:
-        return settle(archive, judges[0], config.objective, archive.adopt(), progress=view.progress)
-    setup = SearchSetup(
-        judges=judges,
-        proposer=proposer_of(config, folder, stack),
-        selector=SELECTORS[config.raw.search.rule],
-        objective=config.objective,
-        budget=config.budget,
-        seed=config.seed,
-        models=models,
-        in_flight=config.raw.search.in_flight,
-        progress=view.progress,
-    )
-    return run_search(archive, setup)
 
 
 def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
