@@ -207,7 +207,7 @@ class Reader:
 
     def read(self, page: Page) -> None:
         for block in page.blocks():
-            if block[0][:2] == ["packsmith", "init"]:
+            if [words[:2] for words in block[:1]] == [["packsmith", "init"]]:
                 continue  # the tutorial has it, too, and the test that types that
             there = self.folder
             for words in block:

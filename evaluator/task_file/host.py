@@ -30,6 +30,8 @@ from evaluator.types import Case, InvalidAnswer, WorkloadError
 
 MODULE = "packsmith_task"
 CASES_HELD = 64
+IDLE_S = 60.0
+"""A process that is asked nothing for so long ends, as many configs may be open. The next request starts another."""
 FACTS = tuple(checking.FACTS)
 """The members that are values. They are read once."""
 METHODS: tuple[str, ...] = ("cases", "draw", "steps", "call", "call_bytes", "answer_bytes", "read", "step_quality")
@@ -158,16 +160,18 @@ def _plain(value: Mapping[str, Any]) -> bytes:
     return Frame().bytes(value)
 
 
-def serve(channel: socket.socket, arm: Callable[[float], None]) -> None:
-    """Answer requests until the other side hangs up. `arm` is told the seconds a request may take, 0 at its end."""
+def serve(channel: socket.socket, arm: Callable[[float], None], idle_s: float = IDLE_S) -> None:
+    """Answer requests until the other side hangs up, or asks nothing for `idle_s` seconds. `arm` is told the seconds a
+    request may take, 0 at its end.
+    """
     host = Host()
     while True:
         try:
-            request = receive(channel, host.held)
+            request = receive(channel, host.held, idle_s)
         except _Unknown:
             send(channel, _plain({"unknown": True}))
             continue
-        except Closed:
+        except (Closed, TimeoutError):
             return
         arm(request["limit_s"])
         frame = host.answer(request)

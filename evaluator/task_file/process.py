@@ -7,6 +7,7 @@ Does not know: what the members of a task mean.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import subprocess
 import sys
@@ -114,6 +115,8 @@ class TaskProcess:
             self._end()
 
     def _channel(self) -> socket.socket:
+        if self._running is not None and select.select([self._running[0]], [], [], 0)[0]:
+            self._end()  # it says something unasked: it ended while it was idle
         if self._running is None:
             self._running = self._start()
             text = self._text

@@ -23,10 +23,14 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 SOURCE = (NEW / "task.py").read_text()
 
 
-def in_thread() -> Started:
+def in_thread(idle_s: float = 60.0) -> Started:
     ours, theirs = socket.socketpair()
-    thread = threading.Thread(target=serve, args=(theirs, lambda seconds: None), daemon=True)
-    thread.start()
+
+    def run() -> None:
+        with theirs:
+            serve(theirs, lambda seconds: None, idle_s)
+
+    threading.Thread(target=run, daemon=True).start()
 
     def end() -> str:
         ours.close()

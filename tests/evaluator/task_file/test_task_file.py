@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from evaluator import FileTask, TaskFileError, identified, kind_of, open_task_fi
 from evaluator.task_file import Unfit, checking, stored_task
 from evaluator.task_file.channel import Closed, receive, send
 from evaluator.task_file.host import CASES_HELD
+from evaluator.task_file.process import TaskProcess, Text
 from evaluator.task_file.values import Frame, NotSent, sizes, value_of
 from evaluator.task_protocol import Column, Ladder
 from evaluator.types import Call, Case, CaseQuality, EvaluatorError, HardCase, InvalidAnswer, WorkloadError
-from tests.evaluator.task_file.hosts import NEW, SOURCE, edited, loaded
+from tests.evaluator.task_file.hosts import NEW, SOURCE, edited, in_thread, loaded
 
 _SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=5))
 _VALUES = st.recursive(
@@ -130,6 +133,13 @@ class TestMembers:
         task.process.close()  # and the next one never knew it
         for each in (case, drawn[0], drawn[-1]):
             np.testing.assert_array_equal(task.call(each, 0, ()).args[0], each.data)
+
+    def test_a_host_that_ended_while_it_was_idle_is_started_again(self) -> None:
+        text = Text(file="task.py", source=SOURCE, options={})
+        process = TaskProcess(text, start=partial(in_thread, 0.05))
+        case = process.ask("cases", 0)[0]
+        time.sleep(0.2)
+        assert process.ask("steps", case) == 1
 
     def test_programs_are_found_beside_the_file_or_shipped(self, tmp_path: Path) -> None:
         task = loaded(folder=tmp_path)
