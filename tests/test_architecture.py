@@ -37,8 +37,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
         "evaluator.contract": (
-            "evaluator.executors evaluator.screen evaluator.settings evaluator.shipped evaluator.task_file "
-            "evaluator.types evaluator.worker_handle"
+            "evaluator.executors evaluator.scoring evaluator.screen evaluator.settings evaluator.shipped "
+            "evaluator.task_file evaluator.types evaluator.worker_handle"
         ),
         "evaluator.cpu_levels": "",
         "evaluator.distributions": "evaluator.types",

@@ -13,6 +13,7 @@ import numpy as np
 
 from evaluator.contract.corrupting import Corrupted, corrupted
 from evaluator.contract.findings import Broken
+from evaluator.contract.luck import check_luck
 from evaluator.contract.subject import SEED, Asked, Subject
 from evaluator.task_file import FileTask, TaskFileError
 from evaluator.types import InvalidAnswer
@@ -174,6 +175,7 @@ def ladder(subject: Subject) -> str:
             f"programs of known order do not score in that order, or {task.ladder.step:g} apart: {found}",
             "see `ladder`, worst first; else the quality is wrong, or the cases are too easy to tell programs apart",
         )
+    check_luck(subject, task.ladder.programs[0], "`ladder`")
     return found
 
 

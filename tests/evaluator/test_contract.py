@@ -56,19 +56,19 @@ def test_the_task_of_init_keeps_the_contract(tmp_path: Path) -> None:
     said = {finding.clause: finding.said for finding in found}
     assert "38 corrupted answers; refused: NaN in one place, an axis more" in said["refusals"]
     assert "lower: an element missing, its neighbour twice" in said["refusals"]
-    assert said["ladder"].startswith("seed.py 0.9") and "reference.py" in said["ladder"]
+    assert said["ladder"].startswith("seed.py 0.7999") and "reference.py" in said["ladder"]
 
 
-DURATIONS = "data=_durations(len(case.data), rng))"
+DURATIONS = "data=_durations(case.data.shape, rng))"
 BROKEN = [
     ("import", ("TASK = ", "HOSTS = open('/etc/passwd').read()\nTASK = "), "opens a file (/etc/passwd)"),
-    ("import", ("TASK = ", "print('ready')\nTASK = "), "line 142: prints"),
+    ("import", ("TASK = ", "print('ready')\nTASK = "), "line 145: prints"),
     ("members", ("version = 1 ", "version = 'one' "), "`version`: expected a whole number of at least 1, found 'one'"),
     ("seeds", ("np.random.default_rng(seed)", "np.random.default_rng()"), "`cases` gives something else"),
     ("draws", (DURATIONS, "data=case.data)"), "some have the data of another, or of the case"),
-    ("draws", (DURATIONS, "data=_durations(len(case.data), np.random.default_rng(1)))"), "a program can remember it"),
-    ("alike", (DURATIONS, "data=_durations(len(case.data), rng) + 900)"), "argument 1 tells them apart"),
-    ("alike", (DURATIONS, "data=_durations(len(case.data), rng).astype(np.int32))"), "int32 [24], int and int64 [24]"),
+    ("draws", (DURATIONS, "data=_durations(case.data.shape, np.random.default_rng(1)))"), "a program can remember it"),
+    ("alike", (DURATIONS, "data=_durations(case.data.shape, rng) + 900)"), "argument 1 tells them apart"),
+    ("alike", (DURATIONS, "data=_durations(case.data.shape, rng).astype(np.int32))"), "int32 [24], int and int64 [24]"),
     ("reference", ('reference = "reference.py"', 'reference = "none.py"'), "no program none.py beside the task file"),
     (
         "reference",
@@ -77,19 +77,28 @@ BROKEN = [
     ),
     ("hard cases", ('[3, 1, 2], 1, "one machine"', '[3, 1, 2], 0, "no machine"'), "hard case one_machine (no machine)"),
     ("hard cases", ('plan_axes = ("job",)', 'plan_axes = ("job", "machine")'), "a plan has 1 axes"),
-    ("room", ("return 8 * len(case.data)", "return 4 * len(case.data)"), "`answer_bytes` says 96 bytes, and 192 are"),
+    (
+        "room",
+        ("return 8 * case.data.shape[1]", "return 4 * case.data.shape[1]"),
+        "says 96 bytes, and 192 are needed",
+    ),
     ("refusals", ("if outside.any():", "if outside.all() and False:"), "takes a corrupted answer: the least number of"),
     ("refusals", ('"form", f"expected one', '"", f"expected one'), "refused without a proper reason: ''"),
-    ("refusals", ("float(_loads(case, plan).max())", "float(case.data.sum())"), "lower, expected at least 3"),
+    (
+        "refusals",
+        ("float(_loads(case, step, plan).max())", "float(case.data[step].sum())"),
+        "expected at least 3",
+    ),
     ("quality", ("ceiling=1.0", "ceiling=0.5"), "is above its ceiling 0.5"),
-    ("quality", ('"idle": 1 -', '"busy": 1 -'), "`score` lacks the metrics idle"),
+    ("quality", ('"idle": idle', '"busy": idle'), "`score` lacks the metrics idle"),
     (
         "quality",
-        ("return _bound(case) / float(_loads(case, plan).max())", "return 1 / (1 + plan.sum())"),
+        ("return _bound(case, step) / float(_loads(case, step, plan).max())", "return 1 / (1 + plan.sum())"),
         "exactly as good on other data",
     ),
     ("ladder", ('("seed.py", "reference.py")', '("reference.py", "seed.py")'), "do not score in that order"),
     ("ladder", ("ladder = Ladder(", "ladder = None and Ladder("), "`ladder` is None"),
+    ("ladder", ("DAYS = 8", "DAYS = 1"), "the judge would reject honest programs by chance"),
     ("no torch", ("TASK = ", "import sys, types\nsys.modules['torch'] = types\nTASK = "), "has imported torch"),
 ]
 
@@ -133,7 +142,7 @@ def test_what_cannot_be_loaded_is_not_tried_further(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_the_code_breaks_the_clause_that_meets_it(tmp_path: Path) -> None:
-    [finding] = check(edited(("return _bound(case) / ", "return 1 / 0 * ")), tmp_path, "quality")
+    [finding] = check(edited(("return _bound(case, step) / ", "return 1 / 0 * ")), tmp_path, "quality")
     assert finding.state == "FAILED" and "`step_quality`: ZeroDivisionError" in finding.said
 
 

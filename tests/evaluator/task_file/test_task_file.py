@@ -106,13 +106,13 @@ class TestMembers:
         for case, same in zip(task.cases(4), TASK.cases(4), strict=True):
             np.testing.assert_array_equal(case.data, same.data)
             call = task.call(case, 0, ())
-            np.testing.assert_array_equal(call.args[0], same.data)
-            plan = task.read(case, (np.arange(len(case.data), dtype=np.int32) % 3,))
-            assert plan.dtype == np.int64 and task.steps(case) == 1
+            np.testing.assert_array_equal(call.args[0], same.data[0])
+            plan = task.read(case, (np.arange(case.data.shape[1], dtype=np.int32) % 3,))
+            assert plan.dtype == np.int64 and task.steps(case) == 8
             assert task.call_bytes(case) == TASK.call_bytes(same) and task.answer_bytes(case) == 8 * len(plan)
             assert task.pass_quality(case, 0, plan) == TASK.pass_quality(same, 0, plan)
             assert task.step_quality(case, 0, plan) == TASK.step_quality(same, 0, plan)
-            assert task.score(case, (plan,)) == TASK.score(same, (plan,))
+            assert task.score(case, (plan,) * 8) == TASK.score(same, (plan,) * 8)
             assert not np.array_equal(task.draw(case, rng).data, task.draw(case, rng).data)
         assert [hard.why for hard in task.hard_cases(0)] == [hard.why for hard in TASK.hard_cases(0)]
         assert len(task.agreement_calls(0)) == 1
@@ -132,14 +132,14 @@ class TestMembers:
         drawn = [task.draw(case, rng) for _ in range(CASES_HELD + 3)]
         task.process.close()  # and the next one never knew it
         for each in (case, drawn[0], drawn[-1]):
-            np.testing.assert_array_equal(task.call(each, 0, ()).args[0], each.data)
+            np.testing.assert_array_equal(task.call(each, 1, ()).args[0], each.data[1])
 
     def test_a_host_that_ended_while_it_was_idle_is_started_again(self) -> None:
         text = Text(file="task.py", source=SOURCE, options={})
         process = TaskProcess(text, start=partial(in_thread, 0.05))
         case = process.ask("cases", 0)[0]
         time.sleep(0.2)
-        assert process.ask("steps", case) == 1
+        assert process.ask("steps", case) == 8
 
     def test_programs_are_found_beside_the_file_or_shipped(self, tmp_path: Path) -> None:
         task = loaded(folder=tmp_path)
@@ -162,8 +162,8 @@ class TestMembers:
     def test_options_go_to_the_function_that_makes_the_task(self) -> None:
         made = "def task(options):\n    CASES['few'] = (options.get('jobs', 24), 6)\n    return Makespan()\n"
         source = edited(("TASK = Makespan()", made))
-        assert len(loaded(source).cases(0)[0].data) == 24
-        assert len(loaded(source, options={"jobs": 30}).cases(0)[0].data) == 30
+        assert loaded(source).cases(0)[0].data.shape == (8, 24)
+        assert loaded(source, options={"jobs": 30}).cases(0)[0].data.shape == (8, 30)
 
 
 def ask(task: FileTask, member: str) -> object:
@@ -182,16 +182,21 @@ def ask(task: FileTask, member: str) -> object:
 
 STEPS = "    def steps(self, case: Case) -> int:"
 FAULTS = {
-    "an exception": ("loads, value = ", "loads, value = 1 / 0, ", "score", "ZeroDivisionError: division by zero"),
-    "not a number": ("return _bound(case) / ", "return float('nan') * ", "pass_quality", "a finite number, found nan"),
-    "another type": ("return 8 * len(case.data)", "return '8'", "answer_bytes", "of at least 0, found '8'"),
-    "a negative size": ("return int(case.data.nbytes)", "return -1", "call_bytes", "of at least 0, found -1"),
+    "an exception": ("        loads = [", "        loads = 1 / 0, [", "score", "ZeroDivisionError: division by zero"),
+    "not a number": (
+        "return _bound(case, step) / ",
+        "return 1e999 * ",
+        "pass_quality",
+        "finite number, found inf",
+    ),
+    "another type": ("return 8 * case.data.shape[1]", "return '8'", "answer_bytes", "of at least 0, found '8'"),
+    "a negative size": ("return int(case.data[0].nbytes)", "return -1", "call_bytes", "of at least 0, found -1"),
     "an object": ("return answer[0].astype(np.int64)", "return {1}", "read", "expected a number, .* found set"),
     "a list as plan": ("return answer[0].astype(np.int64)", "return [1, 2]", "read", "a plan: one array of numbers"),
     "other sizes": ("sizes=case.sizes, data", "sizes={}, data", "draw", r"few {'machines': 6}, found few {}"),
     "no cases": ("machines) in CASES.items()\n        )", "machines) in ()\n        )", "cases", "one case or more"),
     "no JSON": ('self.version, "cases"', '1e999, "cases"', "identity", "expected JSON values"),
-    "InvalidAnswer": ("return 1\n", "raise InvalidAnswer('a', 'b')\n", "steps", "from `read` alone"),
+    "InvalidAnswer": ("return len(case.data)\n", "raise InvalidAnswer('a', 'b')\n", "steps", "from `read` alone"),
     "a value": (STEPS, f"    steps = 1\n{STEPS.replace('steps', 'other')}", "steps", "expected a method, found int"),
 }
 UNLOADED = {
@@ -222,7 +227,7 @@ class TestFaults:
             open_task_file(NEW / "task.py", {"jobs": 3})
 
     def test_a_hang_ends(self) -> None:
-        source = edited(("        return 1\n", "        import time\n        time.sleep(0.6)\n        return 1\n"))
+        source = edited(("        return len(case.data)\n", "        import time\n        time.sleep(0.6)\n"))
         task = loaded(source, limit_s=0.3)
         with pytest.raises(TaskFileError, match=r"task.py: `steps` gave no result within 0.3 s: it hangs"):
             task.steps(task.cases(0)[0])
@@ -230,7 +235,9 @@ class TestFaults:
 
     def test_a_process_of_its_own_that_may_end(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         """A real one: what it prints goes among the messages, and its end is an error, after which another starts."""
-        text = edited(("        return 1\n", "        raise SystemExit(4)\n"), ("TASK = ", "print('hello')\nTASK = "))
+        text = edited(
+            ("        return len(case.data)\n", "        raise SystemExit(4)\n"), ("TASK = ", "print('hello')\nTASK = ")
+        )
         (tmp_path / "task.py").write_text(text)
         task = open_task_file(tmp_path / "task.py")
         with pytest.raises(TaskFileError, match=r"task.py: the task's process ended during `steps` \(exit code 4\)"):
