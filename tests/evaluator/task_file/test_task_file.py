@@ -26,7 +26,7 @@ from evaluator.task_file.process import TaskProcess, Text
 from evaluator.task_file.values import Frame, NotSent, sizes, value_of
 from evaluator.task_protocol import Column, Ladder
 from evaluator.types import Call, Case, CaseQuality, EvaluatorError, HardCase, InvalidAnswer, WorkloadError
-from tests.evaluator.task_file.hosts import NEW, SOURCE, edited, in_thread, loaded
+from tests.evaluator.task_file.hosts import SOURCE, edited, in_thread, loaded
 
 _SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=5))
 _VALUES = st.recursive(
@@ -224,7 +224,7 @@ class TestFaults:
 
     def test_options_for_a_task_without(self) -> None:
         with pytest.raises(WorkloadError, match="takes no options, found jobs"):
-            open_task_file(NEW / "task.py", {"jobs": 3})
+            loaded(options={"jobs": 3})
 
     def test_a_hang_ends(self) -> None:
         source = edited(("        return len(case.data)\n", "        import time\n        time.sleep(0.6)\n"))

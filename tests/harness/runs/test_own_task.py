@@ -39,7 +39,6 @@ def test_a_config_names_a_task_file(folder: Path) -> None:
     ("task", "text"),
     [
         ("task: nothing.py", "config.yaml:1: task.name: no such file: nothing.py"),
-        ("task: {name: task.py, jobs: 3}", "config.yaml:1: task.py: this task takes no options, found jobs"),
         ("task: {name: seed.py}", "config.yaml:1: seed.py: expected TASK, an object"),
         ("task: nothing", "a .py file of your own"),
     ],
