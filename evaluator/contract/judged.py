@@ -14,9 +14,9 @@ import numpy as np
 from evaluator.contract.corrupting import Corrupted, corrupted
 from evaluator.contract.findings import Broken
 from evaluator.contract.luck import check_luck
-from evaluator.contract.subject import SEED, Asked, Subject
+from evaluator.contract.subject import SEED, Asked, Passed, Subject
 from evaluator.task_file import FileTask, TaskFileError
-from evaluator.types import InvalidAnswer
+from evaluator.types import CaseQuality, InvalidAnswer
 
 NOTICED = 3
 """Of the changes that may leave an answer valid, at least this many have to be refused or score lower."""
@@ -115,13 +115,8 @@ def quality(subject: Subject) -> str:
         for each in passed.asked:
             task.step_quality(each.case, each.step, each.plan)
             task.pass_quality(each.case, each.step, each.plan)
-        score = task.score(passed.case, passed.plans)
+        score = _scored(task, passed)
         scores.append(score.value)
-        if score.value > score.ceiling + 1e-9:
-            raise Broken(
-                f"case {passed.case.name}: the quality {score.value:.6g} is above its ceiling {score.ceiling:.6g}",
-                "correct the bound, or the quality, in `score`",
-            )
         if score != task.score(passed.case, passed.plans):
             raise Broken(
                 f"case {passed.case.name}: `score` gives something else when it is asked again", "draw nothing"
@@ -135,6 +130,17 @@ def quality(subject: Subject) -> str:
             )
     _check_own_data(subject)
     return f"{len(scores)} passes, {min(scores):.4f} to {max(scores):.4f}, none above its ceiling"
+
+
+def _scored(task: FileTask, passed: Passed) -> CaseQuality:
+    """The score of a pass. Raises Broken if it is above its ceiling."""
+    score = task.score(passed.case, passed.plans)
+    if score.value > score.ceiling + 1e-9:
+        raise Broken(
+            f"case {passed.case.name}: the quality {score.value:.6g} is above its ceiling {score.ceiling:.6g}",
+            "correct the bound, or the quality, in `score`",
+        )
+    return score
 
 
 def _check_own_data(subject: Subject) -> None:
@@ -165,7 +171,7 @@ def ladder(subject: Subject) -> str:
         scores = []
         for case in subject.cases:
             passed = subject.pass_of(answer, case)
-            scores.append(task.score(case, passed.plans))
+            scores.append(_scored(task, passed))
         means.append(fmean(score.metrics[task.ladder.metric] for score in scores))
         values.append(fmean(score.value for score in scores))
     names = [path.rpartition("/")[2] for path in task.ladder.programs]
