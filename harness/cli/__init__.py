@@ -106,7 +106,7 @@ def _options(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Every error ends here."""
-    console = messages()
+    console = messages(plain="--plain" in arguments)
     try:
         with Interruptible():
             code = build()(args=arguments, prog_name="packsmith", standalone_mode=False)

@@ -19,8 +19,9 @@ from evaluator import Duel, Judge, OtherFailed, Rejected
 from harness.archive import Archive
 from harness.cli import plan
 from harness.cli.completing import run_folders
-from harness.cli.console import Json, UserError, emit, messages, output
+from harness.cli.console import Json, Plain, UserError, emit, messages, output
 from harness.cli.live import View
+from harness.cli.next_steps import next_steps
 from harness.cli.runs import begin_run, need_git
 from harness.cli.signals import Interruptible
 from harness.cli.user_files import write_program
@@ -43,6 +44,7 @@ from harness.types import Entry
 
 
 def search(
+    context: typer.Context,
     config_file: Annotated[
         str, typer.Argument(metavar="CONFIG", help="A config file, such as configs/quickstart.yaml.")
     ],
@@ -62,28 +64,32 @@ def search(
         bool,
         typer.Option("--dry-run", help="Print the plan and the worst-case cost; call, judge and archive nothing."),
     ] = False,
+    plain: Plain = False,
     json: Json = False,
 ) -> None:
     """Search for better programs, or continue a search.
 
     Use it to start a run from a config file. Every attempt is archived before it is printed: stop at any time with
-    Ctrl-C, and continue with the same command.
+    Ctrl-C, and continue with the same command. On a terminal a panel below the attempts shows the front, the best
+    program, what is spent and how long the search will take; elsewhere, and with --plain, there are only the lines.
 
     \b
     Examples:
     packsmith search configs/quickstart.yaml
     packsmith search mine.yaml -s budget.attempts=100 -s seed=7 --run runs/mine
     packsmith search configs/quickstart.yaml -s models[0].name=MODEL --dry-run
+    packsmith search configs/quickstart.yaml --plain
     """
     config = load(config_file, set_ or ())
     folder = run if run is not None else config.run
     if dry_run:
-        plan.show(config, folder, json=json)
+        plan.show(config, folder, json=json, plain=plain)
         return
     need_git()
     # Before the run is started: without its keys a search cannot work.
     models = keyed(config.models, os.environ) if config.kind == LLM_PROPOSER else ()
-    with begin_run(folder, config) as opened:
+    console, notices = output(plain=plain), messages(plain=plain)
+    with begin_run(folder, config, plain=plain) as opened:
         archive, config = opened.archive, opened.config
 
         def safe() -> str:
@@ -91,11 +97,23 @@ def search(
             return f"everything so far (attempts: {made}) is in {folder}; the same command continues from there"
 
         with Interruptible(safe):
-            _run(archive, config, folder, models, json=json)
+            ended = _run(archive, config, folder, models, console, notices, json=json)
+    if not json and ended.champion is not None and config.kind != EXTERNAL_PROPOSER:
+        for line in next_steps(context, folder, ended.champion.number, console.width):
+            console.print(line, markup=False, soft_wrap=True)
 
 
-def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model], *, json: bool) -> None:
-    console, notices = output(), messages()
+def _run(
+    archive: Archive,
+    config: Config,
+    folder: Path,
+    models: Sequence[Model],
+    console: Console,
+    notices: Console,
+    *,
+    json: bool,
+) -> Standing:
+    """Search, and show the result, which is returned."""
     say_notes(config.task)
     for damage in archive.damage:
         notices.print(f"note: {damage}", markup=False)
@@ -104,25 +122,28 @@ def _run(archive: Archive, config: Config, folder: Path, models: Sequence[Model]
         workers = config.raw.executor.workers or 1
         judges = [judging.enter_context(judge_of(config)) for _ in range(workers)]
         with ExitStack() as stack:
-            view = View(console, notices, judges[0], ledger, json=json)
+            view = View(console, notices, judges, ledger, config=config, budget=config.budget, json=json)
             asked = stack.enter_context(Models(models, ledger, notice=view.note)) if models else None
             going = _going(archive, judges, config, folder, asked, view, stack)
             stack.enter_context(view)
-            if not json:
-                view.begin(config, folder, archive.next_number - 1)
+            view.begin(archive, folder)
             for entry in stack.enter_context(closing(going)):
                 view.show(entry, archive)
         result = standing(archive.entries, config.objective)
         if result.champion is None or result.seed is None:
             raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
         if config.kind == EXTERNAL_PROPOSER:
-            _say_how_to_go_on(folder, json=json)
-            return
+            _say_how_to_go_on(console, folder, json=json)
+            return result
         if not json and any(entry.turns for entry in archive.entries):
             console.print(stats_view(stats(result, archive.entries)))
         write_program(folder / "best.py", archive.source(result.champion.id))
         direct = _against_seed(result.champion, result.seed, archive, judges[0], notices)
-    _conclude(result, direct, config, folder, archive, ended=view.ended, json=json)
+    if json:
+        _emit_end(result, direct, folder, archive, ended=view.ended)
+    else:
+        _conclude(result, direct, config, folder, console, notices)
+    return result
 
 
 def _against_seed(
@@ -173,11 +194,11 @@ def _going(
     return run_search(archive, setup)
 
 
-def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
+def _say_how_to_go_on(console: Console, folder: Path, *, json: bool) -> None:
     """Say what to do next in a run whose proposals come from outside."""
     if json:
         return
-    output().print(
+    console.print(
         f"\nThe seed program is judged, and the run waits for answers. For each of them:\n"
         f"  packsmith ask {folder} -o prompt.md          a prompt, and its ticket\n"
         f"  packsmith tell {folder} TICKET reply.md      the answer; its verdict\n"
@@ -186,31 +207,33 @@ def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
     )
 
 
+def _emit_end(result: Standing, direct: Duel | Rejected | None, folder: Path, archive: Archive, *, ended: str) -> None:
+    """Print the last record: where the champion is, and the champion against the seed program."""
+    champion = result.champion
+    assert champion is not None
+    record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(folder / "best.py")}
+    record |= {"against_seed": None, "ended": ended, "booked": asdict(archive.booked)}
+    if isinstance(direct, Duel):
+        record["against_seed"] = {"speedup": jsonl.interval(direct.speedup), "gain": jsonl.gain_record(direct.gain)}
+    emit(jsonl.line(record))
+
+
 def _conclude(
     result: Standing,
     direct: Duel | Rejected | None,
     config: Config,
     folder: Path,
-    archive: Archive,
-    *,
-    ended: str,
-    json: bool,
+    console: Console,
+    notices: Console,
 ) -> None:
     """Show the front against the reference, the champion against the seed program, and where the champion is."""
-    champion, seed, path, console = result.champion, result.seed, folder / "best.py", output()
+    champion, seed = result.champion, result.seed
     assert champion is not None and seed is not None
-    if json:
-        record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(path), "against_seed": None}
-        record |= {"ended": ended, "booked": asdict(archive.booked)}
-        if isinstance(direct, Duel):
-            record["against_seed"] = {"speedup": jsonl.interval(direct.speedup), "gain": jsonl.gain_record(direct.gain)}
-        emit(jsonl.line(record))
-        return
-    reference = config.reference.path.name
-    console.print(attempts.front_table(result, config.task, reference))
+    console.print(attempts.front_table(result, config.task, config.reference.path.name))
     if isinstance(direct, Duel):
         console.print(attempts.against_seed(direct, seed, champion, task=config.task, name=config.program.path.name))
     elif isinstance(direct, Rejected):
-        messages().print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
-    console.print(f"best program:  {path}  (attempt {champion.number}, {one_line(champion.name, 80)})", markup=False)
+        notices.print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
+    name = one_line(champion.name, 80)
+    console.print(f"best program:  {folder / 'best.py'}  (attempt {champion.number}, {name})", markup=False)
     console.print(f"the way there: packsmith log {folder}; packsmith show {folder} {champion.number}", markup=False)
