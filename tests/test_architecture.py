@@ -76,8 +76,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
-            "harness.llm harness.packages harness.patch harness.proposers harness.readings harness.report harness.runs "
-            "harness.search harness.select harness.starts harness.text harness.types"
+            "harness.llm harness.mcp harness.packages harness.patch harness.proposers harness.readings "
+            "harness.report harness.runs harness.search harness.select harness.starts harness.text harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
@@ -89,6 +89,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
         "harness.llm": "harness.select harness.text harness.types",
+        "harness.mcp": (
+            "evaluator evaluator.fate harness.archive harness.prompt harness.readings harness.report harness.runs "
+            "harness.search harness.select harness.text harness.types"
+        ),
         "harness.packages": "evaluator evaluator.shipped harness.types",
         "harness.patch": "harness.types",
         "harness.prompt": (

@@ -23,6 +23,7 @@ from tests.pages import ROOT, Page, all_pages, tracked
 PAGES = all_pages()
 RUN_IN_ORDER = (
     "harness/README.md",  # makes the run that the others read
+    "harness/mcp/README.md",
     "harness/exchange/README.md",
     "evaluator/README.md",
     "evaluator/tasks/README.md",
@@ -62,6 +63,7 @@ VERBS = [
     "init",
     "schema",
     "completion",
+    "mcp",
 ]
 IN_TUTORIAL = {"init", "schema", "completion"}
 """Verbs whose examples are in the tutorial, which a test of its own types (`tests/cli/test_tutorial.py`)."""

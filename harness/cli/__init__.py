@@ -67,6 +67,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         lineage,
         loads,
         log,
+        mcp,
         package,
         plan,
         pull,
@@ -85,7 +86,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
-    last = (init, schema, completion)
+    last = (mcp, init, schema, completion)
     return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then, *last))
 
 
