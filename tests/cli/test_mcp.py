@@ -16,7 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.cli.conftest import Searched
-from tests.cli.runs import PATIENCE_S, Cli, command, environment, git, patch, solver
+from tests.cli.runs import PATIENCE_S, command, environment, git, patch, solver
 
 QUICKER = patch("quicker", "Half the pause.", "PAUSE_S = 0.008\n", "PAUSE_S = 0.004\n")
 SLEEPS = """import time
@@ -85,14 +85,17 @@ def test_an_agent_looks_asks_tells_and_evaluates(searched: Searched, own_run: Pa
             shown = await call("attempt", attempt=told["row"]["number"])
             assert shown["verdict"] == told["verdict"] and shown["row"]["model"] == "an agent"
 
-            late = await refusal("evaluate", program=SLEEPS, limit_s=1)
+            asked = await call("ask", kind="patch", with_program=True)
+            slow = asked["program"].replace("time.sleep(PAUSE_S + EXTRA_S)", "time.sleep(60)")
+            late = await refusal("tell", ticket=asked["ticket"], program=slow, limit_s=1)
             assert late.startswith("expected a verdict within 1 s, found none: give it a larger limit_s")
+            assert f"The answer to ticket {asked['ticket']} is stored" in late
+            assert [ticket["state"] for ticket in (await call("status"))["tickets"]] == ["answered"]
             assert (await call("log", limit=1))["attempts"] == [told["row"]], "nothing of it is archived"
 
     anyio.run(agent)
     assert left_behind(str(temporary)) == [] and list(temporary.iterdir()) == []
-    assert Cli(cwd=tmp_path)("verify", own_run).code == 0
-    assert git(own_run, "for-each-ref", "refs/pending") == ""
+    assert len(git(own_run, "for-each-ref", "refs/pending").splitlines()) == 1, "that answer is kept"
 
 
 @pytest.mark.slow

@@ -101,8 +101,8 @@ def test_long_texts_come_in_parts(desk: Desk) -> None:
     offset: int | None = 0
     parts = []
     while offset is not None:
-        part = call(desk, "attempt", attempt="seed", texts=["program"], offset=offset, limit=1000)["program"]
-        assert part["characters"] == len(whole) and len(part["text"]) <= 1000
+        part = call(desk, "attempt", attempt="seed", texts=["program"], offset=offset, limit=4000)["program"]
+        assert part["characters"] == len(whole) and len(part["text"]) <= 4000
         parts.append(part["text"])
         offset = part["next_offset"]
     assert "".join(parts) == whole and len(parts) > 1
