@@ -7,6 +7,7 @@ import io
 import os
 import pty
 import re
+import signal
 import struct
 import termios
 import time
@@ -125,8 +126,9 @@ class Session:
         while not re.search(pattern, self.seen):
             assert self._read(), self.seen
 
-    def type(self, text: str) -> None:
-        os.write(self._terminal, text.encode())
+    def interrupt(self) -> None:
+        """What Ctrl-C does, but that it throws away what the terminal has not shown yet."""
+        os.kill(self._pid, signal.SIGINT)
 
     def end(self) -> int:
         """Read the rest; the exit code."""
@@ -150,7 +152,7 @@ def test_a_search_on_a_terminal_is_interrupted_and_goes_on_plainly(workshop: Pat
     live = Session(workshop, 60, *words)
     live.read_until(r" 1  careful")
     live.resize(70)
-    live.type("\x03")
+    live.interrupt()
     assert live.end() == 130
     for word in ("── run · ", "attempts  ", "starting", "best  ", " over solver.py"):
         assert word in live.seen, word
@@ -158,7 +160,7 @@ def test_a_search_on_a_terminal_is_interrupted_and_goes_on_plainly(workshop: Pat
     assert screen.shows_cursor
     shown = "\n".join(screen.lines)
     assert "   0  seed" in shown and "   1  careful" in shown and "interrupted: everything so far" in shown
-    for gone in ("── run", "attempts  ", "rate  ", "now  ", "^C"):
+    for gone in ("── run", "attempts  ", "rate  ", "now  "):
         assert gone not in shown, "nothing of the panel is left"
 
     plain = Session(workshop, 80, *words, "-s", "budget.attempts=1", "--plain")
