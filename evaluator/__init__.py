@@ -21,6 +21,7 @@ from evaluator.gpus import promise as gpu_memory_promise
 from evaluator.loads import TOP, Advice, Drift, LayerSkew, LoadsReport, StepKinds, WindowFigures, Written
 from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
+from evaluator.measuring.student import mean_interval
 from evaluator.planning import Planned, plan
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
@@ -122,6 +123,7 @@ __all__ = [
     "gpu_memory_promise",
     "hardware",
     "joined",
+    "mean_interval",
     "noise_warnings",
     "numba_version",
     "plan",

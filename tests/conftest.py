@@ -22,7 +22,8 @@ PROCESS_PLACES = (
 """Folders and files whose tests start the command or a judge's processes."""
 PROCESS_MODULES = (
     *("evaluator.evaluate", "evaluator.executors", "evaluator.worker_handle", "evaluator.confined"),
-    *("tests.cli", "tests.harness.archive.fire", "tests.harness.processes", "tests.stub"),
+    *("tests.cli", "tests.harness.archive.fire", "tests.harness.page.pages", "tests.harness.processes"),
+    "tests.stub",
 )
 """A test module that imports one of these, or a name defined there, starts processes or a server. Git is exempt."""
 _NAMES_ONE = re.compile(rf"^(?:from|import) (?:{'|'.join(map(re.escape, PROCESS_MODULES))})\b", re.MULTILINE)
@@ -32,6 +33,7 @@ QUICK_EXAMPLES = 15
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help=f"at most {QUICK_EXAMPLES} examples of each property")
+    parser.addoption("--long", action="store_true", help="more kills, and more hostile programs at once")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if name.startswith("gw") and len(cores) > 1:
         os.sched_setaffinity(0, {cores[int(name[2:]) % len(cores)]})
+
+
+@pytest.fixture(scope="session")
+def at_length(pytestconfig: pytest.Config) -> bool:
+    """Whether tests that draw at random are to draw more often than every run of the suite can afford."""
+    return bool(pytestconfig.getoption("long"))
 
 
 @pytest.fixture(scope="session")

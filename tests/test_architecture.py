@@ -71,20 +71,27 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.exchange harness.git harness.llm harness.prompt harness.proposers harness.readings harness.report "
-            "harness.runs harness.search harness.select harness.text harness.types"
+            "harness.document harness.exchange harness.figures harness.git harness.llm harness.page harness.prompt "
+            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
+            "harness.study harness.text harness.trackers harness.types"
         ),
         "harness.cli.commands": (
-            "evaluator harness.archive harness.cli harness.config harness.exchange harness.git harness.imports "
-            "harness.llm harness.mcp harness.packages harness.patch harness.proposers harness.readings "
-            "harness.report harness.runs harness.search harness.select harness.starts harness.text harness.types"
+            "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
+            "harness.git harness.imports harness.llm harness.mcp harness.packages harness.page harness.patch "
+            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
+            "harness.starts harness.study harness.text harness.trackers harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
             "harness.llm harness.prompt harness.proposers harness.search harness.select harness.types"
         ),
+        "harness.document": (
+            "evaluator evaluator.types harness.figures harness.readings harness.report harness.select harness.text "
+            "harness.types"
+        ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
+        "harness.figures": "harness.text harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
@@ -94,6 +101,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.search harness.select harness.text harness.types"
         ),
         "harness.packages": "evaluator evaluator.shipped harness.types",
+        "harness.page": (
+            "evaluator evaluator.types harness.archive harness.config harness.git harness.readings harness.report "
+            "harness.select harness.series harness.types"
+        ),
         "harness.patch": "harness.types",
         "harness.prompt": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.types harness.select "
@@ -107,7 +118,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator evaluator.types harness.archive harness.patch harness.select harness.text harness.turns "
             "harness.types"
         ),
-        "harness.report": "evaluator harness.readings harness.select harness.text harness.types",
+        "harness.report": "evaluator harness.readings harness.select harness.study harness.text harness.types",
         "harness.runs": (
             "evaluator harness.archive harness.config harness.patch harness.proposers harness.search harness.select "
             "harness.types"
@@ -119,7 +130,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.select": "evaluator.types harness.series harness.types",
         "harness.series": "",
         "harness.starts": "evaluator evaluator.shipped harness.config harness.prompt",
+        "harness.study": "evaluator evaluator.shipped harness.config harness.proposers harness.readings harness.types",
         "harness.text": "",
+        "harness.trackers": "evaluator harness.select harness.text harness.types",
         "harness.turns": "evaluator.types harness.text harness.types",
         "harness.types": "evaluator.types",
     }.items()
@@ -142,7 +155,7 @@ RULES: Mapping[str, Rule] = {
         arrows.purity,
         arrows.exceptions_from_purity,
         arrows.pure_modules_read_no_disk_or_clock,
-        habits.catch_alls_at_two_boundaries,
+        habits.catch_alls_at_boundaries,
         habits.only_the_command_prints_and_exits,
         habits.sizes,
         habits.formatted_throughout,
@@ -325,7 +338,7 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
         "harness/a.py:4: says Pure, but calls datetime.now",
     ),
     (
-        "catch_alls_at_two_boundaries",
+        "catch_alls_at_boundaries",
         {"harness.a": "try:\n    f()\nexcept Exception:\n    pass"},
         "harness/a.py:3: catches everything",
     ),

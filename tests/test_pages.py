@@ -25,6 +25,8 @@ RUN_IN_ORDER = (
     "harness/README.md",  # makes the run that the others read
     "harness/mcp/README.md",
     "harness/exchange/README.md",
+    "harness/document/README.md",
+    "harness/study/README.md",
     "evaluator/README.md",
     "evaluator/tasks/README.md",
     "evaluator/tasks/eplb/README.md",
@@ -42,6 +44,8 @@ VERBS = [
     "stop",
     "advise",
     "stats",
+    "report",
+    "compare",
     "log",
     "loads",
     "show",
@@ -64,6 +68,9 @@ VERBS = [
     "schema",
     "completion",
     "mcp",
+    "dashboard",
+    "study",
+    "track",
 ]
 IN_TUTORIAL = {"init", "schema", "completion"}
 """Verbs whose examples are in the tutorial, which a test of its own types (`tests/cli/test_tutorial.py`)."""
@@ -157,11 +164,11 @@ class TestCommands:
 
     def test_readme_begins_with_the_two_commands(self) -> None:
         lines = by_name("README.md").lines
-        install = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e '.[test]' && "
+        install = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt -e "
         first = [line for line in lines if line.startswith("python3")]
         assert first == [
-            f"{install}.venv/bin/packsmith search configs/quickstart.yaml",
-            f"{install}.venv/bin/pytest",
+            f"{install}. && .venv/bin/packsmith search configs/quickstart.yaml",
+            f"{install}'.[test]' && .venv/bin/pytest",
         ]
 
 
@@ -217,9 +224,13 @@ class Reader:
             self._report(line, *self._git(words, there))
 
     def _cheap(self, words: list[str]) -> bool:
-        """Searches that ask no model, and one evaluation: each starts an interpreter that imports torch."""
-        if "--rejudge" in words:
+        """Searches that ask no model, and one evaluation: each starts an interpreter that imports torch. Trackers are
+        packages of extras, and a dashboard ends with Ctrl-C.
+        """
+        if "--rejudge" in words or words[1] in ("dashboard", "track") or "--track" in words:
             return False
+        if words[1] == "study":
+            return "--table" in words
         if words[1] == "evaluate":
             return not any(" evaluate " in line for line in self.done)
         if words[1] == "search" and "--dry-run" not in words:
@@ -274,7 +285,7 @@ class Reader:
             self.failed.append(f"{line}\n  exit code {code}: {said}")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_commands_of_the_pages_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order in which a reader meets them, each with exit code 0."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -288,5 +299,5 @@ def test_the_commands_of_the_pages_run(tmp_path: Path, monkeypatch: pytest.Monke
         reader.read(by_name(name))
     assert not reader.failed, "\n".join(reader.failed)
     typed = {line.split()[1] for line in reader.done if ours(line.split())}
-    left = IN_TUTORIAL | {"doctor", "package"}
+    left = IN_TUTORIAL | {"doctor", "package", "dashboard", "track"}
     assert typed == set(VERBS) - left, "every verb that has an example runs, but for a slow one"

@@ -34,10 +34,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import accumulate
 from statistics import fmean, median, stdev, variance
 
+from evaluator.measuring.student import t_quantile
 from evaluator.types import Comparison, Interval, Samples
 
 DECISION_LEVEL = 0.995
@@ -176,38 +176,12 @@ def _students_t(values: Sequence[float], quantile: float, margin: float = 0.0) -
     return centre, centre - half, centre + half
 
 
-@cache
-def _t_quantile(degrees: int, tail: float) -> float:
-    """The value that Student's t exceeds with probability `tail`, by bisection of its distribution (Abramowitz and
-    Stegun 26.7.3 and 26.7.4).
-    """
-
-    def beyond(t: float) -> float:
-        angle = math.atan2(t, math.sqrt(degrees))
-        cosine, first = math.cos(angle), degrees % 2
-        term = total = cosine if first else 1.0
-        for k in range(first + 2, degrees - 1, 2):
-            term *= cosine**2 * (k - 1) / k
-            total += term
-        within = math.sin(angle) * total if degrees > 1 else 0.0
-        within = 2 / math.pi * (angle + within) if first else within
-        return (1 - within) / 2
-
-    low, high = 0.0, 1.0
-    while beyond(high) > tail:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if beyond(middle) > tail else (low, middle)
-    return high
-
-
 def _reading(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean, low and high at 95 % of independent values; for one or two values, their range widened by its own width
     on both sides.
     """
     if len(values) > 2:
-        return _students_t(values, _t_quantile(len(values) - 1, 0.025))
+        return _students_t(values, t_quantile(len(values) - 1, 0.025))
     width = max(values) - min(values)
     return fmean(values), min(values) - width, max(values) + width
 
@@ -221,7 +195,7 @@ def _certain(values: Sequence[float], level: float, margin: float) -> tuple[floa
     if count > 2 and len(set(values)) == count:  # equal values are too coarse to show their scatter
         # The errors of all looks, (1 - half) / ((n - 2) (n - 1)) at the n-th, sum to 1 - half.
         tail = (1 - half) / ((count - 2) * (count - 1)) / 2
-        middle, low, high = _students_t(values, _t_quantile(count - 1, tail), margin)
+        middle, low, high = _students_t(values, t_quantile(count - 1, tail), margin)
     if rank := _sequential_rank(count, half):
         _, above, below = _order_statistics(values, rank)
         low, high = (max(low, above), min(high, below)) if max(low, above) <= min(high, below) else (above, below)
@@ -344,7 +318,7 @@ def _radius(per_case: Sequence[Sequence[float]], pairs: int, level: float, per_r
     chance = 1 - level
     rho = (2 * math.log(1 / chance) + math.log(1 + 2 * math.log(1 / chance))) / 8
     spread = 2 * (1 + 1 / (pairs * rho)) * math.log(math.sqrt(pairs * rho + 1) / chance)
-    return error * math.sqrt(spread) * _t_quantile(degrees, 0.025) / 1.96  # for an error from few values
+    return error * math.sqrt(spread) * t_quantile(degrees, 0.025) / 1.96  # for an error from few values
 
 
 def _including(reading: Interval, certain: Interval) -> Interval:

@@ -213,9 +213,9 @@ class Archive:
         """The program of an entry's commit, or of the root's. Raises ArchiveError."""
         return self._texts.program(self.program_id(commit), f"{PROGRAM} of {commit[:12]}")
 
-    def prepare(self, entries: Sequence[Entry]) -> None:
-        """Cache the programs and records of entries that are looked at next, in one pass."""
-        self._details.prepare(entries)
+    def prepare(self, programs: Sequence[Entry], records: Sequence[Entry]) -> None:
+        """Cache the programs of entries, and the records of others, that are looked at next, in one pass."""
+        self._details.prepare(programs, records)
 
     def program_id(self, commit: str) -> str:
         """The git blob of the program at a commit: equal ids are equal programs."""

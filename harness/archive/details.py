@@ -54,16 +54,20 @@ class Details:
         self.keep(commit, record, len(stored))
         return record
 
-    def prepare(self, entries: Sequence[Entry]) -> None:
-        """Cache the programs and records of entries, read in one pass; what is damaged is found when it is used."""
-        programs = [entry.program_id for entry in entries if not self._texts.has(entry.program_id)]
-        records = [entry.id for entry in entries if entry.scored is not None and entry.id not in self._kept]
-        found = self._texts.read_all([*programs, *(f"{commit}:{ATTEMPT}" for commit in records)])
-        for blob, data in zip(programs, found, strict=False):
+    def prepare(self, programs: Sequence[Entry], records: Sequence[Entry]) -> None:
+        """Cache the programs of entries, and the records of others, read in one pass; what is damaged is found when it
+        is used.
+        """
+        wanted = (entry.program_id for entry in programs if not self._texts.has(entry.program_id))
+        blobs = list(dict.fromkeys(wanted))
+        wanted = (entry.id for entry in records if entry.scored is not None and entry.id not in self._kept)
+        commits = list(dict.fromkeys(wanted))
+        found = self._texts.read_all([*blobs, *(f"{commit}:{ATTEMPT}" for commit in commits)])
+        for blob, data in zip(blobs, found, strict=False):
             with contextlib.suppress(UnicodeDecodeError):
                 if data is not None:
                     self._texts.keep(blob, decode(data))
-        for commit, data in zip(records, found, strict=False):
+        for commit, data in zip(commits, found, strict=False):
             with contextlib.suppress(RecordError):
                 if data is not None:
                     self.keep(commit, record_from_bytes(data), len(data))

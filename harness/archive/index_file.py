@@ -59,6 +59,8 @@ class IndexFile:
         self._details = details
         self._told: dict[Environment, str] = {}
         self._stream = -1
+        self._inode, self._seen = -1, 0
+        self._environments: dict[str, Environment] = {}
 
     def read(self, intern: Callable[[str], str] = str) -> Iterator[Row]:
         """The valid lines, in file order; an attempt may appear twice.
@@ -66,20 +68,42 @@ class IndexFile:
         `intern` maps a commit id to an equal string that is kept anyway.
         """
         environments: dict[str, Environment] = {}
-        try:
-            with self._path.open("rb") as file:
-                if file.readline() != self._head:
-                    return
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            if file.readline() == self._head:
                 for line in file:
-                    if (values := _checked(line)) is None:
-                        continue
-                    with contextlib.suppress(RecordError, ValueError, KeyError, TypeError, IndexError):
-                        if values[0] == "environment":
-                            environments[values[1]] = load(Environment, values[2], FILE)
-                            continue
-                        yield self._row(values, environments, intern)
-        except OSError:
-            return
+                    if (row := self._read(line, environments, intern)) is not None:
+                        yield row
+
+    def more(self) -> Iterator[Row]:
+        """The valid lines that were appended since the last call; at the first call, and when another process has
+        rebuilt the file, all of them. A line that is being written is left for the next call.
+        """
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            about = os.fstat(file.fileno())
+            if about.st_ino != self._inode or about.st_size < self._seen:
+                self._inode, self._seen, self._environments = about.st_ino, 0, {}
+            if self._seen == 0:
+                head = file.readline()
+                if head != self._head:
+                    return
+                self._seen = len(head)
+            file.seek(self._seen)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._seen += len(line)
+                if (row := self._read(line, self._environments, str)) is not None:
+                    yield row
+
+    def _read(self, line: bytes, environments: dict[str, Environment], intern: Callable[[str], str]) -> Row | None:
+        """The attempt of a line; None for any other line. The line of an environment is added to `environments`."""
+        if (values := _checked(line)) is None:
+            return None
+        with contextlib.suppress(RecordError, ValueError, KeyError, TypeError, IndexError):
+            if values[0] != "environment":
+                return self._row(values, environments, intern)
+            environments[values[1]] = load(Environment, values[2], FILE)
+        return None
 
     def append(self, rows: Iterable[Row]) -> None:
         """Append lines; the file is created, or rebuilt if its header differs."""

@@ -5,8 +5,12 @@ Owns: `refs/advice/000001` and the file `stop`. Does not know: searches, prompts
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
+from pathlib import Path
 
+from harness.archive.opening import disk_advice, repository_at, root_of
 from harness.git import Repository
 from harness.git.disk import write_file
 from harness.text import decode, encode
@@ -60,6 +64,18 @@ class Notices:
             return (self._repository.path / STOP).read_bytes()
         except FileNotFoundError:
             return b""
+
+
+@contextlib.contextmanager
+def notices_of(path: Path) -> Iterator[Notices]:
+    """The notices of the run at `path`, without its attempts. Raises ArchiveError, also for an OSError in the block."""
+    repository = repository_at(path)
+    try:
+        root_of(repository)
+        with disk_advice(path, "the notice", "all attempts are safe"):
+            yield Notices(repository)
+    finally:
+        repository.close()
 
 
 def _ref(number: int) -> str:

@@ -67,6 +67,14 @@ class Owner:
             os.close(descriptor)
         return False
 
+    def living(self) -> int:
+        """How many other processes that own tickets are alive."""
+        try:
+            tokens = [path.name for path in self._folder.iterdir()]
+        except OSError:
+            return 0
+        return sum(token != self._token and self.is_alive(token) for token in tokens)
+
     def close(self) -> None:
         if self._token:
             with contextlib.suppress(OSError):

@@ -57,7 +57,9 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         best,
         bundle,
         checkout,
+        compare,
         completion,
+        dashboard,
         diff,
         doctor,
         evaluate,
@@ -74,20 +76,26 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         push,
         remeasure,
         replay,
+        report,
         schema,
         search,
         show,
         stats,
         status,
         stop,
+        study,
         tell,
+        track,
         verify,
     )
 
     first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
+    seen = (dashboard, report, compare)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
+    of_many = (study, track)
     last = (mcp, init, schema, completion)
-    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in (*first, *then, *last))
+    every = (*first, *seen, *of_many, *then, *last)
+    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in every)
 
 
 def _version(asked: bool) -> None:

@@ -14,6 +14,8 @@ from harness.text import one_line
 from harness.types import Entry, Measurement
 
 _LINE = 400
+Groups = tuple[Group, ...]
+"""Measurements of one attempt, comparable ones together."""
 
 
 def noted(archive: Archive, entry: Entry) -> tuple[Measurement, ...]:
@@ -24,9 +26,7 @@ def noted(archive: Archive, entry: Entry) -> tuple[Measurement, ...]:
     return note.measurements
 
 
-def grouped(
-    archive: Archive, entry: Entry, before: Sequence[Measurement], now: Sequence[Measurement] = ()
-) -> tuple[Group, ...]:
+def grouped(archive: Archive, entry: Entry, before: Sequence[Measurement], now: Sequence[Measurement] = ()) -> Groups:
     """All measurements of an attempt, in groups of equal conditions; its own first."""
     seed_entry = next(iter(archive.entries), entry)
     place = seed_entry.scored.environment if seed_entry.scored is not None else None

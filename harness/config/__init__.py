@@ -5,7 +5,7 @@ the named files, `config` combines them, `stored` restores a run's config, `json
 Does not know: how anything it configures works.
 """
 
-from harness.config.config import Config, difference, load
+from harness.config.config import Config, conflicts, difference, load
 from harness.config.document import ConfigError
 from harness.config.files import File, find_all
 from harness.config.json_schema import json_schema
@@ -16,6 +16,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "File",
+    "conflicts",
     "difference",
     "find_all",
     "json_schema",

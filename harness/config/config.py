@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from evaluator.shipped import shipped
 from evaluator.tasks import TASKS
 from evaluator.types import EvaluatorError
 from harness.config import models as model_settings
-from harness.config.document import ConfigError, Document, Step, key_path, override, read
+from harness.config.document import Assignment, ConfigError, Document, Step, key_path, override, read
 from harness.config.files import File, find, find_all
 from harness.config.policies import policy_of
 from harness.config.problems import explained
@@ -238,6 +238,24 @@ def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def conflicts(stored: Mapping[str, Any], new: Mapping[str, Any], *, aside: Collection[str]) -> list[str]:
+    """The differences between a run's resolved config and another in any key, one line a key, but for the sections
+    `aside`. Keys that the stored config does not have, since an earlier version wrote it, are no difference.
+    """
+    mine = {key: value for key, value in stored.items() if key not in aside}
+    return [
+        f"{path}: {_shown(old)} in the run, {_shown(now)} in the study"
+        for path, old, now in _differing(mine, _shared(new, mine), ())
+    ]
+
+
+def _shared(tree: Any, with_: Any) -> Any:
+    """A tree without the keys of sections that another lacks."""
+    if not (isinstance(tree, Mapping) and isinstance(with_, Mapping)):
+        return tree
+    return {key: _shared(value, with_[key]) for key, value in tree.items() if key in with_}
+
+
 def _plain(value: object) -> str:
     if isinstance(value, (datetime, date)):
         return value.isoformat()
@@ -250,7 +268,7 @@ def _with_task(document: Document, folder: Path) -> Document:
     if not isinstance(task, str):
         return document
     if not (task.endswith((".yaml", ".yml")) or "/" in task):
-        return Document(name=document.name, tree={**document.tree, "task": {"name": task}}, origins=document.origins)
+        return replace(document, tree={**document.tree, "task": {"name": task}})
     file = find(task, folder, f"{document.where(('task',))}: task")
     inner = read(file.path, task)
     tree = dict(inner.tree)
@@ -258,7 +276,7 @@ def _with_task(document: Document, folder: Path) -> Document:
         beside = os.path.relpath(file.path.parent, folder) if not Path(task).is_absolute() else file.path.parent
         tree["traces"] = [str(Path(beside) / t) if isinstance(t, str) else t for t in tree["traces"]]
     origins = {**document.origins, **{f"task.{path}": origin for path, origin in inner.origins.items()}}
-    return Document(name=document.name, tree={**document.tree, "task": tree}, origins=origins)
+    return replace(document, tree={**document.tree, "task": tree}, origins=origins)
 
 
 def _with_kind(document: Document) -> Document:
@@ -268,11 +286,10 @@ def _with_kind(document: Document) -> Document:
     proposer = document.tree.get("proposer", {})
     if not document.tree.get("models") or not isinstance(proposer, dict):
         return document
-    laid_over = any(path.startswith("models") for path, origin in document.origins.items() if origin.startswith("-s "))
-    if "kind" in proposer and (not laid_over or document.where(("proposer", "kind")).startswith("-s ")):
+    models_laid_over = any(path.startswith("models") for path in document.laid_over)
+    if "kind" in proposer and (not models_laid_over or {"proposer", "proposer.kind"} & document.laid_over):
         return document
-    tree = {**document.tree, "proposer": {**proposer, "kind": LLM_PROPOSER}}
-    return Document(name=document.name, tree=tree, origins=document.origins)
+    return replace(document, tree={**document.tree, "proposer": {**proposer, "kind": LLM_PROPOSER}})
 
 
 def _settings(document: Document) -> Settings:
@@ -337,8 +354,11 @@ def _task(settings: Settings, traces: tuple[File, ...], document: Document) -> T
         raise ConfigError(f"{document.where(('task',))}: {error}") from error
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a config file and apply `section.key=value` overrides. Raises ConfigError, naming all problems it finds."""
+def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config:
+    """Read a config file and apply overrides, in order: `section.key=value`, or values with an origin of their own.
+
+    Raises ConfigError, naming all problems it finds.
+    """
     name = str(path)
     file = _open(Path(path))
     folder = file.parent

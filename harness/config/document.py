@@ -55,6 +55,8 @@ class Document:
     name: str
     tree: dict[str, Any]
     origins: Mapping[str, str] = field(default_factory=dict)
+    laid_over: frozenset[str] = frozenset()
+    """The key paths that were assigned after the file was read."""
 
     def where(self, steps: tuple[Step, ...]) -> str:
         """The place of a key path, else of the nearest enclosing section, else the file."""
@@ -185,24 +187,46 @@ def _shown(address: str, text: str) -> str:
     return f"{address}={value}"
 
 
-def override(document: Document, assignments: Iterable[str]) -> Document:
-    """The document with `section.key=value` assignments applied, the value read as YAML; `a[0].b=...` addresses a list.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A value for one address, such as `models[0].name`, and the place that it was written at."""
 
-    Raises ConfigError.
-    """
-    tree = copy.deepcopy(document.tree)
-    origins = dict(document.origins)
-    for assignment in assignments:
-        address, equals, text = assignment.partition("=")
-        origin = f"-s {_shown(address, text)}" if equals else f"-s {assignment}"
+    address: str
+    value: Any
+    origin: str
+
+    @classmethod
+    def parsed(cls, text: str) -> Assignment:
+        """`section.key=value`, the value read as YAML. Raises ConfigError."""
+        address, equals, value = text.partition("=")
+        origin = f"-s {_shown(address, value)}" if equals else f"-s {text}"
         if not equals or not _ADDRESS.fullmatch(address.strip()):
             raise ConfigError(f"{origin}: expected section.key=value, for example -s budget.attempts=40")
-        steps: tuple[Step, ...] = tuple(int(index) if index else name for name, index in _STEP.findall(address.strip()))
-        value, _ = _read_yaml(text, origin)
-        _put(tree, steps, value, origin)
+        return cls(address=address.strip(), value=_read_yaml(value, origin)[0], origin=origin)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(int(index) if index else name for name, index in _STEP.findall(self.address))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text has the form of an address: keys joined by dots, list indices in brackets."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
+def override(document: Document, assignments: Iterable[str | Assignment]) -> Document:
+    """The document with assignments applied in order; `a[0].b` addresses a list. Raises ConfigError."""
+    tree = copy.deepcopy(document.tree)
+    origins = dict(document.origins)
+    laid = set(document.laid_over)
+    for given in assignments:
+        assignment = Assignment.parsed(given) if isinstance(given, str) else given
+        steps, origin = assignment.steps, assignment.origin
+        _put(tree, steps, copy.deepcopy(assignment.value), origin)
         path = key_path(steps)
         origins = {key: old for key, old in origins.items() if not key.startswith((f"{path}.", f"{path}["))}
         origins[path] = origin
+        laid.add(path)
         for length in range(1, len(steps)):  # sections that the assignment itself added
             origins.setdefault(key_path(steps[:length]), origin)
-    return Document(name=document.name, tree=tree, origins=origins)
+    return Document(name=document.name, tree=tree, origins=origins, laid_over=frozenset(laid))

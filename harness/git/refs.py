@@ -31,18 +31,24 @@ class PackedRefs:
         self._path = f"{repository}/packed-refs"
         self._signature: tuple[int, ...] = ()
         self._data, self._head = b"", _HEAD
+        self._last = b""
+        """The name in the last row. Most names that a search asks for come after it: they are newer, or of tickets."""
 
     def get(self, name: str) -> str | None:
         """The id of a ref; None if it is not packed. Raises GitError if the file is torn."""
         data, key = self._read(), name.encode("utf-8", "surrogateescape")
+        if key > self._last:
+            return None
         at = _place(data, key)
         end = data.find(b"\n", at)
         return data[at : at + 40].decode("ascii") if at < len(data) and data[at + _NAME : end] == key else None
 
-    def under(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Name and id of the refs in a folder, sorted. Raises GitError if the file is torn."""
+    def under(self, prefix: str, since: str = "") -> Iterator[tuple[str, str]]:
+        """Name and id of the refs in a folder, sorted, from the name `since` on if that is given. Raises GitError if
+        the file is torn.
+        """
         data, start = self._read(), f"{prefix}/".encode()
-        at = _place(data, start)
+        at = _place(data, since.encode() or start)
         while at < len(data) and data.startswith(start, at + _NAME):
             end = data.index(b"\n", at)
             yield data[at + _NAME : end].decode("utf-8", "surrogateescape"), data[at : at + 40].decode("ascii")
@@ -76,12 +82,13 @@ class PackedRefs:
         try:
             stat = os.stat(self._path)  # noqa: PTH116 (asked often: see `store`)
         except FileNotFoundError:
-            self._head = _HEAD
+            self._signature, self._data, self._head, self._last = (), b"", _HEAD, b""
             return b""
         signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if self._signature != signature:
             data = Path(self._path).read_bytes()
             self._data, self._signature = _rows(data, self._path), signature
+            self._last = _name(self._data[self._data.rfind(b"\n", 0, -1) + 1 :])
             self._head = _HEAD if data.startswith(_HEAD) and b"\n^" not in data else _UNPEELED
         return self._data
 

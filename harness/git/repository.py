@@ -171,6 +171,10 @@ class Repository:
         # Loose refs are read first: a ref that is being packed meanwhile is then in at least one part.
         return loose, self._packed.under(prefix)
 
+    def packed_refs(self, prefix: str, since: str) -> Iterator[tuple[str, str]]:
+        """Name and id of the refs of a folder that are in `packed-refs`, sorted, from the name `since` on."""
+        return self._packed.under(prefix, since)
+
     def ref(self, name: str) -> str | None:
         """The id of a ref, "" if its file is torn, None if it does not exist."""
         loose = _ref_content(f"{self._folder}/{name}")

@@ -29,9 +29,11 @@ from harness.patch.lines import BLANKS, to_lines
 from harness.patch.nearest import show
 from harness.patch.refusals import PatchError
 from harness.patch.reply import read
+from harness.patch.thoughts import split
 from harness.types import Candidate, Edit, Patch
 
 _RUN = re.compile("<<<<<<<+|=======+|>>>>>>>+")
+_NOTABLE = re.compile(r"^[ \t]*[<=>`~]", re.MULTILINE)
 
 
 def parse(reply: str, *, source: str | None = None, allow_rewrite: bool = False) -> Patch:
@@ -95,6 +97,12 @@ def render(patch: Patch) -> str:
 
 
 def _holds(reply: str, patch: Patch) -> bool:
+    """Whether a reply parses into a patch. It does if no line of the patch begins like a fence or a tag, and none
+    holds a mark of thoughts.
+    """
+    lines = (text for edit in patch.edits for text in (edit.search, edit.replace))
+    if not (patch.name or patch.description or patch.rewrite is not None or any(map(_NOTABLE.search, lines))):
+        return not split(reply).thoughts
     try:
         return parse(reply, allow_rewrite=True) == patch
     except PatchError:

@@ -2,7 +2,7 @@
 
 from harness.prompt.build import TooLarge, build, lighter, size
 from harness.prompt.conversation import further_turn
-from harness.prompt.material import Failure, Frame, Material, Shown, TaskFacts
+from harness.prompt.material import Failure, Frame, Material, Results, Shown, TaskFacts
 from harness.prompt.sample import PROMPT_KINDS, check
 from harness.prompt.templates import Templates, read_templates
 from harness.prompt.text import data_line, error_text, fenced, identifier, seen, shortened, tokens
@@ -12,6 +12,7 @@ __all__ = [
     "Failure",
     "Frame",
     "Material",
+    "Results",
     "Shown",
     "TaskFacts",
     "Templates",

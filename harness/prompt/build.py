@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from harness.prompt.material import Frame, Material, Shown
+from harness.prompt.material import Frame, Material, Results, Shown
 from harness.prompt.templates import Templates
 from harness.prompt.text import BYTES_A_TOKEN, shortened, tokens
 from harness.types import HarnessError, Message
@@ -89,7 +89,7 @@ def lighter(material: Material) -> Iterator[Material]:
         yield (now := replace(now, rejections=()))
     if now.other is not None and (shown := _as_patch(now.other)) is not None:
         yield (now := replace(now, other=shown))
-    yield (now := replace(now, parent=replace(now.parent, table="", losses=())))
+    yield (now := replace(now, parent=replace(now.parent, results=Results)))
     if now.machine:
         yield (now := replace(now, machine=""))
     while now.advice:

@@ -9,7 +9,7 @@ programs and patches keep their characters. Templates fence texts of several lin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,22 @@ class TaskFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The results of a program case by case: as a table, and in sentences on where it loses most."""
+
+    table: str = ""
+    losses: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _store(self, table=seen(self.table), losses=tuple(seen(loss) for loss in self.losses))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A program in a prompt. `summary` and `table` are "" and `losses` () where it has no score.
 
     `text` is its source, or, where `is_patch`, a patch against the parent. `patch` is that patch, "" for none.
+    `results()` is asked only by a template that shows a table: those of an old attempt have to be read from the disk.
     """
 
     label: str
@@ -67,8 +79,7 @@ class Shown:
     patch: str = ""
     is_patch: bool = False
     summary: str = ""
-    table: str = ""
-    losses: tuple[str, ...] = ()
+    results: Callable[[], Results] = Results
     marked: bool = False
     """Whether it has EVOLVE-BLOCK markers, so that only lines between them may be changed."""
 
@@ -78,9 +89,15 @@ class Shown:
             name=identifier(self.name),
             description=seen(self.description),
             summary=data_line(self.summary, _LONGEST_CLAUSE),
-            table=seen(self.table),
-            losses=tuple(seen(loss) for loss in self.losses),
         )
+
+    @property
+    def table(self) -> str:
+        return self.results().table
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        return self.results().losses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from harness.prompt.build import render
 from harness.prompt.conversation import TEMPLATE, told
-from harness.prompt.material import Failure, Frame, Material, Shown
+from harness.prompt.material import Failure, Frame, Material, Results, Shown
 from harness.prompt.templates import Templates
 from harness.types import Kind
 
@@ -24,8 +24,7 @@ _SHOWN = Shown(
     text="answer = 1\n",
     patch="a patch\n",
     summary="good",
-    table="a table",
-    losses=("a loss",),
+    results=lambda: Results(table="a table", losses=("a loss",)),
     marked=True,
 )
 _FAILURE = Failure(

@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from evaluator import Task
 from evaluator.settings import JudgeSettings
@@ -22,7 +22,7 @@ EXTERNAL_PROPOSER, LLM_PROPOSER = "ask", "llm"
 """Two kinds of proposer that a search treats apart: `packsmith ask` and `tell`, and models behind endpoints."""
 
 
-def _nothing(entries: Sequence[Entry]) -> None:
+def _nothing(programs: Sequence[Entry], scores: Sequence[Entry]) -> None:
     pass
 
 
@@ -33,7 +33,8 @@ def _no_reply(entry_id: str) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a proposer sees of a search: its entries by number, its standing, the parents that the selector picked, and
-    programs and replies by entry id. `prepare` is told which entries are looked at next.
+    programs and replies by entry id. `prepare` is told of which entries the program is looked at next, and of which the
+    scores case by case.
 
     `parents` are in the order of preference and never empty once the seed program is scored; a proposer may use other
     parents. `reply` returns the raw text of an attempt's last reply. `open` are the requests and proposals under way,
@@ -49,7 +50,7 @@ class View:
     reply: Callable[[str], str] = _no_reply
     advice: tuple[str, ...] = ()
     open: tuple[Request | Proposal, ...] = ()
-    prepare: Callable[[Sequence[Entry]], None] = _nothing
+    prepare: Callable[[Sequence[Entry], Sequence[Entry]], None] = _nothing
 
 
 class Proposer(Protocol):
@@ -72,6 +73,23 @@ class Proposer(Protocol):
         `request` is the last one that was answered, `turns` are all answers of the conversation so far, oldest first.
         The result's `messages[-1].text` is what the model reads. Depends on the arguments alone.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """Entries of which a proposal needs the program, and of which the scores case by case, that it has not read yet."""
+
+    programs: tuple[Entry, ...] = ()
+    scores: tuple[Entry, ...] = ()
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A proposer that can say beforehand what a proposal needs, so that what many need is read in one pass."""
+
+    def foresee(self, view: View, rng: random.Random) -> Needed:
+        """What `propose` needs with an equal view and an equal state of `rng`."""
         ...
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from typing import Generic, TypeVar
 
-from evaluator.types import Rejected
+from evaluator.types import Rejected, Score
 from harness import patch
 from harness.patch import PatchError
 from harness.patch.lines import cut
-from harness.prompt import Failure, Material, Shown, error_text, identifier, scores, shortened
-from harness.proposers.base import ProposerOptions, View
+from harness.prompt import Failure, Material, Results, Shown, error_text, identifier, scores, shortened
+from harness.proposers.base import Needed, ProposerOptions, View
 from harness.proposers.history import History
 from harness.select import improves
 from harness.types import Entry, Kind
@@ -38,6 +40,9 @@ class Memo(Generic[T]):
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, T] = {}
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         if key in self._kept:
@@ -108,7 +113,8 @@ class Gatherer:
     def material(self, subject: Subject, inspirations: tuple[Entry, ...], view: View, history: History) -> Material:
         """Everything that a prompt on this subject may use."""
         standing, parent = view.standing, subject.parent
-        view.prepare([entry for entry in (parent, subject.other, *inspirations) if entry is not None])
+        needed = self.needed(subject, inspirations)
+        view.prepare(needed.programs, needed.scores)
         seed, champion = standing.seed, standing.champion
         lineage = parent if subject.failed is not parent else history.by_id.get(parent.parents[0], parent)
         rejections = [
@@ -131,6 +137,15 @@ class Gatherer:
             advice=tuple(shortened(text, LONGEST_ADVICE) for text in view.advice),
         )
 
+    def needed(self, subject: Subject, inspirations: tuple[Entry, ...]) -> Needed:
+        """What has not been shown yet: the programs, and of the parents the scores case by case."""
+        others = (*([subject.other] if subject.other else []), *inspirations)
+        new = [entry for entry in others if _key(entry, subject.parent) not in self._programs]
+        if _key(subject.parent) not in self._programs:
+            new.append(subject.parent)
+        parents = (entry for entry in new if entry is subject.parent or entry is subject.other)
+        return Needed(programs=tuple(new), scores=tuple(parents))
+
     def _source(self, entry: Entry, view: View) -> str:
         return self._sources.get(entry.program_id, lambda: view.source(entry.id))
 
@@ -149,8 +164,7 @@ class Gatherer:
         return self._patches.get((old.program_id, new.program_id), make)
 
     def _shown(self, entry: Entry, view: View, against: Entry | None = None) -> Shown:
-        key = (entry.id, "" if against is None else against.program_id)
-        return self._programs.get(key, lambda: self._show(entry, view, against))
+        return self._programs.get(_key(entry, against), lambda: self._show(entry, view, against))
 
     def _show(self, entry: Entry, view: View, against: Entry | None) -> Shown:
         source = self._source(entry, view)
@@ -162,10 +176,12 @@ class Gatherer:
             text=source,
             patch="" if against is None else self._patch(against, entry, view),
             summary="" if score is None else scores.summary(score),
-            table="" if score is None else scores.table(score, self._metrics),
-            losses=() if score is None else scores.losses(score),
+            results=Results if score is None else cache(lambda: self._results(score)),
             marked=cut(source).has_markers,
         )
+
+    def _results(self, score: Score) -> Results:
+        return Results(table=scores.table(score, self._metrics), losses=scores.losses(score))
 
     def _inspiration(self, entry: Entry, view: View, parent: Entry) -> Shown:
         """A program to learn from: as a patch, if that is at most half as long as its source."""
@@ -203,6 +219,11 @@ class Gatherer:
         )
 
 
+def _key(entry: Entry, against: Entry | None = None) -> tuple[str, str]:
+    """What a program is kept under as it is shown: a patch depends on the program that it applies to."""
+    return entry.id, "" if against is None else against.program_id
+
+
 def _standing_line(entry: Entry, parent: Entry) -> str:
     if entry.id == parent.id:
         return "the program above"
@@ -212,8 +233,9 @@ def _standing_line(entry: Entry, parent: Entry) -> str:
 
 def _tried(parent: Entry, history: History) -> Iterator[str]:
     """A line for each of the latest valid children of a program that were not better than it."""
-    left = MOST_TRIED
-    for child in history.scored_children(parent):
-        if left and child.scored is not None and (parent.scored is None or not improves(child, parent)):
-            left -= 1
-            yield f'"{identifier(child.name)}": {scores.summary(child.scored.score)}'
+    children = (
+        f'"{identifier(child.name)}": {scores.summary(child.scored.score)}'
+        for child in history.scored_children(parent)
+        if child.scored is not None and (parent.scored is None or not improves(child, parent))
+    )
+    return islice(children, MOST_TRIED)

@@ -32,7 +32,7 @@ from harness.prompt import (
     read_templates,
 )
 from harness.prompt import build as build_prompt
-from harness.proposers.base import Contender, Proposer, ProposerOptions, View
+from harness.proposers.base import Contender, Needed, Proposer, ProposerOptions, View
 from harness.proposers.gather import Gatherer, Subject
 from harness.proposers.history import Follower, History
 from harness.select import Standing
@@ -78,11 +78,7 @@ class Llm:
         """
         if not view.parents:
             return None
-        self._history.follow(view.entries)
-        if self._options.bandit is not None:
-            self._standing = Standing(objective=view.standing.objective)
-            self._follow(view.entries)
-        subjects = {kind: self._subject(kind, view, rng) for kind, _ in self._shares}
+        subjects = self._subjects(view, rng)
         refused: TooLarge | None = None
         while kind := self._kind(subjects, rng):
             subject = subjects.pop(kind)
@@ -94,6 +90,18 @@ class Llm:
         if refused is not None:
             raise refused
         return None
+
+    def foresee(self, view: View, rng: random.Random) -> Needed:
+        """What the next prompt needs, if it fits its model's context."""
+        if not view.parents:
+            return Needed()
+        subjects = self._subjects(view, rng)
+        kind = self._kind(subjects, rng)
+        subject = None if kind is None else subjects[kind]
+        if subject is None:
+            return Needed()
+        _, inspirations = self._shown(subject, view, rng)
+        return self._gatherer.needed(subject, inspirations)
 
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
         """The request with the rejected answer and the error's text added; None where the turns are used up, where the
@@ -116,6 +124,14 @@ class Llm:
             context_tokens=self._context(model),
         )
         return None if messages is None else replace(request, messages=messages)
+
+    def _subjects(self, view: View, rng: random.Random) -> dict[Kind, Subject | None]:
+        """What a proposal of each kind would be about."""
+        self._history.follow(view.entries)
+        if self._options.bandit is not None:
+            self._standing = Standing(objective=view.standing.objective)
+            self._follow(view.entries)
+        return {kind: self._subject(kind, view, rng) for kind, _ in self._shares}
 
     def _forget(self) -> None:
         self._bandit = None
@@ -163,8 +179,7 @@ class Llm:
         return None if parent is None else Subject(kind="repair", parent=parent, failed=chosen)
 
     def _request(self, subject: Subject, view: View, rng: random.Random) -> Request:
-        model = self._model(subject.kind, rng)
-        inspirations = self._gatherer.inspirations(subject, view, rng)
+        model, inspirations = self._shown(subject, view, rng)
         material = self._gatherer.material(subject, inspirations, view, self._history)
         return Request(
             kind=subject.kind,
@@ -174,6 +189,10 @@ class Llm:
             max_output_tokens=model.max_output_tokens,
             inspirations=(*subject.also_shown, *(entry.id for entry in inspirations)),
         )
+
+    def _shown(self, subject: Subject, view: View, rng: random.Random) -> tuple[Contender, tuple[Entry, ...]]:
+        """The model that is asked, and the other programs that it is shown."""
+        return self._model(subject.kind, rng), self._gatherer.inspirations(subject, view, rng)
 
     def _model(self, kind: Kind, rng: random.Random) -> Contender:
         able = [model for model in self._models if model.takes(kind)]

@@ -21,7 +21,7 @@ from harness.select import clearly_better, quality
 from harness.types import Entry, HarnessError
 
 _FARTHEST = 1e308
-"""A half-width is at most this: records may hold any finite number, and infinities have no difference."""
+"""A half-width or a ratio is at most this: records may hold any finite number, infinities have no difference."""
 
 Find = Callable[[str], Entry | None]
 """An attempt by its commit id; None for the root and for unreadable attempts."""
@@ -120,6 +120,36 @@ def change_of_quality(entry: Entry, other: Entry | None) -> Interval | None:
     if other is None or entry.scored is None or other.scored is None:
         return None
     return quality_change(entry.scored.score.quality_interval, other.scored.score.quality_interval)
+
+
+def speed_change(entry: Entry, other: Entry | None) -> Interval | None:
+    """How many times as fast an attempt is as another, with its 95 % interval; None if either has no score, or if run
+    times are not comparable.
+
+    A duel between the two gives it. Otherwise it is the ratio of both speed-ups over their common reference, between
+    the outer ends of their intervals, so that it holds 1 exactly if these overlap.
+    """
+    if other is None or entry.scored is None or other.scored is None:
+        return None
+    for first, second, turned in ((entry, other, False), (other, entry, True)):
+        for confirmation in first.confirmations:
+            if confirmation.against == second.id and confirmation.duel is not None:
+                direct = confirmation.duel.speedup
+                return _inverse(direct) if turned else direct
+    if unlike(entry.scored.environment, other.scored.environment):
+        return None
+    return speed_ratio(entry.scored.score.speedup, other.scored.score.speedup)
+
+
+def speed_ratio(mine: Interval, other: Interval) -> Interval:
+    """The ratio of two speed-ups over one reference, between the outer ends of their intervals."""
+    high = mine.high / other.low if other.low > 0 else _FARTHEST
+    return Interval(median=mine.median / other.median, low=mine.low / other.high, high=min(high, _FARTHEST))
+
+
+def _inverse(ratio: Interval) -> Interval:
+    high = 1 / ratio.low if ratio.low > 0 else _FARTHEST
+    return Interval(median=1 / ratio.median, low=1 / ratio.high, high=high)
 
 
 def larger_half(interval: Interval) -> float:

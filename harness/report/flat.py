@@ -15,7 +15,8 @@ from harness.text import one_line
 from harness.types import Entry
 
 _LONGEST = 1000
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""Also the wide forms, which spreadsheets with East Asian settings take for the same."""
 
 Cell = str | int | float | None
 
@@ -29,12 +30,16 @@ def columns(task: Task) -> tuple[str, ...]:
     )
 
 
-def flat_row(entry: Entry, find: Find) -> tuple[Cell, ...]:
-    """One attempt; parents and `same_as` by number, the time in UTC. What a rejected program does not have is empty."""
+def flat_row(entry: Entry, find: Find, *, plain: bool = False) -> tuple[Cell, ...]:
+    """One attempt; parents and `same_as` by number, the time in UTC. What a rejected program does not have is None.
+
+    `plain`: texts are for a program that takes none for a formula, and stand as they are.
+    """
+    text = plain_cell if plain else text_cell
     scores: tuple[Cell, ...] = (None,) * 11
     verdict, stage, reason, fingerprint = "unjudged", "", "", ""
     if isinstance(entry.verdict, Rejected):
-        verdict, stage, reason = "rejected", entry.verdict.stage, text_cell(entry.verdict.reason)
+        verdict, stage, reason = "rejected", entry.verdict.stage, text(entry.verdict.reason)
     elif isinstance(entry.verdict, Scored):
         verdict = "scored"
         scores = _scores(entry.verdict.score)
@@ -44,19 +49,19 @@ def flat_row(entry: Entry, find: Find) -> tuple[Cell, ...]:
         entry.id,
         "" if entry.kind == "seed" else _numbers(entry.parents, find),
         entry.kind,
-        text_cell(entry.name),
+        text(entry.name),
         verdict,
         stage,
         reason,
         *scores,
-        text_cell(entry.model),
+        text(entry.model),
         entry.tokens,
         entry.usd,
         entry.seconds,
         _when(entry.when_s),
         fingerprint,
         _numbers([entry.same_as], find) if entry.same_as else "",
-        "" if entry.claimed is None else text_cell(f"{entry.claimed.framework}: {claim_words(entry.claimed)}"),
+        "" if entry.claimed is None else text(f"{entry.claimed.framework}: {claim_words(entry.claimed)}"),
     )
 
 
@@ -71,8 +76,13 @@ def _scores(score: Score) -> tuple[Cell, ...]:
 
 def text_cell(text: str) -> str:
     """Untrusted text on one line, with an apostrophe before what a spreadsheet takes for a formula (CSV injection)."""
-    line = one_line(text, _LONGEST)
+    line = plain_cell(text)
     return f"'{line}" if line.startswith(_FORMULA) else line
+
+
+def plain_cell(text: str) -> str:
+    """Untrusted text on one line."""
+    return one_line(text, _LONGEST)
 
 
 def _numbers(ids: Iterable[str], find: Find) -> str:

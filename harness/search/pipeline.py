@@ -46,6 +46,8 @@ from harness.types import Entry, HarnessError, Pending, Proposal, Request, Turn,
 _MOST_EVENTS, _MOST_PROPOSED = 64, 32
 """The most events and new proposals of a round. In larger ones, hundreds of calls would be sent and answered together,
 with nothing to do in between."""
+_GATHER_S = 0.0005
+"""How long a round waits for one more event: what comes at the same time shares one wait for the disk."""
 
 
 class Pipeline:
@@ -137,9 +139,10 @@ class Pipeline:
     def _wait(self) -> list[Outcome]:
         """The outcomes that are ready; at least one, unless there is more to propose. Reports progress of judges."""
         events, self._ready = self._ready, []
-        while len(events) < _MOST_EVENTS:
+        # With as many outcomes as tickets there is nothing to wait for.
+        while len(events) < min(_MOST_EVENTS, len(self._tickets)):
             try:
-                event = self._events.get(block=not events and not self._more)
+                event = self._events.get(block=not self._more, timeout=_GATHER_S if events else None)
             except queue.Empty:
                 break
             if isinstance(event, JudgeProgress):
@@ -168,8 +171,6 @@ class Pipeline:
         for entry in done:
             self._report_step("archived", entry.number, name=entry.name)
         return done
-
-    # Handling events
 
     def _handle(self, writing: Writing, event: Outcome) -> None:
         """Do what an event asks for."""
@@ -288,14 +289,9 @@ class Pipeline:
 
     def _repair_request(self, ticket: Ticket, verdict: Rejected) -> Request | None:
         """The request to repair a rejected answer; None where it is archived as it is."""
-        request, turns = ticket.pending.request, ticket.pending.proposal.turns
-        if self._source is None or request is None or not turns or nothing_came(turns[-1]) is not None:
+        if self._source is None or self._stopping() or self._tally.time_is_up():
             return None
-        if ticket.pending.proposal.proposer != LLM_PROPOSER:  # it was answered from outside
-            return None
-        if self._stopping() or self._tally.time_is_up():
-            return None
-        return self._source.proposer.repair(request, turns, verdict)
+        return self._source.repair(ticket.pending, verdict)
 
     def _ask_for_repair(self, writing: Writing, ticket: Ticket, request: Request) -> None:
         bound = self._calls.bound(request)
@@ -327,11 +323,12 @@ class Pipeline:
     def _propose_more(self, writing: Writing) -> None:
         """Propose while there is room and no reason to stop."""
         source = self._source
-        for _ in range(_MOST_PROPOSED):
+        for made in range(_MOST_PROPOSED):
             self._more = source is not None and self._has_room(source) and self._reason_to_stop() is None
             if source is None or not self._more:
                 return
-            self._propose(writing, source)
+            room = min(_MOST_PROPOSED, source.in_flight - len(self._in_flight))
+            self._propose(writing, source, foresee=0 if made else room)
 
     def _has_room(self, source: Source) -> bool:
         waiting = len(self._tickets) - len(self._in_flight)
@@ -351,11 +348,13 @@ class Pipeline:
         self._stop_seen = self._stop_seen or self._archive.stop_asked()
         return self._stop_seen or (self._judge_error or self._failure or self._calls.failure) is not None
 
-    def _propose(self, writing: Writing, source: Source) -> None:
+    def _propose(self, writing: Writing, source: Source, foresee: int) -> None:
+        """Make a proposal, after what it and the next ones, `foresee` together, will need is read in one pass."""
         number = writing.ticket()
         self._report_step("proposing", number)
         open_ = tuple(ticket.pending.request or ticket.pending.proposal for ticket in self._tickets.values())
         try:
+            source.foresee(self._archive, self._tally.standing, range(number, number + foresee), open_)
             made = source.propose(self._archive, self._tally.standing, number, open_)
             pending = None if made is None else self._reserve(number, made)
         except HarnessError as error:

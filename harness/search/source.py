@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from evaluator.types import Rejected
 from harness.archive import Archive
-from harness.proposers.base import Proposer, View
+from harness.proposers.base import LLM_PROPOSER, Foreseeing, Proposer, View
 from harness.select import Selector, Standing
-from harness.types import Proposal, Request
+from harness.turns import nothing_came
+from harness.types import Pending, Proposal, Request
 
 PARENTS = 4
 """How many parents the selector is asked for: one to change, the others to choose or learn from."""
@@ -38,7 +40,35 @@ class Source:
     ) -> Proposal | Request | None:
         """The proposal of a ticket, given the open ones; None for none. Raises HarnessError."""
         rng = attempt_rng(self.seed, ticket)
-        view = View(
+        return self.proposer.propose(self._view(archive, standing, rng, open_), rng)
+
+    def repair(self, pending: Pending, verdict: Rejected) -> Request | None:
+        """The request to repair the rejected answer to a ticket; None for none."""
+        request, turns = pending.request, pending.proposal.turns
+        if request is None or not turns or nothing_came(turns[-1]) is not None:
+            return None
+        if pending.proposal.proposer != LLM_PROPOSER:  # it was answered from outside
+            return None
+        return self.proposer.repair(request, turns, verdict)
+
+    def foresee(
+        self, archive: Archive, standing: Standing, tickets: range, open_: tuple[Request | Proposal, ...]
+    ) -> None:
+        """Have read, in one pass, what the proposals of these tickets need as far as it is known by now."""
+        if len(tickets) < 2 or not isinstance(self.proposer, Foreseeing):
+            return
+        needed = []
+        for ticket in tickets:
+            rng = attempt_rng(self.seed, ticket)
+            needed.append(self.proposer.foresee(self._view(archive, standing, rng, open_), rng))
+        archive.prepare(
+            [entry for each in needed for entry in each.programs], [entry for each in needed for entry in each.scores]
+        )
+
+    def _view(
+        self, archive: Archive, standing: Standing, rng: random.Random, open_: tuple[Request | Proposal, ...]
+    ) -> View:
+        return View(
             entries=archive.entries,
             standing=standing,
             parents=self.selector(standing, rng, PARENTS),
@@ -48,4 +78,3 @@ class Source:
             advice=archive.advice(),
             open=open_,
         )
-        return self.proposer.propose(view, rng)

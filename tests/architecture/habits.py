@@ -13,7 +13,7 @@ from tests.architecture.source import Tree, nodes, within
 
 MAX_LINES, MAX_FUNCTION = 400, 60
 
-CATCHES_ALL = {"evaluator.confined.worker": 1, "harness.cli": 1}
+CATCHES_ALL = {"evaluator.confined.worker": 1, "harness.cli": 1, "harness.trackers.feed": 1}
 PRINTS = ("harness.cli", "harness.report")
 EXITS = ("harness.cli", "harness.__main__", "evaluator.confined")
 # Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see, and how
@@ -57,8 +57,10 @@ def _catch_alls(tree: ast.AST) -> list[int]:
     return found
 
 
-def catch_alls_at_two_boundaries(tree: Tree) -> list[str]:
-    """Every error is caught in two places: where a candidate runs, and where the command ends."""
+def catch_alls_at_boundaries(tree: Tree) -> list[str]:
+    """Every error is caught in three places: where a candidate runs, where a tracker's library does, and where the
+    command ends.
+    """
     places: dict[str, list[str]] = {}
     for name, module in tree.items():
         boundary = next((known for known in CATCHES_ALL if within(name, (known,))), "")

@@ -79,5 +79,7 @@ def texts(root: Path) -> dict[str, str]:
 
 def _files(root: Path, pattern: str) -> Iterator[tuple[str, str]]:
     for path in root.glob(pattern):
+        if "vendor" in path.parts:  # libraries, in their authors' words
+            continue
         if path.suffix in (".py", ".md", ".j2", ".yaml", ".toml", ".sh", ".patch", "") and path.is_file():
             yield path.relative_to(root).as_posix(), path.read_text()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import shutil
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,24 @@ class Searched:
     def number(self, name: str) -> int:
         """The first attempt whose name begins so."""
         return next(int(record["number"]) for record in self.records if record["name"].startswith(name))
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Done]) -> tuple[Path, Done]:
+    """A workshop in which a command ended well, and what it printed; `make` runs the command in a folder.
+
+    Processes that share the tests make it once: the first that needs it does, and each gets a copy of its own.
+    """
+    base = factory.getbasetemp()
+    place = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    first, printed = place / f"{name}-made", place / f"{name}-made.json"
+    with printed.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            shutil.rmtree(first, ignore_errors=True)
+            done = make(write_workshop(first))
+            assert done.code == 0, done.err
+            printed.write_text(json.dumps(asdict(done)))
+    return Path(shutil.copytree(first, base / name)), Done(**json.loads(printed.read_text()))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,9 +97,11 @@ def cli(workshop: Path) -> Cli:
 @pytest.fixture(scope="session")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     """The small search, run once for all tests that only read it."""
-    folder = write_workshop(tmp_path_factory.mktemp("searched"))
-    done = Cli(cwd=folder)("search", "tiny.yaml", "--run", "run")
-    assert done.code == 0, done.err
+
+    def search(folder: Path) -> Done:
+        return Cli(cwd=folder)("search", "tiny.yaml", "--run", "run", afresh=True)
+
+    folder, done = made_once(tmp_path_factory, "searched", search)
     return Searched(run=folder / "run", workshop=folder, done=done)
 
 

@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 _BYTES = 1 << 17
@@ -60,9 +61,14 @@ def become(request: dict[str, object], streams: list[int]) -> list[str]:
     """Make this process the one of a request, whose arguments are returned."""
     arguments, folder, environment = request["arguments"], request["folder"], request["environment"]
     assert isinstance(arguments, list) and isinstance(folder, str) and isinstance(environment, dict)
-    for number, stream in enumerate(streams):
+    for number, (name, stream) in enumerate(zip(("stdin", "stdout", "stderr"), streams, strict=True)):
         os.dup2(stream, number)
         os.close(stream)
+        # Anew, as an interpreter opens them: what can be done with a stream was found out when the old one was opened.
+        old = getattr(sys, name)
+        line_wise = 1 if name == "stderr" else -1
+        mode = "r" if name == "stdin" else "w"
+        setattr(sys, name, open(number, mode, line_wise, old.encoding, old.errors, closefd=False))  # noqa: SIM115
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -75,6 +81,7 @@ def main(descriptor: int, script: str) -> None:
     from harness.__main__ import main as run
 
     cli.build()  # which imports what the commands need
+    import_module("openai")  # which a search imports for its first call
     assert "torch" not in sys.modules
     gc.collect()
     gc.freeze()

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -97,6 +98,9 @@ judge: {{reference: solver.py, timing: {{budget_s: 0.05, min_pairs: 7, duel_s: 0
 """
 
 
+LOOKED_AT_LATE = frozenset({"STUB_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"})
+"""Variables that a command looks at only when it is about to call a model."""
+
 QUICK = ("judge.timing.min_pairs=3", "judge.timing.budget_s=0.01", "judge.timing.duel_s=0.05")
 QUICKLY = tuple(part for key in QUICK for part in ("-s", key))
 """Options of a search that is not run for its figures: as few pairs as are allowed."""
@@ -158,29 +162,31 @@ def _started() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     return ours, process
 
 
-def _forked(cwd: Path, words: list[str], data: bytes) -> Done:
-    """Run a command in a fork of the process that has imported it."""
+@contextlib.contextmanager
+def _forked(
+    cwd: Path, words: list[str], env: Mapping[str, str], streams: tuple[int, int, int]
+) -> Iterator[Callable[[], int]]:
+    """Run a command in a fork of the process that has imported it, with these three streams; yields what waits for its
+    end and gives its exit code.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(ours)
-        given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
-        given.write(data)
-        given.seek(0)
-        request = {"arguments": words, "folder": str(cwd), "environment": environment()}
+    with ours:
+        request = {"arguments": words, "folder": str(cwd), "environment": dict(env)}
         with theirs:
-            descriptors = [given.fileno(), out.fileno(), err.fileno(), theirs.fileno()]
-            socket.send_fds(_forks(), [json.dumps(request).encode()], descriptors)
+            socket.send_fds(_forks(), [json.dumps(request).encode()], [*streams, theirs.fileno()])
         ours.settimeout(PATIENCE_S)
         pid = int(ours.recv(100))
-        try:
-            said = ours.recv(100)
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise
-        assert said, "the process that forks commands is gone"
-        out.seek(0)
-        err.seek(0)
-        return Done(code=int(said), out=out.read().decode(), err=err.read().decode())
+
+        def end() -> int:
+            try:
+                said = ours.recv(100)
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise
+            assert said, "the process that forks commands is gone"
+            return int(said)
+
+        yield end
 
 
 def environment(**changes: str | None) -> dict[str, str]:
@@ -197,27 +203,47 @@ class Cli:
     cwd: Path
 
     def __call__(
-        self, *args: object, stdin: str | bytes = "", env: dict[str, str] | None = None, afresh: bool = False
+        self,
+        *args: object,
+        stdin: str | bytes = "",
+        env: dict[str, str] | None = None,
+        afresh: bool = False,
+        out: int | None = None,
     ) -> Done:
         """Run a command to its end: `afresh` as its console script, or forked from a process that has imported it.
 
-        A search is always started afresh, with a hash seed of its own on which no choice may hang, and so is a command
-        with another environment, which its import may look at.
+        A command is always started afresh with another environment, which its import may look at. A search whose
+        choices are compared with those of another is to be started afresh, with a hash seed of its own on which no
+        choice may hang. `out`: a descriptor that a forked command is to write its results to.
         """
         data = stdin.encode() if isinstance(stdin, str) else stdin
         words = [str(arg) for arg in args]
-        if not afresh and env is None and words and words[0] != "search":
-            return _forked(self.cwd, words, data)
+        usual = environment()
+        env = usual if env is None else env
+        other = {name for name in usual | env if usual.get(name) != env.get(name)}
+        if not afresh and other <= LOOKED_AT_LATE:
+            return self._forked(words, data, env, out)
         done = subprocess.run(
             [command(), *words],
             cwd=self.cwd,
-            env=environment() if env is None else env,
+            env=env,
             input=data,
             capture_output=True,
             timeout=PATIENCE_S,
             check=False,
         )
         return Done(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+
+    def _forked(self, words: list[str], data: bytes, env: Mapping[str, str], out: int | None) -> Done:
+        with contextlib.ExitStack() as stack:
+            given, written, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            given.write(data)
+            given.seek(0)
+            streams = given.fileno(), written.fileno() if out is None else out, err.fileno()
+            code = stack.enter_context(_forked(self.cwd, words, env, streams))()
+            written.seek(0)
+            err.seek(0)
+            return Done(code=code, out=written.read().decode(), err=err.read().decode())
 
     def refused(self, *args: object, code: int = 1, **options: Any) -> str:
         """Run a command that has to fail with one clear error, which is returned."""
@@ -238,24 +264,31 @@ def git(run: Path, *args: str, stdin: str = "") -> str:
 
 def on_terminal(cwd: Path, columns: int, *args: object) -> tuple[int, str]:
     """Run the command on a terminal of this many columns: its exit code, and all that appeared there."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(cwd)
-        os.execve(command(), [command(), *map(str, args)], environment(TERM="xterm"))
+    terminal, other = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    seen = b""
-    while True:
-        try:
-            some = os.read(terminal, 1 << 16)
-        except OSError:  # how a terminal says that the last one who had it open is gone
-            some = b""
-        if not some:
-            break
-        seen += some
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
+    with _forked(cwd, [str(arg) for arg in args], environment(TERM="xterm"), (other, other, other)) as end:
+        os.close(other)
+        seen = b""
+        while True:
+            try:
+                some = os.read(terminal, 1 << 16)
+            except OSError:  # how a terminal says that the last one who had it open is gone
+                some = b""
+            if not some:
+                break
+            seen += some
+        os.close(terminal)
+        return end(), seen.decode()
 
 
 def without_escapes(text: str) -> str:
     """A terminal's text without colours and cursor movements."""
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+
+
+def check_width(text: str, columns: int) -> None:
+    """No line of what appeared on a terminal is wider, and no figure is cut."""
+    lines = [line.rstrip() for line in without_escapes(text).replace("\r", "\n").split("\n")]
+    assert max(map(len, lines)) <= columns, max(lines, key=len)
+    for cut in ("…]", "[…", "…x"):
+        assert cut not in text

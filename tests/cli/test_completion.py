@@ -40,10 +40,12 @@ def words(typed: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_verbs_options_and_choices_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert words("packsmith st", monkeypatch) == ["status", "stop", "stats"]
+    assert words("packsmith st", monkeypatch) == ["status", "stop", "stats", "study"]
     assert words("packsmith ask --k", monkeypatch) == ["--kind"]
     assert words("packsmith ask --kind ", monkeypatch) == ["patch", "rewrite", "crossover", "repair"]
     assert words("packsmith init mine --task ", monkeypatch) == ["eplb", "new"]
+    assert words("packsmith track run --to ", monkeypatch) == ["mlflow", "tensorboard", "wandb"]
+    assert words("packsmith search a.yaml --track t", monkeypatch) == ["tensorboard"]
     assert words("packsmith completion ", monkeypatch) == list(SCRIPTS)
     assert words("packsmith search ", monkeypatch) == [], "a file, which the shell completes itself"
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cli.runs import PATCHES, SIZES, Cli, patch, write_workshop
+from tests.cli.runs import PATCHES, SIZES, Cli, check_width, on_terminal, patch, without_escapes, write_workshop
+from tests.evaluator.dumps import write_dumps
 
 TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.05")
 KEYS = [
@@ -109,28 +108,31 @@ def rebalance_experts(weight, replicas, groups, nodes, gpus, *, dispatch, num_di
 
 
 def test_details_another_reference_and_the_dispatch_that_a_program_is_told(cli: Cli) -> None:
+    """On a terminal, which all of it fits."""
     (cli.cwd / "told.py").write_text((cli.cwd / "solver.py").read_text() + TOLD)
-    done = cli("evaluate", "told.py", "--details", "--reference", "solver.py", "--dispatch", "sglang_static", *TINY)
-    assert done.code == 0
+    options = ("--details", "--reference", "solver.py", "--dispatch", "sglang_static", *TINY)
+    code, text = on_terminal(cli.cwd, 80, "evaluate", "told.py", *options)
+    assert code == 0, text
+    check_width(text, 80)
+    out = without_escapes(text).replace("\r", "")
     for metric in ("worst_layer_balance", "moved_share", "with the first plan kept:", "balance_vllm_hash"):
-        assert f"\n{metric}" in done.out
-    balances = dict(re.findall(r"^balance_(\w+) +(0\.\d{4})$", done.out, re.MULTILINE))
+        assert f"\n{metric}" in out
+    balances = dict(re.findall(r"^balance_(\w+) +(0\.\d{4})$", out, re.MULTILINE))
     assert list(balances) == ["even", "sglang_static", "vllm_hash"]
-    assert f"repeats to the last digit: {balances['sglang_static']}\n" in done.out
-    assert "speed-up is over solver.py" in done.out
-    assert "\nrank agreement: yes, on 10 inputs with a fresh process, another random seed, 2 threads" in done.out
-    assert re.search(r"^case +alone, ms +busy, ms +times +held up, ms\n", done.out, re.MULTILINE)
+    assert f"repeats to the last digit: {balances['sglang_static']}\n" in out
+    unwrapped = " ".join(out.split())
+    assert "speed-up is over solver.py" in unwrapped
+    assert "rank agreement: yes, on 10 inputs with a fresh process, another random seed, 2 threads" in unwrapped
+    assert re.search(r"^case +alone, ms +busy, ms +times +held up, ms\n", out, re.MULTILINE)
 
 
 def test_traces_replace_generated_loads(cli: Cli) -> None:
     loads = np.rint(np.random.default_rng(0).lognormal(size=(3, 5, 16)) * 1000).astype(np.int64)
     loads[:, 2] = 0
     np.save(cli.cwd / "loads.npy", loads)
-    (cli.cwd / "loads.json").write_text(json.dumps({"logical_count": loads.tolist()}))
-    done = [cli("evaluate", "solver.py", "--trace", name, "--json", *TINY) for name in ("loads.npy", "loads.json")]
-    assert all(one.err.startswith("note: ") for one in done), "a layer without load is dropped, and that is said"
-    one, other = (each.records[0] for each in done)
-    assert one["verdict"] == "scored" and one["pass_quality"] == other["pass_quality"]
+    done = cli("evaluate", "solver.py", "--trace", "loads.npy", "--json", *TINY)
+    assert done.err.startswith("note: "), "a layer without load is dropped, and that is said"
+    assert done.records[0]["verdict"] == "scored" and done.records[0]["quality"]["name"] == "balance_next"
     (cli.cwd / "one.json").write_text(json.dumps({"logical_count": loads[0].tolist()}))
     single = cli("evaluate", "solver.py", "--trace", "one.json", "--json", *TINY)
     assert single.records[0]["quality"]["name"] == "balance_same"
@@ -150,7 +152,7 @@ for rank in range(2):
 """
     folder = cli.cwd / "dumps"
     folder.mkdir()
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    write_dumps(folder, code)
     done = cli("evaluate", "solver.py", "--trace", "dumps", "--steps-per-window", "20", "--json", *TINY)
     assert done.code == 0 and done.records[0]["quality"]["name"] == "balance_next"
     assert done.err.splitlines()[0] == "note: dumps: 60 steps summed into 3 windows of 20"

@@ -141,24 +141,22 @@ def test_the_key_is_missing(cli: Cli) -> None:
     assert not (cli.cwd / "run").exists(), "nothing is begun that cannot go on"
 
 
-@pytest.mark.parametrize(
-    "liar",
-    [
-        {"prompt_tokens": 10**9, "completion_tokens": 10**9},
-        {"prompt_tokens": -5, "completion_tokens": -5},
-        None,
-    ],
-    ids=["billions", "negative", "no usage"],
+LIES: tuple[dict[str, int] | None, ...] = (
+    {"prompt_tokens": 10**9, "completion_tokens": 10**9},
+    {"prompt_tokens": -5, "completion_tokens": -5},
+    None,
 )
+
+
 @pytest.mark.slow
-def test_a_budget_of_five_cents_holds_if_the_endpoint_reports_false_usage(
-    cli: Cli, liar: dict[str, int] | None
-) -> None:
-    with Stub(lambda asked: Reply(text=prose(asked.number), usage=liar), latency_s=0.02) as stub:
+def test_a_budget_of_five_cents_holds_if_the_endpoint_reports_false_usage(cli: Cli) -> None:
+    """Or none at all. Each call is booked with what it may have cost at least and at most."""
+    with Stub(lambda asked: Reply(text=prose(asked.number), usage=LIES[asked.number % 3]), latency_s=0.02) as stub:
         *_, last = searched(cli, stub, *CENTS)
     assert len(stub.asked) > 8 and stub.bill(input_usd_per_million=0.25, output_usd_per_million=1) <= 0.05
     assert 0.03 < last["booked"]["usd"] <= 0.05 and "budget.usd" in last["ended"]
-    assert sum(record["usd"] for record in archived(cli)) == pytest.approx(last["booked"]["usd"])
+    booked = [record["usd"] for record in archived(cli)]
+    assert sum(booked) == pytest.approx(last["booked"]["usd"]) and 0.001 < min(booked) <= max(booked) <= 0.005, booked
 
 
 @pytest.mark.slow
@@ -188,7 +186,7 @@ def test_a_recorded_run_gives_the_same_lineage_and_the_same_children_twice(cli: 
     recorded = lineage(cli, "run")
     options = (*QUICKLY, "-s", "proposer.kind=replay", "-s", "proposer.from=run", "-s", "budget.attempts=50")
     for run, in_flight in (("first", 1), ("second", 4)):
-        done = cli("search", "tiny.yaml", "--run", run, *options, "-s", f"search.in_flight={in_flight}")
+        done = cli("search", "tiny.yaml", "--run", run, *options, "-s", f"search.in_flight={in_flight}", afresh=True)
         assert done.code == 0, done.err
         assert cli("verify", run).code == 0
         assert sorted(map(str, without_numbers(lineage(cli, run)))) == sorted(map(str, without_numbers(recorded)))

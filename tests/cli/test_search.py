@@ -77,7 +77,7 @@ def test_json_gives_a_record_per_attempt_and_the_best_last(searched: Searched, o
 def test_a_search_in_two_steps_equals_one_in_a_single_step(searched: Searched, cli: Cli) -> None:
     """Run times vary, but those of the toy programs are far enough apart that every choice is the same."""
     for attempts in (1, 3):
-        done = cli("search", "tiny.yaml", "-s", f"budget.attempts={attempts}", "--run", "run")
+        done = cli("search", "tiny.yaml", "-s", f"budget.attempts={attempts}", "--run", "run", afresh=True)
         assert done.code == 0, done.err
     assert "continuing after attempt 1" in done.err
     records = log(cli, cli.cwd / "run")

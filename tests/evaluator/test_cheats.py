@@ -24,11 +24,12 @@ SECRET = "sk-a-key-that-nobody-may-see"
 CASE = {"layers": 4, "experts": 16, "replicas": 24, "groups": 4, "nodes": 2, "gpus": 8}
 DRIFT = 0.3
 """Large enough that knowing future windows pays."""
-AT_ONCE = 8
 SETTINGS = JudgeSettings(timeout_s=2, load_timeout_s=2, timing=TimingSettings(budget_s=0.1))
 """The default confinement, with shorter times."""
 PATIENT = replace(SETTINGS, timeout_s=5, load_timeout_s=8)
 ENDLESS = {"run/timeout", "load/timeout"}
+HASTY = replace(SETTINGS, timeout_s=1, load_timeout_s=1)
+"""For the endless, each of which takes as long as it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,13 @@ def bench(ground: Ground) -> Iterator[Bench]:
         yield Bench(judge, honest, ground)
 
 
+@pytest.fixture(scope="module")
+def hasty(ground: Ground) -> Iterator[Judge]:
+    with ground.judge(HASTY) as judge:
+        assert isinstance(judge.qualify(ground.honest), tuple), "its processes are there before they are counted"
+        yield judge
+
+
 def test_every_stage_has_enough_fixtures() -> None:
     """A fixture that moves to another stage shows here, and the list does not shrink."""
     stages = [path.read_text().removeprefix("# expects: ").split()[0].partition("/")[0] for path in HOSTILE]
@@ -145,10 +153,13 @@ def test_every_stage_has_enough_fixtures() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
-def test_hostile_program_ends_as_expected_and_leaves_nothing(bench: Bench, path: Path) -> None:
+def test_hostile_program_ends_as_expected_and_leaves_nothing(
+    bench: Bench, path: Path, request: pytest.FixtureRequest
+) -> None:
     expected, source = program(path, bench.ground)
+    judge = request.getfixturevalue("hasty") if expected <= ENDLESS else bench.judge
     before = Traces.now(bench.ground.temporary)
-    verdict = bench.judge.evaluate(source)
+    verdict = judge.evaluate(source)
     check_text(verdict)
     assert (ended := outcome(verdict, bench.honest)) in expected, verdict
     assert ended != "scored" or (isinstance(verdict, Scored) and verdict.score.speedup.low < FASTER)
@@ -167,8 +178,9 @@ def test_honest_program_is_judged_as_before_the_hostile_ones(bench: Bench) -> No
 
 
 @pytest.mark.long
-def test_hostile_programs_eight_at_a_time(ground: Ground) -> None:
+def test_hostile_programs_several_at_a_time(ground: Ground, at_length: bool) -> None:
     """One judge per thread, all with one list: same verdicts, the honest program unaffected, nothing left behind."""
+    at_once = 8 if at_length else 4
     with ground.judge() as judge:
         honest = judge.evaluate(ground.honest)
     assert isinstance(honest, Scored)
@@ -183,7 +195,7 @@ def test_hostile_programs_eight_at_a_time(ground: Ground) -> None:
     def work(number: int) -> list[str]:
         """Two judges with short timeouts take the endless programs, because a long timeout occupies a core."""
         wrong = []
-        todo, settings = (endless, SETTINGS) if number < 2 else (others, PATIENT)
+        todo, settings = (endless, HASTY) if number < 2 else (others, PATIENT)
         with ground.judge(settings) as judge:
             while True:
                 with lock:
@@ -198,7 +210,7 @@ def test_hostile_programs_eight_at_a_time(ground: Ground) -> None:
             again = judge.evaluate(ground.honest)
         return [*wrong, *([f"honest: {again}"] if outcome(again, honest) != "scored" else [])]
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        wrong = [line for lines in pool.map(work, range(AT_ONCE)) for line in lines]
+    with ThreadPoolExecutor(at_once) as pool:
+        wrong = [line for lines in pool.map(work, range(at_once)) for line in lines]
     assert not wrong, "\n".join(wrong)
     assert not Traces.now(ground.temporary).since(before)

@@ -16,7 +16,7 @@ from evaluator import Judge, JudgeSettings, Rejected, Samples, TimingSettings
 from evaluator.tasks import TASKS
 from tests.evaluator.hostile import CHEATS
 
-SETTINGS = JudgeSettings(timing=TimingSettings(budget_s=1.0, duel_s=3.0))
+SETTINGS = JudgeSettings(timing=TimingSettings(budget_s=0.7, duel_s=2.0))
 RESOLUTION, NOISE = 0.0005, 1.05
 DISPUTED = ("foresight_exact", "foresight_ratios")
 CREDITED = ("both_by_count", "faces_by_count", "faces_by_process", "lucky_rounds")

@@ -52,7 +52,7 @@ IS_SLOW = """
 import time
 
 def rebalance_experts(*arguments):
-    time.sleep(0.05)
+    time.sleep(0.03)
     return solve(*arguments)
 """
 
@@ -109,13 +109,13 @@ def test_the_shipped_solver_compiles_while_it_is_loaded(root: Path, greedy: str)
 def test_a_compiler_at_work_in_the_first_calls_is_never_timed(greedy: str) -> None:
     """Against a slow reference, so that full calls to warm up are left out; some calls bring a placement, some none."""
     task = TASKS["eplb"]({"cases": [TINY]})
-    settings = JudgeSettings(timeout_s=60, timing=TimingSettings(budget_s=0.5, min_pairs=12, round_pairs=4))
+    settings = JudgeSettings(timeout_s=60, timing=TimingSettings(budget_s=0.1, min_pairs=8, round_pairs=4))
     reference = with_front(greedy, IS_SLOW)
     with Judge(task, reference=reference, device="cpu", settings=settings) as judge:
         verdict = judge.evaluate(with_front(greedy, COMPILES_LATE))
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples
-    assert samples is not None and len(samples.rounds) >= 3
+    assert samples is not None and len(samples.rounds) >= 2
     assert max(samples.candidate_us) < 100_000, "compiling takes longer than that"
 
 

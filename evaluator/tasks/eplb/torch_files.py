@@ -34,8 +34,10 @@ TIMEOUT_S = 120.0
 # Runs in a new, isolated interpreter. It maps files into memory, because dumps of single tokens are large and only a
 # small part of them is used; files of torch's old format cannot be mapped.
 LOADER = """
-import json, sys
+import gc, json, sys
+gc.disable()  # an import leaves next to nothing to collect
 import numpy, torch
+gc.enable()
 
 LIMIT = int(sys.argv[1])
 
@@ -133,7 +135,8 @@ for path in sys.argv[2:]:
 
 # Runs in a new, isolated interpreter; the array's bytes come on standard input.
 _SAVER = """
-import sys
+import gc, sys
+gc.disable()
 import numpy, torch
 
 path, dtype, *shape = sys.argv[1:]

@@ -6,8 +6,8 @@ Owns: this verb: joining the collaborators of a config, and showing the attempts
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,22 +23,20 @@ from harness.cli.console import Json, Plain, UserError, emit, messages, output
 from harness.cli.live import View
 from harness.cli.next_steps import next_steps
 from harness.cli.runs import begin_run, need_git
+from harness.cli.searching import searcher
 from harness.cli.signals import Interruptible
+from harness.cli.tracking import Target, TrackOption, targets, tracking
 from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
-from harness.cli.wiring import proposer_of
 from harness.config import Config, load
 from harness.config.models import keyed
-from harness.llm import Model, Models
+from harness.llm import Model
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
-from harness.runs.judges import judge_of
-from harness.search import SearchSetup, settle
-from harness.search import search as run_search
-from harness.select import SELECTORS, Standing, standing
+from harness.select import Standing, standing
 from harness.text import one_line
 from harness.types import Entry
 
@@ -64,22 +62,25 @@ def search(
         bool,
         typer.Option("--dry-run", help="Print the plan and the worst-case cost; call, judge and archive nothing."),
     ] = False,
+    track: TrackOption = None,
     plain: Plain = False,
     json: Json = False,
 ) -> None:
     """Search for better programs, or continue a search.
 
     Use it to start a run from a config file. Every attempt is archived before it is printed: stop at any time with
-    Ctrl-C, and continue with the same command. On a terminal a panel below the attempts shows the front, the best
-    program, what is spent and how long the search will take; elsewhere, and with --plain, there are only the lines.
+    Ctrl-C, and continue with the same command. On a terminal, a panel shows the front, the best program, what is spent
+    and the time left.
 
     \b
     Examples:
     packsmith search configs/quickstart.yaml
     packsmith search mine.yaml -s budget.attempts=100 -s seed=7 --run runs/mine
+    packsmith search configs/quickstart.yaml --track tensorboard
     packsmith search configs/quickstart.yaml -s models[0].name=MODEL --dry-run
     packsmith search configs/quickstart.yaml --plain
     """
+    trackers = targets(track)
     config = load(config_file, set_ or ())
     folder = run if run is not None else config.run
     if dry_run:
@@ -97,10 +98,10 @@ def search(
             return f"everything so far (attempts: {made}) is in {folder}; the same command continues from there"
 
         with Interruptible(safe):
-            ended = _run(archive, config, folder, models, console, notices, json=json)
+            ended = _run(archive, config, folder, models, trackers, console, notices, json=json)
     if not json and ended.champion is not None and config.kind != EXTERNAL_PROPOSER:
-        for line in next_steps(context, folder, ended.champion.number, console.width):
-            console.print(line, markup=False, soft_wrap=True)
+        steps = next_steps(context, folder, ended.champion.number, console.width)
+        console.print("\n".join(steps), markup=False, soft_wrap=True)
 
 
 def _run(
@@ -108,6 +109,7 @@ def _run(
     config: Config,
     folder: Path,
     models: Sequence[Model],
+    trackers: Sequence[Target],
     console: Console,
     notices: Console,
     *,
@@ -117,18 +119,14 @@ def _run(
     say_notes(config.task)
     for damage in archive.damage:
         notices.print(f"note: {damage}", markup=False)
-    ledger = config.budget.ledger(archive.booked)
-    with ExitStack() as judging:
-        workers = config.raw.executor.workers or 1
-        judges = [judging.enter_context(judge_of(config)) for _ in range(workers)]
-        with ExitStack() as stack:
-            view = View(console, notices, judges, ledger, config=config, budget=config.budget, json=json)
-            asked = stack.enter_context(Models(models, ledger, notice=view.note)) if models else None
-            going = _going(archive, judges, config, folder, asked, view, stack)
-            stack.enter_context(view)
+    with searcher(archive, config, folder, models) as ours:
+        view = View(console, notices, ours.judges, ours.ledger, config=config, budget=config.budget, json=json)
+        with ours.attempts(view.progress, view.note) as going, view, closing(going):
             view.begin(archive, folder)
-            for entry in stack.enter_context(closing(going)):
-                view.show(entry, archive)
+            with tracking(archive, folder, trackers, view.note) as feed:
+                for entry in going:
+                    view.show(entry, archive)
+                    feed.add(entry)
         result = standing(archive.entries, config.objective)
         if result.champion is None or result.seed is None:
             raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
@@ -138,7 +136,7 @@ def _run(
         if not json and any(entry.turns for entry in archive.entries):
             console.print(stats_view(stats(result, archive.entries)))
         write_program(folder / "best.py", archive.source(result.champion.id))
-        direct = _against_seed(result.champion, result.seed, archive, judges[0], notices)
+        direct = _against_seed(result.champion, result.seed, archive, ours.judges[0], notices)
     if json:
         _emit_end(result, direct, folder, archive, ended=view.ended)
     else:
@@ -166,32 +164,6 @@ def _against_seed(
         except OtherFailed as error:
             notices.print(f"warning: {error}", markup=False)
             return None
-
-
-def _going(
-    archive: Archive,
-    judges: Sequence[Judge],
-    config: Config,
-    folder: Path,
-    models: Models | None,
-    view: View,
-    stack: ExitStack,
-) -> Generator[Entry, None, None]:
-    """The attempts of the search a config describes, as they are archived."""
-    if config.kind == EXTERNAL_PROPOSER:
-        return settle(archive, judges[0], config.objective, archive.adopt(), progress=view.progress)
-    setup = SearchSetup(
-        judges=judges,
-        proposer=proposer_of(config, folder, stack),
-        selector=SELECTORS[config.raw.search.rule],
-        objective=config.objective,
-        budget=config.budget,
-        seed=config.seed,
-        models=models,
-        in_flight=config.raw.search.in_flight,
-        progress=view.progress,
-    )
-    return run_search(archive, setup)
 
 
 def _say_how_to_go_on(console: Console, folder: Path, *, json: bool) -> None:

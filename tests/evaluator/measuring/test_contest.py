@@ -89,13 +89,13 @@ def rebalance_experts(weight, *sizes, old_phy2log=None):
 @pytest.mark.slow
 def test_work_that_new_types_cause_is_not_timed(judge: Judge, greedy: str) -> None:
     """As a just-in-time compiler works, against a reference so slow that it is not warmed up by full calls."""
-    settings = JudgeSettings(timing=TimingSettings(budget_s=0.2, min_pairs=16, round_pairs=4))
+    settings = JudgeSettings(timing=TimingSettings(budget_s=0.1, min_pairs=8, round_pairs=4))
     slow = wrapped(greedy, "import time; time.sleep(0.02)")
     with Judge(judge.task, reference=slow, device="cpu", settings=settings) as patient:
         verdict = patient.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + SLOW_AT_NEW_TYPES)
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples
-    assert samples is not None and len(samples.rounds) >= 4
+    assert samples is not None and len(samples.rounds) >= 2
     assert max(samples.candidate_us) < 140_000
 
 

@@ -59,7 +59,7 @@ def test_kills_at_any_instant_lose_nothing_that_was_printed(tmp_path: Path) -> N
             printed += reported(reading, head)
         if kill % 5 == 4:
             assert fsck(path) == ""
-    assert len(set(printed)) == len(printed) > 25
+    assert len(set(printed)) == len(printed) >= 12, "every other writer had printed something"
     archive = open_or_create(path)
     present = [entry.number for entry in archive.entries]
     assert set(printed) <= set(present)

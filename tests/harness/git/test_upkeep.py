@@ -220,6 +220,15 @@ class TestPackedRefs:
                 ask()
         assert not (tmp_path / "packed-refs.lock").exists()
 
+    def test_a_file_that_comes_back_is_read_again(self, tmp_path: Path) -> None:
+        packed = PackedRefs(tmp_path)
+        assert packed.add({"refs/a/1": f"{1:040x}"})
+        path, aside = tmp_path / "packed-refs", tmp_path / "aside"
+        path.rename(aside)
+        assert packed.get("refs/a/1") is None
+        aside.rename(path)
+        assert packed.get("refs/a/1") == f"{1:040x}"
+
     def test_it_does_not_wait_for_another_writer(self, tmp_path: Path) -> None:
         (tmp_path / "packed-refs.lock").touch()
         assert not PackedRefs(tmp_path).add({"refs/a/1": "1" * 40})

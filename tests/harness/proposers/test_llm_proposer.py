@@ -1,8 +1,8 @@
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -12,6 +12,7 @@ from harness import patch
 from harness.llm.bandit import BanditSettings
 from harness.prompt import read_templates, size
 from harness.proposers import PROPOSERS, Contender, Proposer, ProposerOptions, Shares, View
+from harness.proposers.base import Foreseeing, Needed
 from harness.proposers.history import History
 from harness.proposers.llm import Llm
 from harness.select import Pareto, QualityLimit, RuntimeLimit, Weighted
@@ -35,6 +36,13 @@ def options(**values: Any) -> ProposerOptions:
 
 def only(kind: Kind, **values: Any) -> Llm:
     return Llm(options(shares=Shares.only(kind), **values))
+
+
+class Torn(tuple[CaseScore, ...]):
+    """The cases of an attempt whose record cannot be read."""
+
+    def __iter__(self) -> NoReturn:
+        raise HarnessError("the record is torn")
 
 
 def search() -> Programs:
@@ -251,6 +259,37 @@ class TestInspirations:
         change = patch.render(patch.diff(long, long.replace("ROUNDS = 4", "ROUNDS = 3")))
         assert change in text(request) and text(request).count("# a line\n" * 60) == 1
         assert other in text(request)
+
+    def test_their_scores_case_by_case_are_read_only_for_a_template_that_shows_them(self) -> None:
+        programs = search()
+        seed = programs.entries[0]
+        for number, other in enumerate(programs.entries[1:4], start=1):
+            assert other.scored is not None
+            score = replace(other.scored.score, cases=Torn())
+            torn = replace(other, verdict=replace(other.scored, score=score))
+            programs.entries[number] = torn
+        view = programs.view(seed)
+        assert set(asked(only("patch"), view).inspirations) == {"e1", "e2", "e3"}
+        surroundings = "{% for shown in inspirations %}{{ shown.table | fenced }}{% endfor %}"
+        tables = {**read_templates(), "parts/surroundings.j2": surroundings}
+        with pytest.raises(HarnessError, match="torn"):
+            only("patch", templates=tables).propose(view, random.Random(0))
+
+    def test_what_a_prompt_needs_is_known_before_it_is_written(self) -> None:
+        needed: list[Needed] = []
+
+        def prepare(programs: Sequence[Entry], scores: Sequence[Entry]) -> None:
+            needed.append(Needed(programs=tuple(programs), scores=tuple(scores)))
+
+        view = replace(search().view(), prepare=prepare)
+        for seed in range(20):
+            proposer = PROPOSERS["llm"](options(models=(Contender(name="a"), Contender(name="b"))))
+            assert isinstance(proposer, Foreseeing)
+            foreseen = proposer.foresee(view, random.Random(seed))
+            request = asked(proposer, view, seed)
+            assert needed.pop() == foreseen and not needed
+            assert {*request.parents, *request.inspirations[-1:]} <= {entry.id for entry in foreseen.programs}
+            assert not proposer.foresee(view, random.Random(seed)).programs, "all of it was read"
 
     def test_none_if_the_option_is_0(self) -> None:
         request = asked(only("patch", inspirations=0), search().view())

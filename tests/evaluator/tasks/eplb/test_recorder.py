@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluator.tasks.eplb import recorder
 from evaluator.tasks.eplb.recorder import in_order
 from evaluator.tasks.eplb.task import Eplb
-from evaluator.tasks.eplb.torch_files import LOADER
+from evaluator.tasks.eplb.torch_files import LOADER, Records, load_files
 from evaluator.tasks.eplb.traces import read_traces
 from evaluator.types import WorkloadError
+from tests.evaluator.dumps import write_dumps
 
 WRITER = """
 import os, torch
@@ -86,6 +88,8 @@ detail([ok], "bad_shape.pt", placement[:, :5])
 detail([ok], "bad_float.pt", placement.double())
 torch.save(dict(records=[ok]), "bad_unplaced.pt")
 torch.save(counts, "bad_foreign.pt")
+torch.save(dict(counts=counts), "bad_names.pt")
+torch.save(dict(logical_count=torch.ones(1).expand(10**9, 8)), "bad_wide.pt")
 torch.save({f"layer.{n}.weight": n for n in range(1000)}, "bad_weights.pt")
 torch.save(dict(logical_count=torch.zeros(900, 2, 4)), "bad_zeros.pt")
 torch.save(dict(logical_count=torch.full((2, 2, 4), float("nan"))), "bad_counts.pt")
@@ -96,7 +100,10 @@ torch.save(dict(logical_count=counts.to_sparse()), "bad_sparse.pt")
 @pytest.fixture(scope="module")
 def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dumps")
-    subprocess.run([sys.executable, "-c", WRITER], cwd=folder, check=True)
+    write_dumps(folder, WRITER)
+    good = (folder / "bad_counts.pt").read_bytes()
+    (folder / "bad_half.pt").write_bytes(good[: len(good) // 2])
+    (folder / "bad_zip.pt").write_bytes(b"PK\x03\x04" + b"\0" * 50)
     return folder
 
 
@@ -176,8 +183,6 @@ def test_a_task_of_a_folder_plays_on_its_windows(dumps: Path) -> None:
     [
         ("mixed", r"_2\.5\.pt: expected files of one kind, found counts of all ranks .* and records of single ranks"),
         ("bad_number.pt", r"records\[0\]: expected a dict with forward_pass_id, rank, .*, found int"),
-        ("bad_ranks.pt", "expected the records of one rank, found those of ranks 0, 1: give the files as"),
-        ("bad_draft.pt", "expected records with the gatherer_key primary, found only speculative_draft: give the file"),
         ("bad_zeros.pt", "expected some load, found only zeros in 900 forward passes"),
         ("bad_counts.pt", "expected finite loads, found nan at step 0, layer 0, expert 0"),
     ],
@@ -186,6 +191,23 @@ def test_a_bad_dump_is_one_clear_error(dumps: Path, name: str, says: str) -> Non
     with pytest.raises(WorkloadError, match=says) as error:
         read_traces([dumps / name])
     assert name in str(error.value) and "Traceback" not in str(error.value) and len(str(error.value)) < 700
+
+
+CONTRADICTORY = {
+    "bad_ranks.pt": "expected the records of one rank, found those of ranks 0, 1: give the files as",
+    "bad_draft.pt": "expected records with the gatherer_key primary, found only speculative_draft: give the file",
+}
+
+
+@pytest.mark.slow
+def test_records_that_contradict_their_file_are_refused(dumps: Path) -> None:
+    """One process loads them all."""
+    for content in load_files([dumps / name for name in CONTRADICTORY], 1 << 26):
+        assert isinstance(content, Records)
+        name = content.path.name
+        with pytest.raises(WorkloadError, match=CONTRADICTORY[name]) as error:
+            recorder._of_one_rank(content)
+        assert name in str(error.value) and len(str(error.value)) < 700
 
 
 BAD = {
@@ -203,8 +225,12 @@ BAD = {
     "bad_float.pt": r"of whole numbers, .*, found torch.float64 of the shape \[2, 6\]",
     "bad_unplaced.pt": "or with records and last_physical_to_logical_map, found keys records",
     "bad_foreign.pt": "expected a dict with logical_count, .*, found Tensor",
+    "bad_names.pt": "expected a dict with logical_count, or with records .*, found keys counts",
+    "bad_wide.pt": "expected at most 67108864 loads, found 8000000000",
     "bad_weights.pt": r"found keys layer\.0\.weight, .* and 995 more",
     "bad_sparse.pt": "expected logical_count to be a dense tensor",
+    "bad_half.pt": "torch cannot load the file weights-only",
+    "bad_zip.pt": "torch cannot load the file weights-only",
 }
 
 
@@ -230,8 +256,6 @@ def test_damaged_and_hostile_files_of_a_folder_are_named_and_run_nothing(
     monkeypatch.chdir(tmp_path)
     good = next((dumps / "stat").glob("*.75.pt")).read_bytes()
     for content, says in (
-        (good[: len(good) // 2], "second.pt: torch cannot load the file weights-only"),
-        (b"PK\x03\x04" + b"\0" * 50, "second.pt: torch cannot load the file weights-only"),
         (pickle.dumps({"records": [Boom()]}), "second.pt: torch cannot load the file weights-only"),
         (b"", "second.pt: expected a trace, found an empty file"),
     ):
@@ -293,16 +317,16 @@ def test_unused_rows_tell_where_a_ring_buffer_begins(rows: list[int], order: lis
 def test_many_passes_of_a_large_model_take_seconds(tmp_path: Path) -> None:
     code = """
 import torch
-torch.manual_seed(0)
-counts = torch.randint(0, 50, (400, 58, 256), dtype=torch.int32)
+random = torch.Generator().manual_seed(0)
+counts = torch.randint(0, 50, (400, 58, 256), dtype=torch.int32, generator=random)
 torch.save(dict(rank=0, logical_count=counts, average_utilization_rate_over_window=None), "stat.pt")
 placement = torch.cat([torch.arange(256), torch.arange(32)]).expand(58, -1).clone()
-count = torch.randint(0, 50, (58, 288), dtype=torch.int32)
+count = torch.randint(0, 50, (58, 288), dtype=torch.int32, generator=random)
 key = "global_physical_count"
 records = [{"forward_pass_id": n, "rank": 0, "gatherer_key": "primary", key: count.clone()} for n in range(400)]
 torch.save(dict(records=records, last_physical_to_logical_map=placement), "pass.pt")
 """
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    write_dumps(tmp_path, code)
     for name in ("stat.pt", "pass.pt"):
         begin = time.perf_counter()
         trace = read_traces([tmp_path / name])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 
 from evaluator.tasks.eplb.traces import read_traces
 from evaluator.types import WorkloadError
+from tests.evaluator.dumps import write_dumps
 
 SHARED = Path(__file__).resolve().parents[4] / ".." / "shared" / "traces"
 LOADS = np.random.default_rng(0).integers(1, 1000, (4, 3, 6)).astype(np.float64)
@@ -31,17 +30,15 @@ def save_npy(path: Path, array: np.ndarray) -> Path:
 
 @pytest.fixture(scope="module")
 def pt_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of files that torch saved in another process, as the recorder does."""
+    """A folder of files that torch saved, as the recorder does."""
     code = """
-import sys, torch
+import torch
 loads = torch.arange(1, 37).reshape(2, 3, 6)
 torch.save({"logical_count": loads, "rank": 0, "average": None}, "windows.pt")
 torch.save({"logical_count": loads[0].float()}, "one.pt")
-torch.save({"counts": loads}, "keys.pt")
-torch.save({"logical_count": torch.ones(1).expand(10**9, 8)}, "huge.pt")
 """
     folder = tmp_path_factory.mktemp("pt")
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    write_dumps(folder, code)
     return folder
 
 
@@ -87,8 +84,8 @@ def test_json_counts_of_the_sglang_recorder_are_read(tmp_path: Path, loads: np.n
 @pytest.mark.slow
 def test_the_file_of_the_sglang_recorder_is_read(pt_files: Path) -> None:
     loads = np.arange(1, 37).reshape(2, 3, 6)
-    np.testing.assert_array_equal(read_traces([pt_files / "windows.pt"]).loads, loads)
-    np.testing.assert_array_equal(read_traces([pt_files / "one.pt"]).loads, loads[:1])
+    both = read_traces([pt_files / "windows.pt", pt_files / "one.pt"])
+    np.testing.assert_array_equal(both.loads, loads[[0, 1, 0]])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int32", "uint8", ">i8"])
@@ -245,15 +242,9 @@ class Boom:
 def test_a_bad_pt_file_is_one_clear_error_and_runs_nothing(pt_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(pt_files)
     (pt_files / "pickle.pt").write_bytes(pickle.dumps({"logical_count": Boom()}))
-    for name, says in (
-        ("pickle.pt", "torch cannot load the file weights-only"),
-        ("keys.pt", "expected a dict with logical_count, or with records .*, found keys counts"),
-        ("huge.pt", "expected at most 67108864 loads, found 8000000000"),
-    ):
-        with pytest.raises(WorkloadError, match=says) as error:
-            read_traces([pt_files / name])
-        assert name in str(error.value)
-        assert "Traceback" not in str(error.value)
+    with pytest.raises(WorkloadError, match="torch cannot load the file weights-only") as error:
+        read_traces([pt_files / "pickle.pt"])
+    assert "pickle.pt" in str(error.value) and "Traceback" not in str(error.value)
     assert not (pt_files / "boom").exists()
 
 

@@ -1,0 +1,1 @@
+"""Documents made of runs: the report of one, the comparison of several, and the texts they are written as."""

@@ -1,0 +1,265 @@
+"""How fast the live page opens and answers as a run grows to 100,000 attempts, and whether it slows the search.
+
+    python tests/benchmarks/page.py [--quick] [--json]
+
+Archives are filled as `loop.py` fills its own: one attempt a commit, all of one parent. For each size (--quick: not
+100,000), a server is started in a process of its own, as `packsmith dashboard` does, and asked over the loopback
+interface:
+
+`open_s`      from the first request until the page is drawn, in a real Chromium, the median of three times. Without a
+              browser: the time of all requests that the page makes when it opens, one after another
+`view_ms`     the slowest of the views: an attempt, the difference of two, both kinds of search, verdicts, spend; each
+              the median of five times, with five different attempts or words
+`memory_mb`   the most memory that the server held, the page open and all that asked
+`start_s`     from the start of the command until it prints the address
+`loop_ratio`  the rate of a search with a scripted model that answers at once, from attempt 2,000 to 4,000 (--quick: 500
+              to 1,000), with a page open that listens, divided by the rate without: the median of three pairs, each
+              begun with the other of the two. The search is `loop.py`'s, whose every attempt is durable; it is many
+              times as fast as any real one
+`page_cores`  the share of a core that the page's server took meanwhile
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from harness.archive import Archive
+from harness.config import load
+from tests.benchmarks import loop, machine
+from tests.page.browser import chromium
+
+TARGETS: Mapping[str, str] = {
+    "open_s": "< 2 at 10,000, < 6 at 100,000",
+    "view_ms": "< 300",
+    "memory_mb": "< 300",
+    "loop_ratio": ">= 0.95",
+}
+ROOT = Path(__file__).resolve().parents[2]
+SIZES = (1_000, 10_000, 100_000)
+TIMES = 5
+FOLLOWED = (2_000, 4_000)
+PAIRS = 3
+OPENING = ("/", "/api/runs", "/api/runs/0/attempts?since=0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A page's server: its process, its address, and how long it took to start."""
+
+    process: subprocess.Popen[str]
+    url: str
+    start_s: float
+
+    def get(self, path: str) -> bytes:
+        where = urlsplit(self.url)
+        with contextlib.closing(http.client.HTTPConnection(where.netloc, timeout=60)) as connection:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"{path}: expected an answer, found {answer.status}: {body[:300]!r}")
+            return body
+
+    def cpu_s(self) -> float:
+        """The processor time that the process has taken."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self) -> float:
+        """The most memory that the process has held."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
+@contextlib.contextmanager
+def served(run: Path) -> Iterator[Served]:
+    """`packsmith dashboard` of a run, until the block ends."""
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "harness", "dashboard", str(run), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        if not url:
+            raise RuntimeError("packsmith dashboard ended")
+        yield Served(process=process, url=url, start_s=time.monotonic() - begin)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def create(folder: Path) -> Archive:
+    """An archive as a search makes it: a page reads its config."""
+    config = load(str(ROOT / "configs/quickstart.yaml")).resolved()
+    return Archive.create(folder, seed_source=loop.PROGRAM, config=config)
+
+
+def fill(folder: Path, attempts: int) -> None:
+    """In a process of its own, so that its memory is gone."""
+    command = [sys.executable, __file__, "--folder", str(folder), "--fill", str(attempts)]
+    subprocess.run(command, check=True)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    begin = time.monotonic()
+    work()
+    return time.monotonic() - begin
+
+
+def opened_s(page: Served, folder: Path) -> tuple[float, str]:
+    """Seconds until the page is drawn, and in what that was measured."""
+    try:
+        with chromium(folder / "profile", page.url) as browser:
+            times = [seconds(browser.open) for _ in range(3)]
+        return statistics.median(times), "Chromium"
+    except pytest.skip.Exception:
+        times = [seconds(lambda: [page.get(path) for path in OPENING]) for _ in range(3)]
+        return statistics.median(times), "requests"
+
+
+def views(size: int) -> dict[str, list[str]]:
+    """The paths of each view, for different attempts or words."""
+    numbers = [1 + (size - 2) * part // (TIMES - 1) for part in range(TIMES)]
+    run = "/api/runs/0"
+    return {
+        "attempt": [f"{run}/attempts/{number}" for number in numbers],
+        "way": [f"{run}/way/{number}" for number in numbers],
+        "difference": [f"{run}/diff?a={number}&b={max(1, number // 2)}" for number in numbers],
+        "search": [f"{run}/search?q={quote(word)}" for word in ("step", "more there", "step_77", "#42", "absent")],
+        "search of code": [f"{run}/search?where=code&q={word}" for word in ("7777", "next", "STEPS", "absent", "4")],
+        "verdicts": [f"{run}/verdicts"] * TIMES,
+        "spend": [f"{run}/spend"] * TIMES,
+        "state": [run] * TIMES,
+    }
+
+
+def page_figures(run: Path, size: int) -> dict[str, Any]:
+    """Opening, views and memory for one run."""
+    with served(run) as page:
+        open_s, how = opened_s(page, run.with_name(f"browser-{size}"))
+        view_ms = {
+            name: 1000 * statistics.median(seconds(lambda path=path: page.get(path)) for path in paths)  # type: ignore[misc]
+            for name, paths in views(size).items()
+        }
+        figures = {"open_s": open_s, "view_ms": max(view_ms.values()), "memory_mb": page.memory_mb()}
+        return {**figures, "start_s": page.start_s, "opened_in": how, "views_ms": view_ms}
+
+
+def rate(folder: Path, first: int, last: int) -> float:
+    """Attempts a second of a search from attempt `first` to `last`, in a process of its own."""
+    command = [sys.executable, __file__, "--folder", str(folder), "--rate", str(first), str(last)]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def followed_rate(folder: Path, first: int, last: int) -> tuple[float, float]:
+    """The same with a page open that listens to every event; and the share of a core that the page took."""
+    create(folder).close()
+    with served(folder) as page:
+        where = urlsplit(page.url)
+        connection = http.client.HTTPConnection(where.netloc, timeout=600)
+        connection.request("GET", "/api/events")
+        answer = connection.getresponse()
+        reader = threading.Thread(target=lambda: [None for _ in answer], daemon=True)
+        reader.start()
+        begin, before_s = time.monotonic(), page.cpu_s()
+        found = rate(folder, first, last)
+        share = (page.cpu_s() - before_s) / (time.monotonic() - begin)
+        if not json.loads(page.get("/api/runs/0"))["count"] > last:
+            raise RuntimeError("the page did not follow the search")
+    return found, share
+
+
+def loop_figures(folder: Path, *, quick: bool) -> dict[str, float]:
+    """`loop_ratio`, and the largest share of a core that the page took meanwhile."""
+    first, last = (number // (4 if quick else 1) for number in FOLLOWED)
+    ratios, shares = [], []
+    for pair in range(1 if quick else PAIRS):
+        found: dict[bool, float] = {}
+        for page in (pair % 2 == 0, pair % 2 == 1):
+            at = folder / f"search-{pair}-{page}"
+            if page:
+                found[page], share = followed_rate(at, first, last)
+                shares.append(share)
+            else:
+                found[page] = rate(at, first, last)
+        ratios.append(found[True] / found[False])
+    return {"loop_ratio": statistics.median(ratios), "page_cores": max(shares)}
+
+
+def part(options: argparse.Namespace) -> None:
+    """What a process of its own does: fill an archive, or search in one."""
+    loop.create = create
+    if options.fill:
+        loop.fill(options.folder, options.fill)
+        with Archive.open(options.folder) as archive:
+            archive.maintain()  # as in a search, which packs as it goes
+        return
+    first, last = options.rate
+    print(loop.without_latency(options.folder, last + 1).rate(first, last - first))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="about a minute")
+    parser.add_argument("--json", action="store_true", help="print one object of figures")
+    parser.add_argument(
+        "--folder", type=Path, help="where to create archives (default: the folder for temporary files)"
+    )
+    parser.add_argument("--fill", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--rate", type=int, nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.fill or options.rate:
+        part(options)
+        return
+    begin = time.monotonic()
+    by_size: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory(prefix="packsmith-page-", dir=options.folder, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        for size in SIZES[:2] if options.quick else SIZES:
+            fill(folder / str(size), size)
+            for key, value in page_figures(folder / str(size), size).items():
+                by_size.setdefault(key, {})[str(size)] = value
+        figures: dict[str, Any] = {**by_size, **loop_figures(folder, quick=options.quick)}
+    figures["seconds"] = time.monotonic() - begin
+    figures = rounded(figures)
+    if options.json:
+        print(json.dumps({**figures, "machine": machine.describe()}))
+        return
+    for key, value in figures.items():
+        print(f"{key:<12} {json.dumps(value)}   {TARGETS.get(key, '')}".rstrip())
+    print(machine.describe())
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return round(value, 3) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()
