@@ -26,10 +26,10 @@ def lines(verbs: Container[str], folder: Path, number: int, width: int) -> list[
     """
     run = shlex.quote(str(folder))
     steps = {
-        "best": (f"packsmith best {run}", "the best program, to use or to change"),
-        "show": (f"packsmith show {run} {number}", "what it changed, and its score case by case"),
-        "report": (f"packsmith report {run} -o report.html", "the run as one page, to read and to pass on"),
-        "dashboard": (f"packsmith dashboard {run}", "the run in a browser, attempt by attempt"),
+        "best": (f"packsmith best {run}", "the best program"),
+        "show": (f"packsmith show {run} {number}", "its change and its scores"),
+        "report": (f"packsmith report {run} -o report.html", "the run as one page"),
+        "dashboard": (f"packsmith dashboard {run}", "the run in a browser"),
     }
     shown = [step for verb, step in steps.items() if verb in verbs]
     longest = max((len(command) for command, _ in shown), default=0)

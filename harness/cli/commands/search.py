@@ -78,7 +78,6 @@ def search(
     packsmith search mine.yaml -s budget.attempts=100 -s seed=7 --run runs/mine
     packsmith search configs/quickstart.yaml --track tensorboard
     packsmith search configs/quickstart.yaml -s models[0].name=MODEL --dry-run
-    packsmith search configs/quickstart.yaml --plain
     """
     trackers = targets(track)
     config = load(config_file, set_ or ())
