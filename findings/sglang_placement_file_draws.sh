@@ -19,7 +19,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 python3 -m venv venv
-venv/bin/pip install -q --disable-pip-version-check torch==2.13.0
+venv/bin/pip install -q --disable-pip-version-check torch==2.13.0 numpy==2.4.6
 venv/bin/pip download -q --disable-pip-version-check --no-deps --only-binary :all: -d wheel sglang==0.5.23
 
 cat > probe.py <<'PY'

@@ -84,9 +84,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
-            "harness.git harness.imports harness.llm harness.packages harness.page harness.patch harness.proposers "
-            "harness.readings harness.report harness.runs harness.search harness.select harness.starts harness.study "
-            "harness.text harness.trackers harness.types"
+            "harness.git harness.imports harness.llm harness.mcp harness.packages harness.page harness.patch "
+            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
+            "harness.starts harness.study harness.text harness.trackers harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
@@ -103,6 +103,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
         "harness.llm": "harness.select harness.text harness.types",
+        "harness.mcp": (
+            "evaluator evaluator.fate harness.archive harness.prompt harness.readings harness.report harness.runs "
+            "harness.search harness.select harness.text harness.types"
+        ),
         "harness.packages": "evaluator evaluator.shipped harness.types",
         "harness.page": (
             "evaluator evaluator.types harness.archive harness.config harness.git harness.readings harness.report "

@@ -23,6 +23,7 @@ from tests.pages import ROOT, Page, all_pages, tracked
 PAGES = all_pages()
 RUN_IN_ORDER = (
     "harness/README.md",  # makes the run that the others read
+    "harness/mcp/README.md",
     "harness/exchange/README.md",
     "harness/document/README.md",
     "harness/study/README.md",
@@ -67,6 +68,7 @@ VERBS = [
     "check-task",
     "schema",
     "completion",
+    "mcp",
     "dashboard",
     "study",
     "track",

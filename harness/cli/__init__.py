@@ -71,6 +71,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         lineage,
         loads,
         log,
+        mcp,
         package,
         plan,
         pull,
@@ -94,7 +95,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     seen = (dashboard, report, compare)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
     of_many = (study, track)
-    last = (init, check_task, schema, completion)
+    last = (mcp, init, check_task, schema, completion)
     every = (*first, *seen, *of_many, *then, *last)
     return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in every)
 
@@ -116,7 +117,7 @@ def _options(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. Every error ends here."""
-    console = messages()
+    console = messages(plain="--plain" in arguments)
     try:
         with Interruptible():
             code = build()(args=arguments, prog_name="packsmith", standalone_mode=False)

@@ -1,7 +1,7 @@
 """The two streams of the command: standard output for results, standard error for progress and errors.
 
-Owns: both consoles, how results are written, the option `--json`, and the error a user can fix. Does not know: any one
-command, what is written.
+Owns: both consoles, how results are written, the options `--json` and `--plain`, and the error a user can fix. Does
+not know: any one command, what is written.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from harness.text import visible
 from harness.types import HarnessError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of tables.")]
+Plain = Annotated[
+    bool,
+    typer.Option("--plain", help="Print lines only, also on a terminal: no colours, no panel."),
+]
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -34,16 +38,19 @@ class _Output(Console):
         raise OutputClosed
 
 
-def output() -> Console:
-    """Standard output, for results. In a pipe or a file no line is wrapped."""
+def output(*, plain: bool = False) -> Console:
+    """Standard output, for results. In a pipe or a file no line is wrapped. `plain`: as if it was no terminal, but in
+    its width.
+    """
     terminal = sys.stdout.isatty()
     width = None if terminal or "COLUMNS" in os.environ else 120
-    return _Output(highlight=False, soft_wrap=not terminal, width=width)
+    return _Output(highlight=False, soft_wrap=not terminal, width=width, force_terminal=False if plain else None)
 
 
-def messages() -> Console:
-    """Standard error, for progress and errors."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+def messages(*, plain: bool = False) -> Console:
+    """Standard error, for progress and errors. `plain`: as if it was no terminal."""
+    forced = False if plain else None
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty(), force_terminal=forced)
 
 
 def warn(text: str) -> None:

@@ -1,90 +1,241 @@
-"""What a search shows while it works: a line for each attempt on standard output, a status line on standard error.
+"""What a search shows while it works: a line for each attempt, and on a terminal a panel below them.
 
-Owns: these lines. Does not know: how the loop works.
+Owns: these lines, and the facts that the panel shows. Does not know: how the loop works, how the panel is laid out
+(`report.live_view`) or drawn (`panel`).
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
-from evaluator import Judge
+from evaluator import Judge, Rejected
 from harness.archive import Archive
 from harness.cli.console import emit
+from harness.cli.panel import Panel
 from harness.config import Config
 from harness.llm.ledger import Ledger
+from harness.proposers import LLM_PROPOSER
 from harness.report import attempts, jsonl
-from harness.report.progress import Waiting
-from harness.report.stats_table import spending
+from harness.report.live_view import Limit, Live, panel
+from harness.report.progress import judging_words
 from harness.search import Progress
-from harness.types import Entry
+from harness.search.budget import Budget
+from harness.select import Standing, standing
+from harness.types import Entry, Unjudged
 
 
 class View:
-    """The live view of a search. `ended` says why the search ended; "" while it works."""
+    """The live view of a search. `ended` says why the search ended; "" while it works.
 
-    def __init__(self, console: Console, notices: Console, judge: Judge, ledger: Ledger, *, json: bool) -> None:
-        self._console, self._notices, self._judge, self._ledger, self._json = console, notices, judge, ledger, json
-        self._waiting = Waiting(notices)
+    It is on a terminal if one of the consoles is; else each attempt is a line, and nothing else is shown.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        notices: Console,
+        judges: Sequence[Judge],
+        ledger: Ledger,
+        *,
+        config: Config,
+        budget: Budget,
+        json: bool,
+    ) -> None:
+        self._console, self._notices, self._judge, self._json = console, notices, judges[0], json
+        self._facts = Facts(config, budget, ledger, judges=len(judges))
+        shown = next((each for each in ((notices,) if json else (console, notices)) if _draws(each)), None)
+        self._panel = None if shown is None else Panel(shown, self._lines)
         self.ended = ""
 
     def __enter__(self) -> View:
-        self._waiting.__enter__()
+        if self._panel is not None:
+            self._panel.__enter__()
         return self
 
-    def begin(self, config: Config, folder: Path, last: int) -> None:
-        """Print the task, the run folder, and the heading of the rows."""
+    def begin(self, archive: Archive, folder: Path) -> None:
+        """Print the task, the run folder, and the heading of the rows; know the attempts that there are."""
+        config, last = self._facts.config, archive.next_number - 1
+        self._facts.begin(archive, folder)
+        if self._json:
+            return
         continuing = f", continuing after attempt {last}" if last >= 0 else ""
         start = f"{self._judge.task.name} on {self._judge.device} from {config.program.path.name}"
-        with self._waiting.aside():
-            self._notices.print(f"{start}, archived in {folder}{continuing}", markup=False)
-            self._notices.print(attempts.legend(config.reference.path.name), style="dim", markup=False)
-            self._console.print(attempts.heading(self._judge.task), style="bold", markup=False)
+        self._notice(f"{start}, archived in {folder}{continuing}")
+        self._notice(attempts.legend(config.reference.path.name), style="dim")
+        self._row(Text(attempts.heading(self._judge.task), style="bold"))
 
     def __exit__(self, *error: object) -> None:
-        self._waiting.__exit__(None, None, None)
+        if self._panel is not None:
+            self._panel.__exit__(None, None, None)
         if self.ended and not self._json:
             self._notices.print(f"search ended: {self.ended}", markup=False)
 
     def progress(self, step: Progress) -> None:
-        """Show the current step of the search."""
+        """Note the current step of the search."""
         if step.phase == "ended":
             self.ended = step.reason
-            return
-        self._waiting.beside(self._money(step))
-        if step.judging is not None:
-            self._waiting.judging(_named(step), step.judging)
-        else:
-            self._waiting.say(f"{_named(step)}: {step.phase}")
-
-    def _money(self, step: Progress) -> str:
-        """The cost of model calls, the limit, and the calls in flight."""
-        spent = self._ledger.spent
-        return spending(
-            usd=spent.usd,
-            limit_usd=self._ledger.limits.usd,
-            calls=spent.calls,
-            in_flight=step.asked,
-            waiting=step.waiting,
-        )
+        elif self._panel is not None:
+            self._facts.step(step)
 
     def note(self, text: str) -> None:
         """Print a note, from any thread."""
-        with self._waiting.aside():
-            self._notices.print(f"note: {text}", markup=False)
+        self._notice(f"note: {text}")
 
     def show(self, entry: Entry, archive: Archive) -> None:
         """Print an archived attempt."""
-        with self._waiting.aside():
-            if self._json:
-                emit(jsonl.line(jsonl.entry_record(entry, task=self._judge.task, device=self._judge.device)))
+        if self._panel is not None:
+            self._facts.add(entry, archive)
+        if not self._json:
+            self._row(attempts.row(entry, archive.find, self._console.width))
+            return
+        line = jsonl.line(jsonl.entry_record(entry, task=self._judge.task, device=self._judge.device))
+        if self._panel is None or not _draws(self._console):
+            emit(line)
+            return
+        with self._panel.aside():
+            emit(line)
+
+    def _lines(self, width: int, height: int) -> list[Text]:
+        return panel(self._facts.now(self._judge.task.quality_key), width, height)
+
+    def _row(self, line: Text) -> None:
+        if self._panel is not None and _draws(self._console):
+            self._panel.above(line)
+        else:
+            self._console.print(line)
+
+    def _notice(self, text: str, style: str | None = None) -> None:
+        if self._panel is None or not _draws(self._notices):
+            self._notices.print(text, style=style, markup=False)
+            return
+        with self._panel.aside():
+            self._notices.print(text, style=style, markup=False)
+
+
+def _draws(console: Console) -> bool:
+    """Whether a panel can be drawn on it."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+class Facts:
+    """What the panel shows of a search: counted once when it begins, then step by step.
+
+    The search's thread changes it and the panel's reads it: what is read is replaced, never changed in place.
+    """
+
+    def __init__(self, config: Config, budget: Budget, ledger: Ledger, *, judges: int) -> None:
+        self.config, self._budget, self._ledger, self._most = config, budget, ledger, judges
+        self._begun, self._wall = time.monotonic(), time.time()
+        self._run, self._last = "", Progress(phase="proposing", number=0)
+        self._seen, self._highest, self._made = 0, -1, 0
+        self._counts: Mapping[str, int] = {}
+        self._rejected: Mapping[str, int] = {}
+        self._judge_s = self._judge_s_before = 0.0
+        self._standing = Standing(objective=config.objective)
+        self._now: Mapping[int, str] = {}
+        self._spent_before = ledger.spent
+
+    def begin(self, archive: Archive, folder: Path) -> None:
+        """Count the attempts that there are, and start the clock."""
+        self._begun, self._wall, self._run = time.monotonic(), time.time(), folder.name
+        self._standing = standing(archive.entries, self.config.objective)
+        self._count(archive.entries)
+        self._judge_s_before = self._judge_s
+        self._know(archive.entries)
+
+    def step(self, step: Progress) -> None:
+        """Note what a judge does, and what is in flight."""
+        self._last = step
+        if step.judging is not None:
+            others = {number: said for number, said in self._now.items() if number != step.number}
+            named = f"ticket {step.number}, {step.name}" if step.number else "the seed program"
+            self._now = {**others, step.number: f"{named}: {judging_words(step.judging)}"}
+
+    def add(self, entry: Entry, archive: Archive) -> None:
+        """Count an archived attempt, with those that others archived before it."""
+        self._now = {number: said for number, said in self._now.items() if number != entry.ticket_number}
+        self._made += entry.number > 0
+        known = archive.entries
+        fresh = known[self._seen :]
+        if fresh and fresh[0].number > self._highest:
+            for new in fresh:
+                self._standing = self._standing.add(new)
+            self._count(fresh)
+        else:  # one of a lower number came late, of another process
+            self._standing = standing(known, self.config.objective)
+            self._counts, self._rejected, self._judge_s = {}, {}, 0.0
+            self._count(known)
+        self._know(known)
+
+    def _know(self, entries: Sequence[Entry]) -> None:
+        self._seen, self._highest = len(entries), entries[-1].number if entries else -1
+
+    def _count(self, entries: Iterable[Entry]) -> None:
+        counts, rejected = Counter(self._counts), Counter(self._rejected)
+        for entry in entries:
+            self._judge_s += entry.seconds
+            if entry.number == 0:
+                continue
+            if entry.same_as:
+                counts["known"] += 1
+            elif isinstance(entry.verdict, Rejected):
+                rejected[entry.verdict.stage] += 1
             else:
-                self._console.print(attempts.row(entry, archive.find, self._console.width))
+                counts["unjudged" if isinstance(entry.verdict, Unjudged) else "scored"] += 1
+        self._counts, self._rejected = counts, rejected
 
+    def now(self, quality: str) -> Live:
+        """The state at this moment."""
+        spent, said, step = self._ledger.spent, list(self._now.values()), self._last
+        elapsed_s = time.monotonic() - self._begun
+        return Live(
+            run=self._run,
+            quality=quality,
+            reference=self.config.reference.path.name,
+            standing=self._standing,
+            scored=self._counts.get("scored", 0),
+            known=self._counts.get("known", 0),
+            unjudged=self._counts.get("unjudged", 0),
+            rejected=self._rejected,
+            made=self._made,
+            elapsed_s=elapsed_s,
+            usd=spent.usd,
+            tokens=spent.tokens,
+            calls=spent.calls,
+            judge_s=self._judge_s,
+            limits=self._limits(elapsed_s),
+            now=said[-self._most :],
+            models=self.config.kind == LLM_PROPOSER,
+            asked=step.asked,
+            waiting=step.waiting,
+        )
 
-def _named(step: Progress) -> str:
-    what = "attempt" if step.phase == "archived" else "ticket"
-    if step.number == 0:
-        return "the seed program"
-    return f"{what} {step.number}, {step.name}" if step.name else f"{what} {step.number}"
+    def _limits(self, elapsed_s: float) -> list[Limit]:
+        """The limits of the budget, and how much of each is used."""
+        budget, spent, before = self._budget, self._ledger.spent, self._spent_before
+        made = sum(self._counts.values()) + sum(self._rejected.values())
+        champion, last = self._standing.champion, self._seen - 1
+        used: dict[str, tuple[float | None, float, float]] = {
+            "attempts": (budget.attempts, made, self._made),
+            "minutes": (budget.minutes, elapsed_s / 60, elapsed_s / 60),
+            "judge_s": (budget.judge_s, self._judge_s, self._judge_s - self._judge_s_before),
+            "patience": (budget.patience, 0 if champion is None else last - champion.number, 0),
+            "usd": (budget.usd, spent.usd, spent.usd - before.usd),
+            "tokens": (budget.tokens, spent.tokens, spent.tokens - before.tokens),
+            "calls": (budget.calls, spent.calls, spent.calls - before.calls),
+        }
+        limits = [
+            Limit(name=name, limit=limit, used=value, lately=lately)
+            for name, (limit, value, lately) in used.items()
+            if limit is not None
+        ]
+        if budget.deadline_s is not None:
+            whole = max(budget.deadline_s - self._wall, 1e-9) / 60
+            limits.append(Limit(name="minutes", limit=whole, used=elapsed_s / 60, lately=elapsed_s / 60))
+        return limits

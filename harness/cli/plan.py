@@ -33,13 +33,13 @@ BUDGETS = {
 }
 
 
-def show(config: Config, folder: Path, *, json: bool) -> None:
+def show(config: Config, folder: Path, *, json: bool, plain: bool = False) -> None:
     """Print the plan of a search."""
     plan = facts(config, folder, os.environ)
     if json:
         emit(jsonl.line(plan))
         return
-    console = output()
+    console = output(plain=plain)
     for name, text in _lines(plan):
         console.print(f"{name:<11} {text}", markup=False)
 

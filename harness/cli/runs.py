@@ -64,10 +64,10 @@ def open_run(folder: Path, config: str | None = None, *, cached: bool = True) ->
 
 
 @contextmanager
-def begin_run(folder: Path, config: Config, *, imported: bool = False) -> Iterator[OpenRun]:
-    """Start or continue the run of a config (`runs.begun`); show progress if it is slow."""
+def begin_run(folder: Path, config: Config, *, imported: bool = False, plain: bool = False) -> Iterator[OpenRun]:
+    """Start or continue the run of a config (`runs.begun`); show progress if it is slow, unless `plain`."""
     with ExitStack() as stack:
-        with _reading(folder) as reading:
+        with _reading(folder, plain=plain) as reading:
             run = stack.enter_context(begun(folder, config, imported=imported, reading=reading))
         yield run
 
@@ -93,14 +93,14 @@ def best_of(folder: Path) -> Glance:
 
 
 @contextmanager
-def _reading(folder: Path) -> Iterator[Reading]:
+def _reading(folder: Path, *, plain: bool = False) -> Iterator[Reading]:
     """What shows how much of a run is read; nothing appears for a run that is read at once."""
     with ExitStack() as stack:
         waiting: list[Waiting] = []
 
         def say(done: int, total: int) -> None:
             if not waiting:  # only now, so that nothing flashes up in a small run
-                waiting.append(stack.enter_context(Waiting(messages())))
+                waiting.append(stack.enter_context(Waiting(messages(plain=plain))))
             waiting[0].say(f"reading {folder}: {done:,} of {total:,} attempts")
 
         yield say

@@ -1,6 +1,6 @@
 """The status line: one line on standard error that says what is going on.
 
-Owns: showing and hiding it. Does not know: what is being done.
+Owns: showing and hiding it, and the words for how far an evaluation is. Does not know: what is being done.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ class Waiting:
 
     def judging(self, what: str, progress: Progress) -> None:
         """Show how far an evaluation is."""
-        case = f" {progress.case} ({progress.done + 1} of {progress.total})" if progress.case else ""
-        verbs = {"run": "checking", "measure": "timing"}
-        self.say(f"{what}: {verbs.get(progress.stage, progress.stage)}{case}")
+        self.say(f"{what}: {judging_words(progress)}")
+
+
+def judging_words(progress: Progress) -> str:
+    """How far an evaluation is, in words."""
+    case = f" {progress.case} ({progress.done + 1} of {progress.total})" if progress.case else ""
+    verbs = {"run": "checking", "measure": "timing"}
+    return f"{verbs.get(progress.stage, progress.stage)}{case}"

@@ -1,27 +1,29 @@
 """Asking and telling in an open run: a ticket with its prompt, and the answer to it, judged and archived.
 
-Owns: what a run must have before it is asked, what counts as a reply, and the reply that an edited program makes. Does
-not know: who answers, how prompts are worded, how tickets are stored (`search.outside`), how anything is shown.
+Owns: what a run must have before it is asked, what counts as a reply or as advice, and the reply that an edited program
+makes. Does not know: who answers, how prompts are worded, how tickets are stored (`search.outside`), how anything is
+shown.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from evaluator import Judge
 from harness import patch
 from harness.archive import Archive
 from harness.config import PROMPTS
 from harness.patch import PatchError
 from harness.proposers import LLM_PROPOSER, PROPOSERS, Shares
 from harness.runs.opened import OpenRun
-from harness.search import Report, outside, settle
+from harness.search import Judge, Report, outside, settle
 from harness.select import SELECTORS
 from harness.types import Entry, HarnessError, Kind, Message, Pending, Turn, Usage
 
 MOST_REPLY = 16_000_000
 """Bytes of a reply: more than any model writes."""
 STILL_OPEN = "the ticket is still open"
+MOST_ADVICE = 4000
+"""Characters of one piece of advice: every later prompt repeats it."""
 
 
 def ask(opened: OpenRun, kind: Kind | None = None) -> Pending:
@@ -61,6 +63,16 @@ def checked_reply(text: str, what: str) -> str:
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise HarnessError(f"{what}: expected a reply as UTF-8 text, found other bytes; {STILL_OPEN}")
     return text
+
+
+def checked_advice(text: str) -> str:
+    """Advice without the blanks round it. Raises HarnessError if it is empty or too long."""
+    words = text.strip()
+    if not words:
+        raise HarnessError("expected some words of advice, found an empty text")
+    if len(words) > MOST_ADVICE:
+        raise HarnessError(f"expected at most {MOST_ADVICE:,} characters of advice, found {len(words):,}: be brief")
+    return words
 
 
 def reply_of_program(

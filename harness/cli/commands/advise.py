@@ -1,6 +1,6 @@
 """`packsmith advise`: guidance from the user for all further prompts of a run.
 
-Owns: this verb, and how long a piece of advice may be. Does not know: how prompts are made.
+Owns: this verb. Does not know: what counts as advice, how prompts are made.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.console import UserError, output
+from harness.cli.console import output
 from harness.cli.runs import RunFolder, open_run
-
-MOST_ADVICE = 4000
-"""Characters of one piece of advice: every later prompt repeats it."""
+from harness.runs import asking
 
 
 def advise(
@@ -31,11 +29,8 @@ def advise(
     packsmith advise runs/mine "Quality is good enough: look for speed."
     packsmith advise runs/mine - < notes.txt
     """
-    words = (sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text).strip()
-    if not words:
-        raise UserError("expected some words of advice, found an empty text")
-    if len(words) > MOST_ADVICE:
-        raise UserError(f"expected at most {MOST_ADVICE:,} characters of advice, found {len(words):,}: be brief")
+    given = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
+    words = asking.checked_advice(given)
     with open_run(run) as opened:
         number = opened.archive.advise(words)
     output().print(f"advice {number} of {run}: every prompt repeats it from now on", markup=False)

@@ -194,7 +194,9 @@ def _judge(run: Path, archive: Archive, config: Config, programs: Sequence[Impor
     workers = config.raw.executor.workers or 1
     with ExitStack() as stack:
         judges = [stack.enter_context(judge_of(config)) for _ in range(workers)]
-        view = stack.enter_context(View(output(), messages(), judges[0], config.budget.ledger(), json=json))
+        budget = Budget(attempts=max(1, len(programs) - 1))
+        view = View(output(), messages(), judges, budget.ledger(), config=config, budget=budget, json=json)
+        stack.enter_context(view)
         setup = SearchSetup(
             judges=judges,
             proposer=ImportProposer(programs, archive.root_id),
@@ -205,8 +207,7 @@ def _judge(run: Path, archive: Archive, config: Config, programs: Sequence[Impor
             in_flight=workers,
             progress=view.progress,
         )
-        if not json:
-            view.begin(config, run, archive.next_number - 1)
+        view.begin(archive, run)
         for entry in stack.enter_context(closing(judge_imported(archive, setup, programs))):
             view.show(entry, archive)
         if len(archive.entries) >= len(programs):

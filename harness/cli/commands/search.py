@@ -19,8 +19,9 @@ from evaluator import Duel, Judge, OtherFailed, Rejected
 from harness.archive import Archive
 from harness.cli import plan
 from harness.cli.completing import run_folders
-from harness.cli.console import Json, UserError, emit, messages, output
+from harness.cli.console import Json, Plain, UserError, emit, messages, output
 from harness.cli.live import View
+from harness.cli.next_steps import next_steps
 from harness.cli.runs import begin_run, need_git
 from harness.cli.searching import searcher
 from harness.cli.signals import Interruptible
@@ -41,6 +42,7 @@ from harness.types import Entry
 
 
 def search(
+    context: typer.Context,
     config_file: Annotated[
         str, typer.Argument(metavar="CONFIG", help="A config file, such as configs/quickstart.yaml.")
     ],
@@ -61,12 +63,14 @@ def search(
         typer.Option("--dry-run", help="Print the plan and the worst-case cost; call, judge and archive nothing."),
     ] = False,
     track: TrackOption = None,
+    plain: Plain = False,
     json: Json = False,
 ) -> None:
     """Search for better programs, or continue a search.
 
     Use it to start a run from a config file. Every attempt is archived before it is printed: stop at any time with
-    Ctrl-C, and continue with the same command.
+    Ctrl-C, and continue with the same command. On a terminal, a panel shows the front, the best program, what is spent
+    and the time left.
 
     \b
     Examples:
@@ -79,12 +83,13 @@ def search(
     config = load(config_file, set_ or ())
     folder = run if run is not None else config.run
     if dry_run:
-        plan.show(config, folder, json=json)
+        plan.show(config, folder, json=json, plain=plain)
         return
     need_git()
     # Before the run is started: without its keys a search cannot work.
     models = keyed(config.models, os.environ) if config.kind == LLM_PROPOSER else ()
-    with begin_run(folder, config) as opened:
+    console, notices = output(plain=plain), messages(plain=plain)
+    with begin_run(folder, config, plain=plain) as opened:
         archive, config = opened.archive, opened.config
 
         def safe() -> str:
@@ -92,7 +97,10 @@ def search(
             return f"everything so far (attempts: {made}) is in {folder}; the same command continues from there"
 
         with Interruptible(safe):
-            _run(archive, config, folder, models, trackers, json=json)
+            ended = _run(archive, config, folder, models, trackers, console, notices, json=json)
+    if not json and ended.champion is not None and config.kind != EXTERNAL_PROPOSER:
+        steps = next_steps(context, folder, ended.champion.number, console.width)
+        console.print("\n".join(steps), markup=False, soft_wrap=True)
 
 
 def _run(
@@ -101,18 +109,19 @@ def _run(
     folder: Path,
     models: Sequence[Model],
     trackers: Sequence[Target],
+    console: Console,
+    notices: Console,
     *,
     json: bool,
-) -> None:
-    console, notices = output(), messages()
+) -> Standing:
+    """Search, and show the result, which is returned."""
     say_notes(config.task)
     for damage in archive.damage:
         notices.print(f"note: {damage}", markup=False)
     with searcher(archive, config, folder, models) as ours:
-        view = View(console, notices, ours.judges[0], ours.ledger, json=json)
+        view = View(console, notices, ours.judges, ours.ledger, config=config, budget=config.budget, json=json)
         with ours.attempts(view.progress, view.note) as going, view, closing(going):
-            if not json:
-                view.begin(config, folder, archive.next_number - 1)
+            view.begin(archive, folder)
             with tracking(archive, folder, trackers, view.note) as feed:
                 for entry in going:
                     view.show(entry, archive)
@@ -121,13 +130,17 @@ def _run(
         if result.champion is None or result.seed is None:
             raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
         if config.kind == EXTERNAL_PROPOSER:
-            _say_how_to_go_on(folder, json=json)
-            return
+            _say_how_to_go_on(console, folder, json=json)
+            return result
         if not json and any(entry.turns for entry in archive.entries):
             console.print(stats_view(stats(result, archive.entries)))
         write_program(folder / "best.py", archive.source(result.champion.id))
         direct = _against_seed(result.champion, result.seed, archive, ours.judges[0], notices)
-    _conclude(result, direct, config, folder, archive, ended=view.ended, json=json)
+    if json:
+        _emit_end(result, direct, folder, archive, ended=view.ended)
+    else:
+        _conclude(result, direct, config, folder, console, notices)
+    return result
 
 
 def _against_seed(
@@ -152,11 +165,11 @@ def _against_seed(
             return None
 
 
-def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
+def _say_how_to_go_on(console: Console, folder: Path, *, json: bool) -> None:
     """Say what to do next in a run whose proposals come from outside."""
     if json:
         return
-    output().print(
+    console.print(
         f"\nThe seed program is judged, and the run waits for answers. For each of them:\n"
         f"  packsmith ask {folder} -o prompt.md          a prompt, and its ticket\n"
         f"  packsmith tell {folder} TICKET reply.md      the answer; its verdict\n"
@@ -165,31 +178,33 @@ def _say_how_to_go_on(folder: Path, *, json: bool) -> None:
     )
 
 
+def _emit_end(result: Standing, direct: Duel | Rejected | None, folder: Path, archive: Archive, *, ended: str) -> None:
+    """Print the last record: where the champion is, and the champion against the seed program."""
+    champion = result.champion
+    assert champion is not None
+    record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(folder / "best.py")}
+    record |= {"against_seed": None, "ended": ended, "booked": asdict(archive.booked)}
+    if isinstance(direct, Duel):
+        record["against_seed"] = {"speedup": jsonl.interval(direct.speedup), "gain": jsonl.gain_record(direct.gain)}
+    emit(jsonl.line(record))
+
+
 def _conclude(
     result: Standing,
     direct: Duel | Rejected | None,
     config: Config,
     folder: Path,
-    archive: Archive,
-    *,
-    ended: str,
-    json: bool,
+    console: Console,
+    notices: Console,
 ) -> None:
     """Show the front against the reference, the champion against the seed program, and where the champion is."""
-    champion, seed, path, console = result.champion, result.seed, folder / "best.py", output()
+    champion, seed = result.champion, result.seed
     assert champion is not None and seed is not None
-    if json:
-        record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(path), "against_seed": None}
-        record |= {"ended": ended, "booked": asdict(archive.booked)}
-        if isinstance(direct, Duel):
-            record["against_seed"] = {"speedup": jsonl.interval(direct.speedup), "gain": jsonl.gain_record(direct.gain)}
-        emit(jsonl.line(record))
-        return
-    reference = config.reference.path.name
-    console.print(attempts.front_table(result, config.task, reference))
+    console.print(attempts.front_table(result, config.task, config.reference.path.name))
     if isinstance(direct, Duel):
         console.print(attempts.against_seed(direct, seed, champion, task=config.task, name=config.program.path.name))
     elif isinstance(direct, Rejected):
-        messages().print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
-    console.print(f"best program:  {path}  (attempt {champion.number}, {one_line(champion.name, 80)})", markup=False)
+        notices.print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
+    name = one_line(champion.name, 80)
+    console.print(f"best program:  {folder / 'best.py'}  (attempt {champion.number}, {name})", markup=False)
     console.print(f"the way there: packsmith log {folder}; packsmith show {folder} {champion.number}", markup=False)
