@@ -17,6 +17,7 @@ from evaluator.screen import installed, screen
 from evaluator.tasks.balanced_packing import BalancedPacking
 from evaluator.tasks.balanced_packing.cases import PackingCase
 from evaluator.types import Case
+from harness import starts
 from harness.patch import apply_reply
 from tests.evaluator.replay import answer_of, entry_of
 from tests.evaluator.tasks.balanced_packing.packings import least_largest
@@ -159,6 +160,12 @@ def test_two_items_a_pack_are_packed_optimally(name: str) -> None:
     for packs in (2, 3, 4):
         rows = rng.integers(0, 9, (25, 2 * packs)).tolist()
         assert largest(solver(name), rows, packs) == [least_largest(tuple(row), packs) for row in rows]
+
+
+def test_the_brief_tells_a_model_the_cases_and_what_is_hard() -> None:
+    brief = starts.files(ENTRY)["CONTRACT.md"]
+    assert "- loads-256x32: 58 x 256, 32 packs, loads\n" in brief and "def balanced_packing(weight, num_packs)" in brief
+    assert all(f"\n- {hard.why}\n" in brief for hard in TASK.hard_cases(0))
 
 
 # BLDM and LPT: the worst ratios that are proved
