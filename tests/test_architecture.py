@@ -352,7 +352,11 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
         {"harness.a": '"""Owns: all."""'},
         "harness/a.py: the docstring lacks 'not know'",
     ),
-    ("tasks_in_their_folder", {"harness.a": "x = 'programs/eplb'", "evaluator.tasks.eplb.cases": ""}, "harness/a.py:1: eplb"),
+    (
+        "tasks_in_their_folder",
+        {"harness.a": "x = 'programs/eplb'", "evaluator.tasks.eplb.cases": ""},
+        "harness/a.py:1: eplb",
+    ),
     (
         "tasks_in_their_folder",
         {"harness.a": '"""As EPLB."""', "evaluator.tasks": "NAME = 'eplb'", "evaluator.tasks.eplb.cases": ""},
