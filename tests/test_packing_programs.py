@@ -189,22 +189,31 @@ def test_differencing_keeps_to_its_worst_ratio(held: int) -> None:
         assert largest(solve, [heavy], packs)[0] <= held * WORST[held]
 
 
-def test_three_items_a_pack_reach_the_worst_ratio_of_differencing() -> None:
-    """One item of 3 beside packs of 1, 1, 1: the heavy item gets a second and no lightest pair."""
-    for packs in (2, 3, 4, 9):
-        row = [3, 0, 0] + [1] * 3 * (packs - 1)
-        assert Fraction(int(largest(solver("bldm"), [row], packs)[0]), 3) == WORST[3]
-        if packs < 4:
-            assert least_largest(tuple(row), packs) == 3
+PACKINGS: dict[int, tuple[tuple[int, tuple[int, ...]], ...]] = {
+    3: ((1, (3, 0, 0)), (3, (1, 1, 1))),
+    4: ((1, (12, 0, 0, 0)), (5, (4, 4, 4, 0)), (2, (3, 3, 3, 3))),
+    5: ((1, (60, 0, 0, 0, 0)), (29, (16, 16, 16, 12, 0)), (11, (15, 15, 15, 15, 0)), (3, (12, 12, 12, 12, 12))),
+    6: (
+        (1, (360, 0, 0, 0, 0, 0)),
+        (189, (76, 76, 76, 72, 60, 0)),
+        (71, (75, 75, 75, 75, 60, 0)),
+        (19, (72, 72, 72, 72, 72, 0)),
+        (4, (60, 60, 60, 60, 60, 60)),
+    ),
+}
+"""By items a pack, packs of equal weight and how many there are of each, on which differencing does its worst. Each of
+its tuples but the first then holds one value throughout, and the first one heavy item, which gets one of each value.
+"""
 
 
-def test_four_items_a_pack_reach_the_worst_ratio_of_differencing() -> None:
-    """Eight packs of 12: (12, 0, 0, 0), five of (4, 4, 4, 0) and two of (3, 3, 3, 3). The first tuple is 12 and fours,
-    the next ones are fours, threes and zeros throughout, so the item of 12 gets one of each.
-    """
-    row = [12, 0, 0, 0] + [4, 4, 4, 0] * 5 + [3, 3, 3, 3] * 2
-    assert sum(row) == 8 * 12 and len(row) == 8 * 4
-    assert Fraction(int(largest(solver("bldm"), [row], 8)[0]), 12) == WORST[4]
+@pytest.mark.parametrize("held", PACKINGS)
+def test_differencing_reaches_its_worst_ratio(held: int) -> None:
+    packs = sum(count for count, _ in PACKINGS[held])
+    row = [weight for count, pack in PACKINGS[held] for weight in pack * count]
+    optimum = row[0]
+    assert len(row) == held * packs and all(sum(pack) == optimum for _, pack in PACKINGS[held])
+    [load] = largest(solver("bldm"), [row], packs)
+    assert Fraction(int(load), optimum) == WORST[held]
 
 
 def test_lpt_keeps_to_its_worst_ratio_with_three_items_a_pack_and_reaches_it() -> None:
