@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from evaluator.task_protocol import TaskKind
-from evaluator.tasks import eplb
+from evaluator.tasks import bin_packing, bin_packing_offline, eplb
 
 TASKS: dict[str, TaskKind] = {
     "eplb": eplb.KIND,
+    "bin_packing": bin_packing.KIND,
+    "bin_packing_offline": bin_packing_offline.KIND,
 }
 
 DEFAULT_TASK, *_ = TASKS
