@@ -93,13 +93,16 @@ def _check_by_itself(function: Priority, item: int, capacity: int) -> None:
         )
 
 
-def _ranks(function: Priority, item: int, capacity: int) -> Ints:
+def _ranks(function: Priority, item: int, capacity: int, known: Ranks) -> Ints:
     """The rank of each level from `item` to `capacity`, int64: 0 for the highest score; ties are equal."""
-    scores = _scores(function, item, np.arange(item, capacity + 1))
-    if (scores != scores).any():
-        _refuse_nan(item)
-    distinct, place = np.unique(scores, return_inverse=True)
-    return len(distinct) - 1 - place.reshape(-1).astype(np.int64)
+    ranks = known[item]
+    if ranks is None:
+        scores = _scores(function, item, np.arange(item, capacity + 1))
+        if (scores != scores).any():
+            _refuse_nan(item)
+        distinct, place = np.unique(scores, return_inverse=True)
+        ranks = known[item] = len(distinct) - 1 - place.reshape(-1).astype(np.int64)
+    return ranks
 
 
 def by_levels(function: Priority, lists: Lists, capacity: int) -> list[list[int]]:
@@ -121,14 +124,12 @@ def _by_levels(
     bins_at[capacity] = [0]  # the new bin
     chosen: list[int] = []
     for at, item in enumerate(items):
-        if ranks[item] is None:
-            rank = ranks[item] = _ranks(function, item, capacity)
-            if len(rank) == rank.max() + 1:
-                preferred[item] = (item + rank.argsort()).tolist()
-        if not preferred[item]:  # two levels are tied
-            return chosen + _with_ties(function, items[at:], capacity, bins_at, ranks)
-        level = capacity
-        for level in preferred[item]:  # noqa: B007: the first that holds is used below
+        if not preferred[item]:
+            rank = _ranks(function, item, capacity, ranks)
+            if len(rank) > rank.max() + 1:  # two levels are tied
+                return chosen + _with_ties(function, items[at:], capacity, bins_at, ranks)
+            preferred[item] = (item + rank.argsort()).tolist()
+        for level in preferred[item]:  # noqa: B007: it is used below
             if bins_at[level]:
                 break
         chosen.append(_put(bins_at, level, item, capacity))
@@ -153,9 +154,7 @@ def _with_ties(
     chosen: list[int] = []
     for item in items:
         if item not in kept:
-            rank = ranks[item]
-            if rank is None:
-                rank = ranks[item] = _ranks(function, item, capacity)
+            rank = _ranks(function, item, capacity, ranks)
             kept[item] = rank * _RANK, first[item:], np.empty_like(rank)
         order, fitting, room = kept[item]
         level = item + int(np.add(order, fitting, out=room).argmin())
