@@ -125,7 +125,7 @@ def test_every_key_says_what_it_means_and_has_its_default() -> None:
 
 
 def test_the_options_of_a_task_are_described_where_it_is_named() -> None:
-    [chosen] = json_schema()["$defs"]["TaskSection"]["allOf"]
-    assert chosen["if"] == {"properties": {"name": {"const": "eplb"}}}
+    described = json_schema()["$defs"]["TaskSection"]["allOf"]
+    [chosen] = (part for part in described if part["if"] == {"properties": {"name": {"const": "eplb"}}})
     assert chosen["then"]["properties"]["form"]["enum"] == ["triple", "phy2log"]
     assert "traces" not in chosen["then"]["properties"]
