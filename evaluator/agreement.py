@@ -26,7 +26,7 @@ from evaluator.measuring.draws import derived_seed
 from evaluator.measuring.passes import read_answer
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
-from evaluator.task_protocol import Task
+from evaluator.task_protocol import Task, driver_of
 from evaluator.types import Plan, Progress, Rejected
 from evaluator.worker_handle import Stopped
 
@@ -170,7 +170,7 @@ class AgreementCheck:
             threads=condition.threads,
         )
         offered = tuple(sorted({name for each in calls for name in each.call.offered}))
-        worker.load(source, task.entry_point, offered)
+        worker.load(source, task.entry_point, offered, driver_of(task))
         plans = []
         for at, each in enumerate(calls):
             seed = derived_seed(self._seed, "other" if condition.other_seed else "agreement", at)

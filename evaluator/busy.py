@@ -20,7 +20,7 @@ from evaluator.measuring.draws import derived_seed
 from evaluator.measuring.passes import read_answer
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings, Lane
-from evaluator.task_protocol import Task
+from evaluator.task_protocol import Task, driver_of
 from evaluator.types import Case, Progress, Rejected
 from evaluator.worker_handle import Stopped, Worker
 
@@ -78,7 +78,8 @@ def busy_times(
                 answer_bytes=max(map(task.answer_bytes, cases)),
                 device="cpu",
             )
-            worker.load(source, task.entry_point, tuple(sorted(task.call(cases[0], 0, ()).offered)))
+            offered = tuple(sorted(task.call(cases[0], 0, ()).offered))
+            worker.load(source, task.entry_point, offered, driver_of(task))
             for at, case in enumerate(cases):
                 if progress is not None:
                     progress(Progress(stage="beside a busy interpreter", case=case.name, done=at, total=len(cases)))

@@ -30,7 +30,7 @@ from evaluator.scoring import disputed, score_duel, score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
 from evaluator.task_file import identified
-from evaluator.task_protocol import Task
+from evaluator.task_protocol import Task, driver_of
 from evaluator.types import (
     CaseQuality,
     Duel,
@@ -214,7 +214,7 @@ class Judge:
 
     def _load(self, source: str) -> Worker:
         worker = self._open()
-        elapsed = worker.load(source, self.task.entry_point, self._offered)
+        elapsed = worker.load(source, self.task.entry_point, self._offered, driver_of(self.task))
         self._loads_ns.setdefault(source, []).append(elapsed)
         return worker
 

@@ -14,7 +14,7 @@ from evaluator.measuring import lanes
 from evaluator.measuring.passes import Plans, pass_over_cases
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
-from evaluator.task_protocol import Problem
+from evaluator.task_protocol import Problem, driver_of
 from evaluator.types import Progress, Rejected
 from evaluator.worker_handle import Stopped
 
@@ -70,7 +70,8 @@ def plan(
                 device=target.address,
                 cpus=cpus,
             )
-            worker.load(source, problem.entry_point, tuple(sorted(problem.call(case, 0, ()).offered)))
+            offered = tuple(sorted(problem.call(case, 0, ()).offered))
+            worker.load(source, problem.entry_point, offered, driver_of(problem))
             plans = pass_over_cases(problem, (case,), seed, worker, report)[0][case.name]
         except Stopped as stopped:
             return stopped.verdict

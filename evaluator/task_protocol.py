@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -279,6 +279,30 @@ class Problem(Protocol):
     def read(self, case: Case, answer: Answer) -> Plan:
         """Validate an answer. Raises InvalidAnswer."""
         ...
+
+
+@runtime_checkable
+class Driven(Protocol):
+    """What a problem has beside if the function that a program defines is not called by the judge, but by a driver of
+    the problem, in the program's process: for functions that are asked many small questions in one measured call.
+
+    `driver` is the source of a Python module that defines `drive(function)`. It is executed in the confined process
+    before the program, and may import numpy, torch and the standard library only. `drive` gets the program's entry
+    point, once, when the program has loaded; what it returns is called with the arguments of `Problem.call` in its
+    place, and returns the answer. Its time is part of a call's. An error that it raises rejects the program, so it says
+    in the error what the program did wrong.
+
+    A driver shares its process with the program and is as little to be trusted: all that it returns is validated by
+    `read` as any answer is, and a program that inspects its process can see what the driver has not shown it yet.
+    """
+
+    @property
+    def driver(self) -> str: ...
+
+
+def driver_of(problem: Problem) -> str:
+    """The source of a problem's driver; "" for a problem without one."""
+    return problem.driver if isinstance(problem, Driven) else ""
 
 
 class Task(Problem, Protocol):

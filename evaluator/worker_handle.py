@@ -50,9 +50,10 @@ def stop(stage: Stage, reason: str, detail: str) -> Stopped:
 class Worker(Protocol):
     """A loaded program, as the judge sees it."""
 
-    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> int:
-        """Execute the program's source; `offered` names the keyword parameters that it may declare. Returns nanoseconds
-        on the judge's clock. Raises Stopped.
+    def load(self, source: str, entry_point: str, offered: tuple[str, ...], driver: str = "") -> int:
+        """Execute the program's source; `offered` names the keyword parameters that it may declare, `driver` is the
+        task's own source that wraps the entry point ("" for none). Returns nanoseconds on the judge's clock. Raises
+        Stopped.
         """
         ...
 
@@ -222,8 +223,9 @@ class LocalWorker:
         if reply != b"d":
             raise self._failed(reply, "run", step)
 
-    def load(self, source: str, entry_point: str, offered: tuple[str, ...]) -> int:
-        self._fill(wire.pack_fields({"source": source, "entry_point": entry_point, "offered": list(offered)}))
+    def load(self, source: str, entry_point: str, offered: tuple[str, ...], driver: str = "") -> int:
+        fields = {"source": source, "entry_point": entry_point, "offered": list(offered), "driver": driver}
+        self._fill(wire.pack_fields(fields))
         reply, elapsed = self._exchange(b"L", self._load_timeout_s, "load", LOADING, LOADING_COUNTS)
         if reply != b"d":
             raise self._failed(reply, "load", LOADING)

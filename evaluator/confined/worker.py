@@ -62,11 +62,23 @@ class Program:
     declared: frozenset[str]
 
 
-def load(source: str, entry_point: str, offered: list[str]) -> Program:
-    """Execute a program's source. We write it to the scratch folder so that tracebacks and compilers find it.
+def _adapter(driver: str) -> Callable[[Callable[..., Any]], Callable[..., Any]] | None:
+    """The function `drive` of a task's driver; None without a driver."""
+    if not driver:
+        return None
+    module = types.ModuleType("driver")
+    exec(compile(driver, "driver.py", "exec", dont_inherit=True), module.__dict__)
+    adapter: Callable[[Callable[..., Any]], Callable[..., Any]] = module.__dict__["drive"]
+    return adapter
 
-    Raises NoEntryPoint, and any error that the program raises.
+
+def load(source: str, entry_point: str, offered: list[str], driver: str = "") -> Program:
+    """Execute a program's source. We write it to the scratch folder so that tracebacks and compilers find it. A task's
+    driver is executed before it, and wraps the entry point: see `evaluator.task_protocol.Driven`.
+
+    Raises NoEntryPoint, and any error that the program or the driver raises.
     """
+    drive = _adapter(driver)
     path = Path("program.py").absolute()
     path.write_text(source, encoding="utf-8", newline="")
     module = types.ModuleType("program")
@@ -79,7 +91,7 @@ def load(source: str, entry_point: str, offered: list[str]) -> Program:
         raise NoEntryPoint(f"the program defines no function {entry_point}")
     parameters = inspect.signature(function).parameters.values()
     named = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
-    return Program(function, frozenset(named.intersection(offered)))
+    return Program(function if drive is None else drive(function), frozenset(named.intersection(offered)))
 
 
 def _argument(described: dict[str, Any], memory: memoryview, base: int, device: Device) -> Any:
@@ -202,7 +214,7 @@ class _Session:
             self.device.settle()
         elif order == LOAD:
             header, _ = wire.unpack_request(self.request)
-            self.program = load(header["source"], header["entry_point"], header["offered"])
+            self.program = load(header["source"], header["entry_point"], header["offered"], header["driver"])
         elif order == PREPARE:
             self.device.prepare()
 

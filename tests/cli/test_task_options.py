@@ -43,7 +43,6 @@ def test_help_names_the_task_of_each_option(evaluate: Command) -> None:
     assert places == sorted(places)
     assert "--spread <even|uneven> How unlike the items are. (task toy) --device" in text
     assert "all six standard cases. (task eplb) A standard case such as" in text, "each task says what it takes"
-    assert "all standard cases. (task balanced_packing) --trace" in text
     assert f"[default: {DEFAULT_TASK}]" in text
 
 

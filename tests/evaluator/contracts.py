@@ -20,7 +20,7 @@ import pytest
 
 from evaluator import TASKS, Judge, JudgeSettings, shipped
 from evaluator.screen import screen
-from evaluator.task_protocol import Task, TaskKind, TaskOption
+from evaluator.task_protocol import Task, TaskKind, TaskOption, driver_of
 from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan, Rejected, WorkloadError
 from tests.evaluator.replay import answer_of, entry_of
 
@@ -232,14 +232,14 @@ class TaskContract:
 
     def test_every_step_of_a_draw_can_be_answered(self, task: Task) -> None:
         """By the reference, which the judge asks in every scored call, and by the test."""
-        reference = entry_of(shipped(task.reference).read_text(), task.entry_point)
+        reference = entry_of(shipped(task.reference).read_text(), task.entry_point, driver_of(task))
         for case, drawn in self.draws(task, 3):
             for one in drawn:
                 plans: tuple[Plan, ...] = ()
                 for step in range(task.steps(one)):
                     answer = answer_of(reference, task.call(one, step, plans))
                     assert sum(array.nbytes for array in answer) <= task.answer_bytes(case)
-                    plans += (task.read(case, answer),)
+                    plans += (task.read(one, answer),)
                 for made in (plans, self.run_pass(task, one)):
                     qualities = [task.pass_quality(one, step, plan) for step, plan in enumerate(made)]
                     assert all(0 <= quality <= 1 + 1e-9 for quality in qualities)

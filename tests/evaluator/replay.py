@@ -15,11 +15,15 @@ import torch
 from evaluator.types import Answer, Call
 
 
-def entry_of(source: str, entry_point: str) -> Callable[..., Any]:
-    """The function that the program defines."""
+def entry_of(source: str, entry_point: str, driver: str = "") -> Callable[..., Any]:
+    """The function that the program defines, or what a task's driver makes of it."""
     module: dict[str, Any] = {}
     exec(source, module)
-    return module[entry_point]  # type: ignore[no-any-return]
+    function = module[entry_point]
+    if driver:
+        exec(driver, module)
+        function = module["drive"](function)
+    return function  # type: ignore[no-any-return]
 
 
 def _placed(value: Any) -> Any:
