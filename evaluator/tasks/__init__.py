@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from evaluator.task_protocol import TaskKind
-from evaluator.tasks import eplb
+from evaluator.tasks import circle_packing, eplb
 
 TASKS: dict[str, TaskKind] = {
     "eplb": eplb.KIND,
+    "circle_packing": circle_packing.KIND,
 }
 
 DEFAULT_TASK, *_ = TASKS
