@@ -113,7 +113,7 @@ class CirclePacking:
 
     @property
     def reference(self) -> str:
-        return "programs/circle_packing/gaps.py"
+        return "programs/circle_packing/grid.py"
 
     @property
     def ladder(self) -> Ladder | None:

@@ -19,6 +19,8 @@ from evaluator.tasks.circle_packing.answers import read_answer
 from evaluator.tasks.circle_packing.bounds import radii_bound
 from evaluator.tasks.circle_packing.exact import Floats, inside, shrink, violations, worst
 from evaluator.types import Answer, Call, Case, InvalidAnswer, WorkloadError
+from harness.git import merge_file
+from harness.patch import apply_reply
 from tests.evaluator.contracts import TaskContract
 from tests.evaluator.replay import answer_of, entry_of
 
@@ -186,3 +188,38 @@ def test_shipped_programs_are_valid_and_as_good_as_the_page_says(name: str) -> N
     [case] = task.cases(0)
     plan = task.read(case, answer_of(entry, task.call(case, 0, ())))
     assert task.score(case, (plan,)).metrics["sum_of_radii"] > SUMS[name]
+
+
+PATCHED = {"shifted_rows": 2.452, "gaps": 2.541, "newton": 2.59}
+"""What the seed program with each patch reaches at least, for 26 circles in the unit square."""
+
+
+def with_patch(name: str) -> str:
+    folder = shipped("programs/circle_packing")
+    child = apply_reply((folder / "patches" / f"{name}.patch").read_text(), (folder / "grid.py").read_text())
+    assert child.name == name and set(child.tiers) == {"exact"} and not child.warnings
+    assert max(map(len, child.source.splitlines())) <= 120
+    return child.source
+
+
+def test_every_shipped_patch_makes_the_seed_program_better_for_any_number_of_circles() -> None:
+    assert {path.stem for path in shipped("programs/circle_packing/patches").iterdir()} == set(PATCHED)
+    for name, least in PATCHED.items():
+        entry = entry_of(with_patch(name), "pack_circles")
+        for n in (1, 2, 3, 5, 26):
+            task = CirclePacking(circles=(n,))
+            [case] = task.cases(0)
+            plan = task.read(case, answer_of(entry, task.call(case, 0, ())))
+        assert task.score(case, (plan,)).metrics["sum_of_radii"] > least
+
+
+@pytest.mark.parametrize("layout", ["gaps", "shifted_rows"])
+def test_a_layout_and_the_optimisation_of_it_merge(layout: str) -> None:
+    seed = shipped("programs/circle_packing/grid.py").read_text()
+    both = merge_file(with_patch(layout), seed, with_patch("newton"))
+    assert both is not None and screen(both, "pack_circles") is None
+    task = CirclePacking(circles=(12,))
+    [case] = task.cases(0)
+    alone, merged = (entry_of(source, "pack_circles") for source in (with_patch(layout), both))
+    before, after = (task.read(case, answer_of(entry, task.call(case, 0, ()))) for entry in (alone, merged))
+    assert after[:, 2].sum() > before[:, 2].sum() + 0.01
