@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from evaluator.task_protocol import TaskKind
-from evaluator.tasks import balanced_packing, bin_packing, bin_packing_offline, eplb
+from evaluator.tasks import balanced_packing, bin_packing, bin_packing_offline, circle_packing, eplb
 
 TASKS: dict[str, TaskKind] = {
     "eplb": eplb.KIND,
     "balanced_packing": balanced_packing.KIND,
     "bin_packing": bin_packing.KIND,
     "bin_packing_offline": bin_packing_offline.KIND,
+    "circle_packing": circle_packing.KIND,
 }
 
 DEFAULT_TASK, *_ = TASKS

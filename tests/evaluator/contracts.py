@@ -205,10 +205,10 @@ class TaskContract:
         for case in task.cases(3):
             good = self.answer(task, case, task.call(case, 0, ()))
             huge = [np.full_like(array, np.iinfo(np.int64).min) for array in good]
-            floats = [array.astype(np.float64) for array in good]
+            retyped = [array.astype(np.int64 if array.dtype.kind == "f" else np.float64) for array in good]
             deeper = [array[None] for array in good]
             empty = [array[..., :0] for array in good]
-            for bad in ([], [*good, *good, *good, *good], huge, floats, deeper, empty):
+            for bad in ([], [*good, *good, *good, *good], huge, retyped, deeper, empty):
                 with pytest.raises(InvalidAnswer) as refused:
                     task.read(case, tuple(bad))
                 assert refused.value.reason.isidentifier()
