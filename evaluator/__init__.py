@@ -6,6 +6,7 @@ What is imported here is its public face. Nothing in it knows of searching, and 
 from evaluator.agreement import Agreement, AgreementCheck, Disagreement, agreement
 from evaluator.busy import BusyTime, busy_times
 from evaluator.confined.sandbox import PROMISES
+from evaluator.contract import CLAUSES, Finding, check_task_file, confined_programs
 from evaluator.environment import (
     cores,
     cpu_name,
@@ -25,6 +26,16 @@ from evaluator.measuring.student import mean_interval
 from evaluator.planning import Planned, plan
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
+from evaluator.task_file import (
+    FileTask,
+    TaskFileError,
+    Unfit,
+    identified,
+    is_task_file,
+    kind_of,
+    open_task_file,
+    stored_task,
+)
 from evaluator.task_protocol import (
     Appraisal,
     Column,
@@ -60,6 +71,7 @@ from evaluator.types import (
 )
 
 __all__ = [
+    "CLAUSES",
     "DEFAULT_TASK",
     "EXECUTORS",
     "LEVELS",
@@ -83,6 +95,8 @@ __all__ = [
     "Engine",
     "Environment",
     "EvaluatorError",
+    "FileTask",
+    "Finding",
     "Grid",
     "Interval",
     "Judge",
@@ -106,27 +120,36 @@ __all__ = [
     "SoftwareMissing",
     "StepKinds",
     "Task",
+    "TaskFileError",
     "TaskKind",
     "TaskOption",
     "TimingSettings",
+    "Unfit",
     "Verdict",
     "WindowFigures",
     "Written",
     "agreement",
     "busy_times",
+    "check_task_file",
     "combined_gain",
     "combined_speedup",
+    "confined_programs",
     "cores",
     "cpu_name",
     "cuda_devices",
     "evaluate",
     "gpu_memory_promise",
     "hardware",
+    "identified",
+    "is_task_file",
     "joined",
+    "kind_of",
     "mean_interval",
     "noise_warnings",
     "numba_version",
+    "open_task_file",
     "plan",
     "shipped",
+    "stored_task",
     "torch_version",
 ]

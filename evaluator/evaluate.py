@@ -29,6 +29,7 @@ from evaluator.measuring.redraws import Redrawn, redraw
 from evaluator.scoring import disputed, score_duel, score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
+from evaluator.task_file import identified
 from evaluator.task_protocol import Task
 from evaluator.types import (
     CaseQuality,
@@ -374,7 +375,7 @@ class Judge:
             threads=self.settings.threads,
             torch=self.ready.torch,
             sandbox=self.ready.level,
-            task=f"{self.task.name}/{self.task.version}",
+            task=identified(self.task),
             reference=f"{self._reference_name} {hashlib.sha256(self._reference.encode()).hexdigest()[:12]}",
             empty_call_us=empty_call_us,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evaluator.types import Duel, Interval
+from evaluator.types import FARTHEST, Duel, Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,12 @@ class OpenDuel:
     resolution: float
     enough_rounds: bool
     decided: bool
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the interval of its gain has ends at its level: a few rounds of equal answers have none."""
+        gain = self.duel.certain_gain
+        return gain is not None and gain.high - gain.low < 2 * FARTHEST
 
 
 Settled = Callable[[OpenDuel], bool]

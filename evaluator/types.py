@@ -346,6 +346,10 @@ class Progress:
     total: int
 
 
+FARTHEST = 30.0
+"""The half-width of an interval about which nothing is known: records hold finite numbers only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duel:
     """One program measured against another, head to head, in rounds of fresh processes on secret loads.

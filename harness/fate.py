@@ -74,7 +74,9 @@ def _may_claim(standing: Standing, estimate: Estimate) -> bool:
 def settled(standing: Standing, made: Claim, open_duel: OpenDuel) -> bool:
     """Whether a duel against the champion has told whether the claim `made` holds (see `harness.select.confirms`)."""
     duel, objective, gain = open_duel.duel, standing.objective, open_duel.duel.gain
-    if open_duel.decided or isinstance(objective, Weighted) or gain is None:
+    if isinstance(objective, Weighted) and gain is not None:
+        return open_duel.decided and open_duel.is_bounded  # the formula is given the ends of both intervals
+    if open_duel.decided or gain is None:
         return open_duel.decided
     if made == "quality":
         if duel.quality_comparison == "undecided":

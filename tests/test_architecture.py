@@ -22,9 +22,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
     room: frozenset(names.split())
     for room, names in {
         "evaluator": (
-            "evaluator.agreement evaluator.busy evaluator.confined evaluator.environment evaluator.evaluate "
-            "evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring evaluator.planning "
-            "evaluator.settings evaluator.shipped evaluator.task_protocol evaluator.tasks evaluator.types"
+            "evaluator.agreement evaluator.busy evaluator.confined evaluator.contract evaluator.environment "
+            "evaluator.evaluate evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring "
+            "evaluator.planning evaluator.settings evaluator.shipped evaluator.task_file evaluator.task_protocol "
+            "evaluator.tasks evaluator.types"
         ),
         "evaluator.agreement": (
             "evaluator.cpu_levels evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
@@ -35,12 +36,17 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator.types evaluator.worker_handle"
         ),
         "evaluator.confined": "evaluator.settings evaluator.types",
+        "evaluator.contract": (
+            "evaluator.executors evaluator.scoring evaluator.screen evaluator.settings evaluator.shipped "
+            "evaluator.task_file evaluator.types evaluator.worker_handle"
+        ),
         "evaluator.cpu_levels": "",
         "evaluator.distributions": "evaluator.types",
         "evaluator.environment": "evaluator.gpus evaluator.types",
         "evaluator.evaluate": (
             "evaluator.environment evaluator.executors evaluator.fate evaluator.measuring evaluator.scoring "
-            "evaluator.screen evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle"
+            "evaluator.screen evaluator.settings evaluator.task_file evaluator.task_protocol evaluator.types "
+            "evaluator.worker_handle"
         ),
         "evaluator.executors": (
             "evaluator.confined evaluator.gpus evaluator.settings evaluator.types evaluator.worker_handle"
@@ -60,6 +66,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.screen": "evaluator.types",
         "evaluator.settings": "",
         "evaluator.shipped": "",
+        "evaluator.task_file": "evaluator.confined evaluator.task_protocol evaluator.tasks evaluator.types",
         "evaluator.task_protocol": "evaluator.loads evaluator.types",
         "evaluator.tasks": (
             "evaluator.distributions evaluator.loads evaluator.screen evaluator.task_protocol evaluator.types"
@@ -160,7 +167,7 @@ RULES: Mapping[str, Rule] = {
         habits.sizes,
         habits.formatted_throughout,
         habits.modules_say_what_they_own,
-        habits.eplb_in_its_folder,
+        habits.tasks_in_their_folder,
         habits.nothing_happens_at_import,
         habits.globals_are_never_changed,
         habits.random_state_is_an_argument,
@@ -358,10 +365,14 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
         {"harness.a": '"""Owns: all."""'},
         "harness/a.py: the docstring lacks 'not know'",
     ),
-    ("eplb_in_its_folder", {"harness.a": "x = 'programs/eplb'"}, "harness/a.py:1: eplb"),
     (
-        "eplb_in_its_folder",
-        {"harness.a": '"""As EPLB."""', "evaluator.tasks": "NAME = 'eplb'"},
+        "tasks_in_their_folder",
+        {"harness.a": "x = 'programs/eplb'", "evaluator.tasks.eplb.cases": ""},
+        "harness/a.py:1: eplb",
+    ),
+    (
+        "tasks_in_their_folder",
+        {"harness.a": '"""As EPLB."""', "evaluator.tasks": "NAME = 'eplb'", "evaluator.tasks.eplb.cases": ""},
         "harness/a.py:1: eplb",
     ),
     ("nothing_happens_at_import", {"harness.a": "x = connect()"}, "harness/a.py:1: calls connect at import"),

@@ -38,7 +38,7 @@ from itertools import accumulate
 from statistics import fmean, median, stdev, variance
 
 from evaluator.measuring.student import t_quantile
-from evaluator.types import Comparison, Interval, Samples
+from evaluator.types import FARTHEST, Comparison, Interval, Samples
 
 DECISION_LEVEL = 0.995
 """Default confidence of a comparison: of programs compared with themselves, at most one in 200 is called better or
@@ -191,7 +191,7 @@ def _certain(values: Sequence[float], level: float, margin: float) -> tuple[floa
     statistics and Student's t, widened by `margin` on both sides, leave. Each may err half as often.
     """
     count, half = len(values), (1 + level) / 2
-    middle, low, high = fmean(values), -_FARTHEST, _FARTHEST
+    middle, low, high = fmean(values), -FARTHEST, FARTHEST
     if count > 2 and len(set(values)) == count:  # equal values are too coarse to show their scatter
         # The errors of all looks, (1 - half) / ((n - 2) (n - 1)) at the n-th, sum to 1 - half.
         tail = (1 - half) / ((count - 2) * (count - 1)) / 2
@@ -202,12 +202,8 @@ def _certain(values: Sequence[float], level: float, margin: float) -> tuple[floa
     return min(max(middle, low), high), low, high
 
 
-_FARTHEST = 30.0
-"""Records hold finite numbers only, and a ratio beyond e^30 tells no more than e^30."""
-
-
 def _ratios(logs: tuple[float, float, float]) -> Interval:
-    middle, low, high = (math.exp(min(_FARTHEST, max(-_FARTHEST, value))) for value in logs)
+    middle, low, high = (math.exp(min(FARTHEST, max(-FARTHEST, value))) for value in logs)
     return Interval(median=middle, low=low, high=high)
 
 
@@ -310,7 +306,7 @@ def _radius(per_case: Sequence[Sequence[float]], pairs: int, level: float, per_r
     """The half-width at `pairs` pairs a case of the mean over the cases of independent values, at all times at once."""
     degrees = sum(len(values) - 1 for values in per_case)
     if degrees < (3 if per_round else 1):  # two times may be equal by chance, the means of two rounds hardly
-        return _FARTHEST
+        return FARTHEST
     error = math.sqrt(sum(variance(values) / len(values) for values in per_case)) / len(per_case)
     if len(per_round) > 2:
         error = max(error, stdev(per_round) / math.sqrt(len(per_round)))

@@ -44,7 +44,8 @@ def build() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_options)
     for verb in _verbs():
-        app.command(verb.__name__.rstrip("_"))(verb)  # `import` is no name in Python
+        name = verb.__name__.rstrip("_").replace("_", "-")  # neither `import` nor `check-task` is a name in Python
+        app.command(name)(verb)
     return app
 
 
@@ -56,6 +57,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
         assess,
         best,
         bundle,
+        check_task,
         checkout,
         compare,
         completion,
@@ -93,7 +95,7 @@ def _verbs() -> tuple[Callable[..., None], ...]:
     seen = (dashboard, report, compare)
     then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
     of_many = (study, track)
-    last = (mcp, init, schema, completion)
+    last = (mcp, init, check_task, schema, completion)
     every = (*first, *seen, *of_many, *then, *last)
     return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in every)
 

@@ -84,12 +84,13 @@ def _check(archive: Archive, numbers: Collection[int]) -> dict[int, str]:
 def _choose(archive: Archive) -> tuple[Entry | None, Sequence[Entry]]:
     """The champion and the front of a run under its own objective. Raises UserError if its config is not usable."""
     try:
-        name, objective = archive.config["task"]["name"], stored_objective(archive.config)
+        task, objective = archive.config["task"], stored_objective(archive.config)
+        name, known = task["name"], task["name"] in TASKS or "file" in task
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the config stored in that run was not written by packsmith: {one_line(str(error), _LINE)}"
         ) from None
-    if name not in TASKS:
+    if not known:
         raise UserError(f"that run is on the task {name!r}, expected one of {', '.join(TASKS)}: update packsmith")
     where = standing(archive.entries, objective)
     return where.champion, where.front

@@ -14,7 +14,18 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from evaluator import DEFAULT_TASK, TASKS, Judge, JudgeSettings, NamedProgram, Task, TimingSettings
+from evaluator import (
+    DEFAULT_TASK,
+    TASKS,
+    Judge,
+    JudgeSettings,
+    NamedProgram,
+    Task,
+    TimingSettings,
+    is_task_file,
+    kind_of,
+    open_task_file,
+)
 from evaluator.settings import SandboxLevel
 from harness.cli.completing import run_folders, task_names
 from harness.cli.console import UserError
@@ -31,7 +42,12 @@ class JudgeOptions:
 
     task: Annotated[
         str,
-        typer.Option("--task", metavar="TASK", help="The task that the programs solve.", autocompletion=task_names),
+        typer.Option(
+            "--task",
+            metavar="TASK",
+            help="The task that the programs solve: a name, or your own task file (.py).",
+            autocompletion=task_names,
+        ),
     ] = DEFAULT_TASK
     reference: Annotated[
         str,
@@ -69,8 +85,12 @@ class JudgeOptions:
 
     def build_task(self) -> Task:
         """The task these options describe. Raises UserError and WorkloadError."""
+        if is_task_file(self.task):
+            config_values(self.task, self.given)
+            return open_task_file(self.task)
         if self.task not in TASKS:
-            raise UserError(f"--task {self.task}: no such task; known: {', '.join(sorted(TASKS))}")
+            known = ", ".join(sorted(TASKS))
+            raise UserError(f"--task {self.task}: no such task; known: {known}, or a file task.py of your own")
         return TASKS[self.task](config_values(self.task, self.given))
 
     def settings(self) -> JudgeSettings:
@@ -84,12 +104,12 @@ class JudgeOptions:
 
     def named(self, written: str, task: Task) -> NamedProgram:
         """The program that a text names: an engine's policy, or a file. Raises EvaluatorError and UserError."""
-        policy = TASKS[task.name].policy(written, task, self.engine_wheels or ())
+        policy = kind_of(task).policy(written, task, self.engine_wheels or ())
         return policy or NamedProgram(name=written, source=read_program(written))
 
     def check_wheels(self, programs: Sequence[str], task: Task) -> None:
         """Raises BadParameter if wheels are given, and no program nor the reference is a policy of an engine."""
-        policies = TASKS[task.name].policies
+        policies = kind_of(task).policies
         if self.engine_wheels and not any(written in policies for written in (*programs, self.reference)):
             raise typer.BadParameter(
                 f"expected a program or a reference that is a policy of an engine "

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from rich.text import Text
 
-from evaluator import Judge, Redrawn, Rejected, Scored
+from evaluator import Judge, Redrawn, Rejected, Scored, identified
 from harness.cli.console import UserError, emit, messages, output
 from harness.cli.runs import OpenRun
 from harness.report import jsonl
@@ -56,7 +56,7 @@ def _scored(entry: Entry, judge: Judge) -> Scored:
             f"attempt {entry.number} was judged by an earlier version, which stored no secret: its loads cannot be "
             f"drawn again. `packsmith remeasure` without --same-draws measures its program on fresh loads"
         )
-    task = f"{judge.task.name}/{judge.task.version}"
+    task = identified(judge.task)
     if scored.environment.task != task:
         raise UserError(
             f"attempt {entry.number} was judged on {scored.environment.task}, and this packsmith has {task}, which "

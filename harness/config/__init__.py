@@ -9,10 +9,12 @@ from harness.config.config import Config, conflicts, difference, load
 from harness.config.document import ConfigError
 from harness.config.files import File, find_all
 from harness.config.json_schema import json_schema
-from harness.config.stored import REFERENCE, restored, stored_objective
+from harness.config.stored import PROMPTS, REFERENCE, TASK, restored, stored_files, stored_objective
 
 __all__ = [
+    "PROMPTS",
     "REFERENCE",
+    "TASK",
     "Config",
     "ConfigError",
     "File",
@@ -22,5 +24,6 @@ __all__ = [
     "json_schema",
     "load",
     "restored",
+    "stored_files",
     "stored_objective",
 ]

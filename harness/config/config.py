@@ -7,7 +7,6 @@ keys affect scores. Does not know: how anything it configures works.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -16,17 +15,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evaluator import Task
+from evaluator import FileTask, Task, is_task_file
 from evaluator.settings import JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
-from evaluator.tasks import TASKS
-from evaluator.types import EvaluatorError
 from harness.config import models as model_settings
 from harness.config.document import Assignment, ConfigError, Document, Step, key_path, override, read
 from harness.config.files import File, find, find_all
 from harness.config.policies import policy_of
 from harness.config.problems import explained
 from harness.config.schema import ObjectiveSection, Settings, unsupported
+from harness.config.tasks import task_of, with_task
 from harness.llm.bandit import BanditSettings
 from harness.llm.model import Model
 from harness.prompt import read_templates
@@ -63,6 +61,8 @@ class Config:
     reference: File
     patches: tuple[File, ...]
     traces: tuple[File, ...]
+    task_file: File | None = None
+    """The file of a task of one's own; None for a shipped task."""
     prompts: Path | None = None
     """The folder of prompt templates; None means the shipped ones."""
     recording: Path | None = None
@@ -167,11 +167,13 @@ class Config:
         tree["judge"]["engine_wheels"] = [Path(wheel).name for wheel in self.raw.judge.engine_wheels]
         tree["proposer"]["patches"] = [file.identity() for file in self.patches]
         tree["task"] = {
-            "name": self.raw.task.name,
+            "name": self.task.name,
             "options": self.raw.task.options,
             "traces": [file.identity() for file in self.traces],
             "identity": dict(self.task.identity()),
         }
+        if self.task_file is not None and isinstance(self.task, FileTask):
+            tree["task"] |= {"file": self.task_file.identity(), "facts": self.task.facts.stored()}
         return tree
 
 
@@ -262,23 +264,6 @@ def _plain(value: object) -> str:
     raise TypeError(f"expected a plain YAML value, found {type(value).__name__}")
 
 
-def _with_task(document: Document, folder: Path) -> Document:
-    """The document with `task: name` or `task: file` expanded into a mapping."""
-    task = document.tree.get("task")
-    if not isinstance(task, str):
-        return document
-    if not (task.endswith((".yaml", ".yml")) or "/" in task):
-        return replace(document, tree={**document.tree, "task": {"name": task}})
-    file = find(task, folder, f"{document.where(('task',))}: task")
-    inner = read(file.path, task)
-    tree = dict(inner.tree)
-    if isinstance(tree.get("traces"), list):
-        beside = os.path.relpath(file.path.parent, folder) if not Path(task).is_absolute() else file.path.parent
-        tree["traces"] = [str(Path(beside) / t) if isinstance(t, str) else t for t in tree["traces"]]
-    origins = {**document.origins, **{f"task.{path}": origin for path, origin in inner.origins.items()}}
-    return replace(document, tree={**document.tree, "task": tree}, origins=origins)
-
-
 def _with_kind(document: Document) -> Document:
     """The document with `proposer.kind: llm` added where models imply it: no kind is given, or the file gives a kind
     and the command line gives models.
@@ -344,16 +329,6 @@ def _patches(settings: Settings, folder: Path, document: Document) -> tuple[File
     return find_all((own,), folder, where)
 
 
-def _task(settings: Settings, traces: tuple[File, ...], document: Document) -> Task:
-    options = settings.task.options
-    if traces:
-        options["traces"] = tuple(trace.path for trace in traces)
-    try:
-        return TASKS[settings.task.name](options)
-    except EvaluatorError as error:
-        raise ConfigError(f"{document.where(('task',))}: {error}") from error
-
-
 def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config:
     """Read a config file and apply overrides, in order: `section.key=value`, or values with an origin of their own.
 
@@ -362,15 +337,16 @@ def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config
     name = str(path)
     file = _open(Path(path))
     folder = file.parent
-    document = _with_task(read(file, name), folder)
-    document = _with_kind(_with_task(override(document, overrides), folder))
+    document = with_task(read(file, name), folder)
+    document = _with_kind(with_task(override(document, overrides), folder))
     settings = _settings(document)
 
     def found(written: str, *steps: str | int, or_folder: bool = False) -> File:
         return find(written, folder, f"{document.where(steps)}: {key_path(steps)}", or_folder=or_folder)
 
     traces = tuple(found(trace, "task", "traces", at, or_folder=True) for at, trace in enumerate(settings.task.traces))
-    task = _task(settings, traces, document)
+    task_file = found(settings.task.name, "task", "name") if is_task_file(settings.task.name) else None
+    task = task_of(settings, task_file, traces, document)
     return Config(
         name=name,
         raw=settings,
@@ -380,6 +356,7 @@ def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config
         or found(settings.judge.reference or task.reference, "judge", "reference"),
         patches=_patches(settings, folder, document),
         traces=traces,
+        task_file=task_file,
         prompts=_folder(settings.proposer.prompts, folder),
         recording=_recording(settings.proposer.from_, folder),
     )

@@ -9,8 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluator import Task
-from evaluator.tasks import TASKS
+from evaluator import Task, kind_of
 from evaluator.types import EvaluatorError
 from harness.config.document import ConfigError, Document
 from harness.config.files import File
@@ -36,7 +35,7 @@ def policy_of(settings: Settings, task: Task, folder: Path, document: Document) 
     """
     wheels = tuple(folder / written for written in settings.judge.engine_wheels)
     try:
-        named = TASKS[settings.task.name].policy(settings.judge.reference or "", task, wheels)
+        named = kind_of(task).policy(settings.judge.reference or "", task, wheels)
     except EvaluatorError as error:
         raise ConfigError(f"{document.where(('judge', 'reference'))}: judge.reference: {error}") from error
     if named is None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from evaluator import is_task_file
 from evaluator.settings import JudgeSettings, Policy, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
 from harness.config.model_schema import ModelSection, Section
@@ -32,15 +33,15 @@ class TaskSection(Section):
     model_config = ConfigDict(extra="allow")
 
     name: str = Field(min_length=1)
-    """Which task."""
+    """Which task: a name, or a `.py` file of your own."""
     traces: tuple[str, ...] = ()
     """Files of measured loads, or folders of them, which replace generated ones."""
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in TASKS:
-            raise ValueError(f"a task of {', '.join(TASKS)}, or a .yaml file that describes one|{name!r}")
+        if name not in TASKS and not is_task_file(name):
+            raise ValueError(f"a task of {', '.join(TASKS)}, a .py file of your own, or a .yaml file|{name!r}")
         return name
 
     @property

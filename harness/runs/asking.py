@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from harness import patch
 from harness.archive import Archive
+from harness.config import PROMPTS
 from harness.patch import PatchError
 from harness.proposers import LLM_PROPOSER, PROPOSERS, Shares
 from harness.runs.opened import OpenRun
@@ -36,7 +37,7 @@ def ask(opened: OpenRun, kind: Kind | None = None) -> Pending:
             f"{opened.folder}: the seed program has no score yet, and prompts show it: run "
             f"`packsmith search CONFIG -s proposer.kind=ask --run {opened.folder}` once"
         )
-    if archive.config["proposer"].get("prompts") and not opened.own_config:
+    if archive.config["proposer"].get("prompts") and not opened.own_config and archive.file(PROMPTS) is None:
         raise HarnessError(f"{opened.folder} has its own prompts, which are not stored with it: add --config CONFIG")
     options = replace(config.proposer_options, models=(), bandit=None)
     proposer = PROPOSERS[LLM_PROPOSER](options if kind is None else replace(options, shares=Shares.only(kind)))

@@ -6,6 +6,7 @@ programs are judged, how anything is shown.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,14 +14,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from evaluator import TASKS, Task
+from evaluator import TASKS, Task, Unfit, stored_task
 from harness.archive import Archive
-from harness.config import REFERENCE, Config, difference, load, restored, stored_objective
+from harness.config import PROMPTS, REFERENCE, TASK, Config, difference, load, restored, stored_files, stored_objective
 from harness.select import Standing, standing
 from harness.types import Entry, HarnessError
 
 Reading = Callable[[int, int], None]
 """Told from time to time, while a run is read, how many of its attempts are read, and how many there are."""
+_VOUCHED = "packsmith.task"
 Notice = Callable[[str], None]
 """Told a sentence for people."""
 
@@ -42,6 +44,8 @@ class OpenRun:
                 archive.config,
                 program=archive.source(archive.root_id),
                 reference=archive.file(REFERENCE),
+                task=_own_task(archive, self.folder),
+                prompts=archive.file(PROMPTS),
                 folder=Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="packsmith-run-"))),
             )
         return self._config
@@ -99,6 +103,7 @@ def begun(folder: Path, config: Config, *, imported: bool = False, reading: Read
     need_git()
     with ExitStack() as stack:
         archive = stack.enter_context(_begun(folder, config, imported=imported, reading=reading))
+        vouch(folder, config)
         yield OpenRun(folder, archive, stack, config.continuing(archive.config))
 
 
@@ -112,12 +117,43 @@ def task_of(config: Mapping[str, Any], folder: Path) -> Task:
     try:
         for needed in (config["device"], config["seed"], config["judge"]["reference"]["file"]):
             str(needed)
-        return TASKS[config["task"]["name"]]({})
-    except (KeyError, TypeError) as error:
+        stored = config["task"]
+        if file := stored.get("file"):
+            return stored_task(stored["name"], stored["facts"], file=file["file"], digest=file["sha256"])
+        return TASKS[stored["name"]]({})
+    except (KeyError, TypeError, AttributeError, Unfit) as error:
         raise HarnessError(
             f"{folder}: expected the config of a search in the root commit (`git -C {folder} show seed:config.yaml`), "
             f"found one without {error}: this run was written by another tool or a newer packsmith"
         ) from error
+
+
+def vouch(folder: Path, config: Config) -> None:
+    """Note in the run's folder that its task file is one that the user here named, so that verbs may execute the copy
+    that the run stores. The note is no part of the archive: it does not travel with `push`, `pull` and `bundle`.
+    """
+    if config.task_file is not None:
+        (folder / _VOUCHED).write_text(f"{config.task_file.sha256}\n")
+
+
+def _own_task(archive: Archive, folder: Path) -> str | None:
+    """The stored file of a task of one's own; None for a shipped task. Raises HarnessError if it came from elsewhere:
+    it is code, and whoever judges by it executes it.
+    """
+    file = archive.config["task"].get("file")
+    if file is None:
+        return None
+    text, note = archive.file(TASK), folder / _VOUCHED
+    digest = "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    if text is None or digest != file["sha256"]:
+        raise HarnessError(f"{folder}: its task file {file['file']} is not stored as the run says: add --config CONFIG")
+    if not note.is_file() or note.read_text(errors="replace").strip() != digest:
+        raise HarnessError(
+            f"{folder}: this run came from elsewhere with its task file {file['file']}, which is code that judging "
+            f"would execute: read it (`git -C {folder} show seed:{TASK}`), keep it as a file, and add --config with a "
+            f"config that names it"
+        )
+    return text
 
 
 def need_git() -> None:
@@ -132,7 +168,7 @@ def _begun(folder: Path, config: Config, *, imported: bool, reading: Reading | N
             folder,
             seed_source=config.program.text(),
             config=config.resolved(),
-            files={REFERENCE: config.reference.text()},
+            files=stored_files(config),
             imported=imported,
         )
     archive = Archive.open(folder, progress=reading)

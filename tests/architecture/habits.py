@@ -13,13 +13,15 @@ from tests.architecture.source import Tree, nodes, within
 
 MAX_LINES, MAX_FUNCTION = 400, 60
 
-CATCHES_ALL = {"evaluator.confined.worker": 1, "harness.cli": 1, "harness.trackers.feed": 1}
+CATCHES_ALL = {"evaluator.confined.worker": 1, "evaluator.task_file.host": 1, "harness.cli": 1}
+CATCHES_ALL |= {"harness.trackers.feed": 1}
 PRINTS = ("harness.cli", "harness.report")
 EXITS = ("harness.cli", "harness.__main__", "evaluator.confined")
 # Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see, and how
 # many threads numba starts in it.
 READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.confined.device", "evaluator.confined.zygote")
-KNOWS_EPLB = ("evaluator.tasks",)
+TASKS = "evaluator.tasks"
+"""Its folders are tasks; nothing outside of it names one."""
 SEEDS = ("evaluator.confined.worker",)
 """Seeds the generators that a candidate may use."""
 
@@ -58,8 +60,8 @@ def _catch_alls(tree: ast.AST) -> list[int]:
 
 
 def catch_alls_at_boundaries(tree: Tree) -> list[str]:
-    """Every error is caught in three places: where a candidate runs, where a tracker's library does, and where the
-    command ends.
+    """Every error is caught in four places: where a candidate runs, where a task file does, where a tracker's library
+    does, and where the command ends.
     """
     places: dict[str, list[str]] = {}
     for name, module in tree.items():
@@ -125,14 +127,17 @@ def modules_say_what_they_own(tree: Tree) -> list[str]:
     return faults
 
 
-def eplb_in_its_folder(tree: Tree) -> list[str]:
+def tasks_in_their_folder(tree: Tree) -> list[str]:
     """Only the folder of tasks names a task, in code and in prose."""
+    inside = [name.removeprefix(f"{TASKS}.").split(".") for name in tree if name.startswith(f"{TASKS}.")]
+    tasks = sorted({folder for folder, *module in inside if module})
     return [
-        f"{module.path}:{number}: eplb"
+        f"{module.path}:{number}: {task}"
         for name, module in tree.items()
-        if not within(name, KNOWS_EPLB)
+        if not within(name, (TASKS,))
         for number, line in enumerate(module.source.splitlines(), start=1)
-        if "eplb" in line.lower()
+        for task in tasks
+        if task in line.lower()
     ]
 
 

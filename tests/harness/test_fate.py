@@ -156,3 +156,11 @@ def test_a_weighted_trade_needs_both_decided() -> None:
     weighted = Weighted(quality_weight=1, speed_weight=1)
     assert not told("speed", 1.2, 0.01, objective=weighted)
     assert told("speed", 1.2, 0.01, objective=weighted, decided=True)
+
+
+def test_a_trade_is_settled_once_the_gain_is_bounded() -> None:
+    """Two programs of equal answers: the formula takes the low end of the gain, and has none before some rounds."""
+    weighted = Weighted(quality_weight=100, speed_weight=1)
+    assert told("speed", 1.4, 0.0, decided=True, objective=weighted)
+    assert not told("speed", 1.4, 0.0, unsure=30.0, decided=True, objective=weighted)
+    assert not told("speed", 1.4, 0.0, objective=weighted)

@@ -21,12 +21,13 @@ from harness.cli.live import View
 from harness.cli.runs import begin_run, is_run, need_git
 from harness.cli.signals import Interruptible
 from harness.cli.verdicts import say_notes
-from harness.config import REFERENCE, Config, load
+from harness.config import Config, load, stored_files
 from harness.imports import ForeignArchive, read_archive
 from harness.readings.claims import claims, usual_score
 from harness.report import claims_view, jsonl
 from harness.report.progress import Waiting
 from harness.runs.judges import judge_of
+from harness.runs.opened import vouch
 from harness.search import ImportedProgram, ImportProposer, SearchSetup, judge_imported, store_unjudged
 from harness.search.budget import Budget
 from harness.select import SELECTORS, standing
@@ -141,13 +142,14 @@ def _store(run: Path, config: Config, programs: Sequence[ImportedProgram]) -> No
             beside,
             seed_source=programs[0].source,
             config=config.resolved(),
-            files={REFERENCE: config.reference.text()},
+            files=stored_files(config),
             imported=True,
         ) as archive,
         Waiting(messages()) as waiting,
     ):
         waiting.say(f"writing {len(programs):,} programs")
         store_unjudged(archive, programs)
+        vouch(beside, config)
 
 
 def _rejudge(

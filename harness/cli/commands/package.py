@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from evaluator import TASKS, Agreement, BusyTime, Engine, JudgeSettings, Rejected, Scored, Task
+from evaluator import TASKS, Agreement, BusyTime, Engine, JudgeSettings, Rejected, Scored, Task, kind_of
 from harness.cli import deployment, folders
 from harness.cli.console import Json, UserError, emit, messages, output, warn
 from harness.cli.judge_options import JudgeOptions, check_run, takes_judge_options
@@ -162,7 +162,7 @@ def _program(path: str, options: JudgeOptions) -> Solver:
 
 
 def _engine(task: Task, name: str) -> Engine:
-    engines = {engine.name: engine for engine in TASKS[task.name].engines}
+    engines = {engine.name: engine for engine in kind_of(task).engines}
     if name not in engines:
         known = ", ".join(engines) or f"none for the task {task.name}"
         raise UserError(f"--for {name}: no such engine; known: {known}")

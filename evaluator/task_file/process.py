@@ -1,0 +1,170 @@
+"""The process of a task file as the judge sees it: requests out, answers back, each within a time limit.
+
+Owns: starting and ending the process, one exchange at a time, and turning failures into errors that name the file.
+Does not know: what the members of a task mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluator.confined.supervisor import clean_environment
+from evaluator.task_file.channel import Closed, receive, send
+from evaluator.task_file.values import Frame, NotSent
+from evaluator.types import EvaluatorError, InvalidAnswer, WorkloadError
+
+LIMIT_S = 60.0
+"""How long a member may take."""
+_PATIENCE_S = 2.0
+_CODE = (
+    "import sys; sys.path.insert(0, {root!r}); from evaluator.task_file.host import main; del sys.path[0]; "
+    "main({descriptor})"
+)
+
+
+class TaskFileError(EvaluatorError):
+    """The code of a task file is at fault: the text says the file, the line, the member, and what went wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A task file: its name as people wrote it, its source, and the options of its task."""
+
+    file: str
+    source: str
+    options: Mapping[str, Any]
+
+    def where(self, line: int = 0) -> str:
+        return f"{self.file}:{line}" if line else self.file
+
+
+Started = tuple[socket.socket, Callable[[], str]]
+"""A channel to a host, and what ends it and says how it ended."""
+
+
+def start() -> Started:
+    """A new process that serves a host."""
+    ours, theirs = socket.socketpair()
+    root = str(Path(__file__).resolve().parents[2])
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _CODE.format(root=root, descriptor=theirs.fileno())],
+            env=clean_environment(tempfile.gettempdir()),
+            stdin=subprocess.DEVNULL,
+            stdout=2,  # what the task prints must not get among our results
+            pass_fds=(theirs.fileno(),),
+            cwd="/",
+        )
+
+    def end() -> str:
+        ours.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return f"exit code {process.wait(_PATIENCE_S)}"
+        process.kill()
+        process.wait()
+        return "it had to be killed"
+
+    return ours, end
+
+
+class TaskProcess:
+    """Asks the process of one task file. It is started when it is first asked, and again where it ended. Any thread may
+    ask; they wait for one another.
+    """
+
+    def __init__(
+        self, text: Text, *, limit_s: float = LIMIT_S, watch: bool = False, start: Callable[[], Started] = start
+    ) -> None:
+        """`watch`: note what the file does while it is imported, which is in `loaded` then."""
+        self._text, self._limit_s, self._watch, self._start = text, limit_s, watch, start
+        self._lock = threading.Lock()
+        self._running: Started | None = None
+        self.loaded: Mapping[str, Any] = {}
+
+    @property
+    def text(self) -> Text:
+        return self._text
+
+    def load(self) -> Mapping[str, Any]:
+        """Start the process, unless it runs, and load the file; what the host says of it. Raises EvaluatorError."""
+        with self._lock:
+            self._channel()
+        return self.loaded
+
+    def ask(self, member: str, *given: object) -> Any:
+        """What a member of the task gives. Raises TaskFileError, WorkloadError, and InvalidAnswer for `read`."""
+        with self._lock:
+            answer = self._exchange(member, given, whole=False)
+            if "unknown" in answer:
+                answer = self._exchange(member, given, whole=True)
+        return self._value(member, answer)
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _channel(self) -> socket.socket:
+        if self._running is not None and select.select([self._running[0]], [], [], 0)[0]:
+            self._end()  # it says something unasked: it ended while it was idle
+        if self._running is None:
+            self._running = self._start()
+            text = self._text
+            fields = {"source": text.source, "file": text.file, "options": text.options, "watch": self._watch}
+            try:
+                self.loaded = self._value("", self._exchange("load", fields, whole=True))
+            except BaseException:
+                self._end()
+                raise
+        return self._running[0]
+
+    def _exchange(self, member: str, given: object, *, whole: bool) -> Mapping[str, Any]:
+        channel = self._channel()
+        what = "importing it" if member == "load" else f"`{member}`"
+        try:
+            request = {"do": member, "with": given, "limit_s": self._limit_s}
+            send(channel, Frame(whole=whole).bytes(request), self._limit_s)
+            answer: Mapping[str, Any] = receive(channel, limit_s=self._limit_s)
+            return answer
+        except TimeoutError:
+            self._end()
+            raise TaskFileError(
+                f"{self._text.file}: {what} gave no result within {self._limit_s:g} s: it hangs, or takes too long"
+            ) from None
+        except Closed:
+            raise TaskFileError(
+                f"{self._text.file}: the task's process ended during {what} ({self._end()}); a task raises "
+                "WorkloadError where it cannot go on"
+            ) from None
+        except NotSent as error:
+            self._end()
+            raise TaskFileError(f"{self._text.file}: {what}: {error}") from None
+        except BaseException:  # an interrupt parted a request from its answer, which the next one would get
+            self._end()
+            raise
+
+    def _value(self, member: str, answer: Mapping[str, Any]) -> Any:
+        if "value" in answer:
+            return answer["value"]
+        if "invalid" in answer:
+            raise InvalidAnswer(*answer["invalid"])
+        if "workload" in answer:
+            raise WorkloadError(f"{self._text.file}: {answer['workload']}")
+        what = f"`{member}`: " if member else ""
+        raise TaskFileError(f"{self._text.where(answer['line'])}: {what}{answer['error']}")
+
+    def _end(self) -> str:
+        if self._running is None:
+            return "it was not running"
+        ended, self._running = self._running[1](), None
+        return ended
