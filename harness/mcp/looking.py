@@ -66,7 +66,7 @@ class Desk:
 
     def refresh(self) -> None:
         """Read what others have archived since."""
-        self.archive.refresh()
+        self.archive.catch_up()
 
     @property
     def standing(self) -> Standing:

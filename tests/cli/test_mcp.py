@@ -15,6 +15,7 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
+from harness.cli import run
 from tests.cli.conftest import Searched
 from tests.cli.runs import PATIENCE_S, command, environment, git, patch, solver
 
@@ -134,6 +135,17 @@ def test_a_signal_ends_the_server_and_all_that_it_started(searched: Searched, tm
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in out.splitlines())
     assert b"Traceback" not in err and b"interrupted" in err
     assert left_behind(str(tmp_path)) == [] and [each for each in tmp_path.iterdir() if each.is_dir()] == []
+
+
+def test_without_the_sdk_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "harness.mcp.server", raising=False)
+    monkeypatch.setitem(sys.modules, "mcp.server.lowlevel", None)  # as if it had no such module
+    assert run(["mcp", "runs/none"]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "error: expected the Model Context Protocol's SDK, version 2 or later, found version" in said
+    assert "pip install 'packsmith[mcp]'" in said
 
 
 def test_the_command_starts_without_the_protocol() -> None:

@@ -5,12 +5,13 @@ Owns: this verb. Does not know: the protocol, what the tools do.
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from typing import Annotated
 
 import typer
 
-from harness.cli.console import UserError, warn
+from harness.cli.console import UserError, messages, warn
 from harness.cli.runs import ConfigOption, RunFolder
 from harness.cli.signals import Interrupted
 
@@ -40,6 +41,10 @@ def mcp(
             f"expected the Model Context Protocol's SDK, version 2 or later, found {_found()} ({error}): "
             f"pip install 'packsmith[mcp]'"
         ) from error
+    if sys.stdin.isatty():
+        messages().print(
+            f"serving {run} on standard input and output: an agent starts this command (Ctrl-D ends it)", markup=False
+        )
     received = serve(run, config, read_only=read_only, version=metadata.version("packsmith"), notice=warn)
     if received:
         raise Interrupted(received)
