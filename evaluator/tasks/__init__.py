@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from evaluator.task_protocol import TaskKind
-from evaluator.tasks import circle_packing, eplb
+from evaluator.tasks import circle_packing, eplb, eplb_over_time
 
 TASKS: dict[str, TaskKind] = {
     "eplb": eplb.KIND,
     "circle_packing": circle_packing.KIND,
+    "eplb_over_time": eplb_over_time.KIND,
 }
 
 DEFAULT_TASK, *_ = TASKS
