@@ -190,8 +190,8 @@ def test_shipped_programs_are_valid_and_as_good_as_the_page_says(name: str) -> N
     assert task.score(case, (plan,)).metrics["sum_of_radii"] > SUMS[name]
 
 
-PATCHED = {"shifted_rows": 2.452, "gaps": 2.541, "newton": 2.59}
-"""What the seed program with each patch reaches at least, for 26 circles in the unit square."""
+PATCHED = {"shifted_rows": 1.38, "gaps": 1.56, "newton": 1.57}
+"""What the seed program, which reaches 1.25, does at least with each patch, for 10 circles in the unit square."""
 
 
 def with_patch(name: str) -> str:
@@ -206,7 +206,7 @@ def test_every_shipped_patch_makes_the_seed_program_better_for_any_number_of_cir
     assert {path.stem for path in shipped("programs/circle_packing/patches").iterdir()} == set(PATCHED)
     for name, least in PATCHED.items():
         entry = entry_of(with_patch(name), "pack_circles")
-        for n in (1, 2, 3, 5, 26):
+        for n in (1, 2, 3, 10):
             task = CirclePacking(circles=(n,))
             [case] = task.cases(0)
             plan = task.read(case, answer_of(entry, task.call(case, 0, ())))
