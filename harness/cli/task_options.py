@@ -41,13 +41,16 @@ def task_parameters(kinds: Mapping[str, TaskKind] = TASKS) -> tuple[Parameter, .
 
 def _parameter(flag: str, options: Mapping[str, TaskOption], kinds: Mapping[str, TaskKind]) -> Parameter:
     first = next(iter(options.values()))
-    words = "; ".join(dict.fromkeys(option.help for option in options.values()))
-    only = "" if options.keys() == kinds.keys() else f" (task {', '.join(options)})"
+    by_text: dict[str, list[str]] = {}
+    for task, option in options.items():
+        by_text.setdefault(option.help, []).append(task)
+    everyones = len(by_text) == 1 and options.keys() == kinds.keys()
+    words = " ".join(text if everyones else f"{text} (task {', '.join(tasks)})" for text, tasks in by_text.items())
     choices = tuple(dict.fromkeys(choice for option in options.values() for choice in option.choices))
     kind: Any = Literal.__getitem__(choices) if choices else str
     if first.repeated:
         kind = list.__class_getitem__(kind)
-    option = typer.Option(flag, metavar=first.metavar or None, help=words + only)
+    option = typer.Option(flag, metavar=first.metavar or None, help=words)
     annotation: Any = Annotated[kind | None, option]
     return Parameter(parameter_name(flag), Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
