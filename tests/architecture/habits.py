@@ -19,7 +19,8 @@ EXITS = ("harness.cli", "harness.__main__", "evaluator.confined")
 # Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see, and how
 # many threads numba starts in it.
 READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.confined.device", "evaluator.confined.zygote")
-KNOWS_EPLB = ("evaluator.tasks",)
+TASKS = "evaluator.tasks"
+"""Its folders are tasks; nothing outside of it names one."""
 SEEDS = ("evaluator.confined.worker",)
 """Seeds the generators that a candidate may use."""
 
@@ -123,14 +124,17 @@ def modules_say_what_they_own(tree: Tree) -> list[str]:
     return faults
 
 
-def eplb_in_its_folder(tree: Tree) -> list[str]:
+def tasks_in_their_folder(tree: Tree) -> list[str]:
     """Only the folder of tasks names a task, in code and in prose."""
+    inside = [name.removeprefix(f"{TASKS}.").split(".") for name in tree if name.startswith(f"{TASKS}.")]
+    tasks = sorted({folder for folder, *module in inside if module})
     return [
-        f"{module.path}:{number}: eplb"
+        f"{module.path}:{number}: {task}"
         for name, module in tree.items()
-        if not within(name, KNOWS_EPLB)
+        if not within(name, (TASKS,))
         for number, line in enumerate(module.source.splitlines(), start=1)
-        if "eplb" in line.lower()
+        for task in tasks
+        if task in line.lower()
     ]
 
 
