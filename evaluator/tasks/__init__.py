@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from evaluator.task_protocol import TaskKind
-from evaluator.tasks import eplb
+from evaluator.tasks import balanced_packing, eplb
 
 TASKS: dict[str, TaskKind] = {
     "eplb": eplb.KIND,
+    "balanced_packing": balanced_packing.KIND,
 }
 
 DEFAULT_TASK, *_ = TASKS

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from evaluator import TASKS
 from harness.archive import Archive
 from harness.cli import COMPLETE, build
 from harness.cli.commands.completion import SCRIPTS, script
@@ -43,7 +44,7 @@ def test_verbs_options_and_choices_are_completed(monkeypatch: pytest.MonkeyPatch
     assert words("packsmith st", monkeypatch) == ["status", "stop", "stats"]
     assert words("packsmith ask --k", monkeypatch) == ["--kind"]
     assert words("packsmith ask --kind ", monkeypatch) == ["patch", "rewrite", "crossover", "repair"]
-    assert words("packsmith init mine --task ", monkeypatch) == ["eplb", "new"]
+    assert words("packsmith init mine --task ", monkeypatch) == [*TASKS, "new"]
     assert words("packsmith completion ", monkeypatch) == list(SCRIPTS)
     assert words("packsmith search ", monkeypatch) == [], "a file, which the shell completes itself"
 

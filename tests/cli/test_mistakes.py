@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluator import TASKS
 from evaluator.environment import cuda_devices
 from harness.cli import run
 from tests.cli.conftest import Searched
@@ -51,7 +52,7 @@ WRONG = {
     "program that is a folder": (["evaluate", "."], ".: a folder; expected a program"),
     "program of bytes": (["evaluate", "binary"], "binary: byte 0 is not UTF-8"),
     "missing reference": (["evaluate", "solver.py", "--reference", "nope.py"], "nope.py: no such file"),
-    "unknown task": (["evaluate", "solver.py", "--task", "tetris"], "known: eplb"),
+    "unknown task": (["evaluate", "solver.py", "--task", "tetris"], f"known: {', '.join(sorted(TASKS))}"),
     "unknown case": (["evaluate", "solver.py", "--case", "ep33"], "global-ep32"),
     "case key typo": (["evaluate", "solver.py", "--case", "expert=16"], "did you mean experts?"),
     "case without sizes": (["evaluate", "solver.py", "--case", "layers=4"], "missing"),

@@ -42,7 +42,8 @@ def test_help_names_the_task_of_each_option(evaluate: Command) -> None:
     places = [text.index(f"{option} ") for option in options]
     assert places == sorted(places)
     assert "--spread <even|uneven> How unlike the items are. (task toy) --device" in text
-    assert "all six standard cases. (task eplb) --trace" in text
+    assert "all six standard cases. (task eplb) A standard case such as" in text, "each task says what it takes"
+    assert "all standard cases. (task balanced_packing) --trace" in text
     assert f"[default: {DEFAULT_TASK}]" in text
 
 
@@ -69,7 +70,7 @@ def test_an_option_of_another_task_is_refused_by_name(evaluate: Command, root: P
 def test_tasks_may_share_a_flag() -> None:
     kinds = {**TASKS, "toy": KIND, "other": KIND}
     names = [parameter.name for parameter in task_parameters(kinds)]
-    assert names == ["case", "trace", "steps_per_window", "form", "dispatch", "tokens_per_rank", "spread"]
+    assert names == ["case", "trace", "steps_per_window", "form", "dispatch", "tokens_per_rank", "exact", "spread"]
     values = dict.fromkeys(names) | {"spread": "even", "case": ["a", "b=1"]}
     assert given(values, kinds) == {"--case": ["a", "b=1"], "--spread": "even"}
     for task in ("toy", "other"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from evaluator import TASKS
 from harness import Run
 from harness.cli import run as packsmith
 from tests.cli.runs import QUICKLY, SIZES
@@ -60,7 +61,7 @@ def test_init_overwrites_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert "expected a folder that is new or empty, found files in it: name another" in capfd.readouterr().err
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert packsmith(["init", str(tmp_path / "other"), "--task", "elpb"]) == 1
-    assert "no such task; known: eplb, or new for your own" in capfd.readouterr().err
+    assert f"no such task; known: {', '.join(sorted(TASKS))}, or new for your own" in capfd.readouterr().err
     assert not (tmp_path / "other").exists()
     assert packsmith(["schema"]) == 0
     assert capfd.readouterr().out.encode() == before["config.schema.json"]

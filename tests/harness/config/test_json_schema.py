@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from evaluator import TASKS
 from harness.config import json_schema
 from harness.config.schema import Settings
 from tests.pages import ROOT
@@ -125,7 +126,8 @@ def test_every_key_says_what_it_means_and_has_its_default() -> None:
 
 
 def test_the_options_of_a_task_are_described_where_it_is_named() -> None:
-    [chosen] = json_schema()["$defs"]["TaskSection"]["allOf"]
-    assert chosen["if"] == {"properties": {"name": {"const": "eplb"}}}
+    each = json_schema()["$defs"]["TaskSection"]["allOf"]
+    assert [chosen["if"]["properties"]["name"]["const"] for chosen in each] == list(TASKS)
+    chosen = each[list(TASKS).index("eplb")]
     assert chosen["then"]["properties"]["form"]["enum"] == ["triple", "phy2log"]
     assert "traces" not in chosen["then"]["properties"]
