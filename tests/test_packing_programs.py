@@ -150,7 +150,7 @@ def test_programs_are_in_order_on_weights_of_two_families() -> None:
     for name in ("random_packing", "snake", "vectorised_lpt", "lpt_swap"):
         solve = solver(name)
         plans = [(case, task.read(case, answer_of(solve, task.call(case, 0, ())))) for case in task.cases(0)]
-        means.append([task.score(case, (plan,)).metrics["share_of_bound"] for case, plan in plans])
+        means.append([task.score(case, (plan,)).metrics["tightness"] for case, plan in plans])
     assert all(below[at] < above[at] for below, above in itertools.pairwise(means) for at in (0, 1))
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from evaluator.task_protocol import Column, Ladder, TaskOption
 from evaluator.types import WorkloadError
 
-OF_BOUND = "share_of_bound"
-"""The lower bound on the largest pack load divided by that load, as a mean over the rows: 1 is proved optimal."""
+TIGHTNESS = "tightness"
+"""A lower bound on the largest pack load divided by that load, as a mean over the rows: 1 is proved optimal."""
 
-COLUMNS = (Column(key=OF_BOUND, heading="share of\nbound"), Column(key="proved_share", heading="proved\noptimal"))
+COLUMNS = (Column(key="balance", heading="balance"),)
 
 REFERENCE = "programs/balanced_packing/vectorised_lpt.py"
 
@@ -23,7 +23,7 @@ LADDER = Ladder(
         "programs/balanced_packing/vectorised_lpt.py",
         "programs/balanced_packing/lpt_swap.py",
     ),
-    metric=OF_BOUND,
+    metric=TIGHTNESS,
     step=5e-4,
     note="With one or two items in a pack, snake and all above it are optimal and tie; elsewhere a tie means that the "
     "case tells little.",

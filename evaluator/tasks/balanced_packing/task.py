@@ -4,10 +4,10 @@ Owns: which calls a solver gets, what its packings are scored on, and the task's
 run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, ceilings in
 `bounds` and `exact`, small calls in `hard_cases`, weights in `weights`.
 
-A solver packs the n items of each of X rows into P packs of k = n / P. The quality, `mean_row_balance`, is the mean
-over the rows of the mean pack load / the largest pack load: the share of its time that a pack works if all wait for the
-heaviest. It is 1 for a row without weight; higher is better. A row's ceiling is its mean pack load / a lower bound on
-the largest.
+A solver packs the n items of each of X rows into P packs of k = n / P. The quality, `mean_tightness`, is the mean over
+the rows of a lower bound on the largest pack load / the largest pack load. It is 1 for a row that is proved optimal and
+for a row without weight; higher is better. A bound belongs to its row, so rows drawn afresh are as near to 1 as others,
+which the mean pack load / the largest is not where single items are heavy; that ratio is shown as `balance`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.balanced_packing import answers
-from evaluator.tasks.balanced_packing.about import COLUMNS, LADDER, OF_BOUND, REFERENCE
+from evaluator.tasks.balanced_packing.about import COLUMNS, LADDER, REFERENCE, TIGHTNESS
 from evaluator.tasks.balanced_packing.bounds import largest_load_bound
 from evaluator.tasks.balanced_packing.cases import SIZE_NAMES, STANDARD_CASES, PackingCase
 from evaluator.tasks.balanced_packing.exact import check_installed, least_largest_load
@@ -80,11 +80,11 @@ class BalancedPacking:
 
     @property
     def quality_name(self) -> str:
-        return "mean_row_balance"
+        return "mean_tightness"
 
     @property
     def quality_key(self) -> str:
-        return "balance"
+        return TIGHTNESS
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -101,7 +101,7 @@ class BalancedPacking:
 
     @property
     def resolution(self) -> float:
-        """A twentieth of a point of balance."""
+        """A twentieth of a point of tightness."""
         return 0.0005
 
     @property
@@ -154,8 +154,9 @@ class BalancedPacking:
         return answers.read_answer(answer, case.sizes)
 
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:
-        """The mean over the rows of mean / largest pack load."""
-        return float(_balance(_mean_load(case), _largest_load(case, plan)).mean())
+        """The mean over the rows of the bound / the largest pack load."""
+        bound_X = largest_load_bound(case.data, case.sizes["packs"])
+        return float(_ratio(bound_X, _largest_load(case, plan)).mean())
 
     def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
         return self.step_quality(case, step, plan)
@@ -164,30 +165,32 @@ class BalancedPacking:
         """The quality of a packing, its ceiling, and how near the rows come to what is proved possible."""
         if len(plans) != 1:
             raise ValueError(f"case {case.name}: expected 1 plan, found {len(plans)}")
-        mean_X, largest_X = _mean_load(case), _largest_load(case, plans[0])
-        bound_X, proved_X = self._bounds(case)
-        of_bound_X = _balance(bound_X, largest_X)
-        balance_X = _balance(mean_X, largest_X)
-        ceiling = float(_balance(mean_X, bound_X).mean())
+        largest_X = _largest_load(case, plans[0])
+        bound_X = largest_load_bound(case.data, case.sizes["packs"])
+        least_X, proved_X = self._optimum(case, bound_X)
+        tightness_X = _ratio(bound_X, largest_X)
+        balance_X = _ratio(case.data.sum(axis=1) / case.sizes["packs"], largest_X)
+        value, ceiling = float(tightness_X.mean()), float(_ratio(bound_X, least_X).mean())
+        optimal_X = largest_X <= least_X
         return CaseQuality(
             case=case.name,
-            value=float(balance_X.mean()),
+            value=value,
             ceiling=ceiling,
             metrics={
-                "gap": ceiling - float(balance_X.mean()),
-                OF_BOUND: float(of_bound_X.mean()),
-                "worst_share_of_bound": float(of_bound_X.min()),
-                "proved_share": float((largest_X <= bound_X).mean()),
-                "worst_row_balance": float(balance_X.min()),
-                "known_optimum_share": float((proved_X | (largest_X <= bound_X)).mean()),
+                TIGHTNESS: value,
+                "gap": ceiling - value,
+                "worst_tightness": float(tightness_X.min()),
+                "balance": float(balance_X.mean()),
+                "worst_balance": float(balance_X.min()),
+                "proved_optimal_share": float(optimal_X.mean()),
+                "known_optimum_share": float((proved_X | optimal_X).mean()),
             },
         )
 
-    def _bounds(self, case: Case) -> tuple[Floats, NDArray[np.bool_]]:
-        """A lower bound on the largest load of each row, and whether it is proved to be the optimum by itself."""
+    def _optimum(self, case: Case, bound_X: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """What the largest load of each row is at least, `[X]`, and whether that is proved to be reached."""
         packs, held = case.sizes["packs"], case.sizes["items"] // case.sizes["packs"]
-        bound_X = largest_load_bound(case.data, packs)
-        if self.exact is None or case.sizes["items"] > self.exact or held == 2:
+        if self.exact is None or case.sizes["items"] > self.exact or held <= 2 or packs == 1:
             return bound_X, np.full(len(bound_X), held <= 2 or packs == 1)
         return least_largest_load(case.data, packs, bound_X)
 
@@ -200,11 +203,6 @@ def _seeded(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:16])])
 
 
-def _mean_load(case: Case) -> Floats:
-    mean_X: Floats = case.data.sum(axis=1) / case.sizes["packs"]
-    return mean_X
-
-
 def _largest_load(case: Case, plan: Plan) -> Floats:
     """The largest pack load of each row, `[X]`: the items are put in the order of their slots, pack by pack."""
     in_slots_Xn = np.empty_like(case.data)
@@ -213,7 +211,7 @@ def _largest_load(case: Case, plan: Plan) -> Floats:
     return largest_X
 
 
-def _balance(part_X: Floats, whole_X: Floats) -> Floats:
+def _ratio(part_X: Floats, whole_X: Floats) -> Floats:
     """part / whole, and 1 where there is no load."""
     return np.divide(part_X, whole_X, out=np.ones_like(part_X), where=whole_X > 0)
 

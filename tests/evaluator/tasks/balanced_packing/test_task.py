@@ -58,11 +58,11 @@ def test_a_packing_is_scored_by_its_heaviest_pack_row_by_row() -> None:
     plan = task.read(case, (pack, rank))
     assert plan[0].tolist() == [0, 5, 1, 3, 4, 2]
     score = task.score(case, (plan,))
-    assert score.value == pytest.approx((9 / 12 + 1 + 1) / 3) == task.step_quality(case, 0, plan)
-    assert score.ceiling == pytest.approx((9 / 11 + 1 + 1) / 3), "the item of 9 stands with two of 1"
-    assert score.metrics["share_of_bound"] == pytest.approx((11 / 12 + 1 + 1) / 3)
-    assert score.metrics["proved_share"] == pytest.approx(2 / 3)
-    assert score.metrics["worst_row_balance"] == pytest.approx(9 / 12)
+    assert score.value == pytest.approx((11 / 12 + 1 + 1) / 3) == task.step_quality(case, 0, plan)
+    assert score.ceiling == 1, "the bound of the first row is 11: the item of 9 stands with two of 1"
+    assert score.metrics["balance"] == pytest.approx((9 / 12 + 1 + 1) / 3)
+    assert score.metrics["proved_optimal_share"] == pytest.approx(2 / 3)
+    assert score.metrics["worst_balance"] == pytest.approx(9 / 12)
 
 
 @pytest.mark.parametrize(
