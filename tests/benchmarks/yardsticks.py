@@ -129,8 +129,8 @@ def speedups(quick: bool) -> dict[str, float]:
     assert ours == opened and ours[: len(part)] == plain
     return {
         "weibull100k_pack_s": fast_s,
-        "weibull100k_speedup": plain_s / len(part) * len(items) / fast_s,
-        "weibull100k_speedup_open_bins": opened_s / fast_s,
+        "weibull100k_speedup": opened_s / fast_s,
+        "weibull100k_speedup_published_loop": plain_s / len(part) * len(items) / fast_s,
     }
 
 
@@ -181,8 +181,9 @@ def show(found: dict[str, dict[str, list[float]]], figures: dict[str, Any], judg
         print(f"W5k, {shown}, five seeds: " + ", ".join(f"{value:.2f}" for value in sets["W5k"]))
     print(
         f"\nWeibull 100k, best fit: judged in {figures['weibull100k_judge_s']:.2f} s, packed in "
-        f"{figures['weibull100k_pack_s']:.3f} s; the plain loop takes {figures['weibull100k_speedup']:.0f} times as "
-        f"long, over opened bins alone {figures['weibull100k_speedup_open_bins']:.0f} times"
+        f"{figures['weibull100k_pack_s']:.3f} s; a plain loop over the open bins takes "
+        f"{figures['weibull100k_speedup']:.0f} times as long, that of FunSearch "
+        f"{figures['weibull100k_speedup_published_loop']:.0f} times"
     )
     for name, programs in judged.items():
         print(f"\n{name}\n{'program':28}{'quality':>9}{'ms':>10}")
