@@ -27,7 +27,7 @@ PATCHES = {
     ("bin_packing_offline", "tightest_bin"): ((), False),
     ("bin_packing_offline", "bin_by_bin"): ((), True),
 }
-CASE = {"kind": "uniform", "items": 500, "capacity": 150, "lists": 6}
+CASE = {"kind": "uniform", "items": 500, "capacity": 150, "lists": 20}
 
 
 def program(task: str, name: str) -> str:

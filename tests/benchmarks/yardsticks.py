@@ -49,6 +49,8 @@ CASES = dict(
     )
 )
 SEEDS = range(5)
+ONE = {"name": "weibull-5k", "kind": "weibull", "items": 5000, "capacity": 100, "lists": 1}
+"""A list a seed, five in all: as many as FunSearch has."""
 SETTINGS = JudgeSettings(timeout_s=60, load_timeout_s=60, timing=TimingSettings(budget_s=0.8))
 FEW = 2000
 """How many items the plain loop of FunSearch packs with --quick, beside unopened bins for all."""
@@ -88,7 +90,7 @@ def table_of_excess(or3: Path, quick: bool) -> tuple[dict[str, dict[str, list[fl
         if name == "OR3" and not recorded:
             say(f"  {or3} is not there: lists like it are generated, and the keys of OR3 are null")
         for seed in seeds:
-            options = {"traces": [str(or3)]} if recorded else {"cases": [CASES[name]]}
+            options = {"traces": [str(or3)]} if recorded else {"cases": [ONE if name == "W5k" else CASES[name]]}
             for shown, excess, seconds in excesses(options, seed):
                 found[shown].setdefault(name, []).append(excess)
                 if (name, shown) == ("W100k", "best fit"):
@@ -127,8 +129,8 @@ def speedups(quick: bool) -> dict[str, float]:
     assert ours == opened and ours[: len(part)] == plain
     return {
         "weibull100k_pack_s": fast_s,
-        "weibull100k_speedup": plain_s / len(part) * len(items) / fast_s,
-        "weibull100k_speedup_open_bins": opened_s / fast_s,
+        "weibull100k_speedup": opened_s / fast_s,
+        "weibull100k_speedup_published_loop": plain_s / len(part) * len(items) / fast_s,
     }
 
 
@@ -179,8 +181,9 @@ def show(found: dict[str, dict[str, list[float]]], figures: dict[str, Any], judg
         print(f"W5k, {shown}, five seeds: " + ", ".join(f"{value:.2f}" for value in sets["W5k"]))
     print(
         f"\nWeibull 100k, best fit: judged in {figures['weibull100k_judge_s']:.2f} s, packed in "
-        f"{figures['weibull100k_pack_s']:.3f} s; the plain loop takes {figures['weibull100k_speedup']:.0f} times as "
-        f"long, over opened bins alone {figures['weibull100k_speedup_open_bins']:.0f} times"
+        f"{figures['weibull100k_pack_s']:.3f} s; a plain loop over the open bins takes "
+        f"{figures['weibull100k_speedup']:.0f} times as long, that of FunSearch "
+        f"{figures['weibull100k_speedup_published_loop']:.0f} times"
     )
     for name, programs in judged.items():
         print(f"\n{name}\n{'program':28}{'quality':>9}{'ms':>10}")

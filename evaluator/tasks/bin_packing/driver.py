@@ -109,56 +109,79 @@ def by_levels(function: Priority, lists: Lists, capacity: int) -> list[list[int]
     """Pack with a function of an item and a remaining capacity alone: a step costs a look at the different remaining
     capacities, of which there are at most capacity + 1.
     """
-    ranks: Ranks = [None] * (capacity + 1)  # by size of item, once for all lists
-    preferred: list[list[int]] = [[]] * (capacity + 1)
     _check_by_itself(function, lists[0][0], capacity)
-    return [_by_levels(function, items, capacity, ranks, preferred) for items in lists]
+    levels = _Levels(function, capacity)
+    return [_by_levels(levels, items) for items in lists]
 
 
-def _by_levels(
-    function: Priority, items: Sequence[int], capacity: int, ranks: Ranks, preferred: list[list[int]]
-) -> list[int]:
-    bins_at: list[list[int]] = [
-        [] for _ in range(capacity + 1)
-    ]  # by remaining capacity: a heap of the numbers of such bins
-    bins_at[capacity] = [0]  # the new bin
+class _Levels:
+    """What the function said of each size of item, once for all lists, and the bins of the list that is packed."""
+
+    def __init__(self, function: Priority, capacity: int) -> None:
+        self.function, self.capacity = function, capacity
+        self.ranks: Ranks = [None] * (capacity + 1)
+        self.bins_at: list[list[int]] = [[] for _ in range(capacity + 1)]
+        """By remaining capacity: a heap of the numbers of such bins."""
+        self.preferred: list[list[list[int]]] = [[]] * (capacity + 1)
+        """By size of item: the heaps in which it may go, best first; [] while unknown, and where two are tied."""
+
+    def begin(self) -> None:
+        for same in self.bins_at:
+            same.clear()
+        self.bins_at[self.capacity].append(0)  # the new bin
+
+    def rank(self, item: int) -> Ints:
+        return _ranks(self.function, item, self.capacity, self.ranks)
+
+    def order(self, item: int) -> list[list[int]]:
+        """The heaps of an item, best first; [] if two levels are tied."""
+        rank = self.rank(item)
+        if len(rank) == rank.max() + 1:
+            self.preferred[item] = [self.bins_at[level] for level in (item + rank.argsort()).tolist()]
+        return self.preferred[item]
+
+
+def _by_levels(levels: _Levels, items: Sequence[int]) -> list[int]:
+    levels.begin()
+    capacity, bins_at, preferred = levels.capacity, levels.bins_at, levels.preferred
+    pop, push, fresh = heapq.heappop, heapq.heappush, bins_at[capacity]
+    rest: list[int] = []  # by number of bin
     chosen: list[int] = []
     for at, item in enumerate(items):
-        if not preferred[item]:
-            rank = _ranks(function, item, capacity, ranks)
-            if len(rank) > rank.max() + 1:  # two levels are tied
-                return chosen + _with_ties(function, items[at:], capacity, bins_at, ranks)
-            preferred[item] = (item + rank.argsort()).tolist()
-        for level in preferred[item]:  # noqa: B007: it is used below
-            if bins_at[level]:
-                break
-        chosen.append(_put(bins_at, level, item, capacity))
+        order = preferred[item] or levels.order(item)
+        if not order:
+            return chosen + _with_ties(levels, items[at:])
+        same = next(filter(None, order))
+        number = pop(same)
+        chosen.append(number)
+        if same is fresh:
+            same.append(number + 1)
+            left = capacity - item
+            rest.append(left)
+        else:
+            left = rest[number] = rest[number] - item
+        push(bins_at[left], number)
     return chosen
 
 
-def _put(bins_at: list[list[int]], level: int, item: int, capacity: int) -> int:
-    """Move the first bin of a level to where it is with the item. Returns its number."""
-    number = heapq.heappop(bins_at[level])
-    if level == capacity:
-        bins_at[capacity].append(number + 1)
-    heapq.heappush(bins_at[level - item], number)
-    return number
-
-
-def _with_ties(
-    function: Priority, items: Sequence[int], capacity: int, bins_at: list[list[int]], ranks: Ranks
-) -> list[int]:
+def _with_ties(levels: _Levels, items: Sequence[int]) -> list[int]:
     """Go on where levels may be tied: the first bin of all that share the best score is wanted."""
-    first = np.array([bins[0] if bins else _NO_BIN for bins in bins_at])
+    capacity, bins_at = levels.capacity, levels.bins_at
+    first = np.array([same[0] if same else _NO_BIN for same in bins_at])
     kept: dict[int, tuple[Ints, Ints, Ints]] = {}
     chosen: list[int] = []
     for item in items:
         if item not in kept:
-            rank = _ranks(function, item, capacity, ranks)
+            rank = levels.rank(item)
             kept[item] = rank * _RANK, first[item:], np.empty_like(rank)
         order, fitting, room = kept[item]
         level = item + int(np.add(order, fitting, out=room).argmin())
-        chosen.append(_put(bins_at, level, item, capacity))
-        first[level] = bins_at[level][0] if bins_at[level] else _NO_BIN
+        same = bins_at[level]
+        number = heapq.heappop(same)
+        chosen.append(number)
+        if level == capacity:
+            same.append(number + 1)
+        heapq.heappush(bins_at[level - item], number)
+        first[level] = same[0] if same else _NO_BIN
         first[level - item] = bins_at[level - item][0]
     return chosen
