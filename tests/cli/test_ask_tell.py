@@ -182,16 +182,14 @@ def test_a_run_without_the_files_of_its_config_needs_the_config_option(workshop:
 
 
 @pytest.mark.slow
-def test_own_prompt_templates_are_used(workshop: Path) -> None:
+def test_own_prompt_templates_are_stored_and_used(workshop: Path) -> None:
     cli = Cli(cwd=workshop)
     (workshop / "mine").mkdir()
     (workshop / "mine" / "patch.j2").write_text("Only this, in the words of mine.\n")
     done = cli("search", "tiny.yaml", "--run", "run", "-s", "proposer.kind=ask", "-s", "proposer.prompts=mine")
     assert done.code == 0, done.err
-    assert "add --config CONFIG" in cli.refused("ask", "run", "--kind", "patch")
-    config = workshop / "tiny.yaml"
-    config.write_text(config.read_text().replace("proposer: {", "proposer: {prompts: mine, "))
-    assert "Only this, in the words of mine." in asked(cli, "--kind", "patch", "--config", "tiny.yaml")["prompt"]
+    (workshop / "mine" / "patch.j2").unlink()
+    assert "Only this, in the words of mine." in asked(cli, "--kind", "patch")["prompt"]
 
 
 def drive(cli: Cli, base: int, count: int) -> list[tuple[int, int, str]]:
