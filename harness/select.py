@@ -24,10 +24,9 @@ What an entry claims, by objective:
   certain intervals.
 
 A confirmed claim of speed leaves the program above the floor, a confirmed claim of quality no slower, as far as the
-confirmation can tell. An entry whose claim was not confirmed does not count as faster, or as better: it joins the front
-only by the other of the two. A standing is a fold over the archived entries in the order of their numbers, and depends
-on nothing else. Of two equal programs the earlier stays; an entry whose verdict was copied from an equal program
-(`same_as`) is ignored.
+confirmation can tell. An entry whose duel does not show what it claimed joins the front only by the other of the two.
+A standing is a fold over the archived entries in the order of their numbers, and depends on nothing else. Of two equal
+programs the earlier stays; an entry whose verdict was copied from an equal program (`same_as`) is ignored.
 """
 
 from __future__ import annotations
@@ -193,12 +192,8 @@ def _meets_limit(score: Score, seed: Score, objective: RuntimeLimit) -> bool:
     return score.speedup.low >= objective.min_speedup_over_seed * seed.speedup.median
 
 
-def worth(entry: Entry, objective: Weighted) -> float:
-    """The value of a weighted objective (see `Weighted`), higher is better."""
-    return _worth(_score(entry), objective)
-
-
 def _worth(score: Score, objective: Weighted) -> float:
+    """The value of a weighted objective (see `Weighted`), higher is better."""
     return objective.quality_weight * score.quality.value + objective.speed_weight * math.log(score.speedup.median)
 
 
@@ -236,7 +231,8 @@ def confirms(
         return True
     if made == "quality":
         slower = duel.comparison == "worse" and not isinstance(objective, RuntimeLimit)
-        return duel.quality_comparison == "better" and not slower
+        if not (slower and isinstance(objective, Weighted)):  # else a trade after all
+            return duel.quality_comparison == "better" and not slower
     if duel.gain is not None:
         floor = seed.quality.value - objective.epsilon
         if champion.quality.value + _at_best(duel.gain) < floor - EQUAL_QUALITY:
@@ -326,8 +322,15 @@ class Standing:
     def _is_confirmed(self, entry: Entry, made: Claim) -> bool:
         assert self.champion is not None and self.seed is not None
         mine, theirs, seed = _score(entry), _score(self.champion), _score(self.seed)
-        duels = (confirmation for confirmation in entry.confirmations if confirmation.against == self.champion.id)
-        return any(confirms(self.objective, made, mine, theirs, seed, duel) for duel in duels)
+        return any(confirms(self.objective, made, mine, theirs, seed, duel) for duel in self._duels(entry))
+
+    def _duels(self, entry: Entry) -> list[Confirmation]:
+        return [each for each in entry.confirmations if self.champion and each.against == self.champion.id]
+
+    def _shows(self, entry: Entry, made: Claim) -> bool:
+        """Whether a duel with the champion shows the one thing claimed, whatever else it shows."""
+        duels = [each.duel for each in self._duels(entry) if each.duel is not None]
+        return any((duel.quality_comparison if made == "quality" else duel.comparison) == "better" for duel in duels)
 
     def add(self, entry: Entry) -> Standing:
         """The standing after one more entry, whose number must be higher than all before."""
@@ -344,7 +347,7 @@ class Standing:
         claimed = self.claim(entry.program_id, entry.scored, entry.syntax_hash)
         wins = claimed != "none" and (not needs_confirmation(claimed, mine) or self._is_confirmed(entry, claimed))
         other = _clearly_faster if claimed == "quality" else clearly_better
-        joins = wins or claimed == "none" or other(mine, theirs)
+        joins = wins or claimed == "none" or self._shows(entry, claimed) or other(mine, theirs)
         return replace(
             self,
             champion=entry if wins else self.champion,
@@ -392,6 +395,4 @@ def pick_random(standing: Standing, rng: random.Random, n: int) -> tuple[Entry, 
     return _sample(standing.valid, rng, n)
 
 
-SELECTORS: Mapping[str, Selector] = MappingProxyType(
-    {"front": pick_front, "best": pick_best, "random": pick_random},
-)
+SELECTORS: Mapping[str, Selector] = MappingProxyType({"front": pick_front, "best": pick_best, "random": pick_random})

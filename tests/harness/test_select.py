@@ -389,3 +389,29 @@ def test_without_noise_the_front_is_the_plain_pareto_front(points: list[tuple[in
     dominated = {(q, s) for q, s in points for q2, s2 in points if (q2 >= q and s2 > s) or (q2 > q and s2 >= s)}
     expected = {points.index(point) + 1 for point in points if point not in dominated}
     assert set(pareto([dominated_seed, *entries])) == expected
+
+
+class TestBetterButSlowerThanTheClaim:
+    """The first scores overlap in speed, so the claim is one of quality; the duel then shows the program slower."""
+
+    SEED = entry(0, scored(0.825, 0.70, 0.15, gain=0.0, gain_noise=0.001))
+
+    def challenger(self, speed_ratio: float, gain: float) -> Entry:
+        made = entry(1, scored(0.995, 0.61, 0.15, gain=0.17, gain_noise=0.03))
+        fought = Confirmation(against="e0", duel=duel(speed_ratio, 0.03, gain=gain, gain_noise=0.03))
+        assert made.scored is not None
+        assert standing([self.SEED], Weighted(quality_weight=100, speed_weight=1)).claim("p", made.scored) == "quality"
+        return replace(made, confirmations=(fought,))
+
+    def test_the_formula_decides_under_weights(self) -> None:
+        for weight, champion in ((100, 1), (0.5, 0)):
+            where = standing([self.SEED, self.challenger(0.88, 0.17)], Weighted(quality_weight=weight, speed_weight=1))
+            assert where.champion is not None and where.champion.number == champion
+
+    @pytest.mark.parametrize("objective", [Pareto(), QualityLimit(within=0.1)])
+    def test_it_joins_the_front_without_the_title(self, objective: Objective) -> None:
+        where = standing([self.SEED, self.challenger(0.88, 0.17)], objective)
+        assert where.champion is not None and where.champion.number == 0
+        assert numbers(where.front) == [0, 1]
+        refuted = standing([self.SEED, self.challenger(0.88, 0.0)], objective)
+        assert numbers(refuted.front) == [0], "the duel does not show it better"
