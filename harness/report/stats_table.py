@@ -98,16 +98,17 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _short(model: str) -> str:
-    return model if len(model) <= _MODEL else "…" + model[1 - _MODEL :]
+    line = printable(model)
+    return line if len(line) <= _MODEL else "…" + line[1 - _MODEL :]
 
 
 def _refusals(refusals: Sequence[Refusal]) -> RenderableType:
     """One line per refusal: a table would cut the counts before the long text beside them."""
-    places = [f"{refusal.stage}: {refusal.reason}" for refusal in refusals]
+    places = [f"{refusal.stage}: {one_line(refusal.reason, _REASON)}" for refusal in refusals]
     width = max(map(len, places))
     lines = [Text(f"times  {'refused at':<{width}}  the newest was told", style="bold")]
     for refusal, place in zip(refusals, places, strict=True):
-        told = " ".join(refusal.newest.split())[:_TOLD]
+        told = one_line(refusal.newest, _TOLD)
         lines.append(
             Text.assemble(f"{refusal.count:>5}  ", (f"{place:<{width}}  ", "red"), (told, "dim"), overflow="ellipsis")
         )

@@ -17,12 +17,12 @@ from typing import Any
 from evaluator import TASKS, Task, Unfit, stored_task
 from harness.archive import Archive
 from harness.config import PROMPTS, REFERENCE, TASK, Config, difference, load, restored, stored_files, stored_objective
+from harness.runs.vouched import is_vouched, vouch
 from harness.select import Standing, standing
 from harness.types import Entry, HarnessError
 
 Reading = Callable[[int, int], None]
 """Told from time to time, while a run is read, how many of its attempts are read, and how many there are."""
-_VOUCHED = "packsmith.task"
 Notice = Callable[[str], None]
 """Told a sentence for people."""
 
@@ -103,7 +103,8 @@ def begun(folder: Path, config: Config, *, imported: bool = False, reading: Read
     need_git()
     with ExitStack() as stack:
         archive = stack.enter_context(_begun(folder, config, imported=imported, reading=reading))
-        vouch(folder, config)
+        if config.task_file is not None:
+            vouch(config.task_file.sha256)
         yield OpenRun(folder, archive, stack, config.continuing(archive.config))
 
 
@@ -128,14 +129,6 @@ def task_of(config: Mapping[str, Any], folder: Path) -> Task:
         ) from error
 
 
-def vouch(folder: Path, config: Config) -> None:
-    """Note in the run's folder that its task file is one that the user here named, so that verbs may execute the copy
-    that the run stores. The note is no part of the archive: it does not travel with `push`, `pull` and `bundle`.
-    """
-    if config.task_file is not None:
-        (folder / _VOUCHED).write_text(f"{config.task_file.sha256}\n")
-
-
 def _own_task(archive: Archive, folder: Path) -> str | None:
     """The stored file of a task of one's own; None for a shipped task. Raises HarnessError if it came from elsewhere:
     it is code, and whoever judges by it executes it.
@@ -143,11 +136,11 @@ def _own_task(archive: Archive, folder: Path) -> str | None:
     file = archive.config["task"].get("file")
     if file is None:
         return None
-    text, note = archive.file(TASK), folder / _VOUCHED
+    text = archive.file(TASK)
     digest = "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
     if text is None or digest != file["sha256"]:
         raise HarnessError(f"{folder}: its task file {file['file']} is not stored as the run says: add --config CONFIG")
-    if not note.is_file() or note.read_text(errors="replace").strip() != digest:
+    if not is_vouched(digest):
         raise HarnessError(
             f"{folder}: this run came from elsewhere with its task file {file['file']}, which is code that judging "
             f"would execute: read it (`git -C {folder} show seed:{TASK}`), keep it as a file, and add --config with a "

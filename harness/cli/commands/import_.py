@@ -27,7 +27,7 @@ from harness.readings.claims import claims, usual_score
 from harness.report import claims_view, jsonl
 from harness.report.progress import Waiting
 from harness.runs.judges import judge_of
-from harness.runs.opened import vouch
+from harness.runs.vouched import vouch
 from harness.search import ImportedProgram, ImportProposer, SearchSetup, judge_imported, store_unjudged
 from harness.search.budget import Budget
 from harness.select import SELECTORS, standing
@@ -149,7 +149,8 @@ def _store(run: Path, config: Config, programs: Sequence[ImportedProgram]) -> No
     ):
         waiting.say(f"writing {len(programs):,} programs")
         store_unjudged(archive, programs)
-        vouch(beside, config)
+        if config.task_file is not None:
+            vouch(config.task_file.sha256)
 
 
 def _rejudge(

@@ -38,7 +38,8 @@ def verify(run: RunFolder, json: Json = False) -> None:
         console = output()
         for mismatch in report.mismatches:
             where = str(run) if mismatch.number is None else f"attempt {mismatch.number} ({mismatch.id[:12]})"
-            text = f"{where}: expected {mismatch.expected}, found {mismatch.found}"
+            expected, found = (one_line(part, _FAULT) for part in (mismatch.expected, mismatch.found))
+            text = f"{where}: expected {expected}, found {found}"
             console.print(text, style="red", markup=False)
         wrong = f"{len(report.mismatches)} faults, see above"
         result = "each is what its reply makes of its parent" if report.ok else wrong

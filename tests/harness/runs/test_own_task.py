@@ -75,12 +75,17 @@ def test_a_run_needs_none_of_the_files_that_it_was_started_from(folder: Path) ->
         assert list(json.loads(read_again.archive.file(PROMPTS) or "")) == ["tasks/makespan.j2"]
 
 
-def test_the_task_file_of_a_run_from_elsewhere_is_not_executed(folder: Path) -> None:
+def test_the_task_file_of_a_run_from_elsewhere_is_not_executed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is code: only a config of the user's own, which names the same file, makes it run."""
     run = folder / "runs" / "first"
+    monkeypatch.setenv("HOME", str(tmp_path / "sender"))
     with begun(run, load(folder / "config.yaml")):
         pass
-    (run / "packsmith.task").unlink()  # which does not travel with a pull
+    with opened(run) as read:
+        assert read.config.task.name == "makespan", "the sender named the file himself"
+    monkeypatch.setenv("HOME", str(tmp_path / "receiver"))  # the whole folder is the same: a copy proves nothing
     with opened(run) as read:
         assert read.task.quality_key == "evenness"
         with pytest.raises(HarnessError, match=r"came from elsewhere with its task file task\.py.*show seed:task"):
