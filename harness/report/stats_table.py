@@ -15,10 +15,11 @@ from rich.text import Text
 
 from harness.report.stats import Refusal, Row, Stats
 from harness.report.tables import figures, plain_table, titled
+from harness.text import one_line, printable
 
 _SHOWN = 8
 """The most refusals listed."""
-_TOLD = 200
+_TOLD, _REASON = 200, 40
 """The most characters shown of what a model was told."""
 _MODEL = 14
 """The most characters shown of a model's name: its end, which says more than the vendor at its beginning."""

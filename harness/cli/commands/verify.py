@@ -14,6 +14,9 @@ from harness.cli.runs import RunFolder, open_run, task_of
 from harness.readings.verify import verify as verify_archive
 from harness.report import jsonl
 from harness.report.progress import Waiting
+from harness.text import one_line
+
+_FAULT = 400
 
 
 def verify(run: RunFolder, json: Json = False) -> None:

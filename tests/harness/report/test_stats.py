@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 from rich.console import Console, RenderableType
@@ -154,3 +155,13 @@ def test_amounts_have_significant_figures_only() -> None:
     assert spending(usd=0.0, limit_usd=0.05, calls=0) == ""
     assert spending(usd=0.0123, limit_usd=0.05, calls=1) == "$0.0123 of $0.0500 spent, 1 call"
     assert spending(usd=1.5, limit_usd=None, calls=20, in_flight=16) == "$1.50 spent, 20 calls, 16 in flight"
+
+
+def test_texts_of_a_run_control_no_terminal() -> None:
+    hostile = "\x1b[2J\x1b]0;pwned\x07\u202e\u2066\x00red"
+    made = proposal(1, Rejected(stage="run", reason=hostile, detail=hostile * 50), model=hostile)
+    console = Console(width=80, file=io.StringIO(), force_terminal=False)
+    console.print(stats_view(counted(made)))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "red" in text and all(line.isprintable() for line in text.splitlines())
