@@ -206,7 +206,7 @@ class Judge:
             verdict = stopped.verdict
             raise EvaluatorError(
                 f"the reference {self._reference_name} failed at {verdict.stage} ({verdict.reason}): "
-                f"{verdict.detail}; choose another reference program"
+                f"{verdict.detail}; correct it, or choose another reference program"
             ) from None
         self._executor.end()
         self._anchors = [self.task.score(case, passes[case.name]).value for case in self.cases]
@@ -282,7 +282,7 @@ class Judge:
                 )
                 scatters = contest.quality_scatter(settings.budget_s / 2)
             except OtherFailed as error:
-                raise EvaluatorError(f"{error}; choose another reference program") from None
+                raise EvaluatorError(f"{error}; correct it, or choose another reference program") from None
         for case, measured, scatter in zip(self.cases, samples, scatters, strict=True):
             plans = passes[case.name], self._reference_passes[case.name]
             if (refused := disputed(self.task, case, *plans, measured, scatter=scatter)) is not None:

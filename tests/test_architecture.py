@@ -119,7 +119,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.proposers": (
             "evaluator evaluator.screen evaluator.settings evaluator.types harness.git harness.identity harness.llm "
-            "harness.patch harness.prompt harness.select harness.types"
+            "harness.patch harness.prompt harness.select harness.text harness.types"
         ),
         "harness.readings": (
             "evaluator evaluator.types harness.archive harness.patch harness.select harness.text harness.turns "

@@ -93,6 +93,15 @@ class Foreseeing(Protocol):
         ...
 
 
+@runtime_checkable
+class Explaining(Protocol):
+    """A proposer that can say why it has nothing left to propose."""
+
+    def why_idle(self) -> str:
+        """What of its material was of no use, as a clause; "" where nothing is to be said."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchText:
     """A patch in the format of a model's reply, and its name."""

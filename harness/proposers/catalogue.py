@@ -22,6 +22,7 @@ from harness.proposers.base import Proposer, ProposerOptions, View
 from harness.proposers.constants import variants
 from harness.proposers.crossover import merged
 from harness.select import improves
+from harness.text import one_line
 from harness.types import Entry, Kind, Proposal, Request, Turn
 
 NAME = "catalogue"
@@ -72,6 +73,7 @@ class Catalogue:
         self._patches = options.patches
         self._names = tuple(_name(shipped.text) for shipped in options.patches)
         self._applied: dict[tuple[int, str], str | None] = {}
+        self._refused: dict[int, str] = {}
         self._merged: dict[tuple[str, str], str | None] = {}
 
     def propose(self, view: View, rng: random.Random) -> Proposal | None:
@@ -94,6 +96,17 @@ class Catalogue:
         )
         return next((proposal for proposals in sources for proposal in proposals), None)
 
+    def why_idle(self) -> str:
+        """Which patches apply to no program of the run, and why the first does not."""
+        useful = {index for (index, _), child in self._applied.items() if child is not None}
+        useless = [index for index in self._refused if index not in useful]
+        if not useless:
+            return ""
+        total, name = len(self._patches), one_line(self._names[useless[0]] or self._patches[useless[0]].name, 40)
+        count = "none" if len(useless) == total else f"{total - len(useless)} alone"
+        why = one_line(self._refused[useless[0]], 160)
+        return f"of its {total} patches, {count} could be applied in this run ({name}: {why})"
+
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
         """None: this proposer makes no requests."""
         return None
@@ -112,8 +125,9 @@ class Catalogue:
         if key not in self._applied:
             try:
                 self._applied[key] = patch.apply_reply(self._patches[index].text, view.source(parent.id)).source
-            except PatchError:
+            except PatchError as error:
                 self._applied[key] = None
+                self._refused.setdefault(index, str(error))
         return self._applied[key]
 
     def _crossover_proposals(self, view: View, members: tuple[Entry, ...], known: set[str]) -> Iterator[Proposal]:

@@ -145,7 +145,7 @@ def in_the_pass(score: Score) -> str:
     """The program's quality in the pass, named for what it is; "" for records of earlier versions."""
     if score.pass_quality is None:
         return ""
-    return f"in the pass over the loads of the seed, which repeats to the last digit: {score.pass_quality:.4f}"
+    return f"in the pass over the cases of the seed, which repeats to the last digit: {score.pass_quality:.4f}"
 
 
 def loads_in(score: Score) -> str:

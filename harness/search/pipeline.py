@@ -78,7 +78,7 @@ class Pipeline:
         self._after_commit: list[Callable[[], None]] = []
         self._done: list[Entry] = []
         self._unwritten: dict[int, Pending] = {}
-        self._idle = False
+        self._idle = ""
         self._more = False
         self._stop_seen = False
         self._judge_error: BaseException | None = None
@@ -316,7 +316,7 @@ class Pipeline:
         self._tally.fold(self._archive.entry(entry.number))
         self._pool.count_duels(len(entry.confirmations), ours=True)
         self._done.append(entry)
-        self._idle = False
+        self._idle = ""
 
     # Proposing
 
@@ -342,7 +342,7 @@ class Pipeline:
             return reason
         if self._calls.refusal is not None:
             return str(self._calls.refusal)
-        return "the proposer has nothing left to propose" if self._idle else None
+        return self._idle or None
 
     def _stopping(self) -> bool:
         self._stop_seen = self._stop_seen or self._archive.stop_asked()
@@ -361,7 +361,7 @@ class Pipeline:
             self._failure = error
             return
         if pending is None:
-            self._idle = True
+            self._idle = source.why_idle()
             return
         ticket, request = self._add_ticket(pending), pending.request
         writing.put(pending)

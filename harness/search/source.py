@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from evaluator.types import Rejected
 from harness.archive import Archive
-from harness.proposers.base import LLM_PROPOSER, Foreseeing, Proposer, View
+from harness.proposers.base import LLM_PROPOSER, Explaining, Foreseeing, Proposer, View
 from harness.select import Selector, Standing
 from harness.turns import nothing_came
 from harness.types import Pending, Proposal, Request
@@ -41,6 +41,11 @@ class Source:
         """The proposal of a ticket, given the open ones; None for none. Raises HarnessError."""
         rng = attempt_rng(self.seed, ticket)
         return self.proposer.propose(self._view(archive, standing, rng, open_), rng)
+
+    def why_idle(self) -> str:
+        """Why there was no proposal, as a clause."""
+        reason = self.proposer.why_idle() if isinstance(self.proposer, Explaining) else ""
+        return "the proposer has nothing left to propose" + (f": {reason}" if reason else "")
 
     def repair(self, pending: Pending, verdict: Rejected) -> Request | None:
         """The request to repair the rejected answer to a ticket; None for none."""

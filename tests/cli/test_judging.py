@@ -29,7 +29,7 @@ def test_evaluate_shows_every_program_and_fails_if_one_is_rejected(cli: Cli) -> 
     assert done.code == 1
     assert "balance" in done.out and "[" in done.out
     assert re.search(r"^loads in [\d.]+ s$", done.out, re.MULTILINE) and re.search(r" 0\.\d{4} ±\.\d{4} ", done.out)
-    assert re.search(r"^in the pass over the loads of the seed, .*: 0\.\d{4}$", done.out, re.MULTILINE)
+    assert re.search(r"^in the pass over the cases of the seed, .*: 0\.\d{4}$", done.out, re.MULTILINE)
     assert "late.py\n  rejected at run: exception\n" in done.out and "no idea" in done.out
     assert "Traceback" not in done.out + done.err
 

@@ -21,6 +21,10 @@ from harness.report.progress import Waiting
 from harness.text import visible
 
 _WIDTH, _INDENT = 80, 21
+_BEYOND = (
+    "Not tried: rules of your own, such as capacities. One that `read` does not check does not exist, and a search "
+    "finds that: give a program that breaks each, and see it rejected."
+)
 _STYLES = {"ok": "green", "FAILED": "bold red", "not tried": "yellow"}
 
 
@@ -51,6 +55,8 @@ def check_task(
     if not json:
         result = "the task keeps the contract" if kept == len(CLAUSES) else "correct the file, and check again"
         output().print(f"{kept} of {len(CLAUSES)} clauses are kept: {result}", markup=False)
+        if kept == len(CLAUSES):
+            output().print(_BEYOND, markup=False)
     if kept < len(CLAUSES):
         raise typer.Exit(1)
 

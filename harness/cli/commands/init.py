@@ -60,6 +60,6 @@ def _say(folder: Path, task: str, names: list[str], *, json: bool) -> None:
         emit(jsonl.line({"path": str(folder), "task": task, "files": names}))
         return
     console = output()
-    console.print(f"wrote {folder}: {', '.join(names)}", markup=False)
+    console.print(f"wrote {folder}:", *(f"  {name}" for name in names), sep="\n", markup=False)
     there = shlex.quote(str(folder))
     console.print(f"next: cd {there}, read README.md, and run its commands", markup=False)

@@ -68,6 +68,21 @@ class TestOrder:
         replies = {p.reply for s in range(20) if (p := proposer.propose(programs.view(), random.Random(s)))}
         assert replies == {first.text}
 
+    def test_it_names_the_patches_that_could_not_be_applied(self) -> None:
+        unrelated = shipped("unrelated", "a = 1\nb = 2\n", "a = 1\nb = 3\n")
+        programs = Programs()
+        programs.add(PROGRAM, 0.8, 1.0)
+        lonely, helped = (
+            Catalogue(ProposerOptions(patches=patches))
+            for patches in ((unrelated,), (unrelated, shipped("faster", PROGRAM, FASTER)))
+        )
+        for proposer in (lonely, helped):
+            assert proposer.why_idle() == ""
+            for seed in range(20):
+                proposer.propose(programs.view(), random.Random(seed))
+        assert lonely.why_idle().startswith("of its 1 patches, none could be applied in this run (unrelated: ")
+        assert helped.why_idle().startswith("of its 2 patches, 1 alone could be applied in this run (unrelated: ")
+
     def test_patch_whose_child_is_archived_is_not_proposed_again(self) -> None:
         first, second = shipped("faster", PROGRAM, FASTER), shipped("deeper", PROGRAM, DEEPER)
         programs = Programs()

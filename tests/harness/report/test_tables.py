@@ -95,7 +95,7 @@ def test_the_verdict_shows_what_counts_and_names_the_pass() -> None:
     text = shown(verdict_table(found, program="mine", task=TASK))
     [row] = [line.split() for line in text.splitlines() if line.startswith("toy")]
     assert row[1:5] == ["0.9100", "±.0000", "1.0000", "9.00"], "the gap is that of what counts"
-    assert "in the pass over the loads of the seed, which repeats to the last digit: 0.7500" in text
+    assert "in the pass over the cases of the seed, which repeats to the last digit: 0.7500" in text
     assert in_the_pass(scored(0.75, 2.0).score) == ""
     assert "of the pass" in shown(metrics_table(found, program="mine"))
 
