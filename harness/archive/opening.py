@@ -119,4 +119,6 @@ def _not_an_archive(path: Path, problem: str) -> str:
         )
     if (path / WRITERS_LOCK).exists():
         return f"the archive at {path} was never finished, and nothing was judged: run the search again to create it"
+    if runs := sorted(path.glob(f"*/{WRITERS_LOCK}")):
+        return f"expected a run of packsmith at {path}, found a folder of runs: name one, such as {runs[0].parent}"
     return f"expected a run of packsmith at {path}, found none: {problem}"

@@ -23,7 +23,7 @@ _ANSWER: Mapping[str, type] = {
     "usd": float,
     "tokens": int,
 }
-_MOST_SHORT = 4000
+_MOST_SHORT, _HUGE = 4000, 10**15
 _DRAINED = 2 * MOST_ANSWER
 
 
@@ -41,8 +41,11 @@ async def read_object(request: Request, most: int) -> dict[str, Any]:
         raise PageError(413, f"a body of at most {most:,} bytes", f"{size:,} or more")
     try:
         values = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise PageError(400, "a JSON object", str(error)) from error
+    except RecursionError as error:
+        raise PageError(400, "a JSON object", "one that is nested too deeply") from error
+    except ValueError as error:
+        found = "a number of too many digits" if "digits" in str(error) else str(error)
+        raise PageError(400, "a JSON object", found) from error
     if not isinstance(values, dict):
         raise PageError(400, "a JSON object", f"a {type(values).__name__}")
     return values
@@ -116,6 +119,8 @@ def _fields(values: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, A
         kind = kinds[name]
         if type(value) not in ((int, float) if kind is float else (kind,)):
             raise PageError(400, f"`{name}` of type {kind.__name__}", type(value).__name__)
+        if kind in (int, float) and not -_HUGE < value < _HUGE:
+            raise PageError(400, f"`{name}` below {_HUGE:,}", "a larger number, or none")
         given[name] = value
     return given
 

@@ -201,6 +201,8 @@ class TestActions:
             ("tickets/1/answer", {"reply": "x", "program": "y"}, 400),
             ("tickets/1/answer", {"reply": "x", "usd": -1}, 400),
             ("tickets/1/answer", {"reply": "x", "tokens": 1.5}, 400),
+            ("tickets/1/answer", {"reply": "x", "usd": 10**4000}, 400),
+            ("tickets/1/answer", b'{"tokens": ' + b"9" * 5000 + b"}", 400),
         ],
     )
     def test_what_cannot_be_taken_changes_nothing(
