@@ -369,7 +369,7 @@ class TestOpening:
             with pytest.raises(ArchiveError, match=said):
                 Archive.open(tmp_path / name)
         new(tmp_path / "mine")
-        with pytest.raises(ArchiveError, match="found a folder of runs: name one, such as .*/mine$"):
+        with pytest.raises(ArchiveError, match=r"found a folder of runs: name one, such as .*/mine$"):
             Archive.open(tmp_path)
 
     def test_another_git_repository_is_refused(self, tmp_path: Path) -> None:
