@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit
 
-LONGEST = 2_000_000
+LONGEST = 500_000
 """Characters of a program, a reply or a diff that are sent."""
 _LONE = re.compile("[\ud800-\udfff]")
 
