@@ -11,7 +11,7 @@
 #           device 0 holds 0 1 2, device 1 holds 2 3 1: experts 0 1 2 3 are sent to slots of  0 1 2 3
 # Matters   Policies that pack by load alone double experts on a device: vLLM's own in 100 of 1,856 redundant slots, on a
 #           recorded trace. A file made with one loads, and tokens then meet the weights of other experts. Check that no
-#           device holds an expert twice; `packsmith plan --for ascend` exchanges such slots.
+#           device holds an expert twice, and exchange such slots.
 set -euo pipefail
 
 dir=$(mktemp -d)
