@@ -94,7 +94,7 @@ def panel(state: Live, width: int, height: int) -> list[Text]:
     width = max(1, min(width, WIDEST))
     now = _flow("now", _now(state), width)
     if height < LEAST_HEIGHT:
-        return now[: max(0, min(height, 1))]
+        return _cut(now[: max(0, min(height, 1))], width)
     parts = [
         [_rule(state, width)],
         _flow("attempts", _attempts(state), width),
@@ -109,7 +109,10 @@ def panel(state: Live, width: int, height: int) -> list[Text]:
         if sum(map(len, parts)) <= height:
             break
         parts[dropped] = []
-    lines = [line for part in parts for line in part][-height:]
+    return _cut([line for part in parts for line in part][-height:], width)
+
+
+def _cut(lines: list[Text], width: int) -> list[Text]:
     for line in lines:
         line.no_wrap = True
         line.truncate(width, overflow="ellipsis")

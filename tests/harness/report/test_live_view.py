@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -123,6 +123,7 @@ limits = st.builds(
     found=st.lists(limits, max_size=3),
     now=st.lists(st.text(max_size=9), max_size=2),
 )
+@example(width=0, height=1, count=0, elapsed_s=0.0, found=[], now=[])
 def test_it_fits_every_window_and_controls_nothing(
     width: int, height: int, count: int, elapsed_s: float, found: list[Limit], now: list[str]
 ) -> None:
