@@ -24,7 +24,7 @@ from evaluator.fate import Fate, OpenDuel, Settled
 from evaluator.measuring import lanes, stats
 from evaluator.measuring.contest import Contest, Strays
 from evaluator.measuring.passes import Plans, ask_hard_cases, pass_over_cases
-from evaluator.measuring.race import DUEL_PAIRS, FIRST_PAIRS, Race
+from evaluator.measuring.race import ROUND_PAIRS, Race
 from evaluator.measuring.redraws import Redrawn, redraw
 from evaluator.scoring import disputed, score_duel, score_program
 from evaluator.screen import screen
@@ -273,12 +273,11 @@ class Judge:
             loaded = self._kept(source, worker)
             try:
                 samples = contest.measure(
-                    settings,
+                    settings if race is None else settings.with_rounds_of(ROUND_PAIRS),
                     budget_s=settings.budget_s * len(self.cases),
                     rounds=ROUNDS,
                     enough=enough,
                     loaded=loaded,
-                    first_pairs=FIRST_PAIRS if race is not None else (),
                 )
                 scatters = contest.quality_scatter(settings.budget_s / 2)
             except OtherFailed as error:
@@ -359,7 +358,7 @@ class Judge:
             )
             return settled(now)
 
-        short = settings if settings.policy == "full" else settings.with_rounds_of(DUEL_PAIRS)
+        short = settings if settings.policy == "full" else settings.with_rounds_of(ROUND_PAIRS)
         with self._lane(report):
             samples = contest.measure(short, budget_s=settings.duel_s, rounds=DUEL_ROUNDS, enough=enough)
         return score_duel(samples, level, self._environment_of(contest), contest.secret)

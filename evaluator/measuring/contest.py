@@ -302,11 +302,9 @@ class Contest:
         rounds: int,
         enough: Callable[[Sequence[Samples]], bool],
         loaded: Worker | None = None,
-        first_pairs: Sequence[int] = (),
     ) -> tuple[Samples, ...]:
         """The samples of each case, in order. `budget_s` seconds are divided among all cases and `rounds` rounds;
-        `enough` ends the measurement early; `loaded` is a running process of the candidate for the first round;
-        `first_pairs` shortens the first rounds.
+        `enough` ends the measurement early; `loaded` is a running process of the candidate for the first round.
 
         Raises Stopped if the candidate fails, OtherFailed if the other program fails.
         """
@@ -323,7 +321,6 @@ class Contest:
             enough=enough,
             rng=rng,
             until_steady=self._until_steady,
-            first_pairs=first_pairs,
             usual_ns=self._usual_ns,
         )
         self._look()

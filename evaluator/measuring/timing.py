@@ -74,7 +74,6 @@ def measure(
     rng: np.random.Generator,
     clock: Callable[[], float] = time.monotonic,
     until_steady: bool = False,
-    first_pairs: Sequence[int] = (),
     usual_ns: Sequence[tuple[float, float]] = (),
 ) -> tuple[Samples, ...]:
     """Take rounds until `enough` accepts the samples so far, or the time or the pairs run out; returns one per case.
@@ -86,8 +85,7 @@ def measure(
     whatever the machine does. Warm-ups have a fixed number, or continue `until_steady` for at most as long as the round
     itself. Programs so slow that warm-ups would take a round's time have none, until a first pair shows that they start
     slowly; in the first round only if `usual_ns` says so, what a call of candidate and reference takes in each case.
-    `first_pairs`: the largest numbers of pairs of the first rounds, where they are not `round_pairs`. `clock` returns
-    seconds.
+    `clock` returns seconds.
     """
     cases: list[_CaseTimes] = []
     begin, slow_s, done, share_s = clock(), 0.0, 0, 0.0
@@ -100,8 +98,7 @@ def measure(
             cases = [_CaseTimes(usual_ns=usual) for usual in usual_ns or [(0.0, 0.0)] * len(pairs)]
             share_s = budget_s / len(pairs) / rounds
         for times, pair in zip(cases, pairs, strict=True):
-            most = first_pairs[done - 1] if done <= len(first_pairs) else settings.round_pairs
-            times.take_round(pair, reference_first, settings, most, share_s, until_steady=until_steady, clock=clock)
+            times.take_round(pair, reference_first, settings, share_s, until_steady=until_steady, clock=clock)
         if min(len(times.pairs) for times in cases) < settings.min_pairs:
             continue
         samples = tuple(times.samples() for times in cases)
@@ -128,16 +125,13 @@ class _CaseTimes:
         pair: TimedPair,
         reference_first: bool,
         settings: TimingSettings,
-        most: int,
         share_s: float,
         *,
         until_steady: bool,
         clock: Callable[[], float],
     ) -> None:
-        """Time at most `most` pairs in one round of fresh processes, warmed up first where that costs little of the
-        share.
-        """
-        room = max(1, min(most, settings.max_pairs - len(self.pairs)))
+        """Time pairs in one round of fresh processes, warmed up first where that costs little of the share."""
+        room = max(1, min(settings.round_pairs, settings.max_pairs - len(self.pairs)))
         if warm := self.slow_start or sum(self.usual_ns) / 1e9 < share_s / 4:
             _warm_up(pair, reference_first, settings.warmups, share_s if until_steady else 0.0)
         pairs = _round(pair, reference_first, room, share_s, clock)

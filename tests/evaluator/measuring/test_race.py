@@ -7,13 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from evaluator import TimingSettings
 from evaluator.fate import Estimate
 from evaluator.measuring import stats
 from evaluator.measuring.race import Race
-from evaluator.measuring.timing import measure
 from evaluator.types import Samples
-from tests.evaluator.measuring.test_timing import Script
 
 
 def samples(rng: np.random.Generator, rounds: int, *, speed: float, gain: float) -> Samples:
@@ -85,18 +82,3 @@ def test_a_race_is_over_when_its_fate_is_decided() -> None:
     assert race.is_over(whole) and race.decided == "decided after 8 pairs a case: not better than attempt 3"
     assert seen[0].quality.median == pytest.approx(0.71, abs=0.002), "absolute, as scores are"
     assert (seen[0].half_width, seen[0].resolution) == (0.02, 0.0005)
-
-
-def test_first_rounds_are_short() -> None:
-    script = Script()
-    (found,) = measure(
-        script.begin,
-        TimingSettings(budget_s=60, max_pairs=30),
-        budget_s=60,
-        rounds=5,
-        enough=lambda _: False,
-        rng=np.random.default_rng(0),
-        clock=script.clock,
-        first_pairs=(4, 2),
-    )
-    assert found.rounds == (4, 2, 12, 12)

@@ -18,7 +18,7 @@ import pytest
 from evaluator import Duel, Samples, Scored, TimingSettings
 from evaluator.fate import OpenDuel
 from evaluator.measuring import stats, timing
-from evaluator.measuring.race import DUEL_PAIRS, FIRST_PAIRS, Race
+from evaluator.measuring.race import ROUND_PAIRS, Race
 from evaluator.scoring import figures, score_duel
 from harness.fate import decided, settled
 from harness.select import (
@@ -95,13 +95,12 @@ class Machine:
 
         samples = timing.measure(
             partial(self.begin, ratio, base_us, 1),
-            SETTINGS,
+            SETTINGS if race is None else SETTINGS.with_rounds_of(ROUND_PAIRS),
             budget_s=SETTINGS.budget_s,
             rounds=5,
             enough=enough,
             rng=self.rng,
             clock=self.clock,
-            first_pairs=FIRST_PAIRS if race is not None else (),
         )
         speedup, gain = figures(samples, decided=race.decided if race is not None else "")
         assert gain is not None
@@ -129,7 +128,7 @@ class Machine:
 
         samples = timing.measure(
             partial(self.begin, ratio, base_us, 1),
-            SETTINGS.with_rounds_of(DUEL_PAIRS) if self.race else SETTINGS,
+            SETTINGS.with_rounds_of(ROUND_PAIRS) if self.race else SETTINGS,
             budget_s=SETTINGS.duel_s,
             rounds=20,
             enough=enough,
