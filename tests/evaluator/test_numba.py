@@ -14,6 +14,7 @@ from evaluator.screen import EXTRAS, available_imports, screen
 from evaluator.settings import SandboxLevel
 from evaluator.tasks import TASKS
 from evaluator.types import Call
+from tests.evaluator.kept import KEPT
 
 TINY = {"layers": 2, "experts": 8, "replicas": 12, "groups": 1, "nodes": 1, "gpus": 4}
 NUMBA = "numba" in available_imports()
@@ -94,7 +95,9 @@ def test_the_shipped_solver_compiles_while_it_is_loaded(root: Path, greedy: str)
     source = (root / "programs/eplb/lpt_swap_numba.py").read_text()
     timing = TimingSettings(budget_s=0.2, round_pairs=2)
     settings = JudgeSettings(load_timeout_s=60, timing=timing)
-    with Judge(TASKS["eplb"]({"cases": [TINY]}), reference=greedy, device="cpu", settings=settings) as judge:
+    with Judge(
+        TASKS["eplb"]({"cases": [TINY]}), reference=greedy, device="cpu", settings=settings, executor=KEPT
+    ) as judge:
         verdict = judge.evaluate(source)
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples
@@ -111,7 +114,7 @@ def test_a_compiler_at_work_in_the_first_calls_is_never_timed(greedy: str) -> No
     task = TASKS["eplb"]({"cases": [TINY]})
     settings = JudgeSettings(timeout_s=60, timing=TimingSettings(budget_s=0.1, min_pairs=8, round_pairs=4))
     reference = with_front(greedy, IS_SLOW)
-    with Judge(task, reference=reference, device="cpu", settings=settings) as judge:
+    with Judge(task, reference=reference, device="cpu", settings=settings, executor=KEPT) as judge:
         verdict = judge.evaluate(with_front(greedy, COMPILES_LATE))
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples

@@ -12,6 +12,7 @@ from evaluator import Judge, JudgeSettings, Scored, TimingSettings
 from evaluator.environment import cores
 from evaluator.measuring.clocks import ALLOWANCE_NS, CONVINCING, EXCESS_NS, Clocks
 from evaluator.tasks import TASKS
+from tests.evaluator.kept import KEPT
 
 MS = 1_000_000
 CASE = {"layers": 2, "experts": 8, "replicas": 12, "groups": 1, "nodes": 1, "gpus": 4}
@@ -105,7 +106,8 @@ def test_honest_program_is_not_disputed_on_a_machine_with_more_work_than_cores(r
     source = (root / "programs/eplb/greedy.py").read_text()
     settings = JudgeSettings(timing=TimingSettings(budget_s=0.05))
     neighbours: list[subprocess.Popen[bytes]] = []
-    with Judge(TASKS["eplb"]({"cases": [CASE]}), reference=source, device="cpu", settings=settings) as judge:
+    task = TASKS["eplb"]({"cases": [CASE]})
+    with Judge(task, reference=source, device="cpu", settings=settings, executor=KEPT) as judge:
         verdicts = [judge.evaluate(source)]  # which starts the judge's processes while the machine is still free
         try:
             for _ in range(2 * cores()):
