@@ -131,12 +131,13 @@ class Spare:
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Judges may be told to use such an executor meanwhile."""
-    store = Several()
-    EXECUTORS[KEPT] = lambda settings: KeptExecutor(settings, store)
+def kept(name: str = KEPT) -> Iterator[None]:
+    """Such an executor has this name meanwhile."""
+    store, before = Several(), dict(EXECUTORS)
+    EXECUTORS[name] = lambda settings: KeptExecutor(settings, store)
     try:
         yield
     finally:
-        del EXECUTORS[KEPT]
+        EXECUTORS.clear()
+        EXECUTORS.update(before)
         store.finish()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,18 +62,13 @@ def greedy(root: Path) -> str:
     return (root / "programs/eplb/greedy.py").read_text()
 
 
-@pytest.fixture(params=["L2", "L1"])
-def level(request: pytest.FixtureRequest) -> Iterator[SandboxLevel]:
-    yield request.param
-
-
 def with_front(greedy: str, front: str) -> str:
     """The program with another entry point in front of its own."""
     return greedy.replace("def rebalance_experts(", "def solve(") + front
 
 
 @needs_numba
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("level", "threads"), [("L2", 1), ("L1", 2)])
 def test_parallel_loops_use_the_threads_that_the_judge_allows(level: SandboxLevel, threads: int) -> None:
     settings = JudgeSettings(threads=threads, timeout_s=60)
     with LocalExecutor(settings, level) as executor:

@@ -215,27 +215,23 @@ def earns_at_most(verdict: Scored | Rejected, gain: float) -> bool:
 
 
 @pytest.fixture(scope="module")
-def thorough(greedy: str) -> Iterator[tuple[Judge, Scored]]:
-    """A judge with a long time budget, and its verdict on the honest program."""
+def thorough(greedy: str) -> Iterator[Judge]:
+    """A judge with a long time budget."""
     task = TASKS["eplb"]({"cases": [{**TINY, "layers": 8, "experts": 64, "replicas": 72, "gpus": 8}]})
     settings = JudgeSettings(timing=TimingSettings(budget_s=2.0))
     with Judge(task, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
-        honest = judge.evaluate(greedy)
-        assert isinstance(honest, Scored)
-        yield judge, honest
+        yield judge
 
 
-def test_answering_from_a_cache_costs_balance(thorough: tuple[Judge, Scored], greedy: str) -> None:
+def test_answering_from_a_cache_costs_balance(thorough: Judge, greedy: str) -> None:
     """A program that recognises a layer by its sorted loads, whatever the labels, and keeps its plan."""
-    judge, _ = thorough
-    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + KEEPS_PLANS)
+    verdict = thorough.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + KEEPS_PLANS)
     assert earns_at_most(verdict, -0.002), verdict
 
 
-def test_answering_carelessly_when_timed_is_disputed(thorough: tuple[Judge, Scored], greedy: str) -> None:
+def test_answering_carelessly_when_timed_is_disputed(thorough: Judge, greedy: str) -> None:
     """A program that distinguishes a scored call from one of the pass."""
-    judge, _ = thorough
-    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CARELESS_WHEN_TIMED)
+    verdict = thorough.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CARELESS_WHEN_TIMED)
     assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed", verdict
 
 
@@ -255,10 +251,9 @@ def rebalance_experts(weight, *sizes):
 """
 
 
-def test_a_program_that_is_dear_in_every_third_call_pays_for_it(thorough: tuple[Judge, Scored], greedy: str) -> None:
+def test_a_program_that_is_dear_in_every_third_call_pays_for_it(thorough: Judge, greedy: str) -> None:
     """A median would have forgotten those calls."""
-    judge, _ = thorough
-    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CAREFUL_IN_SOME_CALLS)
+    verdict = thorough.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CAREFUL_IN_SOME_CALLS)
     assert isinstance(verdict, Scored), verdict
     assert 1 / verdict.score.speedup.median == pytest.approx((1 + 1 + 9) / 3, rel=0.25)
     assert verdict.score.gain is not None and verdict.score.gain.low == verdict.score.gain.high == 0
