@@ -1,8 +1,9 @@
 """A process that has imported the command and forks one for every line it is sent: what the import costs is paid once.
 
 Each command is a process of its own all the same, with its own folder, environment and streams, and it runs what the
-console script runs. What hangs on how an interpreter starts (its hash seed, its locale, `git` missing at import) is not
-to be tested so: see `runs.Cli`.
+console script runs. A judge in it goes on with the processes of the judge before (`tests/evaluator/kept.py`), which
+saves another import, that of torch. What hangs on how an interpreter starts (its hash seed, its locale, `git` missing
+at import) is not to be tested so: see `runs.Cli`.
 """
 
 from __future__ import annotations
@@ -77,12 +78,19 @@ def become(request: dict[str, object], streams: list[int]) -> list[str]:
 
 
 def main(descriptor: int, script: str) -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from evaluator.executors import EXECUTORS
     from harness import cli
     from harness.__main__ import main as run
+    from tests.evaluator.kept import KeptExecutor, Spare
 
+    sys.path.pop(0)
+    spare = Spare()
     cli.build()  # which imports what the commands need
     import_module("openai")  # which a search imports for its first call
     assert "torch" not in sys.modules
+    spare.wait()
+    EXECUTORS["local"] = lambda settings: KeptExecutor(settings, spare)
     gc.collect()
     gc.freeze()
     arguments = serve(socket.socket(fileno=descriptor))

@@ -16,6 +16,7 @@ from evaluator import TASKS
 from harness import Run
 from harness.cli import run as packsmith
 from tests.cli.runs import QUICKLY, SIZES
+from tests.evaluator.kept import kept
 from tests.pages import ROOT, Page
 
 TUTORIAL, API = (Page(path=ROOT / "harness" / name) for name in ("TUTORIAL.md", "API.md"))
@@ -84,6 +85,11 @@ def test_the_tutorial_and_the_page_of_the_api(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "none-is-used")
+    with kept("local"):
+        read_both(tmp_path, monkeypatch, capfd)
+
+
+def read_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     said = {}
     for program, *words in TUTORIAL.commands():
         if program == "cd":

@@ -22,6 +22,7 @@ from evaluator import TASKS, Judge, JudgeSettings, shipped
 from evaluator.screen import screen
 from evaluator.task_protocol import Task, TaskKind, TaskOption, driver_of
 from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan, Rejected, WorkloadError
+from tests.evaluator.kept import KEPT
 from tests.evaluator.replay import answer_of, entry_of
 
 
@@ -114,7 +115,8 @@ class TaskContract:
         assert len(ladder.programs) > 1 and ladder.step > 0 and ladder.note.endswith(".")
         means = []
         reference = shipped(task.reference).read_text()
-        with Judge(task, reference=reference, device="cpu", settings=JudgeSettings(timeout_s=60)) as judge:
+        settings = JudgeSettings(timeout_s=60)
+        with Judge(task, reference=reference, device="cpu", settings=settings, executor=KEPT) as judge:
             for program in ladder.programs:
                 qualities = judge.qualify(shipped(program).read_text())
                 assert not isinstance(qualities, Rejected), qualities

@@ -178,12 +178,10 @@ def test_honest_program_is_judged_as_before_the_hostile_ones(bench: Bench) -> No
 
 
 @pytest.mark.long
-def test_hostile_programs_several_at_a_time(ground: Ground, at_length: bool) -> None:
+def test_hostile_programs_several_at_a_time(bench: Bench, at_length: bool) -> None:
     """One judge per thread, all with one list: same verdicts, the honest program unaffected, nothing left behind."""
-    at_once = 8 if at_length else 4
-    with ground.judge() as judge:
-        honest = judge.evaluate(ground.honest)
-    assert isinstance(honest, Scored)
+    at_once = 8 if at_length else 3
+    ground, honest = bench.ground, bench.honest
     before = Traces.now(ground.temporary)
     # Each is judged alone as well; every twentieth, and the endless, are enough to see that they do not interfere.
     chosen = [path for at, path in enumerate(HOSTILE) if at % 20 == 0 or program(path, ground)[0] <= ENDLESS]

@@ -15,6 +15,7 @@ import pytest
 from evaluator import Judge, JudgeSettings, Rejected, Samples, TimingSettings
 from evaluator.tasks import TASKS
 from tests.evaluator.hostile import CHEATS
+from tests.evaluator.kept import KEPT
 
 SETTINGS = JudgeSettings(timing=TimingSettings(budget_s=0.7, duel_s=2.0))
 RESOLUTION, NOISE = 0.0005, 1.05
@@ -42,7 +43,7 @@ def earned(per_case: Sequence[Samples]) -> tuple[float, float]:
 def judge(root: Path) -> Iterator[Judge]:
     task = TASKS["eplb"]({"cases": ["hier-ep32"]})
     reference = (root / "programs/eplb/vectorised_greedy.py").read_text()
-    with Judge(task, reference=reference, device="cpu", settings=SETTINGS) as judge:
+    with Judge(task, reference=reference, device="cpu", settings=SETTINGS, executor=KEPT) as judge:
         yield judge
 
 

@@ -25,6 +25,7 @@ from evaluator import (
 from evaluator.measuring.draws import Draws
 from evaluator.tasks import TASKS
 from evaluator.types import Plan
+from tests.evaluator.kept import KEPT
 from tests.evaluator.replay import answer_of, entry_of
 
 SMALL = {"layers": 4, "experts": 16, "replicas": 24, "groups": 4, "nodes": 2, "gpus": 8}
@@ -75,7 +76,9 @@ def flat() -> Task:
 
 @pytest.fixture(scope="module")
 def judge(flat: Task, greedy: str) -> Iterator[Judge]:
-    with Judge(flat, reference=greedy, reference_name="greedy.py", device="cpu", settings=SETTINGS) as judge:
+    with Judge(
+        flat, reference=greedy, reference_name="greedy.py", device="cpu", settings=SETTINGS, executor=KEPT
+    ) as judge:
         yield judge
 
 
@@ -83,7 +86,7 @@ def judge(flat: Task, greedy: str) -> Iterator[Judge]:
 def strict(flat: Task, greedy: str) -> Iterator[Judge]:
     """A judge with short timeouts."""
     settings = JudgeSettings(timeout_s=1, timing=SETTINGS.timing)
-    with Judge(flat, reference=greedy, device="cpu", settings=settings) as judge:
+    with Judge(flat, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
         yield judge
 
 
@@ -222,7 +225,7 @@ def test_an_answer_for_other_labels_is_disputed(flat: Task, greedy: str) -> None
     )
     # Few calls prove nothing, and on a busy machine the time alone would give few.
     settings = JudgeSettings(timing=TimingSettings(budget_s=0.1, min_pairs=24, round_pairs=8))
-    with Judge(flat, reference=greedy, device="cpu", settings=settings) as judge:
+    with Judge(flat, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
         verdict = judge.evaluate(stale)
     assert isinstance(verdict, Rejected)
     assert (verdict.stage, verdict.reason) == ("measure", "quality_disputed")
@@ -252,13 +255,16 @@ def test_programs_may_answer_with_phy2log_alone(greedy: str) -> None:
         "\n\ndef rebalance_experts(*arguments):\n    return solve(*arguments)[0]\n"
     )
     scored = evaluate(alone, task, reference=alone, device="cpu", settings=SETTINGS)
-    rejected = evaluate(greedy, task, reference=alone, device="cpu", settings=SETTINGS)
+    with Judge(task, reference=alone, device="cpu", settings=SETTINGS, executor=KEPT) as judge:
+        rejected = judge.evaluate(greedy)
     assert isinstance(scored, Scored)
     assert isinstance(rejected, Rejected) and rejected.reason == "form"
 
 
 def test_a_bad_reference_is_the_users_fault_and_the_judge_stays_usable(flat: Task, greedy: str) -> None:
-    with Judge(flat, reference="x = 1", reference_name="mine.py", device="cpu", settings=SETTINGS) as judge:
+    with Judge(
+        flat, reference="x = 1", reference_name="mine.py", device="cpu", settings=SETTINGS, executor=KEPT
+    ) as judge:
         with pytest.raises(EvaluatorError, match=r"reference mine\.py failed at load \(entry_point\)"):
             judge.evaluate(greedy)
         assert isinstance(judge.evaluate("x = 1"), Rejected)
@@ -297,7 +303,7 @@ def test_threads_share_the_cores_that_the_judge_allows(flat: Task, greedy: str, 
     """Whatever a program asks of torch and of the kernel, on its main thread and on others."""
     cores = min(threads, len(os.sched_getaffinity(0)))
     settings = replace(SETTINGS, threads=threads, timeout_s=60)
-    with Judge(flat, reference=greedy, device="cpu", settings=settings) as judge:
+    with Judge(flat, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
         verdict = judge.qualify(HEAD + MANY_THREADS)
     assert isinstance(verdict, Rejected)
     said = re.search(r"ValueError: cores \{(\d+)\}, (.+) of them used", verdict.detail)
@@ -325,12 +331,12 @@ def test_progress_names_stage_and_case(judge: Judge, greedy: str) -> None:
 
 
 def test_another_seed_gives_other_loads(flat: Task, greedy: str, judge: Judge) -> None:
-    with Judge(flat, reference=greedy, device="cpu", seed=1, settings=SETTINGS) as other:
+    with Judge(flat, reference=greedy, device="cpu", seed=1, settings=SETTINGS, executor=KEPT) as other:
         assert other.qualify(greedy) != judge.qualify(greedy)
 
 
 def test_the_judge_ends_a_measurement_once_it_is_decided(flat: Task, greedy: str) -> None:
-    with Judge(flat, reference=greedy, device="cpu") as judge:
+    with Judge(flat, reference=greedy, device="cpu", executor=KEPT) as judge:
         verdict = judge.race(greedy, lambda estimate: "seen enough")
         full = judge.evaluate(greedy)
     assert isinstance(verdict, Scored) and isinstance(full, Scored)

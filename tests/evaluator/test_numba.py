@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from evaluator.screen import EXTRAS, available_imports, screen
 from evaluator.settings import SandboxLevel
 from evaluator.tasks import TASKS
 from evaluator.types import Call
+from tests.evaluator.kept import KEPT
 
 TINY = {"layers": 2, "experts": 8, "replicas": 12, "groups": 1, "nodes": 1, "gpus": 4}
 NUMBA = "numba" in available_imports()
@@ -62,18 +62,13 @@ def greedy(root: Path) -> str:
     return (root / "programs/eplb/greedy.py").read_text()
 
 
-@pytest.fixture(params=["L2", "L1"])
-def level(request: pytest.FixtureRequest) -> Iterator[SandboxLevel]:
-    yield request.param
-
-
 def with_front(greedy: str, front: str) -> str:
     """The program with another entry point in front of its own."""
     return greedy.replace("def rebalance_experts(", "def solve(") + front
 
 
 @needs_numba
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("level", "threads"), [("L2", 1), ("L1", 2)])
 def test_parallel_loops_use_the_threads_that_the_judge_allows(level: SandboxLevel, threads: int) -> None:
     settings = JudgeSettings(threads=threads, timeout_s=60)
     with LocalExecutor(settings, level) as executor:
@@ -94,7 +89,9 @@ def test_the_shipped_solver_compiles_while_it_is_loaded(root: Path, greedy: str)
     source = (root / "programs/eplb/lpt_swap_numba.py").read_text()
     timing = TimingSettings(budget_s=0.2, round_pairs=2)
     settings = JudgeSettings(load_timeout_s=60, timing=timing)
-    with Judge(TASKS["eplb"]({"cases": [TINY]}), reference=greedy, device="cpu", settings=settings) as judge:
+    with Judge(
+        TASKS["eplb"]({"cases": [TINY]}), reference=greedy, device="cpu", settings=settings, executor=KEPT
+    ) as judge:
         verdict = judge.evaluate(source)
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples
@@ -111,7 +108,7 @@ def test_a_compiler_at_work_in_the_first_calls_is_never_timed(greedy: str) -> No
     task = TASKS["eplb"]({"cases": [TINY]})
     settings = JudgeSettings(timeout_s=60, timing=TimingSettings(budget_s=0.1, min_pairs=8, round_pairs=4))
     reference = with_front(greedy, IS_SLOW)
-    with Judge(task, reference=reference, device="cpu", settings=settings) as judge:
+    with Judge(task, reference=reference, device="cpu", settings=settings, executor=KEPT) as judge:
         verdict = judge.evaluate(with_front(greedy, COMPILES_LATE))
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples

@@ -22,6 +22,7 @@ from evaluator import (
 )
 from evaluator.settings import Lane, TimingSettings
 from evaluator.tasks import TASKS
+from tests.evaluator.kept import KEPT
 
 TINY = {"layers": 2, "experts": 8, "replicas": 12, "groups": 1, "nodes": 1, "gpus": 4}
 QUICK = TimingSettings(budget_s=0.2, duel_s=1.0, round_pairs=2)
@@ -39,7 +40,8 @@ def task() -> Task:
 
 @pytest.fixture(scope="module")
 def judge(task: Task, greedy: str) -> Iterator[Judge]:
-    with Judge(task, reference=greedy, device="cpu", settings=JudgeSettings(timeout_s=2, timing=QUICK)) as judge:
+    settings = JudgeSettings(timeout_s=2, timing=QUICK)
+    with Judge(task, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
         yield judge
 
 
@@ -61,7 +63,7 @@ def wrapped(greedy: str, before: str) -> str:
 def test_pairs_are_taken_in_rounds_of_fresh_processes(task: Task, greedy: str) -> None:
     """A program that fails at its sixth call after the pass is scored, because no process makes that many."""
     settings = JudgeSettings(timing=TimingSettings(budget_s=0.1, min_pairs=6, round_pairs=2))
-    with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
+    with Judge(task, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
         calls = judge.task.steps(judge.cases[0]) + len(judge.task.hard_cases(0)) + 5
         verdict = judge.evaluate(wrapped(greedy, f"assert len(_calls) <= {calls}"))
     assert isinstance(verdict, Scored)
@@ -91,7 +93,7 @@ def test_work_that_new_types_cause_is_not_timed(judge: Judge, greedy: str) -> No
     """As a just-in-time compiler works, against a reference so slow that it is not warmed up by full calls."""
     settings = JudgeSettings(timing=TimingSettings(budget_s=0.1, min_pairs=8, round_pairs=4))
     slow = wrapped(greedy, "import time; time.sleep(0.02)")
-    with Judge(judge.task, reference=slow, device="cpu", settings=settings) as patient:
+    with Judge(judge.task, reference=slow, device="cpu", settings=settings, executor=KEPT) as patient:
         verdict = patient.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + SLOW_AT_NEW_TYPES)
     assert isinstance(verdict, Scored)
     samples = verdict.score.cases[0].samples
@@ -104,7 +106,7 @@ def test_slower_program_loses_and_faster_program_wins(task: Task, greedy: str) -
     settings = JudgeSettings(
         timing=TimingSettings(duel_s=60.0, round_pairs=4)
     )  # one second shows that a program is ten times as fast
-    with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
+    with Judge(task, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
         lost, won = judge.compare(slow, greedy), judge.compare(greedy, slow, level=0.99)
     assert isinstance(lost, Duel) and isinstance(won, Duel)
     assert (lost.comparison, won.comparison) == ("worse", "better")
@@ -146,7 +148,7 @@ def test_a_faster_program_with_worse_answers_is_called_both(judge: Judge, greedy
         "    if key not in _plans:\n        _plans[key] = solve(weight, *sizes)\n    return _plans[key]\n"
     )
     settings = JudgeSettings(timing=TimingSettings(duel_s=20.0, round_pairs=2))
-    with Judge(judge.task, reference=greedy, device="cpu", settings=settings) as patient:
+    with Judge(judge.task, reference=greedy, device="cpu", settings=settings, executor=KEPT) as patient:
         duel = patient.compare(stale, greedy)
     assert isinstance(duel, Duel)
     assert (duel.comparison, duel.quality_comparison) == ("better", "worse")
@@ -213,27 +215,23 @@ def earns_at_most(verdict: Scored | Rejected, gain: float) -> bool:
 
 
 @pytest.fixture(scope="module")
-def thorough(greedy: str) -> Iterator[tuple[Judge, Scored]]:
-    """A judge with a long time budget, and its verdict on the honest program."""
+def thorough(greedy: str) -> Iterator[Judge]:
+    """A judge with a long time budget."""
     task = TASKS["eplb"]({"cases": [{**TINY, "layers": 8, "experts": 64, "replicas": 72, "gpus": 8}]})
     settings = JudgeSettings(timing=TimingSettings(budget_s=2.0))
-    with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
-        honest = judge.evaluate(greedy)
-        assert isinstance(honest, Scored)
-        yield judge, honest
+    with Judge(task, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
+        yield judge
 
 
-def test_answering_from_a_cache_costs_balance(thorough: tuple[Judge, Scored], greedy: str) -> None:
+def test_answering_from_a_cache_costs_balance(thorough: Judge, greedy: str) -> None:
     """A program that recognises a layer by its sorted loads, whatever the labels, and keeps its plan."""
-    judge, _ = thorough
-    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + KEEPS_PLANS)
+    verdict = thorough.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + KEEPS_PLANS)
     assert earns_at_most(verdict, -0.002), verdict
 
 
-def test_answering_carelessly_when_timed_is_disputed(thorough: tuple[Judge, Scored], greedy: str) -> None:
+def test_answering_carelessly_when_timed_is_disputed(thorough: Judge, greedy: str) -> None:
     """A program that distinguishes a scored call from one of the pass."""
-    judge, _ = thorough
-    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CARELESS_WHEN_TIMED)
+    verdict = thorough.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CARELESS_WHEN_TIMED)
     assert isinstance(verdict, Rejected) and verdict.reason == "quality_disputed", verdict
 
 
@@ -253,10 +251,9 @@ def rebalance_experts(weight, *sizes):
 """
 
 
-def test_a_program_that_is_dear_in_every_third_call_pays_for_it(thorough: tuple[Judge, Scored], greedy: str) -> None:
+def test_a_program_that_is_dear_in_every_third_call_pays_for_it(thorough: Judge, greedy: str) -> None:
     """A median would have forgotten those calls."""
-    judge, _ = thorough
-    verdict = judge.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CAREFUL_IN_SOME_CALLS)
+    verdict = thorough.evaluate(greedy.replace("def rebalance_experts(", "def solve(") + CAREFUL_IN_SOME_CALLS)
     assert isinstance(verdict, Scored), verdict
     assert 1 / verdict.score.speedup.median == pytest.approx((1 + 1 + 9) / 3, rel=0.25)
     assert verdict.score.gain is not None and verdict.score.gain.low == verdict.score.gain.high == 0
@@ -274,7 +271,7 @@ def test_programs_are_pinned_to_the_lane_only_while_they_are_timed(task: Task, g
     cores = os.sched_getaffinity(0)
     settings = JudgeSettings(lanes=(Lane(cpus=(max(cores),)),), timing=QUICK)
     seen: dict[str, set[frozenset[int]]] = {}
-    with Judge(task, reference=greedy, device="cpu", settings=settings) as judge:
+    with Judge(task, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
 
         def look(step: Progress) -> None:
             if "waiting" in step.stage:
@@ -293,7 +290,8 @@ def test_both_programs_of_a_measurement_are_pinned_to_the_same_cores(task: Task,
     cores = os.sched_getaffinity(0)
     for lanes in ((), (Lane(cpus=tuple(cores)),)):
         seen: list[frozenset[int]] = []
-        with Judge(task, reference=greedy, device="cpu", settings=JudgeSettings(lanes=lanes, timing=QUICK)) as judge:
+        settings = JudgeSettings(lanes=lanes, timing=QUICK)
+        with Judge(task, reference=greedy, device="cpu", settings=settings, executor=KEPT) as judge:
 
             def look(step: Progress, judge: Judge = judge, seen: list[frozenset[int]] = seen) -> None:
                 if step.stage == "measure":

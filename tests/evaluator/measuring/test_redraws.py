@@ -10,6 +10,7 @@ import pytest
 
 from evaluator import EvaluatorError, Judge, JudgeSettings, Redrawn, Rejected, Score, Scored, TimingSettings
 from evaluator.tasks import TASKS
+from tests.evaluator.kept import KEPT
 
 CASES = [
     {"name": "one", "layers": 3, "experts": 16, "replicas": 20, "groups": 1, "nodes": 1, "gpus": 4},
@@ -43,7 +44,9 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old
 @pytest.fixture(scope="module")
 def judge(root: Path) -> Iterator[Judge]:
     reference = (root / "programs/eplb/snake.py").read_text()
-    with Judge(TASKS["eplb"]({"cases": CASES}), reference=reference, device="cpu", settings=SETTINGS) as judge:
+    with Judge(
+        TASKS["eplb"]({"cases": CASES}), reference=reference, device="cpu", settings=SETTINGS, executor=KEPT
+    ) as judge:
         yield judge
 
 

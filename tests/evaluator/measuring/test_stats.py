@@ -272,8 +272,9 @@ def test_reading_interval_covers_when_measuring_stops_at_a_narrow_interval() -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("level", [0.9, 0.99])
 @pytest.mark.parametrize("two_kinds", [False, True])
-def test_certain_interval_covers_at_all_looks_at_once(level: float, two_kinds: bool) -> None:
-    rng, runs, missed = np.random.default_rng([round(level * 100), two_kinds]), 120, 0
+def test_certain_interval_covers_at_all_looks_at_once(level: float, two_kinds: bool, at_length: bool) -> None:
+    rng, missed = np.random.default_rng([round(level * 100), two_kinds]), 0
+    runs = 120 if at_length else 60
     for _ in range(runs):
         whole = rounds_of(rng, 60, pairs=2, speedup=1.3, two_kinds=two_kinds)
         looks = (stats.certain_speedup([samples], level) for samples in growing(whole))

@@ -16,6 +16,7 @@ from evaluator.tasks import TASKS
 from evaluator.tasks.bin_packing import driver
 from evaluator.types import Answer, Array, Call, Case, InvalidAnswer
 from tests.evaluator.contracts import TaskContract
+from tests.evaluator.kept import KEPT
 from tests.evaluator.replay import entry_of
 
 SMALL = [
@@ -157,7 +158,8 @@ def test_the_judge_calls_a_function_through_the_driver() -> None:
         def priority(item, bins):
             return bins[:0]
         """)
-    with Judge(task, reference=source, device="cpu", settings=JudgeSettings(timeout_s=20)) as judge:
+    settings = JudgeSettings(timeout_s=20)
+    with Judge(task, reference=source, device="cpu", settings=settings, executor=KEPT) as judge:
         by_levels, by_bins = judge.qualify(source), judge.qualify(source.replace("levels", "bins"))
         refused = judge.qualify(blind)
     assert not isinstance(by_levels, Rejected) and by_levels == by_bins

@@ -16,6 +16,7 @@ from harness.cli.console import UserError
 from harness.cli.ladder import climb
 from harness.report import tables
 from tests.evaluator.contracts import TaskContract
+from tests.evaluator.kept import KEPT
 from tests.evaluator.tasks.toy import KIND, Toy
 
 SETTINGS = JudgeSettings(timeout_s=20, timing=TimingSettings(budget_s=0.05, max_pairs=8))
@@ -57,7 +58,9 @@ class Bare(Toy):
 def test_a_toy_task_is_judged_and_reported_like_any_task() -> None:
     task = KIND({"spread": "uneven"})
     source = shipped("tests/data/toy/back_and_forth.py").read_text()
-    with Judge(task, reference=shipped(task.reference).read_text(), device="cpu", settings=SETTINGS) as judge:
+    with Judge(
+        task, reference=shipped(task.reference).read_text(), device="cpu", settings=SETTINGS, executor=KEPT
+    ) as judge:
         verdict, refused = judge.evaluate(source), judge.evaluate(source.replace("% num_bins", "% 99"))
     assert isinstance(verdict, Scored), verdict
     assert isinstance(refused, Rejected) and (refused.stage, refused.reason) == ("validate", "range")
