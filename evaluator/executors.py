@@ -96,7 +96,11 @@ class LocalExecutor:
         self._on_gpu: list[int] = []
 
     def __enter__(self) -> Self:
-        self._start()
+        try:
+            self._start()
+        except BaseException:  # an interrupt too leaves no folder and no process behind
+            self._stop()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -135,7 +139,9 @@ class LocalExecutor:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        remove_tree(Path(self._folder))
+        if self._folder:  # without a name it would be the working folder
+            remove_tree(Path(self._folder))
+        self._folder = ""
         self._ready = self._process = self._control = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -316,3 +317,19 @@ def test_answers_are_not_mixed_up_after_an_interrupt(monkeypatch: pytest.MonkeyP
                 executor.end()
         with pytest.raises(EvaluatorError, match="cut short"):
             executor.end()
+
+
+def test_an_executor_that_never_started_removes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without a name is the working folder."""
+    (tmp_path / "mine.txt").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    LocalExecutor(JudgeSettings()).__exit__()
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_start_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(FileNotFoundError):
+        LocalExecutor(JudgeSettings()).__enter__()
+    assert list(tmp_path.iterdir()) == []
