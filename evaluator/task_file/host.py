@@ -10,6 +10,7 @@ faults, so that a hang ends, and so that nothing of it happens in the command.
 from __future__ import annotations
 
 import linecache
+import os
 import secrets
 import signal
 import socket
@@ -30,6 +31,8 @@ from evaluator.types import Case, InvalidAnswer, WorkloadError
 
 MODULE = "packsmith_task"
 CASES_HELD = 64
+MOST_ERROR = 4000
+"""Characters of the text of an error, at most."""
 IDLE_S = 60.0
 """A process that is asked nothing for so long ends, as many configs may be open. The next request starts another."""
 FACTS = tuple(checking.FACTS)
@@ -81,10 +84,10 @@ class Host:
             return Frame(hold=self._hold).bytes({"value": value})
         except InvalidAnswer as invalid:
             if request["do"] == "read":
-                return _plain({"invalid": [str(invalid.reason), str(invalid.detail)]})
+                return _plain({"invalid": [_cut(str(invalid.reason)), _cut(str(invalid.detail))]})
             return self._error(invalid, f"expected InvalidAnswer from `read` alone, found {invalid}")
         except WorkloadError as error:
-            return _plain({"workload": str(error)})
+            return _plain({"workload": _cut(str(error))})
         except (NotSent, _Wrong) as error:
             return self._error(None, str(error))
         except ModuleNotFoundError as error:
@@ -143,7 +146,7 @@ class Host:
         return made
 
     def _error(self, error: BaseException | None, text: str) -> bytes:
-        return _plain({"error": text, "line": 0 if error is None else self._line(error)})
+        return _plain({"error": _cut(text), "line": 0 if error is None else self._line(error)})
 
     def _line(self, error: BaseException) -> int:
         """The last line of the file on the way to the error; 0 if the file has no part in it."""
@@ -160,11 +163,15 @@ def _plain(value: Mapping[str, Any]) -> bytes:
     return Frame().bytes(value)
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_ERROR else f"{text[:MOST_ERROR]} ... ({len(text):,} characters)"
+
+
 def serve(channel: socket.socket, arm: Callable[[float], None], idle_s: float = IDLE_S) -> None:
     """Answer requests until the other side hangs up, or asks nothing for `idle_s` seconds. `arm` is told the seconds a
     request may take, 0 at its end.
     """
-    host = Host()
+    host, own = Host(), os.getpid()
     while True:
         try:
             request = receive(channel, host.held, idle_s)
@@ -175,6 +182,8 @@ def serve(channel: socket.socket, arm: Callable[[float], None], idle_s: float = 
             return
         arm(request["limit_s"])
         frame = host.answer(request)
+        if os.getpid() != own:
+            os._exit(1)  # a fork that came back from the file's code: one process answers
         arm(0)
         try:
             send(channel, frame)
@@ -186,6 +195,8 @@ def main(descriptor: int) -> None:
     """Serve over an inherited socket. A request that hangs after its judge is gone ends the process, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's: it hangs up
     serve(socket.socket(fileno=descriptor), _arm)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)  # what the file started, if its judge is not there any more to kill it
 
 
 def _arm(seconds: float) -> None:

@@ -1,39 +1,33 @@
 """The process of a task file as the judge sees it: requests out, answers back, each within a time limit.
 
-Owns: starting and ending the process, one exchange at a time, and turning failures into errors that name the file.
-Does not know: what the members of a task mean.
+Owns: one exchange at a time, and turning failures into errors that name the file. Does not know: how the process is
+started and ended (`starting`), what the members of a task mean.
 """
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from evaluator.confined.supervisor import clean_environment
 from evaluator.task_file.channel import Closed, receive, send
+from evaluator.task_file.starting import Started, start
 from evaluator.task_file.values import Frame, NotSent
 from evaluator.types import EvaluatorError, InvalidAnswer, WorkloadError
 
 LIMIT_S = 60.0
 """How long a member may take."""
-_PATIENCE_S = 2.0
-_CODE = (
-    "import sys; sys.path.insert(0, {root!r}); from evaluator.task_file.host import main; del sys.path[0]; "
-    "main({descriptor})"
-)
 
 
 class TaskFileError(EvaluatorError):
     """The code of a task file is at fault: the text says the file, the line, the member, and what went wrong."""
+
+
+class TaskFileHangs(TaskFileError):
+    """A member gave no result in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,35 +40,6 @@ class Text:
 
     def where(self, line: int = 0) -> str:
         return f"{self.file}:{line}" if line else self.file
-
-
-Started = tuple[socket.socket, Callable[[], str]]
-"""A channel to a host, and what ends it and says how it ended."""
-
-
-def start() -> Started:
-    """A new process that serves a host."""
-    ours, theirs = socket.socketpair()
-    root = str(Path(__file__).resolve().parents[2])
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _CODE.format(root=root, descriptor=theirs.fileno())],
-            env=clean_environment(tempfile.gettempdir()),
-            stdin=subprocess.DEVNULL,
-            stdout=2,  # what the task prints must not get among our results
-            pass_fds=(theirs.fileno(),),
-            cwd="/",
-        )
-
-    def end() -> str:
-        ours.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return f"exit code {process.wait(_PATIENCE_S)}"
-        process.kill()
-        process.wait()
-        return "it had to be killed"
-
-    return ours, end
 
 
 class TaskProcess:
@@ -138,7 +103,7 @@ class TaskProcess:
             return answer
         except TimeoutError:
             self._end()
-            raise TaskFileError(
+            raise TaskFileHangs(
                 f"{self._text.file}: {what} gave no result within {self._limit_s:g} s: it hangs, or takes too long"
             ) from None
         except Closed:

@@ -247,7 +247,7 @@ def show(found: Excesses, off: Excesses, figures: dict[str, Any], judged: Mappin
 
 def _line(stem: str, row: Row | None, cases: Sequence[str]) -> list[str]:
     if row is None:
-        return [f"`{stem}`", *("failed" for _ in cases), "", ""]
+        return [f"`{stem}`", *("refused" for _ in cases), "", ""]
     values = [f"{row.cases[case]:.4f}" for case in cases]
     return [f"`{stem}`", *values, f"{row.mean:.4f}", "" if row.ms is None else f"{row.ms:.3g}"]
 

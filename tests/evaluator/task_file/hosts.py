@@ -15,7 +15,8 @@ from typing import Any
 
 from evaluator.shipped import shipped
 from evaluator.task_file.host import serve
-from evaluator.task_file.process import Started, TaskProcess, Text
+from evaluator.task_file.process import TaskProcess, Text
+from evaluator.task_file.starting import Started
 from evaluator.task_file.task import FileTask, task_of_source
 
 NEW = shipped("configs/starts/new")
