@@ -27,6 +27,7 @@ from evaluator.task_file import checking
 from evaluator.task_file.channel import Closed, receive, send
 from evaluator.task_file.values import Frame, HeldCase, NotSent
 from evaluator.task_file.watching import Watch
+from evaluator.task_protocol import TaskOption
 from evaluator.types import Case, InvalidAnswer, WorkloadError
 
 MODULE = "packsmith_task"
@@ -39,6 +40,10 @@ FACTS = tuple(checking.FACTS)
 """The members that are values. They are read once."""
 METHODS: tuple[str, ...] = ("cases", "draw", "steps", "call", "call_bytes", "answer_bytes", "read", "step_quality")
 METHODS += ("pass_quality", "score", "hard_cases", "agreement_calls", "identity")
+
+
+DECLARED = ("flag", "key", "help", "metavar", "repeated", "choices")
+"""The fields of an option that are sent: how it is parsed is known here only."""
 
 
 class _Unknown(Exception):
@@ -54,6 +59,7 @@ class Host:
 
     def __init__(self) -> None:
         self._task: Any = None
+        self._options: tuple[TaskOption, ...] = ()
         self._file = ""
         self._key = secrets.randbits(40)
         self._cases: OrderedDict[int, Case] = OrderedDict()
@@ -102,6 +108,8 @@ class Host:
             return self._load(**given)
         if do == "torch":
             return "torch" in sys.modules
+        if do == "parse":
+            return self._parsed(*given)
         for value in given:
             if isinstance(value, HeldCase):
                 self._keep(value.key, value)
@@ -113,8 +121,19 @@ class Host:
             return member(case, np.random.default_rng(seed))
         return member(*given)
 
-    def _load(self, source: str, file: str, options: Mapping[str, Any] | None, watch: bool) -> Mapping[str, Any]:
-        """Execute the file, make its task, and return the members that are values, with what the import did."""
+    def _parsed(self, flag: str, text: str) -> Any:
+        [option] = (option for option in self._options if option.flag == flag)
+        try:
+            return option.parse(text)
+        except ValueError as error:  # as int and float raise it
+            raise WorkloadError(f"{flag} {text}: {error}") from error
+
+    def _load(
+        self, source: str, file: str, options: Mapping[str, Any] | None, watch: bool, make: bool
+    ) -> Mapping[str, Any]:
+        """Execute the file, and return the options that it declares. With `make`, make its task, and return the members
+        that are values, with what the import did.
+        """
         self._file = file
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         module = ModuleType(MODULE)
@@ -129,10 +148,22 @@ class Host:
                 exec(code, module.__dict__)
         import_s = time.process_time() - begun
         did = [] if seen is None else seen.found
+        self._options = self._declared(module)
+        declared = [{name: getattr(option, name) for name in DECLARED} for option in self._options]
+        if not make:
+            return {"options": declared}
         self._task = self._made(module, options)
         lacks = [name for name in (*FACTS, *METHODS) if not hasattr(self._task, name)]
         facts = {name: getattr(self._task, name) for name in FACTS if name not in lacks}
-        return {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "torch": "torch" in sys.modules}
+        return {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "options": declared}
+
+    def _declared(self, module: ModuleType) -> tuple[TaskOption, ...]:
+        found = getattr(module, "OPTIONS", ())
+        if not isinstance(found, tuple) or not all(isinstance(option, TaskOption) for option in found):
+            raise _Wrong(f"`OPTIONS`: expected a tuple of TaskOption, found {checking.shown(found)}")
+        if found and not hasattr(module, "task"):
+            raise _Wrong("`OPTIONS`: expected a function task(options) that makes the task from them, found none")
+        return found
 
     def _made(self, module: ModuleType, options: Mapping[str, Any] | None) -> Any:
         made, maker = getattr(module, "TASK", None), getattr(module, "task", None)

@@ -48,10 +48,18 @@ class TaskProcess:
     """
 
     def __init__(
-        self, text: Text, *, limit_s: float = LIMIT_S, watch: bool = False, start: Callable[[], Started] = start
+        self,
+        text: Text,
+        *,
+        limit_s: float = LIMIT_S,
+        watch: bool = False,
+        make: bool = True,
+        start: Callable[[], Started] = start,
     ) -> None:
-        """`watch`: note what the file does while it is imported, which is in `loaded` then."""
-        self._text, self._limit_s, self._watch, self._start = text, limit_s, watch, start
+        """`watch`: note what the file does while it is imported, which is in `loaded` then. Without `make` the file is
+        asked for its options only.
+        """
+        self._text, self._limit_s, self._watch, self._make, self._start = text, limit_s, watch, make, start
         self._lock = threading.Lock()
         self._running: Started | None = None
         self.loaded: Mapping[str, Any] = {}
@@ -85,7 +93,8 @@ class TaskProcess:
         if self._running is None:
             self._running = self._start()
             text = self._text
-            fields = {"source": text.source, "file": text.file, "options": text.options, "watch": self._watch}
+            fields: dict[str, Any] = {"source": text.source, "file": text.file, "options": text.options}
+            fields |= {"watch": self._watch, "make": self._make}
             try:
                 self.loaded = self._value("", self._exchange("load", fields, whole=True))
             except BaseException:

@@ -48,6 +48,23 @@ def edited(*changes: tuple[str, str], source: str = SOURCE) -> str:
     return source
 
 
+OPTIONS = """
+OPTIONS = (
+    TaskOption(key="jobs", flag="--jobs", metavar="N", parse=int, help="Jobs of the small case."),
+    TaskOption(key="names", flag="--case", repeated=True, help="A case: few or many."),
+)
+
+
+def task(options):
+    CASES["few"] = (options.get("jobs", 24), 6)
+    return Makespan()
+"""
+WITH_OPTIONS = edited(
+    ("TASK = Makespan()", OPTIONS),
+    ("from evaluator import Column, Ladder", "from evaluator import Column, Ladder, TaskOption"),
+)
+
+
 def loaded(
     source: str = SOURCE, *, limit_s: float = 20.0, folder: Path = NEW, options: Mapping[str, Any] = NONE
 ) -> FileTask:
