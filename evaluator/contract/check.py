@@ -13,11 +13,13 @@ from evaluator.contract import clauses, judged
 from evaluator.contract.answering import Programs
 from evaluator.contract.findings import Broken, Finding, NotTried
 from evaluator.contract.subject import Subject
-from evaluator.task_file.process import LIMIT_S, Started, TaskFileError, start
+from evaluator.task_file.process import LIMIT_S, TaskFileError, TaskFileHangs
+from evaluator.task_file.starting import Started, start
 from evaluator.task_file.task import read_source
 from evaluator.types import EvaluatorError, InvalidAnswer, WorkloadError
 
 Clause = Callable[[Subject], str]
+_SHORTER = "end the loop, or make the cases smaller"
 CLAUSES: Mapping[str, Clause] = {
     "import": clauses.quiet_import,
     "members": clauses.members,
@@ -51,19 +53,23 @@ def check_task_file(
     hindered = ""
     try:
         for name in only:
-            finding = _finding(name, subject) if not hindered else _not_tried(name, hindered)
-            if finding.state == "FAILED" and (name == "members" or (name == "import" and not _loads(subject))):
+            if hindered:
+                yield Finding(clause=name, state="not tried", said=f"see {hindered}")
+                continue
+            try:
+                finding = _finding(name, subject)
+            except TaskFileHangs as hang:  # every clause that asks the member would wait as long
+                finding = Finding(clause=name, state="FAILED", said=str(hang), advice=_SHORTER)
                 hindered = name
+            else:
+                hindered = name if _hinders(finding, subject) else ""
             yield finding
     finally:
         subject.close()
 
 
-def _not_tried(name: str, hindered: str) -> Finding:
-    return Finding(clause=name, state="not tried", said=f"see {hindered}")
-
-
 def _finding(name: str, subject: Subject) -> Finding:
+    """Raises TaskFileHangs."""
     try:
         return Finding(clause=name, state="ok", said=CLAUSES[name](subject))
     except Broken as broken:
@@ -72,8 +78,17 @@ def _finding(name: str, subject: Subject) -> Finding:
         return Finding(clause=name, state="not tried", said=str(error))
     except InvalidAnswer as invalid:
         return Finding(clause=name, state="FAILED", said=f"a valid answer is refused: {invalid}", advice="see `read`")
+    except TaskFileHangs:
+        raise
     except (TaskFileError, WorkloadError) as error:
         return Finding(clause=name, state="FAILED", said=str(error), advice="correct the task file there")
+
+
+def _hinders(finding: Finding, subject: Subject) -> bool:
+    """Whether no other clause can be tried."""
+    if finding.state != "FAILED":
+        return False
+    return finding.clause == "members" or (finding.clause == "import" and not _loads(subject))
 
 
 def _loads(subject: Subject) -> bool:

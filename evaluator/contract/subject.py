@@ -18,7 +18,8 @@ from evaluator.contract.answering import Program, Programs
 from evaluator.contract.findings import Broken, NotTried
 from evaluator.screen import screen
 from evaluator.shipped import shipped
-from evaluator.task_file.process import Started, TaskProcess, Text
+from evaluator.task_file.process import TaskProcess, Text
+from evaluator.task_file.starting import Started
 from evaluator.task_file.task import FileTask, task_of_source
 from evaluator.types import Answer, Array, Call, Case, HardCase, InvalidAnswer, Plan
 from evaluator.worker_handle import Stopped

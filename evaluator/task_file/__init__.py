@@ -4,6 +4,7 @@ The file is code that its user wrote: it is trusted to be benign, and not to be 
 """
 
 from evaluator.task_file.checking import Unfit
+from evaluator.task_file.declared import file_kind
 from evaluator.task_file.opening import identified, kind_of, open_task_file
 from evaluator.task_file.process import TaskFileError
 from evaluator.task_file.task import FileTask, is_task_file, stored_task
@@ -12,6 +13,7 @@ __all__ = [
     "FileTask",
     "TaskFileError",
     "Unfit",
+    "file_kind",
     "identified",
     "is_task_file",
     "kind_of",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from evaluator.task_protocol import Column, Ladder
 from evaluator.types import Call, Case, CaseQuality, HardCase, Plan
 
 _CALL_KINDS = "biufc"
+_FLAG = re.compile(r"--[a-z][a-z0-9]*(-[a-z0-9]+)*")
 Fit = TypeVar("Fit")
 
 
@@ -207,7 +209,36 @@ def quality(of: Case) -> Callable[[Any], CaseQuality]:
 def identity(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise _expected("a mapping", value)
+    return dict(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """JSON values."""
     try:
-        return dict(json.loads(json.dumps(value, allow_nan=False)))
+        return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise Unfit(f"expected JSON values, found {error}") from None
+
+
+def options(value: Any) -> list[dict[str, Any]]:
+    """The fields of the options that a file declares, but for how they are parsed."""
+    try:
+        return _options(value)
+    except Unfit as unfit:
+        raise Unfit(f"`OPTIONS`: {unfit}") from None
+
+
+def _options(value: Any) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = [dict(fields) for fields in value]
+    for fields in made:
+        if not _FLAG.fullmatch(str(fields["flag"])):
+            raise _expected("a flag such as --jobs, of small letters, digits and -", fields["flag"])
+        identifier(fields["key"])
+        text(fields["help"])
+        fields["choices"] = texts(fields["choices"])
+        if not isinstance(fields["metavar"], str) or not isinstance(fields["repeated"], bool):
+            raise _expected(f"a text as metavar of {fields['flag']}, and True or False as repeated", fields)
+    for name in ("flag", "key"):
+        if len({fields[name] for fields in made}) < len(made):
+            raise _expected(f"options with different {name}s", [fields[name] for fields in made])
+    return made

@@ -10,6 +10,7 @@ faults, so that a hang ends, and so that nothing of it happens in the command.
 from __future__ import annotations
 
 import linecache
+import os
 import secrets
 import signal
 import socket
@@ -26,16 +27,23 @@ from evaluator.task_file import checking
 from evaluator.task_file.channel import Closed, receive, send
 from evaluator.task_file.values import Frame, HeldCase, NotSent
 from evaluator.task_file.watching import Watch
+from evaluator.task_protocol import TaskOption
 from evaluator.types import Case, InvalidAnswer, WorkloadError
 
 MODULE = "packsmith_task"
 CASES_HELD = 64
+MOST_ERROR = 4000
+"""Characters of the text of an error, at most."""
 IDLE_S = 60.0
 """A process that is asked nothing for so long ends, as many configs may be open. The next request starts another."""
 FACTS = tuple(checking.FACTS)
 """The members that are values. They are read once."""
 METHODS: tuple[str, ...] = ("cases", "draw", "steps", "call", "call_bytes", "answer_bytes", "read", "step_quality")
 METHODS += ("pass_quality", "score", "hard_cases", "agreement_calls", "identity")
+
+
+DECLARED = ("flag", "key", "help", "metavar", "repeated", "choices")
+"""The fields of an option that are sent: how it is parsed is known here only."""
 
 
 class _Unknown(Exception):
@@ -51,6 +59,7 @@ class Host:
 
     def __init__(self) -> None:
         self._task: Any = None
+        self._options: tuple[TaskOption, ...] = ()
         self._file = ""
         self._key = secrets.randbits(40)
         self._cases: OrderedDict[int, Case] = OrderedDict()
@@ -81,10 +90,10 @@ class Host:
             return Frame(hold=self._hold).bytes({"value": value})
         except InvalidAnswer as invalid:
             if request["do"] == "read":
-                return _plain({"invalid": [str(invalid.reason), str(invalid.detail)]})
+                return _plain({"invalid": [_cut(str(invalid.reason)), _cut(str(invalid.detail))]})
             return self._error(invalid, f"expected InvalidAnswer from `read` alone, found {invalid}")
         except WorkloadError as error:
-            return _plain({"workload": str(error)})
+            return _plain({"workload": _cut(str(error))})
         except (NotSent, _Wrong) as error:
             return self._error(None, str(error))
         except ModuleNotFoundError as error:
@@ -99,6 +108,8 @@ class Host:
             return self._load(**given)
         if do == "torch":
             return "torch" in sys.modules
+        if do == "parse":
+            return self._parsed(*given)
         for value in given:
             if isinstance(value, HeldCase):
                 self._keep(value.key, value)
@@ -110,8 +121,19 @@ class Host:
             return member(case, np.random.default_rng(seed))
         return member(*given)
 
-    def _load(self, source: str, file: str, options: Mapping[str, Any] | None, watch: bool) -> Mapping[str, Any]:
-        """Execute the file, make its task, and return the members that are values, with what the import did."""
+    def _parsed(self, flag: str, text: str) -> Any:
+        [option] = (option for option in self._options if option.flag == flag)
+        try:
+            return option.parse(text)
+        except ValueError as error:  # as int and float raise it
+            raise WorkloadError(f"{flag} {text}: {error}") from error
+
+    def _load(
+        self, source: str, file: str, options: Mapping[str, Any] | None, watch: bool, make: bool
+    ) -> Mapping[str, Any]:
+        """Execute the file, and return the options that it declares. With `make`, make its task, and return the members
+        that are values, with what the import did.
+        """
         self._file = file
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         module = ModuleType(MODULE)
@@ -126,10 +148,22 @@ class Host:
                 exec(code, module.__dict__)
         import_s = time.process_time() - begun
         did = [] if seen is None else seen.found
+        self._options = self._declared(module)
+        declared = [{name: getattr(option, name) for name in DECLARED} for option in self._options]
+        if not make:
+            return {"options": declared}
         self._task = self._made(module, options)
         lacks = [name for name in (*FACTS, *METHODS) if not hasattr(self._task, name)]
         facts = {name: getattr(self._task, name) for name in FACTS if name not in lacks}
-        return {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "torch": "torch" in sys.modules}
+        return {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "options": declared}
+
+    def _declared(self, module: ModuleType) -> tuple[TaskOption, ...]:
+        found = getattr(module, "OPTIONS", ())
+        if not isinstance(found, tuple) or not all(isinstance(option, TaskOption) for option in found):
+            raise _Wrong(f"`OPTIONS`: expected a tuple of TaskOption, found {checking.shown(found)}")
+        if found and not hasattr(module, "task"):
+            raise _Wrong("`OPTIONS`: expected a function task(options) that makes the task from them, found none")
+        return found
 
     def _made(self, module: ModuleType, options: Mapping[str, Any] | None) -> Any:
         made, maker = getattr(module, "TASK", None), getattr(module, "task", None)
@@ -143,7 +177,7 @@ class Host:
         return made
 
     def _error(self, error: BaseException | None, text: str) -> bytes:
-        return _plain({"error": text, "line": 0 if error is None else self._line(error)})
+        return _plain({"error": _cut(text), "line": 0 if error is None else self._line(error)})
 
     def _line(self, error: BaseException) -> int:
         """The last line of the file on the way to the error; 0 if the file has no part in it."""
@@ -160,11 +194,15 @@ def _plain(value: Mapping[str, Any]) -> bytes:
     return Frame().bytes(value)
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_ERROR else f"{text[:MOST_ERROR]} ... ({len(text):,} characters)"
+
+
 def serve(channel: socket.socket, arm: Callable[[float], None], idle_s: float = IDLE_S) -> None:
     """Answer requests until the other side hangs up, or asks nothing for `idle_s` seconds. `arm` is told the seconds a
     request may take, 0 at its end.
     """
-    host = Host()
+    host, own = Host(), os.getpid()
     while True:
         try:
             request = receive(channel, host.held, idle_s)
@@ -175,6 +213,8 @@ def serve(channel: socket.socket, arm: Callable[[float], None], idle_s: float = 
             return
         arm(request["limit_s"])
         frame = host.answer(request)
+        if os.getpid() != own:
+            os._exit(1)  # a fork that came back from the file's code: one process answers
         arm(0)
         try:
             send(channel, frame)
@@ -186,6 +226,8 @@ def main(descriptor: int) -> None:
     """Serve over an inherited socket. A request that hangs after its judge is gone ends the process, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the judge's: it hangs up
     serve(socket.socket(fileno=descriptor), _arm)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)  # what the file started, if its judge is not there any more to kill it
 
 
 def _arm(seconds: float) -> None:

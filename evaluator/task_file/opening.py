@@ -31,7 +31,7 @@ def open_task_file(path: str | Path, options: Mapping[str, Any] | None = None, *
 
 
 def kind_of(task: Task) -> TaskKind:
-    """The kind of a task. One of a task file has no options on the command line, no engines and no policies."""
+    """The kind of a task. One of a task file has no engines and no policies; its options are in `file_kind`."""
     return TASKS.get(task.name) or TaskKind(build=lambda options: task)
 
 

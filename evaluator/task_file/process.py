@@ -1,39 +1,33 @@
 """The process of a task file as the judge sees it: requests out, answers back, each within a time limit.
 
-Owns: starting and ending the process, one exchange at a time, and turning failures into errors that name the file.
-Does not know: what the members of a task mean.
+Owns: one exchange at a time, and turning failures into errors that name the file. Does not know: how the process is
+started and ended (`starting`), what the members of a task mean.
 """
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from evaluator.confined.supervisor import clean_environment
 from evaluator.task_file.channel import Closed, receive, send
+from evaluator.task_file.starting import Started, start
 from evaluator.task_file.values import Frame, NotSent
 from evaluator.types import EvaluatorError, InvalidAnswer, WorkloadError
 
 LIMIT_S = 60.0
 """How long a member may take."""
-_PATIENCE_S = 2.0
-_CODE = (
-    "import sys; sys.path.insert(0, {root!r}); from evaluator.task_file.host import main; del sys.path[0]; "
-    "main({descriptor})"
-)
 
 
 class TaskFileError(EvaluatorError):
     """The code of a task file is at fault: the text says the file, the line, the member, and what went wrong."""
+
+
+class TaskFileHangs(TaskFileError):
+    """A member gave no result in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,45 +42,24 @@ class Text:
         return f"{self.file}:{line}" if line else self.file
 
 
-Started = tuple[socket.socket, Callable[[], str]]
-"""A channel to a host, and what ends it and says how it ended."""
-
-
-def start() -> Started:
-    """A new process that serves a host."""
-    ours, theirs = socket.socketpair()
-    root = str(Path(__file__).resolve().parents[2])
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _CODE.format(root=root, descriptor=theirs.fileno())],
-            env=clean_environment(tempfile.gettempdir()),
-            stdin=subprocess.DEVNULL,
-            stdout=2,  # what the task prints must not get among our results
-            pass_fds=(theirs.fileno(),),
-            cwd="/",
-        )
-
-    def end() -> str:
-        ours.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return f"exit code {process.wait(_PATIENCE_S)}"
-        process.kill()
-        process.wait()
-        return "it had to be killed"
-
-    return ours, end
-
-
 class TaskProcess:
     """Asks the process of one task file. It is started when it is first asked, and again where it ended. Any thread may
     ask; they wait for one another.
     """
 
     def __init__(
-        self, text: Text, *, limit_s: float = LIMIT_S, watch: bool = False, start: Callable[[], Started] = start
+        self,
+        text: Text,
+        *,
+        limit_s: float = LIMIT_S,
+        watch: bool = False,
+        make: bool = True,
+        start: Callable[[], Started] = start,
     ) -> None:
-        """`watch`: note what the file does while it is imported, which is in `loaded` then."""
-        self._text, self._limit_s, self._watch, self._start = text, limit_s, watch, start
+        """`watch`: note what the file does while it is imported, which is in `loaded` then. Without `make` the file is
+        asked for its options only.
+        """
+        self._text, self._limit_s, self._watch, self._make, self._start = text, limit_s, watch, make, start
         self._lock = threading.Lock()
         self._running: Started | None = None
         self.loaded: Mapping[str, Any] = {}
@@ -120,7 +93,8 @@ class TaskProcess:
         if self._running is None:
             self._running = self._start()
             text = self._text
-            fields = {"source": text.source, "file": text.file, "options": text.options, "watch": self._watch}
+            fields: dict[str, Any] = {"source": text.source, "file": text.file, "options": text.options}
+            fields |= {"watch": self._watch, "make": self._make}
             try:
                 self.loaded = self._value("", self._exchange("load", fields, whole=True))
             except BaseException:
@@ -138,7 +112,7 @@ class TaskProcess:
             return answer
         except TimeoutError:
             self._end()
-            raise TaskFileError(
+            raise TaskFileHangs(
                 f"{self._text.file}: {what} gave no result within {self._limit_s:g} s: it hangs, or takes too long"
             ) from None
         except Closed:

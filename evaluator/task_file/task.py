@@ -175,6 +175,7 @@ def task_of_source(
             lacks = ", ".join(loaded["lacks"])
             raise Unfit(f"the task lacks {lacks}: CONTRACT.md of `packsmith init` says what each is for")
         facts = TaskFacts.checked(loaded["facts"])
+        checking.options(loaded["options"])
     except Unfit as unfit:
         process.close()
         raise TaskFileError(f"{file}: {unfit}") from None

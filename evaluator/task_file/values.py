@@ -21,7 +21,7 @@ from evaluator.types import Array, Call, Case, CaseQuality, HardCase
 
 _SIZES = struct.Struct("<QQ")
 SIZES_BYTES = _SIZES.size
-MOST_TEXT, MOST_ARRAYS = 1 << 28, 1 << 36
+MOST_TEXT, MOST_ARRAYS = 1 << 26, 1 << 32
 """Bytes of the JSON and of the arrays of a frame, at most."""
 _KINDS = "biufcSU"
 _ALIGN = 16
@@ -52,6 +52,7 @@ class Frame:
     def bytes(self, value: object) -> bytes:
         """The frame of a value. Raises NotSent."""
         text = json.dumps(self._json(value), separators=(",", ":")).encode("utf-8", "surrogatepass")
+        _check_sizes(len(text), sum(array.nbytes for array in self._arrays))
         parts, offset = [], 0
         for array in self._arrays:
             padded = -(-offset // _ALIGN) * _ALIGN
@@ -109,9 +110,16 @@ class Frame:
 def sizes(head: bytes) -> tuple[int, int]:
     """The bytes of the JSON and of the arrays behind the head of a frame. Raises NotSent."""
     text, arrays = _SIZES.unpack(head)
-    if text > MOST_TEXT or arrays > MOST_ARRAYS:
-        raise NotSent(f"expected at most {MOST_TEXT:,} bytes of values and {MOST_ARRAYS:,} of arrays, found more")
+    _check_sizes(text, arrays)
     return text, arrays
+
+
+def _check_sizes(text: int, arrays: int) -> None:
+    if text > MOST_TEXT or arrays > MOST_ARRAYS:
+        raise NotSent(
+            f"expected at most {MOST_TEXT:,} bytes of values and {MOST_ARRAYS:,} of arrays, "
+            f"found {text:,} and {arrays:,}"
+        )
 
 
 def value_of(text: memoryview, arrays: memoryview, held: Callable[[int], Case] | None = None) -> Any:

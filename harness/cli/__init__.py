@@ -29,8 +29,10 @@ COMPLETE = "_PACKSMITH_COMPLETE"
 """The variable with which a shell asks for the words that may follow (`packsmith completion`)."""
 
 
-def build() -> typer.Typer:
-    """The command with its verbs."""
+def build(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command with its verbs. A task file that the arguments name adds its options to the verbs that judge."""
+    from harness.cli.own_options import with_own_options
+
     if COMPLETE in os.environ:
         get_completion_inspect_parameters()  # makes typer know the shells
     app = typer.Typer(
@@ -45,7 +47,7 @@ def build() -> typer.Typer:
     app.callback(invoke_without_command=True)(_options)
     for verb in _verbs():
         name = verb.__name__.rstrip("_").replace("_", "-")  # neither `import` nor `check-task` is a name in Python
-        app.command(name)(verb)
+        app.command(name)(with_own_options(verb, arguments) if [*arguments[:1]] == [name] else verb)
     return app
 
 
@@ -120,7 +122,7 @@ def run(arguments: Sequence[str]) -> int:
     console = messages(plain="--plain" in arguments)
     try:
         with Interruptible():
-            code = build()(args=arguments, prog_name="packsmith", standalone_mode=False)
+            code = build(arguments)(args=arguments, prog_name="packsmith", standalone_mode=False)
         return code if isinstance(code, int) else DONE
     except TyperException as error:
         verb = getattr(getattr(error, "ctx", None), "command_path", "packsmith")

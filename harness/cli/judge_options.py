@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from inspect import Parameter
+from inspect import Parameter, unwrap
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -21,6 +21,7 @@ from evaluator import (
     JudgeSettings,
     NamedProgram,
     Task,
+    TaskKind,
     TimingSettings,
     is_task_file,
     kind_of,
@@ -67,6 +68,8 @@ class JudgeOptions:
         ),
     ] = None
     given: Given = field(default_factory=dict)
+    kinds: Mapping[str, TaskKind] = field(default_factory=lambda: TASKS)
+    """The tasks whose options may be given: the shipped ones, and that of a task file by the name it was given."""
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto"
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the generated workload.")] = 0
     timeout_s: Annotated[
@@ -86,8 +89,7 @@ class JudgeOptions:
     def build_task(self) -> Task:
         """The task these options describe. Raises UserError and WorkloadError."""
         if is_task_file(self.task):
-            config_values(self.task, self.given)
-            return open_task_file(self.task)
+            return open_task_file(self.task, config_values(self.task, self.given, self.kinds))
         if self.task not in TASKS:
             known = ", ".join(sorted(TASKS))
             raise UserError(f"--task {self.task}: no such task; known: {known}, or a file task.py of your own")
@@ -130,30 +132,36 @@ class JudgeOptions:
         )
 
 
-def judge_parameters() -> tuple[Parameter, ...]:
-    """The options, including those of the tasks, as parameters of a command, in the order of the help."""
+def judge_parameters(kinds: Mapping[str, TaskKind] = TASKS) -> tuple[Parameter, ...]:
+    """The options, including those of the tasks `kinds`, as parameters of a command, in the order of the help."""
     hints = get_type_hints(JudgeOptions, include_extras=True)
     parameters: list[Parameter] = []
     for each in fields(JudgeOptions):
         if each.name == "given":
-            parameters += task_parameters()
-        else:
+            parameters += task_parameters(kinds)
+        elif each.name != "kinds":
             parameters.append(
                 Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
             )
     return tuple(parameters)
 
 
-def _collected(values: Mapping[str, Any]) -> JudgeOptions:
-    own = {name: value for name, value in values.items() if name in JudgeOptions.__dataclass_fields__}
-    return JudgeOptions(**own, given=given(values))
-
-
-def takes_judge_options(command: Callable[..., None]) -> Callable[..., None]:
+def takes_judge_options(command: Callable[..., None], kinds: Mapping[str, TaskKind] = TASKS) -> Callable[..., None]:
     """Give a command these options in place of its parameter of type `JudgeOptions`, which receives them all. The
-    tasks' options are known only from `TASKS`.
+    tasks' options are known only from `kinds`.
     """
-    return with_options(command, JudgeOptions, judge_parameters(), _collected)
+
+    def collected(values: Mapping[str, Any]) -> JudgeOptions:
+        own = {name: value for name, value in values.items() if name in JudgeOptions.__dataclass_fields__}
+        return JudgeOptions(**own, given=given(values, kinds), kinds=kinds)
+
+    return with_options(command, JudgeOptions, judge_parameters(kinds), collected)
+
+
+def judged(verb: Callable[..., None]) -> Callable[..., None] | None:
+    """The command below a verb that takes these options; None for another verb."""
+    command = unwrap(verb)
+    return command if JudgeOptions in get_type_hints(command).values() else None
 
 
 FromRun = Annotated[

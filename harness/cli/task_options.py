@@ -46,7 +46,8 @@ def _parameter(flag: str, options: Mapping[str, TaskOption], kinds: Mapping[str,
         by_text.setdefault(option.help, []).append(task)
     everyones = len(by_text) == 1 and options.keys() == kinds.keys()
     words = " ".join(text if everyones else f"{text} (task {', '.join(tasks)})" for text, tasks in by_text.items())
-    choices = tuple(dict.fromkeys(choice for option in options.values() for choice in option.choices))
+    chosen = all(option.choices for option in options.values())
+    choices = tuple(dict.fromkeys(choice for option in options.values() if chosen for choice in option.choices))
     kind: Any = Literal.__getitem__(choices) if choices else str
     if first.repeated:
         kind = list.__class_getitem__(kind)

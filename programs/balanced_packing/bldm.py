@@ -2,9 +2,9 @@
 
 The items by falling weight are cut into k tuples of P, each a packing of its own with one item in every pack. Then the
 two packings with the largest difference between their heaviest and lightest pack are folded into one, heaviest onto
-lightest, until one is left. The method is Tsai's (1995) for two packs; Michiels, Korst, Aarts and van Leeuwen (2003)
-give its worst ratios to the optimum for more: 4/3, 19/12, 103/60 and 643/360 with 3, 4, 5 and 6 items a pack. With two
-it is optimal. All rows go at once, in NumPy on the CPU.
+lightest, until one is left. For two packs it is Yakir's (1996); Michiels, Korst, Aarts and van Leeuwen (2003) give the
+worst ratios to the optimum for more: 4/3, 19/12, 103/60 and 643/360 with 3, 4, 5 and 6 items a pack. With two it is
+optimal. All rows go at once, in NumPy on the CPU.
 
 Letters in the shapes: X rows that are packed on their own, n items in a row, P packs of k = n / P places.
 """

@@ -16,7 +16,7 @@ MAX_LINES, MAX_FUNCTION = 400, 60
 CATCHES_ALL = {"evaluator.confined.worker": 1, "evaluator.task_file.host": 1, "harness.cli": 1}
 CATCHES_ALL |= {"harness.trackers.feed": 1}
 PRINTS = ("harness.cli", "harness.report")
-EXITS = ("harness.cli", "harness.__main__", "evaluator.confined")
+EXITS = ("harness.cli", "harness.__main__", "evaluator.confined", "evaluator.task_file.host")
 # Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see, and how
 # many threads numba starts in it.
 READS_ENVIRONMENT = ("harness.cli", "harness.git", "evaluator.confined.device", "evaluator.confined.zygote")

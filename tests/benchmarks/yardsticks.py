@@ -4,8 +4,9 @@
 
 Online bin packing: the excess of first fit, best fit and our program over the bound L1 on OR-Library's set OR3 (from
 FILE), on lists like its other uniform sets, and on Weibull lists under five seeds, beside the rows of FunSearch; how
-much faster lists are packed than by a plain loop over the same function. All tasks: the quality of each shipped program
-that has the task's entry point, and its time, on the standard cases. --quick: one case a task, without times.
+much faster lists are packed than by a plain loop over the same function. Offline: the same of its programs, with
+triplets. All tasks: the quality of each shipped program that has the task's entry point in the pass of seed 0, case by
+case, and its time. --quick: fewer sets, one case a task, without times. The tables are those of the tasks' pages.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,7 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from evaluator import TASKS, Judge, JudgeSettings, Rejected, Task, TimingSettings
+from evaluator import TASKS, Judge, JudgeSettings, Rejected, Scored, Task, TimingSettings
 from evaluator.screen import screen
 from evaluator.tasks.bin_packing import driver
 from evaluator.tasks.item_lists.task import EXCESS
@@ -48,6 +50,7 @@ CASES = dict(
         strict=True,
     )
 )
+OFFLINE = ("OR3", "uniform-120", "triplet-60", "triplet-120", "triplet-501")
 SEEDS = range(5)
 ONE = {"name": "weibull-5k", "kind": "weibull", "items": 5000, "capacity": 100, "lists": 1}
 """A list a seed, five in all: as many as FunSearch has."""
@@ -64,38 +67,57 @@ def program(task: str, name: str) -> str:
     return (ROOT / "programs" / task / f"{name}.py").read_text()
 
 
-def excesses(options: dict[str, Any], seed: int) -> Iterator[tuple[str, float, float]]:
-    """Each of our programs, its excess in percent on the single case, and the seconds that judging it took."""
-    task = TASKS["bin_packing"](options)
-    reference = program(task.name, "best_fit")
+Excesses = dict[str, dict[str, list[float]]]
+"""By program and set, the excess over L1 in percent, under each seed."""
+
+
+def excesses(
+    task_name: str, programs: Mapping[str, str], options: dict[str, Any], seed: int
+) -> Iterator[tuple[str, float, float]]:
+    """Each program by the name that is shown, its excess on the single case, and the seconds that judging it took."""
+    task = TASKS[task_name](options)
+    reference = (ROOT / task.reference).read_text()
     with Judge(task, reference=reference, device="cpu", seed=seed, settings=SETTINGS) as judge:
         judge.qualify(reference)  # the helper processes have started then
-        for shown, name in OURS.items():
+        for shown, name in programs.items():
             began = time.perf_counter()
             qualities = judge.qualify(program(task.name, name))
             assert not isinstance(qualities, Rejected), qualities
             yield shown, qualities[0].metrics[EXCESS], time.perf_counter() - began
 
 
-def table_of_excess(or3: Path, quick: bool) -> tuple[dict[str, dict[str, list[float]]], float]:
-    """By program and set, the excess under each seed; and the seconds of judging best fit on Weibull 100k."""
-    found: dict[str, dict[str, list[float]]] = {shown: {} for shown in OURS}
+def chosen(name: str, or3: Path) -> dict[str, Any]:
+    """The options of a task over lists for one set."""
+    if name == "OR3" and or3.exists():
+        return {"traces": [str(or3)]}
+    if name == "OR3":
+        say(f"  {or3} is not there: lists like it are generated, and the keys of OR3 are null")
+    return {"cases": [ONE if name == "W5k" else CASES.get(name, name)]}
+
+
+def online(or3: Path, quick: bool) -> tuple[Excesses, float]:
+    """The excesses of OURS, and the seconds of judging best fit on Weibull 100k."""
+    found: Excesses = {shown: {} for shown in OURS}
     judged_s = 0.0
-    for name in SETS:
-        if quick and name not in ("OR3", "W5k", "W100k"):
-            continue
-        recorded = name == "OR3" and or3.exists()
-        seeds = SEEDS if name == "W5k" else range(1)
-        say(f"{name}: {or3.name if recorded else CASES[name]}")
-        if name == "OR3" and not recorded:
-            say(f"  {or3} is not there: lists like it are generated, and the keys of OR3 are null")
-        for seed in seeds:
-            options = {"traces": [str(or3)]} if recorded else {"cases": [ONE if name == "W5k" else CASES[name]]}
-            for shown, excess, seconds in excesses(options, seed):
+    for name in ("OR3", "W5k", "W100k") if quick else SETS:
+        say(f"online, {name}")
+        for seed in SEEDS if name == "W5k" else range(1):
+            for shown, excess, seconds in excesses("bin_packing", OURS, chosen(name, or3), seed):
                 found[shown].setdefault(name, []).append(excess)
                 if (name, shown) == ("W100k", "best fit"):
                     judged_s = seconds
     return found, judged_s
+
+
+def offline(or3: Path, quick: bool) -> Excesses:
+    folder = ROOT / "programs" / "bin_packing_offline"
+    programs = {path.stem: path.stem for path in sorted(folder.glob("*.py"))}
+    found: Excesses = {stem: {} for stem in programs}
+    for name in OFFLINE[:3] if quick else OFFLINE:
+        say(f"offline, {name}")
+        for stem, excess, _ in excesses("bin_packing_offline", programs, chosen(name, or3), 0):
+            found[stem][name] = [excess]
+    return found
 
 
 def published_loop(function: Callable[[int, Any], Any], items: list[int], bins: int, capacity: int) -> list[int]:
@@ -149,9 +171,25 @@ def standard(name: str, quick: bool) -> Task:
     return task
 
 
-def qualities(name: str, quick: bool) -> dict[str, tuple[float, float] | None]:
-    """Quality and milliseconds of each shipped program of a task; None if it fails. Without times, nan."""
-    task, found = standard(name, quick), {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A program's quality in the pass of seed 0, by case, and its milliseconds; None if it was not timed."""
+
+    cases: Mapping[str, float]
+    ms: float | None
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.cases.values())
+
+
+Rows = dict[str, Row | None]
+"""By shipped program of a task; None if it fails."""
+
+
+def rows(name: str, quick: bool) -> Rows:
+    task = standard(name, quick)
+    found: Rows = {}
     with Judge(task, reference=(ROOT / task.reference).read_text(), device="cpu", settings=SETTINGS) as judge:
         for path in sorted((ROOT / "programs" / name).glob("*.py")):
             source = path.read_text()
@@ -162,34 +200,56 @@ def qualities(name: str, quick: bool) -> dict[str, tuple[float, float] | None]:
             if isinstance(verdict, Rejected):
                 say(f"  {verdict.stage}: {verdict.detail[:150]}")
                 found[path.stem] = None
-            elif isinstance(verdict, tuple):
-                found[path.stem] = (fmean(quality.value for quality in verdict), float("nan"))
+            elif isinstance(verdict, Scored):
+                cases = {case.quality.case: case.quality.value for case in verdict.score.cases}
+                found[path.stem] = Row(cases=cases, ms=verdict.score.runtime_ms)
             else:
-                found[path.stem] = (verdict.score.quality.value, verdict.score.runtime_ms)
+                found[path.stem] = Row(cases={quality.case: quality.value for quality in verdict}, ms=None)
     return found
 
 
-def show(found: dict[str, dict[str, list[float]]], figures: dict[str, Any], judged: dict[str, Any]) -> None:
-    print(f"{describe()}\n\nOnline bin packing, % of bins over the bound L1")
-    print(f"{'':24}" + "".join(f"{name:>8}" for name in SETS))
-    for shown, row in PUBLISHED.items():
-        print(f"{'published: ' + shown:24}" + "".join(f"{value:8.2f}" for value in row))
-    for shown, sets in found.items():
-        cells = (f"{fmean(sets[name]):8.2f}" if name in sets else f"{'':>8}" for name in SETS)
-        print(f"{'ours: ' + shown:24}" + "".join(cells))
-    for shown, sets in found.items():
-        print(f"W5k, {shown}, five seeds: " + ", ".join(f"{value:.2f}" for value in sets["W5k"]))
+def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """A table as the pages have it."""
+    print()
+    for line in (headings, ["---"] * len(headings), *lines):
+        print(f"| {' | '.join(line)} |")
+
+
+def percent(values: Sequence[float]) -> str:
+    spread = f" ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else ""
+    return f"{fmean(values):.2f}{spread}"
+
+
+def excess_lines(found: Excesses, sets: Sequence[str]) -> dict[str, list[str]]:
+    return {
+        shown: [shown, *(percent(by_set[name]) if name in by_set else "" for name in sets)]
+        for shown, by_set in found.items()
+    }
+
+
+def show(found: Excesses, off: Excesses, figures: dict[str, Any], judged: Mapping[str, Rows]) -> None:
+    print(f"{describe()}\n\nOnline bin packing, % of bins over the bound L1 (W5k: five seeds, and their range)")
+    published = [[f"{shown}, published", *(f"{value:.2f}" for value in row)] for shown, row in PUBLISHED.items()]
+    table(("", *SETS), [*published, *excess_lines(found, SETS).values()])
     print(
         f"\nWeibull 100k, best fit: judged in {figures['weibull100k_judge_s']:.2f} s, packed in "
         f"{figures['weibull100k_pack_s']:.3f} s; a plain loop over the open bins takes "
         f"{figures['weibull100k_speedup']:.0f} times as long, that of FunSearch "
         f"{figures['weibull100k_speedup_published_loop']:.0f} times"
     )
+    print("\nOffline bin packing, % of bins over the bound L1")
+    table(("", *OFFLINE), list(excess_lines(off, OFFLINE).values()))
     for name, programs in judged.items():
-        print(f"\n{name}\n{'program':28}{'quality':>9}{'ms':>10}")
-        for stem, pair in programs.items():
-            cells = "   failed" if pair is None else f"{pair[0]:9.4f}{pair[1]:10.3f}".replace("nan", "")
-            print(f"{stem:28}{cells}")
+        cases = next(list(row.cases) for row in programs.values() if row is not None)
+        print(f"\n{name}: quality in the pass of seed 0, and ms")
+        table(("program", *cases, "mean", "ms"), [_line(stem, row, cases) for stem, row in programs.items()])
+
+
+def _line(stem: str, row: Row | None, cases: Sequence[str]) -> list[str]:
+    if row is None:
+        return [f"`{stem}`", *("refused" for _ in cases), "", ""]
+    values = [f"{row.cases[case]:.4f}" for case in cases]
+    return [f"`{stem}`", *values, f"{row.mean:.4f}", "" if row.ms is None else f"{row.ms:.3g}"]
 
 
 def main() -> None:
@@ -198,18 +258,23 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--or3", type=Path, default=OR3)
     asked = parser.parse_args()
-    found, judged_s = table_of_excess(asked.or3, asked.quick)
+    found, judged_s = online(asked.or3, asked.quick)
+    off = offline(asked.or3, asked.quick)
     figures: dict[str, Any] = {"weibull100k_judge_s": judged_s, **speedups(asked.quick)}
-    judged = {name: qualities(name, asked.quick) for name in TASKS}
+    judged = {name: rows(name, asked.quick) for name in TASKS}
     if not asked.json:
-        show(found, figures, judged)
+        show(found, off, figures, judged)
         return
     for key, name in (("or3", "OR3"), ("weibull5k", "W5k")):
-        for stem in ("first_fit", "best_fit", "no_dust"):
-            excess = fmean(found[next(shown for shown, own in OURS.items() if own == stem)][name])
-            figures[f"{key}_{stem}"] = None if name == "OR3" and not asked.or3.exists() else excess
-    quality = {name: {stem: pair and pair[0] for stem, pair in rows.items()} for name, rows in judged.items()}
-    print(json.dumps({"machine": describe(), **figures, "quality": quality}))
+        for shown, stem in OURS.items():
+            known = name != "OR3" or asked.or3.exists()
+            figures[f"{key}_{stem}"] = fmean(found[shown][name]) if known else None
+    quality = {name: {stem: row and row.mean for stem, row in programs.items()} for name, programs in judged.items()}
+    print(json.dumps({"machine": describe(), **figures, "weibull5k_seeds": _seeds(found), "quality": quality}))
+
+
+def _seeds(found: Excesses) -> dict[str, list[float]]:
+    return {stem: found[shown]["W5k"] for shown, stem in OURS.items()}
 
 
 if __name__ == "__main__":

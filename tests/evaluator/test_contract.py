@@ -14,7 +14,8 @@ import pytest
 from evaluator.contract import CLAUSES, Finding, check_task_file, clauses
 from evaluator.contract.answering import Program
 from evaluator.contract.corrupting import corrupted
-from evaluator.task_file.process import start
+from evaluator.task_file.process import LIMIT_S
+from evaluator.task_file.starting import start
 from evaluator.types import Answer, Call
 from evaluator.worker_handle import stop
 from tests.evaluator.replay import answer_of, entry_of
@@ -37,13 +38,13 @@ def here(source: str, entry_point: str, offered: tuple[str, ...], *, call_bytes:
     return answer
 
 
-def check(source: str, folder: Path, *only: str) -> Iterator[Finding]:
+def check(source: str, folder: Path, *only: str, limit_s: float = LIMIT_S) -> Iterator[Finding]:
     path = folder / "task.py"
     path.write_text(source)
     for name in ("seed.py", "reference.py"):
         (folder / name).write_text((NEW / name).read_text())
     host = start if set(only) & set(ABOUT_PROCESSES) else in_thread
-    return check_task_file(path, here, start=host, only=only)
+    return check_task_file(path, here, start=host, limit_s=limit_s, only=only)
 
 
 def test_the_task_of_init_keeps_the_contract(tmp_path: Path) -> None:
@@ -137,6 +138,10 @@ def test_what_cannot_be_loaded_is_not_tried_further(tmp_path: Path) -> None:
     assert states == ["FAILED", "not tried"]
     noisy = list(check(edited(("TASK = ", "print()\nTASK = ")), tmp_path, "import", "members", "draws"))
     assert [finding.state for finding in noisy] == ["FAILED", "ok", "ok"]
+    slow = edited(("        rng = np.random.default_rng(seed)\n", "        import time\n        time.sleep(0.4)\n"))
+    hanging = list(check(slow, tmp_path, "members", "seeds", "draws", "alike", limit_s=0.2))
+    assert [finding.state for finding in hanging] == ["ok", "FAILED", "not tried", "not tried"]
+    assert hanging[1].said == f"{tmp_path}/task.py: `cases` gave no result within 0.2 s: it hangs, or takes too long"
     without = edited(('reference = "reference.py"', 'reference = "none.py"'))
     assert [finding.state for finding in check(without, tmp_path, "members", "room")] == ["ok", "not tried"]
 

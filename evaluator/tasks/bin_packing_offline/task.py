@@ -17,7 +17,7 @@ from evaluator.tasks.item_lists.task import FILLED, About, ListTask
 USUAL = ("uniform-500", "triplet-120")
 ABOUT = About(
     name="bin_packing_offline",
-    version=1,
+    version=2,
     entry_point="pack",
     reference="programs/bin_packing_offline/best_fit_decreasing.py",
     ladder=Ladder(

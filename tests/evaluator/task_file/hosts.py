@@ -15,7 +15,8 @@ from typing import Any
 
 from evaluator.shipped import shipped
 from evaluator.task_file.host import serve
-from evaluator.task_file.process import Started, TaskProcess, Text
+from evaluator.task_file.process import TaskProcess, Text
+from evaluator.task_file.starting import Started
 from evaluator.task_file.task import FileTask, task_of_source
 
 NEW = shipped("configs/starts/new")
@@ -45,6 +46,23 @@ def edited(*changes: tuple[str, str], source: str = SOURCE) -> str:
         assert source.count(before) == 1, (before, source.count(before))
         source = source.replace(before, after)
     return source
+
+
+OPTIONS = """
+OPTIONS = (
+    TaskOption(key="jobs", flag="--jobs", metavar="N", parse=int, help="Jobs of the small case."),
+    TaskOption(key="names", flag="--case", repeated=True, help="A case: few or many."),
+)
+
+
+def task(options):
+    CASES["few"] = (options.get("jobs", 24), 6)
+    return Makespan()
+"""
+WITH_OPTIONS = edited(
+    ("TASK = Makespan()", OPTIONS),
+    ("from evaluator import Column, Ladder", "from evaluator import Column, Ladder, TaskOption"),
+)
 
 
 def loaded(

@@ -23,6 +23,7 @@ from evaluator.task_file import Unfit, checking, stored_task
 from evaluator.task_file.channel import Closed, receive, send
 from evaluator.task_file.host import CASES_HELD
 from evaluator.task_file.process import TaskProcess, Text
+from evaluator.task_file.starting import MOST_OUTPUT
 from evaluator.task_file.values import Frame, NotSent, sizes, value_of
 from evaluator.task_protocol import Column, Ladder
 from evaluator.types import Call, Case, CaseQuality, EvaluatorError, HardCase, InvalidAnswer, WorkloadError
@@ -245,6 +246,45 @@ class TestFaults:
         assert task.cases(0)[0].name == "few"
         task.process.close()
         assert capfd.readouterr() == ("", "hello\nhello\n")
+
+    def test_what_a_file_starts_ends_with_it(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """A child that holds the socket: the end of its parent is seen at once, and the child is killed. A fork that
+        comes back answers nothing. What is printed is cut.
+        """
+        forks = "        if child := os.fork():\n            CHILD.write_text(str(child))\n            os._exit(3)\n"
+        text = edited(
+            ("        return len(case.data)\n", f"{forks}        time.sleep(60)\n"),
+            ("        return int(case.data[0].nbytes)", "        os.fork()\n        return int(case.data[0].nbytes)"),
+            ("import numpy as np\n", "import os, pathlib, time\nimport numpy as np\n"),
+            ("TASK = ", f"CHILD = pathlib.Path({str(tmp_path / 'child')!r})\nprint('hello ' * 20_000)\nTASK = "),
+        )
+        (tmp_path / "task.py").write_text(text)
+        task = open_task_file(tmp_path / "task.py")
+        case = task.cases(0)[0]
+        assert [task.call_bytes(case) for _ in range(3)] == [192] * 3
+        began = time.monotonic()
+        with pytest.raises(TaskFileError, match=r"the task's process ended during `steps` \(exit code 3\)"):
+            task.steps(case)
+        assert time.monotonic() - began < 20
+        child = Path("/proc") / (tmp_path / "child").read_text() / "stat"
+        with contextlib.suppress(FileNotFoundError):  # reaped, or waiting for that
+            while child.read_text().rpartition(")")[2].split()[0] != "Z":
+                assert time.monotonic() - began < 20
+                time.sleep(0.01)
+        printed = capfd.readouterr().err
+        assert printed.startswith("hello hello") and len(printed) < MOST_OUTPUT + 100
+        assert printed.endswith("prints more than 65536 bytes: the rest is left out\n")
+
+    def test_huge_values_and_texts_are_not_sent(self) -> None:
+        source = edited(
+            ("return answer[0].astype(np.int64)", "return np.broadcast_to(np.int64(0), 10**12)"),
+            ("return 8 * case.data.shape[1]", "raise ValueError('x' * 10**6)"),
+        )
+        with pytest.raises(TaskFileError, match=r"`read`: expected at most .* found \d+ and 8,000,000,000,000"):
+            ask(loaded(source), "read")
+        with pytest.raises(TaskFileError, match=r"x \.\.\. \(1,000,012 characters\)$") as error:
+            ask(loaded(source), "answer_bytes")
+        assert len(str(error.value)) < 5000
 
     def test_files_that_are_no_text(self, tmp_path: Path) -> None:
         (tmp_path / "task.py").write_bytes(b"\xff")

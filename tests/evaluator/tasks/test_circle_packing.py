@@ -147,6 +147,12 @@ def test_the_bound_is_that_of_the_hexagonal_lattice() -> None:
     assert radii_bound(32, 1.0, 1.0) == pytest.approx(3.039342, abs=1e-6)
 
 
+def test_more_sides_give_a_cell_less_and_less() -> None:
+    """As the bound's proof needs it: cot(pi / k) / k rises with k, and is concave."""
+    steps = np.diff([1 / (k * math.tan(math.pi / k)) for k in range(3, 200)])
+    assert (steps > 0).all() and (np.diff(steps) < 0).all()
+
+
 def test_a_packing_of_the_square_is_valid_in_every_draw_and_wins_nothing_by_the_room() -> None:
     task = CirclePacking(circles=(26,))
     [case] = task.cases(0)

@@ -99,7 +99,9 @@ def test_generated_lists_are_as_the_literature_has_them() -> None:
     rng = np.random.default_rng(0)
     uniform, weibull, triplet = (STANDARD[name].draw(rng) for name in ("uniform-1000", "weibull-10k", "triplet-60"))
     assert (uniform.min(), uniform.max()) == (20, 100)
-    assert 1 <= weibull.min() < 5 and 85 < weibull.max() <= 100 and 39.5 < weibull.mean() < 40.7
+    assert 1 <= weibull.min() < 5 and 85 < weibull.max() <= 100
+    # 50,000 sizes: a mean of 39.67 with a deviation of .07. Rounded to whole numbers, not cut, they have 40.17.
+    assert 39.4 < weibull.mean() < 39.93
     assert triplet.sum(axis=1).tolist() == [20_000] * 20 and triplet.min() >= 250
 
 
