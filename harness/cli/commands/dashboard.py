@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from harness.page.run import Run, Subject
 
 _MOST_RUNS, _LINE = 16, 300
+_READ_S = 1.5
+"""Seconds that runs are read before the page's address is printed."""
 
 
 def dashboard(
@@ -107,7 +109,7 @@ def _opened(folders: Sequence[Path], marks: Sequence[Path]) -> Iterator[list[Run
                 subject = Subject(folder=folder, name=name, task=task_of(feed.config, folder), marks=drawn)
                 run = _run(subject, feed, len(opened))
                 stack.callback(run.close)
-                run.poll(progress=lambda read, at=folder: waiting.say(f"reading {at}: {read:,} attempts"))  # type: ignore[misc]
+                run.poll(for_s=_READ_S / len(folders))  # the rest is read while the page is open
                 if run.problem:
                     raise UserError(run.problem)
                 opened.append(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.archive.owners import ASK
 from harness.turns import open_ticket
 from harness.types import Message, Request
 from tests.harness.archive.archives import family, git, raw
-from tests.harness.page.pages import Client, followed, new, served, small
+from tests.harness.page.pages import PATIENCE_S, Client, followed, new, served, small
 
 GOLDEN = Path(__file__).resolve().parents[2] / "data" / "page"
 VOLATILE = frozenset({"id", "epoch", "path", "when", "started", "newest", "t"})
@@ -120,6 +121,21 @@ class TestRows:
             answer = page("/api/runs/0/attempts?since=5").json
             assert answer["blocks"][0]["name"] == ["<img src=x onerror=alert(1)>\ufffd"]
         run.close()
+
+
+class TestReading:
+    def test_a_long_run_is_read_while_the_page_is_open(self, growing: Archive) -> None:
+        whole, run = followed(growing.path), followed(growing.path, for_s=-1)
+        begun = json.loads(run.state)
+        assert (begun["count"], begun["reading"]) == (1, {"read": 1, "of": 5})
+        with served([run]) as page:
+            end = time.monotonic() + PATIENCE_S
+            while run.reading and time.monotonic() < end:
+                time.sleep(0.01)
+            assert {**page("/api/runs/0").json, "epoch": whole.epoch} == json.loads(whole.state)
+            assert page("/api/runs/0/attempts").json["count"] == 5
+        for each in (run, whole):
+            each.close()
 
 
 class TestSearch:
