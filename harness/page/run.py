@@ -149,7 +149,9 @@ class Run:
         return self._rows is not None
 
     def poll(self, older_than_s: float = 0.0, for_s: float = math.inf) -> bool:
-        """Read what is new, unless that was done so recently, for about so many seconds; whether anything is."""
+        """Read what is new for about `for_s` seconds, unless that was done less than `older_than_s` ago; whether
+        anything is new.
+        """
         with self._lock:
             if time.monotonic() - self._polled_s < older_than_s and self._state:
                 return False
