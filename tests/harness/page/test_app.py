@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +14,7 @@ import pytest
 
 from harness.archive import Archive
 from harness.archive.owners import ASK
+from harness.page import bodies, serving
 from harness.turns import open_ticket
 from harness.types import Message, Request
 from tests.harness.archive.archives import family, git, raw
@@ -186,6 +188,23 @@ class TestEvents:
             assert run.poll()
             state = page("/api/runs/0").json
             assert "no run any more" in state["problem"] and state["count"] == 5
+        run.close()
+
+
+class TestSlowness:
+    def test_who_never_ends_a_request_loses_the_connection(
+        self, growing: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(serving, "HEAD_S", 0.05)
+        monkeypatch.setattr(bodies, "BODY_S", 0.05)
+        run = followed(growing.path)
+        with served([run]) as page:
+            with socket.create_connection((page.place.host, page.place.port), timeout=PATIENCE_S) as head:
+                head.sendall(b"GET / HTTP/1.1\r\nHo")
+                assert head.recv(100) == b""
+            answer = page.post("/api/runs/0/advise", b"{", content_length="100")
+            assert answer.status == 408 and "1 bytes" in answer.json["error"]["found"]
+            assert page("/api/runs/0").status == 200
         run.close()
 
 
