@@ -8,8 +8,10 @@ Names, descriptions and programs come from models, and a whole run may come from
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _SLUG = 40
 
@@ -34,6 +36,12 @@ def printable(text: str) -> str:
     if text.isprintable():  # nearly all texts are, and the loop below is slow
         return text
     return "".join(" " if invisible(character) else character for character in text)
+
+
+def meant(word: str, words: Iterable[str]) -> str:
+    """`, did you mean X?` with the nearest of the words, to follow what was found instead; "" if none is near."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.7)
+    return f", did you mean {near[0]}?" if near else ""
 
 
 def one_line(text: str, limit: int, *, ellipsis: str = "…") -> str:

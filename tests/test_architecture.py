@@ -90,7 +90,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
-            "harness.llm harness.prompt harness.proposers harness.search harness.select harness.types"
+            "harness.llm harness.prompt harness.proposers harness.search harness.select harness.text harness.types"
         ),
         "harness.document": (
             "evaluator evaluator.types harness.figures harness.readings harness.report harness.select harness.text "

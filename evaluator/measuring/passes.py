@@ -44,11 +44,12 @@ def pass_over_cases(
         report(at)
         plans: Plans = ()
         spent_ns = 0
-        for step in range(task.steps(case)):
-            what = f"case {case.name}, window {step + 1} of {task.steps(case)}"
+        steps = task.steps(case)
+        for step in range(steps):
+            what = f"case {case.name}" + (f", step {step + 1} of {steps}" if steps > 1 else "")
             answer, elapsed = worker.call(task.call(case, step, plans), derived_seed(seed, case.name, step), what=what)
             spent_ns += elapsed
             plans = (*plans, read_answer(task, case, answer, what))
         passes[case.name] = plans
-        means_ns.append(spent_ns / task.steps(case))
+        means_ns.append(spent_ns / steps)
     return passes, tuple(means_ns)

@@ -63,6 +63,8 @@ class Feed:
         self._tickets = Tickets(self._repository, self._tickets_done.__contains__)
         self._open: dict[tuple[str, str], Pending | None] = {}
         self.measurements = Measurements(self._repository)
+        self.found = 0
+        """How many attempts there were at the last look, handed over or still to be."""
         self.damage: dict[str, str] = {}
         """What is wrong with an attempt or a ticket, by its ref."""
 
@@ -98,6 +100,7 @@ class Feed:
         for number, row in ready.items():
             if number not in refs and self._is_new(number, row.archived.entry.id):
                 refs[number] = row.archived.entry.id
+        self.found = len(self._known) + len(refs)
         for row in self._in_order(dict(sorted(refs.items())), self._index.more() if first else iter(ready.values())):
             if row.archived.ticket:
                 self._tickets_done.add(row.archived.ticket)

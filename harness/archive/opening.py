@@ -16,6 +16,7 @@ from typing import Any
 from harness.archive.attempt_table import ATTEMPTS
 from harness.archive.commits import ArchiveError, Root, read_root, write_root
 from harness.git import WRITERS_LOCK, GitError, Repository
+from harness.text import meant
 
 BEST = "refs/heads/best"
 SEED = "refs/heads/seed"
@@ -66,12 +67,23 @@ def make(
 def repository_at(path: Path) -> Repository:
     """The repository at `path`. Raises ArchiveError if there is no readable one."""
     if not path.is_dir():
-        kind = "a file" if path.exists() else "no such folder"
-        raise ArchiveError(f"expected a run at {path}, found {kind}: `packsmith search` creates one")
+        raise ArchiveError(f"expected a run at {path}, found {_instead(path)}")
     try:
         return Repository(path)
     except (GitError, OSError) as error:
         raise ArchiveError(_not_an_archive(path, str(error))) from error
+
+
+def _instead(path: Path) -> str:
+    """What there is in place of a folder, and what to do."""
+    do = "`packsmith search` creates one"
+    if path.exists():
+        return f"a file: {do}"
+    beside = (str(path.parent / each.name) for each in path.parent.glob("*") if each.is_dir() and exists(each))
+    with contextlib.suppress(OSError):  # a folder that cannot be read
+        if near := meant(str(path), beside):
+            return f"no such folder{near}"
+    return f"no such folder: {do}"
 
 
 def root_of(repository: Repository) -> Root:

@@ -126,7 +126,8 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else DONE
     except TyperException as error:
         verb = getattr(getattr(error, "ctx", None), "command_path", "packsmith")
-        console.print(f"usage: {error.format_message()}\nTry: {verb} --help", style="red", markup=False)
+        found = error.format_message().replace("Value error, ", "", 1)  # what typer puts before the choices
+        console.print(f"usage: {found}\nTry: {verb} --help", style="red", markup=False)
         return USAGE
     except Interrupted as interrupted:
         console.print(": ".join(["interrupted", *getattr(interrupted, "__notes__", ())]), markup=False)

@@ -6,6 +6,7 @@ Owns: when a name is free, and that the file appears all at once. Does not know:
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.cli.console import UserError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def check_free(file: Path, *, force: bool | None = None) -> None:
@@ -42,6 +45,10 @@ def new_file(file: Path, *, force: bool | None = None) -> Iterator[Path]:
         yield folder / file.name
         with _told(file):
             _put(folder / file.name, file, force=force)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise UserError(f"{file}: cannot be written: {os.strerror(error.errno)}; nothing is left of it") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -31,6 +31,7 @@ __all__ = [
     "is_run",
     "need_git",
     "open_run",
+    "runs_here",
     "task_of",
 ]
 
@@ -47,6 +48,20 @@ ConfigOption = Annotated[
         "--config", metavar="CONFIG", help="The run's config file; needed only if the run does not store its files."
     ),
 ]
+
+
+def runs_here() -> list[Path]:
+    """The runs in the working folder, in `runs` and in the folders of studies in it, the one changed last first."""
+    patterns = ("*", "runs/*", "runs/*/*/*/*")
+    found = [folder for pattern in patterns for folder in Path().glob(f"{pattern}/") if _is_readable_run(folder)]
+    return sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)
+
+
+def _is_readable_run(folder: Path) -> bool:
+    try:
+        return is_run(folder)
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from harness.prompt import read_templates
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER, PROPOSERS, PatchText, ProposerOptions, Shares
 from harness.search.budget import Budget
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
+from harness.text import meant
 
 SCORING_KEYS = (
     "task.identity",
@@ -314,7 +315,13 @@ def _open(path: Path) -> Path:
             return shipped(str(path))
         except FileNotFoundError:
             pass
-    raise ConfigError(f"{path}: no such config file")
+    raise ConfigError(f"{path}: no such config file{meant(str(path), _config_files(path))}")
+
+
+def _config_files(path: Path) -> list[str]:
+    """The config files in the folder of a path, and those that are shipped, as a user writes them."""
+    beside = (path.parent / each.name for each in path.parent.glob("*.yaml"))
+    return [*map(str, beside), *(f"configs/{each.name}" for each in shipped("configs").glob("*.yaml"))]
 
 
 def _patches(settings: Settings, folder: Path, document: Document) -> tuple[File, ...]:

@@ -39,7 +39,7 @@ from harness.page.events import Hub, parse_have
 from harness.page.files import Files
 from harness.page.guard import Door, Guard, is_loopback
 from harness.page.jobs import MOST_JUDGING, Actions, Answer, Jobs, Told
-from harness.page.run import Run
+from harness.page.run import READ_S, Run
 from harness.page.tickets import ticket_record, ticket_texts
 from harness.page.words import json_text, sound
 from harness.types import HarnessError
@@ -266,7 +266,7 @@ class App:
         loop = asyncio.get_running_loop()
 
         def ended() -> None:
-            run.poll()
+            run.poll(for_s=READ_S)
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(self.hub.tell)
 
@@ -288,12 +288,12 @@ class App:
 
     async def _fresh(self, run: Run) -> str:
         """The state of a run, read again where it was not read for a while."""
-        if await run_in_threadpool(run.poll, _FRESH_S):
+        if await run_in_threadpool(run.poll, _FRESH_S, READ_S):
             self.hub.tell()
         return run.state
 
     async def _changed(self, run: Run) -> None:
-        await run_in_threadpool(run.poll)
+        await run_in_threadpool(run.poll, 0.0, READ_S)
         self.hub.tell()
 
 

@@ -5,6 +5,7 @@ Owns: the sizes and the fields of POST bodies and of query parameters. Does not 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from harness.page.texts import MOST_QUERY
 
 MOST_BODY, MOST_ANSWER = 100_000, 16_500_000
 """Bytes of a body; of one with an answer, which may be a whole program or a long reply."""
+BODY_S = 60.0
+"""Seconds that a body may take to come."""
 _ANSWER: Mapping[str, type] = {
     **dict.fromkeys(("reply", "program", "name", "description", "model"), str),
     "usd": float,
@@ -30,12 +33,16 @@ _DRAINED = 2 * MOST_ANSWER
 async def read_object(request: Request, most: int) -> dict[str, Any]:
     """The JSON object in the body of a POST of at most this many bytes. Raises PageError."""
     body, size = bytearray(), 0
-    async for part in request.stream():
-        size += len(part)
-        if size > _DRAINED:
-            break
-        if size <= most:
-            body += part
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                size += len(part)
+                if size > _DRAINED:
+                    break
+                if size <= most:
+                    body += part
+    except TimeoutError as error:
+        raise PageError(408, f"a whole body within {BODY_S:g} seconds", f"{size:,} bytes") from error
     # Read on a little, or the connection would end before the answer is read.
     if size > most:
         raise PageError(413, f"a body of at most {most:,} bytes", f"{size:,} or more")

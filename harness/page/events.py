@@ -2,8 +2,9 @@
 
 Owns: when runs are looked at, and what each listener was told. Does not know: routes, how a run is read.
 
-Runs are looked at about once a second while somebody listens, and less often where that takes long: never for more
-than a twentieth of a core, so that a search beside it keeps its cores.
+Runs are looked at about once a second while somebody listens, every other second while much changes, and less often
+where that takes long: never for more than a twentieth of a core, so that a search beside it keeps its cores. A long run
+is first read in parts, so that a page opens before all of it is read.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from starlette.concurrency import run_in_threadpool
 
 from harness.page.jobs import Jobs
-from harness.page.run import Run
+from harness.page.run import READ_S, Run
 from harness.page.words import json_text
 
-PACE_S, SHARE = 1.0, 20
-"""Seconds between two looks, and how many times as long as the processor time of a look they are at least."""
+PACE_S, BUSY_PACE_S, SHARE = 1.0, 2.0, 20
+"""Seconds between two looks, after one that found something, and how many times as long as the processor time of a look
+they are at least.
+"""
+_BREATH_S = 0.02
 ALIVE_S = 15.0
 _ROWS = 2000
 """About the most rows of one event."""
@@ -39,13 +43,20 @@ class Hub:
         return len(self._listeners)
 
     async def watch(self) -> None:
-        """Look at the runs for ever, while somebody listens."""
+        """Look at the runs for ever, while somebody listens or they are not read to the end."""
         while True:
-            await self._wanted.wait()
+            if not self._reading():
+                await self._wanted.wait()
             looks = [await run_in_threadpool(_look, run) for run in self._runs]
-            if any(changed for changed, _ in looks):
+            changed = any(changed for changed, _ in looks)
+            if changed:
                 self.tell()
-            await asyncio.sleep(max(PACE_S, (SHARE - 1) * sum(took_s for _, took_s in looks)))
+            pace_s = BUSY_PACE_S if changed else PACE_S
+            rest_s = max(pace_s, (SHARE - 1) * sum(took_s for _, took_s in looks))
+            await asyncio.sleep(_BREATH_S if self._reading() else rest_s)
+
+    def _reading(self) -> bool:
+        return any(run.reading for run in self._runs)
 
     def tell(self) -> None:
         """Wake all listeners. For the thread of the event loop."""
@@ -84,7 +95,7 @@ class Hub:
 def _look(run: Run) -> tuple[bool, float]:
     """Whether anything is new in a run, and the processor time that the look took, in seconds."""
     begin = time.thread_time()
-    changed = run.poll()
+    changed = run.poll(for_s=READ_S)
     return changed, time.thread_time() - begin
 
 

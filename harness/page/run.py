@@ -6,12 +6,13 @@ in full (`attempt`), who looks.
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -33,7 +34,9 @@ from harness.page.tickets import ticket_record
 from harness.page.words import json_text, objective_kind, objective_words, sound, whole
 from harness.types import Entry, Pending
 
-_DAMAGE, _ADVICE, _TOLD = 20, 4000, 2000
+READ_S = 0.25
+"""Seconds that a long run is read at a time while a page is open: about as long as a request waits for it."""
+_DAMAGE, _ADVICE = 20, 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +101,15 @@ class Run:
     """A run that is followed. Every method may be called from any thread."""
 
     def __init__(self, subject: Subject, feed: Feed, place: int) -> None:
-        """`poll` reads the run; until then nothing is known of it.
+        """`poll` reads the run; until then nothing is known of it. A long run takes many polls.
 
         Raises KeyError, TypeError or ValueError if no search wrote its config.
         """
         self.subject, self.place = subject, place
         self._lock = threading.Lock()
         self._known = _Known(feed)
+        self._rows: Iterator[IndexRow] | None = None
+        """What is left to read since a poll that ended early."""
         self._about = self._described()
         self._problem = ""
         self._state = ""
@@ -138,16 +143,21 @@ class Run:
         """The state of the run after the last poll, as the text of a JSON object."""
         return self._state
 
-    def poll(self, older_than_s: float = 0.0, progress: Callable[[int], None] | None = None) -> bool:
-        """Read what is new, unless that was done so recently; whether anything is. `progress` is told from time to time
-        how many attempts were read.
+    @property
+    def reading(self) -> bool:
+        """Whether the last poll ended before all was read: the next one goes on."""
+        return self._rows is not None
+
+    def poll(self, older_than_s: float = 0.0, for_s: float = math.inf) -> bool:
+        """Read what is new for about `for_s` seconds, unless that was done less than `older_than_s` ago; whether
+        anything is new.
         """
         with self._lock:
             if time.monotonic() - self._polled_s < older_than_s and self._state:
                 return False
             size, epoch = self.size, self.epoch
             try:
-                self._read(progress)
+                self._read(time.monotonic() + for_s)
                 self._problem = ""
             except (ArchiveError, GitError, OSError) as error:
                 self._problem = whole(str(error), _ADVICE)
@@ -157,20 +167,20 @@ class Run:
             self._state = state
             return changed
 
-    def _read(self, progress: Callable[[int], None] | None) -> None:
+    def _read(self, end_s: float) -> None:
         known = self._known
         known.feed.check()
+        rows, self._rows = self._rows or known.feed.read(), None
         try:
-            for row in known.feed.read():
+            for row in rows:
                 known.add(row)
-                if progress is not None and self.size % _TOLD == 0:
-                    progress(self.size)
+                if time.monotonic() > end_s:
+                    self._rows = rows
+                    return
         except TooLate:
-            fresh = _Known(Feed(self.subject.folder))
-            for row in fresh.feed.read():
-                fresh.add(row)
-            self._known = fresh
+            self._known = _Known(Feed(self.subject.folder))
             known.feed.close()
+            self._read(end_s)
 
     def rows(self, since: int, most: int | None = None) -> tuple[str, int]:
         """The rows from number `since` on, all or about `most`, as the text of a JSON object (see README.md); and the
@@ -265,6 +275,7 @@ class Run:
             "path": sound(str(subject.folder)),
             "epoch": known.epoch,
             "count": known.columns.size,
+            "reading": {"read": known.columns.size, "of": feed.found} if self.reading else None,
             **self._about,
             "marks": self._marks(),
             "started": known.started_s or None,

@@ -5,13 +5,16 @@ Owns: which port is taken, and how the server runs until a signal ends it. Does 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import secrets
 import socket
 from dataclasses import dataclass
 from types import FrameType
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from harness.page.app import App, Page
 from harness.page.guard import Door, is_loopback
@@ -19,6 +22,8 @@ from harness.types import HarnessError
 
 PORT = 8765
 """The port, unless one is given; the next free one if it is taken."""
+HEAD_S = 15.0
+"""Seconds that the head of a request may take to come."""
 _TRIED = 20
 
 
@@ -74,6 +79,35 @@ def door_of(place: Place, *, token: bool, names: frozenset[str], readonly: bool)
     )
 
 
+class _Hasty(H11Protocol):
+    """Hangs up on whoever connects and does not finish the head of a request: the places are few."""
+
+    _due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._forget()
+        elif self._due is None:
+            self._due = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _forget(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+
 class Server(uvicorn.Server):
     """Ends the streams of events first, which would otherwise keep it from ending. `run` it with a place's socket."""
 
@@ -81,7 +115,7 @@ class Server(uvicorn.Server):
         self._app = App(page)
         config = uvicorn.Config(
             self._app.asgi,
-            http="h11",
+            http=_Hasty,
             ws="none",
             loop="asyncio",
             lifespan="on",

@@ -49,7 +49,7 @@ def apart(level: Level, number: int) -> str:
 def _group(level: Level, effort: Effort, quality: str) -> Iterator[RenderableType]:
     found = list(states(level, effort))
     several = len(level.members) > 1
-    title = f"Best after equal {UNITS[effort]}, and at the end" if several else "Best at the end"
+    title = f"Best after equal {UNITS[effort]}, and at the end" if several else "Best on the way and at the end"
     yield titled(title, _best(found, effort, quality, level), _notes(level, quality))
     if several and all(state.end for state in found):
         yield Text(f"One of these runs spent no {UNITS[effort]}: see --by\n", style="dim")

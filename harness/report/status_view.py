@@ -135,12 +135,12 @@ def _program(entry: Entry) -> dict[str, Any]:
     }
 
 
-def view(state: Status, run: str) -> RenderableType:
-    """The status in lines of 80 columns."""
+def view(state: Status, run: str, quality: str) -> RenderableType:
+    """The status in lines of 80 columns; `quality` is what the task calls its quality."""
     lines = [("run", run), ("attempts", f"{state.attempts}, {state.scored} of them scored")]
-    lines.append(("seed", "not judged yet" if state.seed is None else _words(state.seed)))
+    lines.append(("seed", "not judged yet" if state.seed is None else _words(state.seed, quality)))
     if state.best is not None:
-        lines.append(("best", _words(state.best)))
+        lines.append(("best", _words(state.best, quality)))
         lines.append(("front", ", ".join(str(entry.number) for entry in state.front)))
     booked = state.booked
     spent = f"{dollars(booked.usd)}, {tokens(booked.tokens)} tokens"
@@ -154,12 +154,11 @@ def view(state: Status, run: str) -> RenderableType:
     return Group(*rows)
 
 
-def _words(entry: Entry) -> str:
+def _words(entry: Entry, quality: str) -> str:
     number = f"attempt {entry.number}, {one_line(entry.name, 80)}"
     if entry.scored is None:
         return f"{number}: rejected"
-    score = entry.scored.score
-    return f"{number}: {score.quality.name} {credited(score)}, {ratio(speed(entry))}"
+    return f"{number}: {quality} {credited(entry.scored.score)}, {ratio(speed(entry))}"
 
 
 def _ticket(ticket: Open) -> str:

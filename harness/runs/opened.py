@@ -21,6 +21,11 @@ from harness.runs.vouched import is_vouched, vouch
 from harness.select import Standing, standing
 from harness.types import Entry, HarnessError
 
+_CONTINUE = "\nUndo the difference to continue it, or start a new run with --run DIR."
+_UNTOUCHED = (
+    "\nNothing was judged in it yet: unless a search has just begun there, delete the folder {folder}, with which "
+    "nothing is lost, and run the same command again."
+)
 Reading = Callable[[int, int], None]
 """Told from time to time, while a run is read, how many of its attempts are read, and how many there are."""
 Notice = Callable[[str], None]
@@ -166,10 +171,11 @@ def _begun(folder: Path, config: Config, *, imported: bool, reading: Reading | N
         )
     archive = Archive.open(folder, progress=reading)
     if lines := difference(archive.config, config.continuing(archive.config).resolved()):
+        untouched = not (archive.entries or archive.pending() or archive.advice())
         archive.close()
         raise HarnessError(
             f"{folder} was started under another config, and its scores would not compare:\n  "
             + "\n  ".join(lines)
-            + "\nUndo the difference to continue it, or start a new run with --run DIR."
+            + (_UNTOUCHED.format(folder=folder) if untouched else _CONTINUE)
         )
     return archive

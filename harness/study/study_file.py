@@ -4,14 +4,15 @@ Owns: the keys of the file, the config of each cell, and the order of the cells.
 what came of it.
 
 A cell's config is made in layers, each laid over the one before: the config that the method or else the study names,
-the overrides for all cells, the task's, the method's, the budget, the seed.
+the overrides for all cells, the task's, the method's, the budget, the seed. An override of the command line counts as
+one for all cells, or, as `budget.attempts`, `seeds` or another key of the study, for that key.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -22,7 +23,7 @@ from pydantic import Field, ValidationError
 
 from evaluator.shipped import shipped
 from harness.config import Config, ConfigError, conflicts, difference, load
-from harness.config.document import Assignment, Document, described, is_address, key_path, read
+from harness.config.document import Assignment, Document, described, is_address, key_path, override, read
 from harness.config.model_schema import Section
 from harness.config.problems import explained
 from harness.config.schema import BudgetSection
@@ -32,6 +33,8 @@ CONFIG = "config"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}")
 _OWN = ("seed", "budget", "run")
 """Keys of a config that the study sets, the same for all methods."""
+_SETTABLE = (CONFIG, "runs", "seeds", "budget")
+"""Keys of a study that an override of the command line may replace; any other is one for all configs."""
 _MAY_DIFFER = "program"
 _MOST_CELLS = 10_000
 
@@ -83,16 +86,21 @@ class Study:
     cells: tuple[Cell, ...]
 
 
-def read_study(path: Path, folder: Path | None = None) -> Study:
-    """Read a study file; `folder` replaces that of its runs. Raises ConfigError, naming all problems it finds."""
+def read_study(path: Path, folder: Path | None = None, overrides: Sequence[str] = ()) -> Study:
+    """Read a study file; `folder` replaces that of its runs, and each override, `key=value`, a key of the study or of
+    all configs. Raises ConfigError, naming all problems it finds.
+    """
     found = _found(path, None)
-    document = read(found, str(path))
+    given = [Assignment.parsed(text) for text in overrides]
+    document = override(read(found, str(path)), [each for each in given if each.steps[0] in _SETTABLE])
+    laid_over = [each for each in given if each.steps[0] not in _SETTABLE]
     settings = _settings(document)
     where = folder if folder is not None else Path(settings.runs or f"runs/{path.stem}")
-    problems = [*_problems(settings, document)]
+    problems = [*_problems(settings, document), *map(_owned, laid_over)]
+    problems = [problem for problem in problems if problem]
     if problems:
         raise ConfigError("\n".join(problems))
-    cells = tuple(_cells(settings, document, found.parent, where))
+    cells = tuple(_cells(settings, document, found.parent, where, laid_over))
     _check_equal_terms(cells, document)
     return Study(
         name=path.stem,
@@ -170,7 +178,16 @@ def _wrong_override(steps: tuple[str, ...], key: str, value: Any, document: Docu
         yield f"{place}: the study sets this key, the same for all cells: leave it out"
 
 
-def _cells(settings: StudySettings, document: Document, beside: Path, folder: Path) -> Iterator[Cell]:
+def _owned(assignment: Assignment) -> str:
+    """What is wrong with an override for all configs of a key that the study sets; "" for any other."""
+    if assignment.steps[0] not in _OWN:
+        return ""
+    return f"{assignment.origin}: a study sets this key by its own `seeds` and `runs`: use -s seeds=[1,2] or --run DIR"
+
+
+def _cells(
+    settings: StudySettings, document: Document, beside: Path, folder: Path, laid_over: Sequence[Assignment]
+) -> Iterator[Cell]:
     """Seeds outside and methods inside, so that a machine that changes over the hours does so under all methods alike;
     the method that goes first changes from seed to seed.
     """
@@ -179,28 +196,35 @@ def _cells(settings: StudySettings, document: Document, beside: Path, folder: Pa
         first = at % len(methods)
         for task in settings.tasks:
             for method in methods[first:] + methods[:first]:
-                config = _config(settings, document, beside, task, method, at)
+                layers = _layers(settings, document, task, method, at)
+                config = _config(settings, document, beside, method, [*layers, *laid_over])
                 place = folder / task / method / f"seed-{seed}"
                 yield Cell(method=method, task=task, seed=seed, config=config, folder=place)
 
 
-def _config(settings: StudySettings, document: Document, beside: Path, task: str, method: str, at: int) -> Config:
-    """The config of a method on a task with seed number `at`. Raises ConfigError."""
+def _layers(settings: StudySettings, document: Document, task: str, method: str, at: int) -> list[Assignment]:
+    """What is laid over the config of a method on a task with seed number `at`."""
+    own = {key: value for key, value in settings.methods[method].items() if key != CONFIG}
+    return [
+        *_layer(("overrides",), settings.overrides, document),
+        *_layer(("tasks", task), settings.tasks[task], document),
+        *_layer(("methods", method), own, document),
+        _assignment("budget", document.tree["budget"], document, ("budget",)),
+        _assignment("seed", settings.seeds[at], document, ("seeds", at)),
+    ]
+
+
+def _config(
+    settings: StudySettings, document: Document, beside: Path, method: str, layers: Sequence[Assignment]
+) -> Config:
+    """The config of a method with these layers over it. Raises ConfigError."""
     where = f"{document.where(('methods', method))}: methods.{method}"
-    overrides = dict(settings.methods[method])
-    written = overrides.pop(CONFIG, settings.config)
+    written = str(settings.methods[method].get(CONFIG, settings.config))
     path = _found(Path(written), beside)
     if not path.exists():
         raise ConfigError(
             f"{where}: no such config file: {written} (looked beside the study, as {path}, and among the shipped files)"
         )
-    layers = [
-        *_layer(("overrides",), settings.overrides, document),
-        *_layer(("tasks", task), settings.tasks[task], document),
-        *_layer(("methods", method), overrides, document),
-        _assignment("budget", document.tree["budget"], document, ("budget",)),
-        _assignment("seed", settings.seeds[at], document, ("seeds", at)),
-    ]
     config = load(path, layers)
     if config.kind == EXTERNAL_PROPOSER:
         raise ConfigError(f"{where}: expected a proposer that works on its own, found proposer.kind: {config.kind}")

@@ -51,7 +51,7 @@ from harness.search.budget import Budget
 from harness.search.calls import Again, Done
 from harness.select import SELECTORS, Pareto
 from harness.turns import with_turn
-from harness.types import Attempt, Candidate, Proposal, Request, Turn, Usage
+from harness.types import Attempt, Candidate, Entry, Proposal, Request, Turn, Usage
 from tests.benchmarks import machine
 from tests.cli.runs import SIZES, command
 from tests.harness.builders import duel, scored
@@ -178,10 +178,8 @@ class Timed:
         return count / (self.at_s[at + count] - self.at_s[at])
 
 
-def timed_search(archive: Archive, models: Any, *, attempts: int, in_flight: int) -> Timed:
+def searched(archive: Archive, models: Any, *, attempts: int, in_flight: int) -> Iterator[Entry]:
     """Search until this many attempts are archived."""
-    numbers, at_s = [], []
-    begin = time.monotonic()
     setup = SearchSetup(
         judges=[NumberJudge()],
         proposer=proposer(),
@@ -192,7 +190,14 @@ def timed_search(archive: Archive, models: Any, *, attempts: int, in_flight: int
         models=models,
         in_flight=in_flight,
     )
-    for entry in search(archive, setup):
+    return search(archive, setup)
+
+
+def timed_search(archive: Archive, models: Any, *, attempts: int, in_flight: int) -> Timed:
+    """The same, timed."""
+    numbers, at_s = [], []
+    begin = time.monotonic()
+    for entry in searched(archive, models, attempts=attempts, in_flight=in_flight):
         numbers.append(entry.number)
         at_s.append(time.monotonic() - begin)
     return Timed(numbers=tuple(numbers), at_s=tuple(at_s), memory_mb=memory_mb())
@@ -212,6 +217,12 @@ def without_latency(folder: Path, attempts: int) -> Timed:
     archive = Archive.open(folder) if Archive.exists(folder) else create(folder)
     with archive, ScriptedModels(first=archive.next_number) as models:
         return timed_search(archive, models, attempts=attempts, in_flight=FLYING)
+
+
+def endless(folder: Path) -> Iterator[Entry]:
+    """The same as `without_latency`, in an archive that is there, for ever."""
+    with Archive.open(folder) as archive, ScriptedModels(first=archive.next_number) as models:
+        yield from searched(archive, models, attempts=10**9, in_flight=FLYING)
 
 
 def command_share(folder: Path, in_flight: int, waves: int) -> dict[str, float]:

@@ -45,7 +45,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from harness.archive import Archive
 from harness.config import load
-from tests.benchmarks import loop, machine
+from tests.benchmarks import beside, loop, machine
 from tests.page.browser import chromium
 
 TARGETS: Mapping[str, str] = {
@@ -57,8 +57,11 @@ TARGETS: Mapping[str, str] = {
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (1_000, 10_000, 100_000)
 TIMES = 5
-FOLLOWED = (2_000, 4_000)
-PAIRS = 3
+ROUNDS = {False: (24, 2.0), True: (8, 1.0)}
+"""With --quick and without: how many turns each search has, and their seconds."""
+WARM = 100
+FOLLOWS_S = 10.0
+"""How long after a search has ended the page may still lack an attempt."""
 OPENING = ("/", "/api/runs", "/api/runs/0/attempts?since=0")
 
 
@@ -170,45 +173,70 @@ def page_figures(run: Path, size: int) -> dict[str, Any]:
         return {**figures, "start_s": page.start_s, "opened_in": how, "views_ms": view_ms}
 
 
-def rate(folder: Path, first: int, last: int) -> float:
-    """Attempts a second of a search from attempt `first` to `last`, in a process of its own."""
-    command = [sys.executable, __file__, "--folder", str(folder), "--rate", str(first), str(last)]
-    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-
-
-def followed_rate(folder: Path, first: int, last: int) -> tuple[float, float]:
-    """The same with a page open that listens to every event; and the share of a core that the page took."""
+@contextlib.contextmanager
+def searching(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A search in a process of its own that writes down the time of each attempt, until the block ends."""
     create(folder).close()
-    with served(folder) as page:
-        where = urlsplit(page.url)
-        connection = http.client.HTTPConnection(where.netloc, timeout=600)
+    command = [sys.executable, __file__, "--folder", str(folder), "--search"]
+    with times_of(folder).open("wb") as times, subprocess.Popen(command, stdout=times) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def times_of(folder: Path) -> Path:
+    return folder.with_suffix(".times")
+
+
+@contextlib.contextmanager
+def followed(folder: Path) -> Iterator[beside.Side]:
+    """A search and a page's server, with a listener that throws away what it is told."""
+    with searching(folder) as search, served(folder) as page:
+        connection = http.client.HTTPConnection(urlsplit(page.url).netloc, timeout=600)
         connection.request("GET", "/api/events")
         answer = connection.getresponse()
-        reader = threading.Thread(target=lambda: [None for _ in answer], daemon=True)
-        reader.start()
-        begin, before_s = time.monotonic(), page.cpu_s()
-        found = rate(folder, first, last)
-        share = (page.cpu_s() - before_s) / (time.monotonic() - begin)
-        if not json.loads(page.get("/api/runs/0"))["count"] > last:
-            raise RuntimeError("the page did not follow the search")
-    return found, share
+        threading.Thread(target=lambda: [None for _ in answer], daemon=True).start()
+        yield beside.Side(searching=search.pid, beside=[page.process.pid], times=times_of(folder))
+        end = time.monotonic() + FOLLOWS_S
+        while json.loads(page.get("/api/runs/0"))["count"] < WARM:
+            if time.monotonic() > end:
+                raise RuntimeError("the page did not follow the search")
+            time.sleep(0.2)
 
 
-def loop_figures(folder: Path, *, quick: bool) -> dict[str, float]:
-    """`loop_ratio`, and the largest share of a core that the page took meanwhile."""
-    first, last = (number // (4 if quick else 1) for number in FOLLOWED)
-    ratios, shares = [], []
-    for pair in range(1 if quick else PAIRS):
-        found: dict[bool, float] = {}
-        for page in (pair % 2 == 0, pair % 2 == 1):
-            at = folder / f"search-{pair}-{page}"
-            if page:
-                found[page], share = followed_rate(at, first, last)
-                shares.append(share)
-            else:
-                found[page] = rate(at, first, last)
-        ratios.append(found[True] / found[False])
-    return {"loop_ratio": statistics.median(ratios), "page_cores": max(shares)}
+@contextlib.contextmanager
+def shown(folder: Path) -> Iterator[beside.Side]:
+    """A search and a page's server, whose overview is open in a Chromium that draws by this machine's cores."""
+    with (
+        searching(folder) as search,
+        served(folder) as page,
+        chromium(folder.with_suffix(".browser"), page.url) as browser,
+    ):
+        browser.open()
+        around = [page.process.pid, browser.pid]
+        yield beside.Side(searching=search.pid, beside=around, times=times_of(folder))
+        if int(browser.run("return document.querySelector('.scatter').dataset.points")) < WARM:
+            raise RuntimeError("the page did not draw the search")
+
+
+def loop_figures(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """`loop_ratio` and the figures beside it."""
+    rounds, turn_s = ROUNDS[quick]
+    with contextlib.ExitStack() as stack:
+        search = stack.enter_context(searching(folder / "alone"))
+        sides = {"alone": beside.Side(searching=search.pid, beside=(), times=times_of(folder / "alone"))}
+        sides["server"] = stack.enter_context(followed(folder / "server"))
+        with contextlib.suppress(pytest.skip.Exception):
+            sides["browser"] = stack.enter_context(shown(folder / "browser"))
+        beside.take_turns(list(sides.values()), rounds=rounds, turn_s=turn_s)
+    figures: dict[str, Any] = {"loop_rate": statistics.fmean(sides["alone"].rates())}
+    for name, suffix in (("browser", ""), ("server", "_server")):
+        if name in sides:
+            found, low, high = beside.ratio(sides[name], sides["alone"])
+            figures |= {f"loop_ratio{suffix}": found, f"loop_ratio{suffix}_interval": [low, high]}
+            figures[f"page_cores{suffix}"] = sides[name].cores
+    return figures
 
 
 def part(options: argparse.Namespace) -> None:
@@ -219,8 +247,8 @@ def part(options: argparse.Namespace) -> None:
         with Archive.open(options.folder) as archive:
             archive.maintain()  # as in a search, which packs as it goes
         return
-    first, last = options.rate
-    print(loop.without_latency(options.folder, last + 1).rate(first, last - first))
+    for _ in loop.endless(options.folder):
+        print(time.monotonic(), flush=True)
 
 
 def main() -> None:
@@ -231,9 +259,9 @@ def main() -> None:
         "--folder", type=Path, help="where to create archives (default: the folder for temporary files)"
     )
     parser.add_argument("--fill", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--rate", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--search", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.fill or options.rate:
+    if options.fill or options.search:
         part(options)
         return
     begin = time.monotonic()

@@ -20,6 +20,8 @@ USAGE = {
     "unknown command": (["sarch"], "Did you mean 'search'?"),
     "no config": (["search"], "Missing argument 'CONFIG'"),
     "unknown option": (["search", "tiny.yaml", "--bogus"], "No such option: --bogus"),
+    "unknown shell": (["completion", "tcsh"], "for 'SHELL': 'tcsh' is not one of"),
+    "no run to show": (["dashboard"], "none here: packsmith search configs/quickstart.yaml starts one"),
     "nothing to judge": (["evaluate"], "at least one program, or --ladder"),
     "nothing to patch": (["replay", "hasty.patch"], "Missing option '--onto'"),
     "unknown form": (["evaluate", "solver.py", "--form", "pair"], "'triple', 'phy2log'"),
@@ -32,6 +34,8 @@ USAGE = {
 
 WRONG = {
     "missing config": (["search", "nope.yaml"], "nope.yaml: no such config file"),
+    "missing config with a near name": (["search", "tinny.yaml"], "no such config file, did you mean tiny.yaml?"),
+    "missing shipped config": (["search", "configs/quikstart.yaml"], "did you mean configs/quickstart.yaml?"),
     "config that is a folder": (["search", "."], "Is a directory"),
     "config key typo": (
         ["search", "typo.yaml"],

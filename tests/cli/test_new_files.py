@@ -45,3 +45,10 @@ def test_names_that_no_file_can_have_are_told_with_force_too(tmp_path: Path, nam
     with pytest.raises(UserError, match=says):
         write_whole(tmp_path / name, b"", force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_a_full_disk_is_said_with_the_name_of_the_file_and_leaves_nothing(tmp_path: Path) -> None:
+    said = pytest.raises(UserError, match=r"report\.html: cannot be written: No space left on device; nothing is left")
+    with said, new_file(tmp_path / "report.html"), Path("/dev/full").open("w") as full:
+        full.write("x")
+    assert list(tmp_path.iterdir()) == []

@@ -131,6 +131,6 @@ def test_runs_that_do_not_compare_stand_apart(place: Place) -> None:
     other = made(place.folder, "other")
     code, out, _ = place("compare", place.folder / "one", other)
     assert code == 0 and "Group 2, not compared with group 1: other. They differ: the task's cases" in out
-    assert "Best after equal" not in out and out.count("Best at the end") == 2
+    assert "Best after equal" not in out and out.count("Best on the way and at the end") == 2
     assert "expected different runs" in place("compare", other, other)[2]
     assert place("compare", other, "--point", "0,0")[0] == 2

@@ -172,7 +172,7 @@ def test_a_worse_program_scores_worse_on_the_same_inputs(judge: Judge, greedy: s
             program("while experts == 16: pass\nreturn triple(round_robin(weight, *sizes), experts)"),
             "run",
             "timeout",
-            "window 1 of 4",
+            "step 1 of 4",
         ),
         (program("return torch.zeros(3, 20, dtype=torch.int64)"), "validate", "form", "triple"),
         (

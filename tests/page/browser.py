@@ -33,6 +33,11 @@ class Browser:
     def __init__(self, driver: Any, page: str) -> None:
         self._driver, self.page = driver, page
 
+    @property
+    def pid(self) -> int:
+        """The process that started all others of the browser."""
+        return int(self._driver.service.process.pid)
+
     def open(self, address: str = "") -> None:
         """Load the page anew at a hash address, and wait until it has drawn its view."""
         self._driver.get("about:blank")

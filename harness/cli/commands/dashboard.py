@@ -12,25 +12,31 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from harness.archive.feed import Feed
 from harness.cli.answering import Verbs
+from harness.cli.completing import run_folders
 from harness.cli.console import UserError, emit, messages
-from harness.cli.runs import ConfigOption, need_git, task_of
+from harness.cli.runs import ConfigOption, need_git, runs_here, task_of
 from harness.report.progress import Waiting
 from harness.text import one_line
 
 if TYPE_CHECKING:
     from harness.page.run import Run, Subject
 
-_MOST_RUNS, _LINE = 16, 300
+_MOST_RUNS, _LINE, _LISTED = 16, 300, 12
+_READ_S = 1.5
+"""Seconds that runs are read before the page's address is printed."""
 
 
 def dashboard(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, shown side by side.")],
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN...", help="Folders of runs, shown side by side.", autocompletion=run_folders),
+    ] = None,
     port: Annotated[
         int | None,
         typer.Option("--port", metavar="N", min=0, max=65535, help="The port; by default 8765 or the next free one."),
@@ -72,6 +78,7 @@ def dashboard(
     from harness.page.serving import door_of, listen, serve
 
     need_git()
+    runs = runs or _unnamed()
     with ExitStack() as stack:
         opened = stack.enter_context(_opened(runs, marks or ()))
         place = listen(host, port)
@@ -80,12 +87,26 @@ def dashboard(
         verbs = stack.enter_context(closing(Verbs(config)))
         url = place.url(door.token)
         emit(url)
-        names = ", ".join(str(folder) for folder in runs)
-        messages().print(f"shows {names}; Ctrl-C ends it", style="dim", markup=False)
+        messages().print(f"shows {', '.join(map(str, runs))}; Ctrl-C ends it", style="dim", markup=False)
         if open_:
             # In a thread: a browser that runs in this terminal comes back when it ends.
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         serve(Page(runs=opened, actions=verbs, door=door, version=metadata.version("packsmith")), place)
+
+
+def _unnamed() -> NoReturn:
+    """Tell somebody who named no run which ones there are. Raises BadParameter."""
+    raise typer.BadParameter(_which(), param_hint="RUN...")
+
+
+def _which() -> str:
+    """The runs in and below the working folder, and how to name one."""
+    found = [one_line(str(folder), _LINE) for folder in runs_here()]
+    if not found:
+        return "expected a run to show, found none here: packsmith search configs/quickstart.yaml starts one"
+    more = f"\n  and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    listed = "".join(f"\n  {name}" for name in found[:_LISTED])
+    return f"expected a run to show: packsmith dashboard {found[0]}\nThe runs here, newest first:{listed}{more}"
 
 
 @contextmanager
@@ -107,7 +128,7 @@ def _opened(folders: Sequence[Path], marks: Sequence[Path]) -> Iterator[list[Run
                 subject = Subject(folder=folder, name=name, task=task_of(feed.config, folder), marks=drawn)
                 run = _run(subject, feed, len(opened))
                 stack.callback(run.close)
-                run.poll(progress=lambda read, at=folder: waiting.say(f"reading {at}: {read:,} attempts"))  # type: ignore[misc]
+                run.poll(for_s=_READ_S / len(folders))  # the rest is read while the page is open
                 if run.problem:
                     raise UserError(run.problem)
                 opened.append(run)

@@ -9,21 +9,25 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.completing import attempt_numbers
 from harness.cli.console import Json, emit, emit_text, output, print_diff_line
-from harness.cli.runs import RunFolder, open_run
+from harness.cli.runs import AttemptWord, RunFolder, open_run
 from harness.report import attempts, jsonl, lineage_view
 
 
 def diff(
     run: RunFolder,
-    a: Annotated[str, typer.Argument(metavar="A", help="An attempt: its number, its commit, best or seed.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The attempt to compare with it.")],
+    a: AttemptWord,
+    b: Annotated[
+        str,
+        typer.Argument(metavar="OTHER", help="The attempt to compare with it.", autocompletion=attempt_numbers),
+    ],
     json: Json = False,
 ) -> None:
     """Show how two attempts differ: their scores and their programs.
 
-    Use it to see what a change gained. It shows B against A, case by case: quality in points (hundredths), and speed
-    if the difference is significant.
+    Use it to see what a change gained. It shows OTHER against ID, case by case: quality in points (hundredths), and
+    speed if the difference is significant.
 
     \b
     Examples:

@@ -21,7 +21,7 @@ def status(run: RunFolder, json: Json = False) -> None:
     packsmith status runs/mine --json
     """
     with open_run(run) as opened:
-        archive = opened.archive
+        archive, task = opened.archive, opened.task
         state = status_view.status(
             opened.standing(),
             archive.entries,
@@ -33,4 +33,4 @@ def status(run: RunFolder, json: Json = False) -> None:
     if json:
         emit(jsonl.line({"run": str(run), **status_view.record(state)}))
     else:
-        output().print(status_view.view(state, str(run)))
+        output().print(status_view.view(state, str(run), task.quality_key))

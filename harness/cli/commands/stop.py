@@ -5,6 +5,7 @@ Owns: this verb. Does not know: how a search ends.
 
 from __future__ import annotations
 
+from harness.archive.owners import Owner
 from harness.cli.console import output
 from harness.cli.runs import RunFolder, open_run
 
@@ -22,6 +23,12 @@ def stop(run: RunFolder) -> None:
     """
     with open_run(run) as opened:
         opened.archive.ask_to_stop()
+    if not Owner(run).living():
+        output().print(
+            f"no search works on {run} now, so there is nothing to stop; one that has only just begun is asked too",
+            markup=False,
+        )
+        return
     output().print(
         f"asked the searches in {run} to stop; each finishes its work in progress. "
         "To continue, run the same command again",

@@ -39,6 +39,15 @@ def study(
     run: Annotated[
         Path | None, typer.Option("--run", metavar="DIR", help="The folder of the runs, instead of the study's.")
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-s",
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key of the study (budget.attempts, seeds) or of all its configs (may be repeated).",
+        ),
+    ] = None,
     table: Annotated[
         bool, typer.Option("--table", help="Search nothing; show the table of the searches that have ended.")
     ] = False,
@@ -63,6 +72,7 @@ def study(
     Examples:
     packsmith study configs/study.yaml
     packsmith study configs/study.yaml --table
+    packsmith study configs/study.yaml -s budget.attempts=10 -s seeds=[1,2] --run runs/short-study
     packsmith study mine.yaml --run runs/mine-study -o table.tex
     """
     if out is not None:
@@ -70,7 +80,7 @@ def study(
             raise typer.BadParameter(f"expected a name that ends in {', '.join(FORMATS)}, found {out.name!r}")
         check_free(out)
     need_git()
-    plan = read_study(file, run)
+    plan = read_study(file, run, set_ or ())
     left = check_runs(plan)
     if not table and left.cells:
         _search(plan, left, json=json)

@@ -41,10 +41,10 @@ def small(path: Path) -> Path:
     return path
 
 
-def followed(path: Path, place: int = 0) -> Run:
-    """The run as a page follows it, read once."""
+def followed(path: Path, place: int = 0, for_s: float = PATIENCE_S) -> Run:
+    """The run as a page follows it, read once for about `for_s` seconds."""
     run = Run(Subject(folder=path, name=path.name, task=TASKS[next(iter(TASKS))]({})), Feed(path), place)
-    run.poll()
+    run.poll(for_s=for_s)
     assert run.problem == ""
     return run
 

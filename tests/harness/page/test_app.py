@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,10 +14,11 @@ import pytest
 
 from harness.archive import Archive
 from harness.archive.owners import ASK
+from harness.page import bodies, serving
 from harness.turns import open_ticket
 from harness.types import Message, Request
 from tests.harness.archive.archives import family, git, raw
-from tests.harness.page.pages import Client, followed, new, served, small
+from tests.harness.page.pages import PATIENCE_S, Client, followed, new, served, small
 
 GOLDEN = Path(__file__).resolve().parents[2] / "data" / "page"
 VOLATILE = frozenset({"id", "epoch", "path", "when", "started", "newest", "t"})
@@ -122,6 +125,21 @@ class TestRows:
         run.close()
 
 
+class TestReading:
+    def test_a_long_run_is_read_while_the_page_is_open(self, growing: Archive) -> None:
+        whole, run = followed(growing.path), followed(growing.path, for_s=-1)
+        begun = json.loads(run.state)
+        assert (begun["count"], begun["reading"]) == (1, {"read": 1, "of": 5})
+        with served([run]) as page:
+            end = time.monotonic() + PATIENCE_S
+            while run.reading and time.monotonic() < end:
+                time.sleep(0.01)
+            assert {**page("/api/runs/0").json, "epoch": whole.epoch} == json.loads(whole.state)
+            assert page("/api/runs/0/attempts").json["count"] == 5
+        for each in (run, whole):
+            each.close()
+
+
 class TestSearch:
     def test_names_descriptions_and_reasons(self, client: Client) -> None:
         found = client("/api/runs/0/search?q=BOTH").json
@@ -170,6 +188,23 @@ class TestEvents:
             assert run.poll()
             state = page("/api/runs/0").json
             assert "no run any more" in state["problem"] and state["count"] == 5
+        run.close()
+
+
+class TestSlowness:
+    def test_who_never_ends_a_request_loses_the_connection(
+        self, growing: Archive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(serving, "HEAD_S", 0.05)
+        monkeypatch.setattr(bodies, "BODY_S", 0.05)
+        run = followed(growing.path)
+        with served([run]) as page:
+            with socket.create_connection((page.place.host, page.place.port), timeout=PATIENCE_S) as head:
+                head.sendall(b"GET / HTTP/1.1\r\nHo")
+                assert head.recv(100) == b""
+            answer = page.post("/api/runs/0/advise", b"{", content_length="100")
+            assert answer.status == 408 and "1 bytes" in answer.json["error"]["found"]
+            assert page("/api/runs/0").status == 200
         run.close()
 
 

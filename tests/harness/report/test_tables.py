@@ -215,7 +215,7 @@ def test_status_shows_the_interval() -> None:
     state = status_view.status(
         standing([seed, best], Pareto(epsilon=1.0)), [seed, best], pending=[], booked=Booked(), limits={}, advice=()
     )
-    assert "toy 0.9000 ±.00" in shown(status_view.view(state, "run"))
+    assert "declared 0.9000 ±.00" in shown(status_view.view(state, "run", "declared"))
     record = status_view.record(state)
     assert record["seed"]["gain"]["low"] < 0 < record["seed"]["gain"]["high"]
 

@@ -35,6 +35,17 @@ def test_a_config_names_a_task_file(folder: Path) -> None:
     ] == ["task.task_file_sha256"]
 
 
+def test_a_run_that_judged_nothing_may_be_deleted_when_its_task_changes(folder: Path) -> None:
+    with begun(folder / "mine", load(folder / "config.yaml")):
+        pass
+    (folder / "task.py").write_text((folder / "task.py").read_text() + "# changed\n")
+    again = begun(folder / "mine", load(folder / "config.yaml"))
+    with pytest.raises(HarnessError, match=r"Nothing was judged in it yet: .* delete the folder .*mine"), again:
+        pass
+    with pytest.raises(HarnessError, match=r"no such folder, did you mean .*/mine"), opened(folder / "mnie"):
+        pass
+
+
 @pytest.mark.parametrize(
     ("task", "text"),
     [

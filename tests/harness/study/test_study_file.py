@@ -57,6 +57,14 @@ def test_layers_are_laid_over_each_other_and_the_study_sets_seed_and_budget(tmp_
     assert (small.budget.attempts, small.budget.minutes) == (5, None), "not what the config says"
 
 
+def test_the_command_line_overrides_keys_of_the_study_and_of_all_configs(tmp_path: Path) -> None:
+    given = ("seeds=[8]", "budget.attempts=2", "judge.timeout_s=3")
+    cells = read_study(written(tmp_path, STUDY), None, given).cells
+    assert {(cell.seed, cell.config.budget.attempts, cell.config.judge.timeout_s) for cell in cells} == {(8, 2, 3.0)}
+    with pytest.raises(ConfigError, match=r"-s seed=1.*use -s seeds=\[1,2\]"):
+        read_study(tmp_path / "mine.yaml", None, ["seed=1"])
+
+
 def test_a_method_may_have_a_config_of_its_own(tmp_path: Path) -> None:
     mine = shipped("configs/quickstart.yaml").read_text().replace("rule: front", "rule: random")
     (tmp_path / "own.yaml").write_text(mine)

@@ -32,7 +32,28 @@ export class Curve {
    */
   update(model) {
     this.model = model;
-    this.#build();
+    const lines = model.lines.filter((line) => line.steps.length);
+    if (this.plot && this.box.isConnected && shape(lines) === this.shape) this.#refill(lines);
+    else this.#build();
+  }
+
+  /** The same lines with further steps. */
+  #refill(lines) {
+    const data = this.#data(lines);
+    this.#say(lines, null);
+    const same = data.every((column, at) => column.length === this.plot.data[at].length);
+    if (same && data.every((column, at) => column.every((value, row) => value === this.plot.data[at][row]))) return;
+    this.plot.setData(data);
+  }
+
+  /** Takes over the lines; uPlot's columns. */
+  #data(lines) {
+    this.lines = lines;
+    this.range = this.#range(lines);
+    this.element.dataset.steps = lines.reduce((sum, line) => sum + line.steps.length, 0);
+    const data = uPlot.join(lines.map(table));
+    this.#fillForward(data);
+    return data;
   }
 
   #build() {
@@ -40,15 +61,14 @@ export class Curve {
     const lines = this.model.lines.filter((line) => line.steps.length);
     this.plot?.destroy();
     this.plot = null;
-    this.element.dataset.steps = lines.reduce((sum, line) => sum + line.steps.length, 0);
     if (!lines.length) {
+      this.element.dataset.steps = 0;
       fill(this.box, h("p.quiet.small", {}, "Nothing is scored yet."));
       return;
     }
     fill(this.box);
-    const tables = lines.map(table);
-    const data = uPlot.join(tables);
-    this.#fillForward(data);
+    const data = this.#data(lines);
+    this.shape = shape(lines);
     this.#say(lines, null);
     this.plot = new uPlot(this.#options(lines), data, this.box);
   }
@@ -72,10 +92,12 @@ export class Curve {
     lines.forEach((line, at) => {
       const colour = token(line.colour);
       const edge = { paths: stepped, stroke: "transparent", width: 0, points: { show: false } };
-      const changes = new Set(line.steps.map((step) => step.x));
-      const filter = (plot) =>
-        plot.data[0].map((x, index) => (changes.has(x) ? index : -1)).filter((index) => index >= 0);
-      const points = { show: line.steps.length <= MOST_MARKED, size: 6, fill: colour, width: 0, filter };
+      const filter = (plot) => {
+        const changes = new Set(this.lines[at].steps.map((step) => step.x));
+        return plot.data[0].map((x, index) => (changes.has(x) ? index : -1)).filter((index) => index >= 0);
+      };
+      const show = () => this.lines[at].steps.length <= MOST_MARKED;
+      const points = { show, size: 6, fill: colour, width: 0, filter };
       series.push(
         { label: line.label, stroke: colour, width: 2, dash: DASHES[line.dash ?? at], paths: stepped, points },
         edge,
@@ -83,7 +105,6 @@ export class Curve {
       );
       bands.push({ series: [3 * at + 3, 3 * at + 2], fill: `${colour}2e` });
     });
-    const [low, high] = this.#range(lines);
     const axis = {
       stroke: token("--ink-3"),
       font: `12px ${token("--sans")}`,
@@ -92,9 +113,12 @@ export class Curve {
     };
     const splits = (plot, _, min, max) =>
       this.log ? logTicks(min, max) : linearTicks(min, max, this.height / 45).values;
-    const step = linearTicks(low, high, this.height / 45).step;
-    const values = (plot, found) =>
-      found.map((value) => (value === null ? "" : this.log ? `${Number(value.toPrecision(3))}×` : tick(value, step)));
+    const values = (plot, found) => {
+      const { step } = linearTicks(...this.range, this.height / 45);
+      return found.map((value) =>
+        value === null ? "" : this.log ? `${Number(value.toPrecision(3))}×` : tick(value, step),
+      );
+    };
     return {
       width: this.box.clientWidth,
       height: this.height,
@@ -102,7 +126,7 @@ export class Curve {
       cursor: { y: false, points: { size: 7 }, sync: { key: "progress" }, drag: { setScale: true } },
       scales: {
         x: { time: false, range: (plot, min, max) => [min, max > min ? max : min + 1] },
-        y: { distr: this.log ? 3 : 1, range: [low, high] },
+        y: { distr: this.log ? 3 : 1, range: () => this.range },
       },
       axes: [
         {
@@ -121,7 +145,7 @@ export class Curve {
         setCursor: [
           (plot) =>
             this.#say(
-              lines,
+              this.lines,
               plot.cursor.idx === null || plot.cursor.left < 0 ? null : plot.posToVal(plot.cursor.left, "x"),
             ),
         ],
@@ -190,6 +214,11 @@ export class Curve {
     if (this.plot) this.plot.setSize({ width: this.box.clientWidth, height: this.height });
     else this.#build();
   }
+}
+
+/** What a plot is built for: it is built anew when this changes. */
+function shape(lines) {
+  return JSON.stringify(lines.map(({ label, colour, dash }) => [label, colour, dash]));
 }
 
 /** Steps as uPlot's columns: x, value, low, high. */

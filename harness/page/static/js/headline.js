@@ -109,6 +109,8 @@ export class Headline {
 
 /** Whether anybody works on a run, in words. */
 export function standing(state) {
+  if (state.reading)
+    return `being read: ${format.grouped(state.reading.read)} of ${format.grouped(state.reading.of)} attempts`;
   if (state.working && state.stop_asked) return "stopping";
   if (state.working) return "running";
   const limit = state.budget.attempts;

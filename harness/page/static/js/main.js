@@ -84,8 +84,12 @@ function title({ state }, view, item) {
   return `${what}${oneLine(state.name, 40)} · packsmith`;
 }
 
-// A view is drawn anew at most as often as it takes a quarter of the time, so that a large run that grows fast stays
-// usable.
+// A view is drawn anew at once, then not for a second, and for longer where drawing takes long: at most a thirtieth of
+// the time goes into it, so that a large run that grows fast stays usable, and a search beside it keeps its cores. What
+// nobody sees is not drawn.
+const PAUSE_MS = 1000;
+const MOST_PAUSE_MS = 10000;
+const SHARE = 30;
 let pending = null;
 let notBefore = 0;
 
@@ -96,6 +100,7 @@ for (const [name, down] of Object.entries({ pointerdown: true, pointerup: false,
 }
 
 function draw() {
+  if (!pending || document.hidden) return; // see "visibilitychange"
   if (held) {
     setTimeout(draw, 120); // what is being clicked must not be replaced between press and release
     return;
@@ -106,7 +111,13 @@ function draw() {
   const { position, view } = address();
   top.update(position, view);
   shown.view?.update?.(changes);
-  notBefore = performance.now() + 3 * (performance.now() - began);
+  // What the browser does after this, until the picture is on the screen, counts as well.
+  requestAnimationFrame(() => setTimeout(() => rest(performance.now() - began)));
+  rest(performance.now() - began);
+}
+
+function rest(took) {
+  notBefore = performance.now() + Math.min(MOST_PAUSE_MS, Math.max(PAUSE_MS, SHARE * took));
 }
 
 function changed(changes) {
@@ -147,6 +158,7 @@ try {
   store.listen(changed);
   window.addEventListener("hashchange", route);
   window.addEventListener("keydown", pressed);
+  document.addEventListener("visibilitychange", draw);
   await route();
   document.documentElement.dataset.ready = "yes";
 } catch (error) {

@@ -17,7 +17,7 @@ const PAUSE_MS = 2500;
 export class Overview {
   constructor(position) {
     const run = store.run(position);
-    Object.assign(this, { position, fresh: run.columns.count, asked: 0 });
+    Object.assign(this, { position, fresh: run.columns.count, seen: run.columns.count, asked: 0 });
     this.headline = new Headline(position);
     this.headline.onchange = () => this.headline.update(store.run(position));
     this.plot = new Scatter({
@@ -74,6 +74,7 @@ export class Overview {
   /** Draw all that a change concerns. */
   update(changes) {
     const run = store.run(this.position);
+    if (run.columns.count > this.seen) this.fresh = this.seen;
     const rows = changes === null || changes.has(`rows:${this.position}`);
     if (!rows && !changes.has(`state:${this.position}`)) return;
     this.headline.update(run);
@@ -83,7 +84,7 @@ export class Overview {
     this.progress.update([{ ...run, position: this.position }]);
     fill(this.parts.front.body, panels.front(this.position, run));
     fill(this.parts.newest.body, panels.newest(this.position, run, NEWEST, this.fresh));
-    this.fresh = run.columns.count;
+    this.seen = run.columns.count;
     fill(this.parts.verdicts.body, panels.verdicts(this.position, run));
     fill(this.parts.spending.body, panels.spending(run));
     fill(this.parts.now.body, panels.underWay(this.position, run));

@@ -8,7 +8,6 @@ import { fill, h, s, token } from "./dom.js";
 import { place, staircase, windows } from "./frame.js";
 import { glyph } from "./glyphs.js";
 import { linearTicks, logTicks, scale, tick } from "./scale.js";
-import { still } from "./theme.js";
 
 const MARGIN = { left: 70, right: 18, top: 16, bottom: 44 };
 const MANY = 4000;
@@ -32,7 +31,7 @@ export class Scatter {
   /**
    * `model`: `{points, series, lines, quality}`. A point is `{q, ql, qh, s, sl, sh, number, run, role, faint}`;
    * `series` are `{run, front: points, named: [{point, role, text, href}], style}`; `lines` are `{axis, at, text,
-   * style}`; points that have just come are in `arrived`, and are ringed once.
+   * style}`; points that have just come are in `arrived`, and are ringed until others come.
    */
   update(model) {
     this.model = model;
@@ -40,9 +39,8 @@ export class Scatter {
       model.points,
       model.series.flatMap((one) => [...one.front, ...one.named.map((n) => n.point)]),
     );
-    this.arrived = still() ? [] : (model.arrived || []).slice(-MOST_RINGS);
+    if (model.arrived?.length) this.arrived = model.arrived.slice(-MOST_RINGS);
     this.draw();
-    this.arrived = [];
   }
 
   /** Whether a window near the front and one of all points would differ. */
@@ -86,7 +84,7 @@ export class Scatter {
     this.model.series.forEach((one) => this.#front(one));
     this.model.series.forEach((one) => this.#named(one));
     this.svg.append(
-      ...this.arrived.map((point) => s("circle.arrival", { cx: this.x.at(point.s), cy: this.y.at(point.q), r: 9 })),
+      ...this.arrived.filter((point) => this.x.holds(point.s) && this.y.holds(point.q)).map((point) => s("circle.arrival", { cx: this.x.at(point.s), cy: this.y.at(point.q), r: 9 })),
     );
     this.hover = s("g.hover", {});
     this.svg.append(this.hover);
