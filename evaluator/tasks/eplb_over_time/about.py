@@ -18,8 +18,6 @@ DRIFTS = {"calm": 0.03, "drifting": 0.1, "shifting": 0.35}
 COLUMNS = (
     Column(key="over_keeping", heading="over\nkeeping"),
     Column(key="paying_share", heading="share\npaying"),
-    Column(key="balance_p99", heading="balance\np99"),
-    Column(key="moved_gigabytes", heading="GB\nmoved"),
 )
 
 _NOTE = "Where loads hardly drift, no plan is worth much more than the one in force."
