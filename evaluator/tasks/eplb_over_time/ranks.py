@@ -46,8 +46,8 @@ def check_missing(sizes: Mapping[str, int], missing: int) -> None:
         )
     if not 1 <= missing <= most:
         raise WorkloadError(
-            f"missing: expected 1 to {most} ranks, for the others must hold all {sizes['experts']} experts in "
-            f"{slots} slots each, found {missing}"
+            f"missing: expected at least 1 and at most {most}, for the other ranks must hold all {sizes['experts']} "
+            f"experts in {slots} slots each, found {missing}"
         )
 
 

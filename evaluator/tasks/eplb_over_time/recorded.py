@@ -123,12 +123,11 @@ def read_recording(paths: Sequence[Path], pace: Pace, rebalances: int | None) ->
         notes.append(f"dropped {len(empty)} of {len(loaded_L)} layers without load: {shortened(empty, len(empty))}")
         steps_TLE = np.ascontiguousarray(steps_TLE[:, loaded_L])
     room = (len(steps_TLE) - pace.window) // pace.interval - 1
-    if room < (rebalances or 1):
-        wanted = rebalances or 1
+    if room < (wanted := rebalances or 1):
         raise WorkloadError(
             f"{paths[0]}: expected at least {pace.window + (wanted + 1) * pace.interval} recorded steps, a window of "
-            f"{pace.window} and {wanted + 1} intervals of {pace.interval} for {wanted} rebalances, found "
-            f"{len(steps_TLE)}: give more of the recording, or a shorter window and interval"
+            f"{pace.window} and {wanted + 1} intervals of {pace.interval} for {wanted} rebalance{'s' * (wanted > 1)}, "
+            f"found {len(steps_TLE)}: give more of the recording, or a shorter window and interval"
         )
     count = rebalances or min(room, MOST_REBALANCES)
     if rebalances is None and count < room:

@@ -239,7 +239,7 @@ def test_the_busiest_gpu_is_found_where_slots_hold_nothing() -> None:
         ({"rebalances": 65}, "1 to 64"),
         ({"missing": 2}, "option of elastic"),
         ({"elastic": ["gone"]}, "expected one of lost, back"),
-        ({"elastic": ["lost"], "missing": 4}, "expected 1 to 3 ranks"),
+        ({"elastic": ["lost"], "missing": 4}, "at least 1 and at most 3"),
         ({"elastic": ["lost"], "sizes": {**SMALL.sizes, "replicas": 32}}, "give sizes with more replicas"),
         ({"traces": "steps.npy"}, "a list"),
         ({"traces": ["steps.npy"], "drifts": ["calm"]}, "leave it out"),
