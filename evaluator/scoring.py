@@ -6,9 +6,9 @@ Owns: how each figure of a score is averaged. Does not know: how plans were made
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from statistics import fmean, median, pstdev
 
+from evaluator.chained import quality_in_pass
 from evaluator.measuring import stats
 from evaluator.task_protocol import Task
 from evaluator.types import (
@@ -70,13 +70,17 @@ def disputed(
     """The rejection of a program whose secret calls disagree with its pass; None if they agree (see `disagreement`).
     `plans` and `reference` are the plans of the program and of the reference in the pass over the case.
     """
-    quality = partial(task.pass_quality, case)
-    pairs = enumerate(zip(plans, reference, strict=True))
-    gains = [quality(step, mine) - quality(step, theirs) for step, (mine, theirs) in pairs]
+    mine, theirs = (_qualities(task, case, each) for each in (plans, reference))
+    gains = [quality - other for quality, other in zip(mine, theirs, strict=True)]
     detail = disagreement(gains, samples, scatter=scatter, resolution=task.resolution)
     if not detail:
         return None
     return Rejected(stage="measure", reason="quality_disputed", detail=f"case {case.name}: {detail}")
+
+
+def _qualities(task: Task, case: Case, plans: Sequence[Plan]) -> list[float]:
+    """The quality of each plan of a pass."""
+    return [quality_in_pass(task, case, step, tuple(plans[: step + 1])) for step in range(len(plans))]
 
 
 def disagreement(gains: Sequence[float], samples: Samples, *, scatter: float, resolution: float) -> str:

@@ -35,6 +35,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator.executors evaluator.measuring evaluator.screen evaluator.settings evaluator.task_protocol "
             "evaluator.types evaluator.worker_handle"
         ),
+        "evaluator.chained": "evaluator.task_protocol evaluator.types",
         "evaluator.confined": "evaluator.settings evaluator.types",
         "evaluator.contract": (
             "evaluator.executors evaluator.scoring evaluator.screen evaluator.settings evaluator.shipped "
@@ -55,14 +56,15 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.gpus": "",
         "evaluator.loads": "",
         "evaluator.measuring": (
-            "evaluator.fate evaluator.settings evaluator.task_protocol evaluator.types evaluator.worker_handle"
+            "evaluator.chained evaluator.fate evaluator.settings evaluator.task_protocol evaluator.types "
+            "evaluator.worker_handle"
         ),
         "evaluator.planning": (
             "evaluator.environment evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
             "evaluator.task_protocol evaluator.types evaluator.worker_handle"
         ),
         "evaluator.run_queue": "",
-        "evaluator.scoring": "evaluator.measuring evaluator.task_protocol evaluator.types",
+        "evaluator.scoring": "evaluator.chained evaluator.measuring evaluator.task_protocol evaluator.types",
         "evaluator.screen": "evaluator.types",
         "evaluator.settings": "",
         "evaluator.shipped": "",

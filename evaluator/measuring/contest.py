@@ -18,6 +18,7 @@ from statistics import median, pstdev
 
 import numpy as np
 
+from evaluator.chained import quality_in_pass
 from evaluator.measuring import stats, timing
 from evaluator.measuring.clocks import Clocks
 from evaluator.measuring.draws import Draws, new_secret
@@ -144,8 +145,9 @@ class TimedCase:
             other_own_ns=self._other.own_ns,
         )
         plan, other_plan = read_answer(task, case, answer, what), self._read_other(case, other)
-        quality, other_quality = task.pass_quality(case, step, plan), self._note_other(case, step, other_plan)
         course.plans = (*course.plans[0], plan), (*course.plans[1], other_plan)
+        quality = quality_in_pass(task, case, step, course.plans[0])
+        other_quality = self._note_other(case, step, course.plans[1])
         course.call, self._taken = number + 1, self._taken + (not warm_up)
         self._last, self._other_ns = theirs, other_ns
         return timing.Pair(
@@ -209,13 +211,13 @@ class TimedCase:
             plans = plans if step else ()
             answer, _ = self._call_other(self._task.call(case, step, plans), draws.seed(number))
             plans = (*plans, self._read_other(case, answer))
-            self._note_other(case, step, plans[-1])
+            self._note_other(case, step, plans)
         return self._strays.scatter
 
-    def _note_other(self, case: Case, step: int, plan: Plan) -> float:
-        """The quality of the other program's plan, which is kept to see how much it varies."""
-        quality = self._task.pass_quality(case, step, plan)
-        self._strays.add(quality, self._task.step_quality(case, step, plan))
+    def _note_other(self, case: Case, step: int, plans: Plans) -> float:
+        """The quality of the last of the other program's plans, which is kept to see how much it varies."""
+        quality = quality_in_pass(self._task, case, step, plans)
+        self._strays.add(quality, self._task.step_quality(case, step, plans[-1]))
         return quality
 
     def _call_other(self, call: Call, seed: int) -> tuple[Answer, int]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from evaluator.chained import quality_in_pass
 from evaluator.measuring.draws import Draws
 from evaluator.measuring.passes import Plans, read_answer
 from evaluator.measuring.timing import QUALITY_DECIMALS
@@ -81,6 +82,5 @@ def _answers(
             drawn, step = draws.at(call)
             what = f"case {case.name}, call {call} again"
             answer, _ = worker.call(task.call(drawn, step, plans), draws.seed(call), what=what)
-            plan = read_answer(task, drawn, answer, what)
-            plans = (*plans, plan)
-            yield call, round(task.pass_quality(drawn, step, plan), QUALITY_DECIMALS)
+            plans = (*plans, read_answer(task, drawn, answer, what))
+            yield call, round(quality_in_pass(task, drawn, step, plans), QUALITY_DECIMALS)

@@ -1,9 +1,9 @@
 """Longest-processing-time placement of the last window, whatever is in force: most experts move.
 
-All layers at once, in NumPy. Placement is global if the groups do not divide among the nodes; else each node gets whole
-groups, in turn.
+All layers at once, in NumPy. Placement is global if the groups do not divide among the nodes, or a rank is missing;
+else each node gets whole groups, in turn. Slots of missing ranks hold -1 here, and expert 0 in the answer.
 
-Shapes: L layers, E experts, R slots, X the largest count of replicas.
+Shapes: L layers, E experts, R slots, X the largest count of replicas, A active GPUs.
 """
 
 # EVOLVE-BLOCK-START
@@ -11,12 +11,24 @@ import numpy as np
 import torch
 
 
-def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log=None):
+def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, old_phy2log=None, active_ranks=None):
     """`phy2log` [L, R], `log2phy` [L, E, X] padded with -1, and `logcnt` [L, E], for `weight` [L, E]."""
     load = weight.detach().cpu().double().numpy()
-    new = planned(load, num_replicas, num_groups, num_nodes, num_gpus)
+    active = np.ones(num_gpus, dtype=bool) if active_ranks is None else active_ranks.cpu().numpy() > 0
+    if active.all():
+        new = planned(load, num_replicas, num_groups, num_nodes, num_gpus)
+    else:
+        new = spread(packed(load, num_replicas // num_gpus * active.sum(), active.sum()), active)
     # What is in force plays no part.
     return triple(new, load.shape[1])
+
+
+def spread(placed, active):
+    """`placed` on the active GPUs alone [L, A R / GPUs], among all slots [L, R]."""
+    layers = len(placed)
+    whole = np.full((layers, len(active), placed.shape[1] // active.sum()), -1, dtype=np.int64)
+    whole[:, active] = placed.reshape(layers, active.sum(), -1)
+    return whole.reshape(layers, -1)
 
 
 def planned(load, num_replicas, num_groups, num_nodes, num_gpus):
@@ -61,14 +73,15 @@ def packed(load, num_slots, num_packs):
 
 def triple(phy2log, experts):
     """What is returned, of `phy2log` [L, R] alone."""
-    layers, slots = phy2log.shape
-    order = phy2log.argsort(axis=1, kind="stable")
+    layers = len(phy2log)
+    slots = (phy2log[0] >= 0).sum()
+    order = phy2log.argsort(axis=1, kind="stable")[:, phy2log.shape[1] - slots :]
     held = np.take_along_axis(phy2log, order, axis=1)
     count = (phy2log[:, :, None] == np.arange(experts)).sum(axis=1)
     rank = np.arange(slots) - np.take_along_axis(count.cumsum(axis=1) - count, held, axis=1)
     log2phy = np.full((layers, experts, int(count.max())), -1, dtype=np.int64)
     log2phy[np.arange(layers)[:, None], held, rank] = order
-    return torch.from_numpy(phy2log), torch.from_numpy(log2phy), torch.from_numpy(count)
+    return torch.from_numpy(phy2log.clip(0)), torch.from_numpy(log2phy), torch.from_numpy(count)
 
 
 # EVOLVE-BLOCK-END

@@ -1,9 +1,9 @@
-"""Longest-processing-time placement of the last window, on GPUs that hold most of it, in those layers in which it pays.
+"""Longest-processing-time placement of the last window, on GPUs that hold most of it, in layers in which it pays.
 
-All layers at once, in NumPy. Placement is global if the groups do not divide among the nodes; else each node gets whole
-groups, in turn.
+All layers at once, in NumPy. Placement is global if the groups do not divide among the nodes, or a rank is missing;
+else each node gets whole groups, in turn. Slots of missing ranks hold -1 here, and expert 0 in the answer.
 
-Shapes: L layers, E experts, R slots, X the largest count of replicas.
+Shapes: L layers, E experts, R slots, X the largest count of replicas, A active GPUs.
 """
 
 # EVOLVE-BLOCK-START
@@ -18,6 +18,7 @@ def rebalance_experts(
     num_nodes,
     num_gpus,
     old_phy2log=None,
+    active_ranks=None,
     steps_in_window=1,
     steps_in_force=1,
     token_s=1.0,
@@ -26,66 +27,81 @@ def rebalance_experts(
 ):
     """`phy2log` [L, R], `log2phy` [L, E, X] padded with -1, and `logcnt` [L, E], for `weight` [L, E]."""
     load = weight.detach().cpu().double().numpy()
-    new = planned(load, num_replicas, num_groups, num_nodes, num_gpus)
-    if old_phy2log is not None and (num_groups % num_nodes or num_nodes == 1):
-        new = on_same_gpus(new, old_phy2log.cpu().numpy(), load.shape[1], num_gpus)
+    active = np.ones(num_gpus, dtype=bool) if active_ranks is None else active_ranks.cpu().numpy() > 0
+    if active.all():
+        new = planned(load, num_replicas, num_groups, num_nodes, num_gpus)
+    else:
+        new = spread(packed(load, num_replicas // num_gpus * active.sum(), active.sum()), active)
+    if old_phy2log is not None and (num_groups % num_nodes or num_nodes == 1 or not active.all()):
+        new = on_same_gpus(new, old_phy2log.cpu().numpy(), load.shape[1], active)
     if old_phy2log is not None:
         second = token_s * steps_in_force / steps_in_window
         old = old_phy2log.cpu().numpy()
-        new = paying(new, old, load, num_nodes, num_gpus, second, fetch_s_in_node, fetch_s_across)
+        new = paying(new, old, load, num_nodes, active, second, fetch_s_in_node, fetch_s_across)
     return triple(new, load.shape[1])
 
 
-def on_same_gpus(new, old, experts, num_gpus):
-    """The packs of `new` [L, R] on other GPUs: the pair of a pack and a GPU with most experts in common first."""
-    layers, slots = new.shape
-    row = np.arange(layers)
-    common = held_by(new, experts, num_gpus) @ held_by(old, experts, num_gpus).transpose(0, 2, 1)
-    pack_on = np.zeros((layers, num_gpus), dtype=np.int64)
-    for _ in range(num_gpus):
-        pack, gpu = np.divmod(common.reshape(layers, -1).argmax(axis=1), num_gpus)
+def on_same_gpus(new, old, experts, active):
+    """The packs of `new` [L, R] on other active GPUs: the pair of pack and GPU with most experts in common first."""
+    row = np.arange(len(new))
+    common = held_by(new, experts, active) @ held_by(old, experts, active).transpose(0, 2, 1)
+    pack_on = np.zeros(common.shape[:2], dtype=np.int64)
+    for _ in range(active.sum()):
+        pack, gpu = np.divmod(common.reshape(len(new), -1).argmax(axis=1), active.sum())
         pack_on[row, gpu] = pack
         common[row, pack] = -1
         common[row, :, gpu] = -1
-    packs = new.reshape(layers, num_gpus, -1)
-    return np.take_along_axis(packs, pack_on[:, :, None], axis=1).reshape(layers, slots)
+    packs = new.reshape(len(new), len(active), -1)[:, active]
+    return spread(np.take_along_axis(packs, pack_on[:, :, None], axis=1).reshape(len(new), -1), active)
 
 
-def held_by(phy2log, experts, num_gpus):
-    """Which GPU holds which expert, as 0 and 1: float32 [L, GPUs, E]."""
+def held_by(phy2log, experts, active):
+    """Which active GPU holds which expert, as 0 and 1: float32 [L, A, E]. Slots with -1 hold none."""
     layers, slots = phy2log.shape
-    held = np.zeros((layers, num_gpus, experts), dtype=np.float32)
-    held[np.arange(layers)[:, None], np.arange(slots) * num_gpus // slots, phy2log] = 1
-    return held
+    held = np.zeros((layers, len(active), experts + 1), dtype=np.float32)
+    held[np.arange(layers)[:, None], np.arange(slots) * len(active) // slots, phy2log] = 1
+    return held[:, active, :experts]
 
 
 TRUST = 0.2
 """The share of what a plan gains on its own window that is expected of the next one."""
 
 
-def paying(new, old, load, num_nodes, num_gpus, second_a_load, in_node_s, across_s):
-    """Each layer [R] of `new` or of `old`, both [L, R], whichever takes less time."""
-    saved = TRUST * second_a_load * (largest(old, load, num_gpus) - largest(new, load, num_gpus))
-    before, after = holds(old, load.shape[1], num_gpus), holds(new, load.shape[1], num_gpus)
-    on_node = before.reshape(len(old), num_nodes, -1, load.shape[1]).any(axis=2).repeat(num_gpus // num_nodes, axis=1)
+def paying(new, old, load, num_nodes, active, second_a_load, in_node_s, across_s):
+    """Each layer [R] of `new` or of `old`, both [L, R], whichever takes less time; `new` where `old` cannot serve."""
+    gpus, experts = len(active), load.shape[1]
+    here = active.repeat(new.shape[1] // gpus)
+    serves = (old[:, here] >= 0).all(axis=1) & (old[:, here, None] == np.arange(experts)).any(axis=1).all(axis=1)
+    saved = TRUST * second_a_load * (largest(old, load, gpus) - largest(new, load, gpus))
+    before, after = holds(old, experts, gpus), holds(new, experts, gpus)
+    on_node = before.reshape(len(old), num_nodes, -1, experts).any(axis=2).repeat(gpus // num_nodes, axis=1)
     near, far = (after & ~before & on_node).sum(axis=(1, 2)), (after & ~before & ~on_node).sum(axis=(1, 2))
-    cost = (near * in_node_s + far * across_s) / num_gpus
-    return np.where((saved > cost)[:, None], new, old)
+    cost = (near * in_node_s + far * across_s) / active.sum()
+    return np.where((serves & (saved <= cost))[:, None], old, new)
 
 
 def largest(phy2log, load, num_gpus):
-    """The load of the busiest GPU [L]."""
+    """The load of the busiest GPU [L]. Slots with -1 carry none."""
     count = (phy2log[:, :, None] == np.arange(load.shape[1])).sum(axis=1)
-    carried = np.take_along_axis(load / count, phy2log, axis=1)
+    of_one = np.pad(load / np.maximum(count, 1), ((0, 0), (0, 1)))
+    carried = np.take_along_axis(of_one, phy2log % of_one.shape[1], axis=1)
     return carried.reshape(len(load), num_gpus, -1).sum(axis=2).max(axis=1)
 
 
 def holds(phy2log, experts, num_gpus):
-    """Which GPU holds which expert [L, GPUs, E]."""
+    """Which GPU holds which expert [L, GPUs, E]. Slots with -1 hold none."""
     layers, slots = phy2log.shape
-    held = np.zeros((layers, num_gpus, experts), dtype=bool)
+    held = np.zeros((layers, num_gpus, experts + 1), dtype=bool)
     held[np.arange(layers)[:, None], np.arange(slots) * num_gpus // slots, phy2log] = True
-    return held
+    return held[:, :, :experts]
+
+
+def spread(placed, active):
+    """`placed` on the active GPUs alone [L, A R / GPUs], among all slots [L, R]."""
+    layers = len(placed)
+    whole = np.full((layers, len(active), placed.shape[1] // active.sum()), -1, dtype=np.int64)
+    whole[:, active] = placed.reshape(layers, active.sum(), -1)
+    return whole.reshape(layers, -1)
 
 
 def planned(load, num_replicas, num_groups, num_nodes, num_gpus):
@@ -130,14 +146,15 @@ def packed(load, num_slots, num_packs):
 
 def triple(phy2log, experts):
     """What is returned, of `phy2log` [L, R] alone."""
-    layers, slots = phy2log.shape
-    order = phy2log.argsort(axis=1, kind="stable")
+    layers = len(phy2log)
+    slots = (phy2log[0] >= 0).sum()
+    order = phy2log.argsort(axis=1, kind="stable")[:, phy2log.shape[1] - slots :]
     held = np.take_along_axis(phy2log, order, axis=1)
     count = (phy2log[:, :, None] == np.arange(experts)).sum(axis=1)
     rank = np.arange(slots) - np.take_along_axis(count.cumsum(axis=1) - count, held, axis=1)
     log2phy = np.full((layers, experts, int(count.max())), -1, dtype=np.int64)
     log2phy[np.arange(layers)[:, None], held, rank] = order
-    return torch.from_numpy(phy2log), torch.from_numpy(log2phy), torch.from_numpy(count)
+    return torch.from_numpy(phy2log.clip(0)), torch.from_numpy(log2phy), torch.from_numpy(count)
 
 
 # EVOLVE-BLOCK-END

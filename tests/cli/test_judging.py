@@ -225,3 +225,22 @@ def test_the_real_patch_applies_to_its_real_parent(cli: Cli, shared: Path) -> No
     done = cli("replay", seed, "--onto", "programs/eplb/topk_swap.py", "-o", "child.py", "--evaluate", *TINY)
     assert done.code == 0, done.err
     assert "2 blocks applied (exact, exact)" in done.err
+
+
+def test_chains_on_recorded_steps_with_a_lost_rank_are_judged_and_replayed(cli: Cli) -> None:
+    """Steps of one recording, a case with all ranks and one without: the patch moves less, and serves in both."""
+    steps = np.random.default_rng(0).integers(1, 999, (50, 2, 16))
+    np.save(cli.cwd / "steps.npy", steps)
+    sizes = "layers=2,experts=16,replicas=24,groups=1,nodes=2,gpus=4"
+    over_time = ("--task", "eplb_over_time", "--trace", "steps.npy", "--window", "10", "--interval", "10")
+    over_time += ("--sizes", sizes, "--elastic", "lost", "--rebalances", "2", "--budget", "0.05", "--device", "cpu")
+    patch = "programs/eplb_over_time/patches/same_gpus.patch"
+    done = cli("replay", patch, "--onto", "programs/eplb_over_time/greedy.py", "--evaluate", "--json", *over_time)
+    assert done.code == 0, done.err
+    assert "the first 40 of 50 recorded steps are used" in done.err
+    before, after = (record for record in done.records if record.get("cases"))
+    assert [case["name"] for case in after["cases"]] == ["recorded", "lost"]
+    for was, now in zip(before["cases"], after["cases"], strict=True):
+        assert now["moved_gigabytes"] < was["moved_gigabytes"] and now["useful"] <= now["ceiling"]
+    done = cli("evaluate", "programs/eplb/snake.py", *over_time)
+    assert done.code == 1 and "missing_rank" in done.out

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from evaluator import TASKS, Judge, JudgeSettings, shipped
+from evaluator.chained import quality_in_pass
 from evaluator.screen import screen
 from evaluator.task_protocol import Task, TaskKind, TaskOption, driver_of
 from evaluator.types import Answer, Call, Case, InvalidAnswer, Plan, Rejected, WorkloadError
@@ -73,7 +74,7 @@ class TaskContract:
 
     def quality(self, task: Task, case: Case, plans: tuple[Plan, ...]) -> float:
         """The mean over the steps."""
-        return fmean(task.pass_quality(case, step, plan) for step, plan in enumerate(plans))
+        return fmean(quality_in_pass(task, case, step, plans[: step + 1]) for step in range(len(plans)))
 
     def test_it_names_itself(self, task: Task) -> None:
         for word in (task.name, task.entry_point, task.quality_name, task.quality_key):
@@ -243,7 +244,7 @@ class TaskContract:
                     assert sum(array.nbytes for array in answer) <= task.answer_bytes(case)
                     plans += (task.read(one, answer),)
                 for made in (plans, self.run_pass(task, one)):
-                    qualities = [task.pass_quality(one, step, plan) for step, plan in enumerate(made)]
+                    qualities = [quality_in_pass(task, one, step, made[: step + 1]) for step in range(len(made))]
                     assert all(0 <= quality <= 1 + 1e-9 for quality in qualities)
 
     def test_a_draw_is_scored_on_its_own_data(self, task: Task) -> None:

@@ -1,93 +1,113 @@
-"""Generated courses: windows of loads up to a rebalance, the placement in force then, and single steps after it.
+"""A course of time: windows of loads, the intervals between rebalances, and the placement in force at its beginning.
 
-Owns: how prefill and decode steps mix and scatter, and the placement that is in force. Does not know: solvers, scores.
+Owns: what a case holds, how it is one array, and a simple planner. Does not know: where loads come from, solvers,
+scores.
 
-Loads drift from interval to interval as those of the task `eplb` do. Prefill steps have many tokens, and go to other
-experts than decode steps: the deviation of the log ratio is PREFILL_DIFFERS (in recorded loads .3 to .55). Tokens
-choose experts on their own, so counts scatter as Poisson's do. The steps after the rebalance are a sample:
-PREFILL_SAMPLES and DECODE_SAMPLES of them, spread over the interval, each of which stands for many.
+A course of N rebalances has N + 1 windows. The placement in force at its beginning was made on window 0; rebalance i
+plans on window i + 1, and interval i is what follows until the next rebalance. Of each interval there are S steps, each
+of which stands for many: `load_weight` times its load is the load of those, and there are `count` of them.
 
-Shapes: W windows, S sampled steps, L layers, E experts, R slots, M GPUs.
+Shapes: N rebalances, S steps of an interval, L layers, E experts, R slots, M GPUs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from evaluator.tasks.eplb.cases import EplbCase
 from evaluator.tasks.eplb.metrics import Floats, Ints
-from evaluator.tasks.eplb.workloads import LoadModel, generate_loads
-from evaluator.tasks.eplb_over_time.pace import Pace
+from evaluator.tasks.eplb_over_time.ranks import SCENARIOS, Mask, on_active, spread
 from evaluator.types import Array
 
-WINDOWS = 3
-"""Windows that a solver sees. The placement in force was made on the last but one."""
-PREFILL_SAMPLES, DECODE_SAMPLES = 4, 12
-SAMPLES = PREFILL_SAMPLES + DECODE_SAMPLES
-PREFILL_SHARE = 0.1
-"""Of the steps."""
-PREFILL_TOKENS, DECODE_TOKENS = 2048 * 8, 64 * 8
-"""Tokens a GPU in a step, times the experts of a token."""
-PREFILL_DIFFERS = 0.4
-_NEIGHBOURS = 32
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """The steps `[N, S, L, E]` of the intervals, and of each `[N, S]`: the factor of its load, how many steps it stands
+    for, and when it is, in steps from the end of the window.
+    """
+
+    steps_NSLE: Floats
+    load_weight_NS: Floats
+    count_NS: Floats
+    time_NS: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What a case holds: windows `[W, L, E]`, sampled steps `[S, L, E]`, prefill first, and the placement `[L, R]`."""
+    """Windows `[N + 1, L, E]`, the samples of N intervals, the placement in force `[L, R]`, with -1 where nothing is
+    held, and which ranks are active `[M]`. `urgent`: the placement in force cannot serve, so the first plan is in force
+    at once.
+    """
 
     windows_WLE: Floats
-    steps_SLE: Floats
+    samples: Samples
     old_LR: Ints
+    active_M: Mask
+    urgent: bool = False
+
+    @property
+    def rebalances(self) -> int:
+        return len(self.windows_WLE) - 1
 
     def packed(self) -> Array:
-        """One array `[W + S + 1, L, R]`; loads are padded with zeros, the placement is last."""
-        layers, replicas = self.old_LR.shape
-        data = np.zeros((WINDOWS + SAMPLES + 1, layers, replicas))
-        experts = self.windows_WLE.shape[2]
-        data[:WINDOWS, :, :experts] = self.windows_WLE
-        data[WINDOWS:-1, :, :experts] = self.steps_SLE
-        data[-1] = self.old_LR
-        return data
+        """One array, float64 of one dimension: N, S, urgent, and then all arrays."""
+        samples = [getattr(self.samples, field.name) for field in fields(Samples)]
+        head = [float(self.rebalances), float(samples[0].shape[1]), float(self.urgent)]
+        parts = (head, self.active_M, self.old_LR, self.windows_WLE, *samples)
+        return np.concatenate([np.asarray(part, dtype=np.float64).ravel() for part in parts])
 
     @classmethod
-    def unpacked(cls, data: Array, experts: int) -> Course:
+    def unpacked(cls, data: Array, sizes: Mapping[str, int]) -> Course:
+        """Views of a packed course, placement and mask apart."""
+        layers, experts = sizes["layers"], sizes["experts"]
+        count, steps, urgent = (int(number) for number in data[:3])
+        shapes: list[tuple[int, ...]] = [(sizes["gpus"],), (layers, sizes["replicas"]), (count + 1, layers, experts)]
+        shapes += [(count, steps, layers, experts), *[(count, steps)] * 3]
+        at, parts = 3, []
+        for shape in shapes:
+            size = math.prod(shape)
+            parts.append(data[at : at + size].reshape(shape))
+            at += size
+        active_M, old_LR, windows_WLE, steps_NSLE, load_weight_NS, count_NS, time_NS = parts
         return cls(
-            windows_WLE=data[:WINDOWS, :, :experts],
-            steps_SLE=data[WINDOWS:-1, :, :experts],
-            old_LR=data[-1].astype(np.int64),
+            windows_WLE=windows_WLE,
+            samples=Samples(steps_NSLE=steps_NSLE, load_weight_NS=load_weight_NS, count_NS=count_NS, time_NS=time_NS),
+            old_LR=old_LR.astype(np.int64),
+            active_M=active_M > 0,
+            urgent=bool(urgent),
         )
 
 
-def weights_and_times(pace: Pace) -> tuple[Floats, Floats]:
-    """`[S]`: for how many steps each sampled one stands, and when it is, in steps from the end of the window."""
-    weights, times = [], []
-    for count, share in ((PREFILL_SAMPLES, PREFILL_SHARE), (DECODE_SAMPLES, 1 - PREFILL_SHARE)):
-        weights += [share * pace.interval / count] * count
-        times += [(at + 0.5) / count * pace.interval for at in range(count)]
-    return np.array(weights), np.array(times)
-
-
-def generate(case: EplbCase, pace: Pace, drift: float, rng: np.random.Generator) -> Course:
-    """A course; the same generator state gives the same one. Raises WorkloadError for a drift out of range."""
-    model = LoadModel(
-        layers=case.layers,
-        experts=case.experts,
-        group_size=max(1, min(_NEIGHBOURS, case.experts // 8)),
-        windows=WINDOWS + 1,
-        drift=drift,
+def begun(
+    windows_WLE: Floats,
+    samples: Samples,
+    sizes: Mapping[str, int],
+    scenario: str,
+    missing: int,
+    rng: np.random.Generator,
+) -> Course:
+    """A course whose first placement a simple planner made on window 0. `scenario`: "" or one of SCENARIOS, with that
+    number of `missing` ranks, drawn at random.
+    """
+    replicas, gpus = sizes["replicas"], sizes["gpus"]
+    there_M = np.ones(gpus, dtype=bool)
+    if scenario:
+        assert scenario in SCENARIOS, scenario
+        there_M[rng.choice(gpus, missing, replace=False)] = False
+    made_by_M = there_M if scenario == "back" else np.ones(gpus, dtype=bool)
+    count = int(made_by_M.sum())
+    old_LR = spread(dealt(windows_WLE[0], replicas // gpus * count, count), made_by_M)
+    lost = scenario == "lost"
+    return Course(
+        windows_WLE=windows_WLE,
+        samples=samples,
+        old_LR=spread(on_active(old_LR, there_M), there_M) if lost else old_LR,
+        active_M=there_M if lost else np.ones(gpus, dtype=bool),
+        urgent=lost,
     )
-    decode_TLE = generate_loads(model, rng)
-    prefill_TLE = decode_TLE * np.exp(PREFILL_DIFFERS * rng.standard_normal(decode_TLE.shape[1:]))
-    decode_TLE = decode_TLE / decode_TLE.sum(axis=2, keepdims=True) * DECODE_TOKENS * case.gpus
-    prefill_TLE = prefill_TLE / prefill_TLE.sum(axis=2, keepdims=True) * PREFILL_TOKENS * case.gpus
-    mean_TLE = PREFILL_SHARE * prefill_TLE + (1 - PREFILL_SHARE) * decode_TLE
-    windows_WLE = rng.poisson(mean_TLE[:WINDOWS] * pace.window).astype(np.float64)
-    kinds = [prefill_TLE[-1]] * PREFILL_SAMPLES + [decode_TLE[-1]] * DECODE_SAMPLES
-    steps_SLE = rng.poisson(np.stack(kinds)).astype(np.float64)
-    return Course(windows_WLE=windows_WLE, steps_SLE=steps_SLE, old_LR=dealt(windows_WLE[-2], case.replicas, case.gpus))
 
 
 def dealt(load_LE: Floats, replicas: int, gpus: int) -> Ints:

@@ -1,22 +1,24 @@
 """Expert placement over time as the judge sees it: a placement is in force, and a new one has to pay for its moves.
 
-Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver is
-run or timed. Beside it: engines' windows and the costs in `pace`, moves in `moves`, generated courses in `courses`.
-Sizes, validation, hard cases, bounds and balance are those of the task `eplb`.
+Owns: which calls a solver gets and what its plans are scored on. Does not know: how a solver is run or timed. Beside
+it: options in `workload`, engines' windows and the costs in `pace`, moves in `moves`, missing ranks in `ranks`, courses
+in `courses`, made by `generated` or `recorded`, and what chains of plans are worth in `chains`. Sizes, validation, hard
+cases, bounds and balance are those of the task `eplb`.
 
-A case is one rebalance: windows of loads, the placement in force, and the interval that follows. The plan is in force
-from the end of the delay, and the old placement until then. The quality, `useful_share`, is the time in which the mean
-GPU works in that interval / the time that it takes: that of the busiest GPU in every layer and step, and the moves. So
-it weighs balance and moves in one unit; keeping the placement costs nothing and may be best.
+A case is a chain of rebalances: windows of loads, the placement in force at the beginning, and the intervals that
+follow. Each plan is in force from the end of the delay until that of the next. The quality, `useful_share`, is the time
+in which the mean GPU works in these intervals / the time that they take: that of the busiest GPU in every layer and
+step, and the moves. So it weighs balance and moves in one unit; leaving a placement alone costs nothing and may be
+best.
 
-Shapes: W windows, S sampled steps, L layers, E experts, R slots.
+Shapes: W windows, L layers, E experts, R slots, M GPUs.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,59 +26,31 @@ import numpy as np
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers
 from evaluator.tasks.eplb.agreement_calls import agreement_calls
-from evaluator.tasks.eplb.bounds import largest_load_bound
-from evaluator.tasks.eplb.cases import SIZE_NAMES, EplbCase
 from evaluator.tasks.eplb.dispatch import EVEN
 from evaluator.tasks.eplb.hard_cases import hard_cases
-from evaluator.tasks.eplb.metrics import Floats, Ints, gpu_loads
-from evaluator.tasks.eplb_over_time.about import COLUMNS, LADDER
-from evaluator.tasks.eplb_over_time.courses import WINDOWS, Course, generate, weights_and_times
-from evaluator.tasks.eplb_over_time.moves import Moves
-from evaluator.tasks.eplb_over_time.pace import PACES, Costs, Pace
-from evaluator.tasks.options import check_keys, choice, number, whole_number
+from evaluator.tasks.eplb.metrics import balance
+from evaluator.tasks.eplb_over_time import ranks
+from evaluator.tasks.eplb_over_time.about import COLUMNS, ELASTIC_LADDER, LADDER
+from evaluator.tasks.eplb_over_time.chains import Chain
+from evaluator.tasks.eplb_over_time.courses import Course
+from evaluator.tasks.eplb_over_time.hard_cases import elastic_cases
+from evaluator.tasks.eplb_over_time.workload import Workload
 from evaluator.types import Answer, Call, Case, CaseQuality, HardCase, Plan, Value, WorkloadError
 
-SIZES = EplbCase(name="ep32", layers=58, experts=256, replicas=288, groups=1, nodes=4, gpus=32)
-DRIFTS: Mapping[str, float] = {"calm": 0.03, "drifting": 0.1, "shifting": 0.35}
-"""The cases: how far loads drift from interval to interval (the deviation of the log ratio)."""
-_COSTS = ("token_us", "expert_mb", "node_gb_s", "network_gb_s")
-_STEPS = ("window", "interval", "delay")
-OPTIONS = ("sizes", "pace", "drifts", *_STEPS, *_COSTS)
+FEWEST_WINDOWS = 3
+"""The windows of a hard case that calls have room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EplbOverTime:
-    """The task with its options: one size, and a case for each kind of drift. Raises WorkloadError."""
+    """The task on a workload: one size, and a case for each kind of course. Raises WorkloadError."""
 
-    sizes: EplbCase = SIZES
-    pace: Pace = PACES["vllm"]
-    costs: Costs = field(default_factory=Costs)
-    drifts: tuple[str, ...] = tuple(DRIFTS)
-
-    def __post_init__(self) -> None:
-        if self.sizes.groups != 1:
-            raise WorkloadError(f"sizes: expected groups 1, for placement is global here, found {self.sizes.groups}")
-        if not self.drifts or len(set(self.drifts)) < len(self.drifts):
-            raise WorkloadError(f"drifts: expected different ones, at least one, found {list(self.drifts)}")
-        for name in self.drifts:
-            choice(name, DRIFTS, "drifts")
+    workload: Workload = field(default_factory=Workload)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> EplbOverTime:
         """The task from config values; strict. Raises WorkloadError."""
-        check_keys(options, OPTIONS, "task eplb_over_time")
-        given = {key: value for key, value in options.items() if value is not None}
-        pace = PACES[choice(given.get("pace", "vllm"), PACES, "pace")]
-        steps = {key: whole_number(given[key], key, least=0) for key in _STEPS if key in given}
-        costs = {key: number(given[key], key) for key in _COSTS if key in given}
-        values: dict[str, Any] = {"pace": replace(pace, **steps), "costs": Costs(**costs)}
-        if "sizes" in given:
-            values["sizes"] = _sizes(given["sizes"])
-        if "drifts" in given:
-            if not isinstance(given["drifts"], list | tuple):
-                raise WorkloadError(f"drifts: expected a list, found {given['drifts']!r}")
-            values["drifts"] = tuple(given["drifts"])
-        return cls(**values)
+        return cls(workload=Workload.from_options(options))
 
     @property
     def name(self) -> str:
@@ -84,7 +58,7 @@ class EplbOverTime:
 
     @property
     def version(self) -> int:
-        return 1
+        return 2
 
     @property
     def entry_point(self) -> str:
@@ -108,7 +82,7 @@ class EplbOverTime:
 
     @property
     def ladder(self) -> Ladder | None:
-        return LADDER
+        return ELASTIC_LADDER if self.workload.elastic else LADDER
 
     @property
     def resolution(self) -> float:
@@ -116,7 +90,8 @@ class EplbOverTime:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return ()
+        """What reading a recording left out, in sentences for people."""
+        return self.workload.notes
 
     @property
     def plan_axes(self) -> tuple[str, ...]:
@@ -125,141 +100,106 @@ class EplbOverTime:
     def cases(self, seed: int) -> tuple[Case, ...]:
         if seed < 0:
             raise WorkloadError(f"seed: expected a whole number of at least 0, found {seed}")
-        return tuple(self._case(name, np.random.default_rng([seed, _seed(name)])) for name in self.drifts)
+        return tuple(
+            self._case(name, self.workload.course(name, np.random.default_rng([seed, _seed(name)])))
+            for name in self.workload.names
+        )
 
-    def _case(self, name: str, rng: np.random.Generator) -> Case:
-        course = generate(self.sizes, self.pace, DRIFTS[name], rng)
-        return Case(name=name, sizes=self.sizes.sizes, data=course.packed())
+    def _case(self, name: str, course: Course) -> Case:
+        return Case(name=name, sizes=self.workload.sizes.sizes, data=course.packed())
 
     def draw(self, case: Case, rng: np.random.Generator) -> Case:
-        """Another course with the same drift."""
-        return self._case(case.name, rng)
+        """Another course of the same kind."""
+        return self._case(case.name, self.workload.drawn(case.name, rng))
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
-        return tuple(self._told(hard) for hard in hard_cases(seed, EVEN))
+        hard = tuple(self._told(each) for each in hard_cases(seed, EVEN))
+        return (*hard, *self._elastic(seed)) if self.workload.elastic else hard
 
     def agreement_calls(self, seed: int) -> tuple[HardCase, ...]:
-        return tuple(self._told(hard) for hard in agreement_calls(seed, EVEN))
+        calls = tuple(self._told(each) for each in agreement_calls(seed, EVEN))
+        return (*calls, *self._elastic(seed)) if self.workload.elastic else calls
+
+    def _elastic(self, seed: int) -> tuple[HardCase, ...]:
+        made = []
+        for why, case, in_force in elastic_cases(seed):
+            call = self.call(case, 0, ())
+            old = call.offered["old_phy2log"] if in_force else None
+            told = Call(args=call.args, offered={**call.offered, "old_phy2log": old})
+            made.append(HardCase(case=case, call=told, why=why))
+        return tuple(made)
 
     def _told(self, hard: HardCase) -> HardCase:
-        call = Call(args=hard.call.args, offered={**hard.call.offered, **self._offered()})
-        return HardCase(case=hard.case, call=call, why=hard.why)
-
-    def _offered(self) -> dict[str, Value]:
-        """What a plan has to pay for, in seconds and steps."""
-        return {
-            "steps_in_window": self.pace.window,
-            "steps_in_force": self.pace.interval - self.pace.delay,
-            "token_s": self.costs.token_us / 1e6,
-            "fetch_s_in_node": self.costs.in_node_s,
-            "fetch_s_across": self.costs.across_s,
-        }
+        active_M = np.ones(hard.case.sizes["gpus"], dtype=np.int32)
+        offered = {**hard.call.offered, **self.workload.offered, "active_ranks": active_M}
+        return HardCase(case=hard.case, call=Call(args=hard.call.args, offered=offered), why=hard.why)
 
     def identity(self) -> Mapping[str, Any]:
-        return {
-            "name": self.name,
-            "version": self.version,
-            "drifts": {name: DRIFTS[name] for name in self.drifts},
-            "sizes": dict(self.sizes.sizes),
-            "pace": {name: getattr(self.pace, name) for name in _STEPS},
-            "costs": {name: getattr(self.costs, name) for name in _COSTS},
-        }
+        return {"name": self.name, "version": self.version, **self.workload.identity()}
 
     def steps(self, case: Case) -> int:
-        return 1
+        return _course(case).rebalances
 
     def call(self, case: Case, step: int, plans: tuple[Plan, ...]) -> Call:
-        """`rebalance_experts` as the task `eplb` calls it, on the last window. Offered beside what that offers: steps
-        in a window and in force, seconds a token, and seconds in which a GPU fetches an expert.
+        """`rebalance_experts` as the task `eplb` calls it, on the window of this rebalance. Offered beside what that
+        offers: steps in a window and in force, seconds a token, seconds in which a GPU fetches an expert, and
+        `active_ranks`, int32 `[M]`, 1 and 0. `old_phy2log` has -1 where nothing is held.
         """
-        course = self._course(case)
-        history = course.windows_WLE.astype(np.float32)
+        course = _course(case)
+        history = course.windows_WLE[: step + 2].astype(np.float32)
         sizes = tuple(case.sizes[name] for name in ("replicas", "groups", "nodes", "gpus"))
-        offered = {
-            "old_phy2log": course.old_LR,
+        offered: dict[str, Value] = {
+            "old_phy2log": plans[step - 1] if step else course.old_LR,
             "history": history,
             **EVEN.offered(case.sizes["nodes"]),
-            **self._offered(),
+            **self.workload.offered,
+            "active_ranks": course.active_M.astype(np.int32),
         }
         return Call(args=(history[-1].copy(), *sizes), offered=offered)
 
     def call_bytes(self, case: Case) -> int:
         layers, experts, replicas = (case.sizes[name] for name in ("layers", "experts", "replicas"))
-        return 4 * layers * experts * (1 + WINDOWS) + 8 * layers * replicas
+        windows = max(FEWEST_WINDOWS, _course(case).rebalances + 1 if case.data.ndim == 1 else 0)
+        return 4 * (layers * experts * (1 + windows) + 2 * layers * replicas + case.sizes["gpus"])
 
     def answer_bytes(self, case: Case) -> int:
         return answers.answer_bytes(case.sizes)
 
     def read(self, case: Case, answer: Answer) -> Plan:
-        """The plan, `phy2log` in int64 `[L, R]`. Raises InvalidAnswer."""
-        return answers.read_answer(answer, case.sizes, "triple")
-
-    def _course(self, case: Case) -> Course:
-        return Course.unpacked(case.data, case.sizes["experts"])
+        """The plan, `phy2log` in int64 `[L, R]`, with -1 on missing ranks. Raises InvalidAnswer."""
+        if case.data.ndim > 1:  # a hard case of the task `eplb`, without a course
+            return answers.read_answer(answer, case.sizes, "triple")
+        return ranks.read(answer, case.sizes, _course(case).active_M)
 
     def step_quality(self, case: Case, step: int, plan: Plan) -> float:
-        return self._share(case, self._course(case), plan)[0]
+        """The balance on the window that the plan was made from."""
+        course = _course(case)
+        sizes = ranks.active_sizes(case.sizes, course.active_M)
+        return balance(ranks.on_active(plan, course.active_M), course.windows_WLE[step + 1], sizes["gpus"])
 
     def pass_quality(self, case: Case, step: int, plan: Plan) -> float:
-        return self.step_quality(case, step, plan)
+        """The useful share of the interval, as if the plan had been in force before it."""
+        return self._chain(case).served(step, plan, plan).useful_share
 
-    def _share(self, case: Case, course: Course, plan_LR: Ints) -> tuple[float, Floats, Moves]:
-        """The useful share, the balance of each sampled step `[S]`, and the moves."""
-        gpus = case.sizes["gpus"]
-        weight_S, time_S = weights_and_times(self.pace)
-        mean_S, largest_S = np.zeros(len(time_S)), np.zeros(len(time_S))
-        for at, load_LE in enumerate(course.steps_SLE):
-            in_force_LR = plan_LR if time_S[at] >= self.pace.delay else course.old_LR
-            loads_LM = gpu_loads(in_force_LR, load_LE, gpus)
-            mean_S[at], largest_S[at] = loads_LM.mean(axis=1).sum(), loads_LM.max(axis=1).sum()
-        moves = Moves.between(course.old_LR, plan_LR, case.sizes["experts"], gpus, case.sizes["nodes"], self.costs)
-        token_s = self.costs.token_us / 1e6
-        working_s = token_s * float(weight_S @ mean_S)
-        return working_s / (token_s * float(weight_S @ largest_S) + moves.seconds), mean_S / largest_S, moves
+    def chain_quality(self, case: Case, step: int, plans: tuple[Plan, ...]) -> float:
+        """The useful share of the interval, with the moves from the plan before, which serves during the delay."""
+        chain = self._chain(case)
+        return chain.served(step, plans[step - 1] if step else chain.course.old_LR, plans[step]).useful_share
+
+    def _chain(self, case: Case) -> Chain:
+        return Chain(course=_course(case), sizes=case.sizes, pace=self.workload.pace, costs=self.workload.costs)
 
     def score(self, case: Case, plans: tuple[Plan, ...]) -> CaseQuality:
         """Beside the quality: balance of steps (p99: what 99 % of them reach), moves, and what keeping is worth."""
-        [plan] = plans
-        course = self._course(case)
-        value, balance_S, moves = self._share(case, course, plan)
-        kept, kept_balance_S, _ = self._share(case, course, course.old_LR)
-        weight_S, _ = weights_and_times(self.pace)
-        bound = largest_load_bound(course.steps_SLE.reshape(-1, case.sizes["experts"]), case.sizes)
-        least_S = bound.reshape(len(course.steps_SLE), -1).sum(axis=1)
-        mean_S = course.steps_SLE.sum(axis=(1, 2)) / case.sizes["gpus"]
-        return CaseQuality(
-            case=case.name,
-            value=value,
-            ceiling=float(weight_S @ mean_S / (weight_S @ least_S)),
-            metrics={
-                "over_keeping": value - kept,
-                "pays": float(value > kept),
-                "balance_p50": _reached(balance_S, weight_S, 0.5),
-                "balance_p99": _reached(balance_S, weight_S, 0.99),
-                "moved_in_gpu_share": moves.in_gpu_share,
-                "moved_in_node_share": moves.in_node_share,
-                "moved_across_nodes_share": moves.across_share,
-                "moved_gigabytes": moves.gigabytes,
-                "move_seconds": moves.seconds,
-                "do_nothing_useful_share": kept,
-                "do_nothing_balance_p50": _reached(kept_balance_S, weight_S, 0.5),
-                "do_nothing_balance_p99": _reached(kept_balance_S, weight_S, 0.99),
-            },
-        )
+        chain = self._chain(case)
+        if len(plans) != chain.course.rebalances:
+            raise ValueError(f"case {case.name}: expected {chain.course.rebalances} plans, found {len(plans)}")
+        value, metrics = chain.figures(plans)
+        return CaseQuality(case=case.name, value=value, ceiling=chain.ceiling(), metrics=metrics)
 
 
-def _reached(balance_S: Floats, weight_S: Floats, share: float) -> float:
-    """The balance that this share of the steps reach or exceed."""
-    order_S = (-balance_S).argsort(kind="stable")
-    upto_S = weight_S[order_S].cumsum() / weight_S.sum()
-    return float(balance_S[order_S[np.searchsorted(upto_S, share - 1e-12)]])
-
-
-def _sizes(value: Any) -> EplbCase:
-    if not isinstance(value, Mapping):
-        raise WorkloadError(f"sizes: expected a mapping of {', '.join(SIZE_NAMES)}, found {value!r}")
-    check_keys(value, SIZE_NAMES, "sizes", required=SIZE_NAMES)
-    return EplbCase(**value)
+def _course(case: Case) -> Course:
+    return Course.unpacked(case.data, case.sizes)
 
 
 def _seed(name: str) -> int:

@@ -1,4 +1,4 @@
-"""Placement over time: paces, moves and their seconds, courses, and that a plan has to pay for what it moves."""
+"""Placement over time: paces, moves and their seconds, courses, and that a chain of plans has to pay for its moves."""
 
 from __future__ import annotations
 
@@ -10,29 +10,43 @@ import numpy as np
 import pytest
 
 from evaluator import shipped
+from evaluator.chained import quality_in_pass
 from evaluator.screen import screen
 from evaluator.task_protocol import Task
 from evaluator.tasks.eplb.cases import EplbCase
 from evaluator.tasks.eplb_over_time import EplbOverTime
-from evaluator.tasks.eplb_over_time.courses import SAMPLES, Course, dealt, generate, weights_and_times
+from evaluator.tasks.eplb_over_time.chains import Chain, largest_loads, useful_share
+from evaluator.tasks.eplb_over_time.courses import Course, begun, dealt
+from evaluator.tasks.eplb_over_time.generated import SAMPLES, generate, weights_and_times
 from evaluator.tasks.eplb_over_time.moves import Moves
 from evaluator.tasks.eplb_over_time.pace import PACES, Costs, Pace
-from evaluator.types import Answer, Call, Case, WorkloadError
+from evaluator.tasks.eplb_over_time.ranks import spread
+from evaluator.tasks.eplb_over_time.workload import Workload
+from evaluator.types import Answer, Call, Case, Plan, WorkloadError
 from harness.patch import apply_reply
 from tests.evaluator.contracts import TaskContract
 from tests.evaluator.replay import answer_of, entry_of
 
 SMALL = EplbCase(layers=4, experts=32, replicas=40, groups=1, nodes=2, gpus=8)
-TASK = EplbOverTime(sizes=SMALL, drifts=("shifting",))
+WORKLOAD = Workload(sizes=SMALL, drifts=("shifting",), rebalances=3)
+TASK = EplbOverTime(workload=WORKLOAD)
+SIZES = "layers=4,experts=32,replicas=40,groups=1,nodes=2,gpus=8"
 PATCHES = ("keep", "same_gpus", "if_it_pays")
 
 
+def changed(**values: Any) -> EplbOverTime:
+    return EplbOverTime(workload=replace(WORKLOAD, **values))
+
+
 def triple(plan_LR: np.ndarray, experts: int) -> Answer:
-    layers, replicas = plan_LR.shape
+    layers = len(plan_LR)
     logcnt = np.zeros((layers, experts), dtype=np.int64)
-    log2phy = np.full((layers, experts, replicas - experts + 1), -1)
+    slots = int((plan_LR[0] >= 0).sum())
+    log2phy = np.full((layers, experts, slots - experts + 1), -1)
     for layer in range(layers):
         for slot, expert in enumerate(plan_LR[layer].tolist()):
+            if expert < 0:
+                continue
             log2phy[layer, expert, logcnt[layer, expert]] = slot
             logcnt[layer, expert] += 1
     return plan_LR, log2phy, logcnt
@@ -43,16 +57,33 @@ class TestEplbOverTime(TaskContract):
         return TASK
 
     def option_texts(self, folder: Path) -> dict[str, tuple[str, ...]]:
-        return {"--pace": ("vllm", "sglang"), "--delay": ("100",)}
+        np.save(folder / "steps.npy", np.random.default_rng(0).integers(1, 99, (4, 2, 256)))
+        return {
+            "--trace": (str(folder / "steps.npy"),),
+            "--pace": ("vllm", "sglang"),
+            "--window": ("100",),
+            "--interval": ("2000",),
+            "--delay": ("100",),
+            "--rebalances": ("2",),
+            "--drift": ("calm", "drifting", "shifting"),
+            "--elastic": ("lost", "back"),
+            "--missing": ("2",),
+            "--sizes": (SIZES,),
+        }
+
+    def needed(self, folder: Path, key: str) -> dict[str, Any]:
+        return {"traces": {"window": 1, "interval": 1}, "missing": {"elastic": ["lost"]}}.get(key, {})
 
     def answer(self, task: Task, case: Case, call: Call) -> Answer:
-        """Dealt back and forth, on sizes without hierarchy; elsewhere group by group."""
+        """Dealt back and forth over the active ranks, on sizes without hierarchy; elsewhere group by group."""
         weight_LE = np.asarray(call.args[0], dtype=np.float64)
         experts, replicas, groups, nodes, gpus = (
             case.sizes[name] for name in ("experts", "replicas", "groups", "nodes", "gpus")
         )
         if groups % nodes or nodes == 1:
-            return triple(dealt(weight_LE, replicas, gpus), experts)
+            active_M = np.asarray(call.offered["active_ranks"]) > 0
+            count = int(active_M.sum())
+            return triple(spread(dealt(weight_LE, replicas // gpus * count, count), active_M), experts)
         local = dealt(weight_LE.reshape(len(weight_LE) * nodes, -1), replicas // nodes, gpus // nodes)
         begin = np.arange(nodes) * (experts // nodes)
         plan_LR = local.reshape(len(weight_LE), nodes, -1) + begin[:, None]
@@ -79,56 +110,118 @@ def test_sampled_steps_stand_for_all_of_the_interval() -> None:
         assert time_S.min() > 0 and time_S.max() < pace.interval
 
 
-def test_a_course_survives_packing_and_its_windows_drift_as_asked() -> None:
-    rng = np.random.default_rng(0)
-    course = generate(SMALL, PACES["vllm"], 0.1, rng)
-    again = Course.unpacked(course.packed(), SMALL.experts)
-    for name in ("windows_WLE", "steps_SLE", "old_LR"):
+def course_of(drift: float, scenario: str = "", seed: int = 0) -> Course:
+    rng = np.random.default_rng(seed)
+    return begun(*generate(SMALL, PACES["vllm"], drift, 3, rng), SMALL.sizes, scenario, 1, rng)
+
+
+@pytest.mark.parametrize("scenario", ["", "lost", "back"])
+def test_a_course_survives_packing(scenario: str) -> None:
+    course = course_of(0.1, scenario)
+    again = Course.unpacked(course.packed(), SMALL.sizes)
+    for name in ("windows_WLE", "old_LR", "active_M"):
         np.testing.assert_array_equal(getattr(course, name), getattr(again, name))
+    for name in ("steps_NSLE", "load_weight_NS", "count_NS", "time_NS"):
+        np.testing.assert_array_equal(getattr(course.samples, name), getattr(again.samples, name))
+    assert (again.urgent, again.rebalances) == (scenario == "lost", 3)
+
+
+def test_windows_drift_as_asked_and_prefill_steps_come_first() -> None:
     deviations = []
     for drift in (0.03, 0.35):
-        first, second, *_ = generate(SMALL, PACES["vllm"], drift, rng).windows_WLE
+        first, second, *_ = course_of(drift).windows_WLE
         deviations.append(float(np.std(np.log(second / first))))
     assert deviations[0] < 0.1 < 0.2 < deviations[1]
-    assert course.steps_SLE[:4].sum() > 20 * course.steps_SLE[-4:].sum(), "prefill steps come first"
+    steps = course_of(0.1).samples.steps_NSLE
+    assert (steps[:, :2].sum(axis=(1, 2, 3)) > 20 * steps[:, -2:].sum(axis=(1, 2, 3))).all()
 
 
-def score(task: EplbOverTime, plan: np.ndarray) -> dict[str, float]:
+def chain_of(task: EplbOverTime) -> Chain:
     [case] = task.cases(0)
-    quality = task.score(case, (plan,))
-    return {"value": quality.value, **quality.metrics}
+    return Chain(
+        course=Course.unpacked(case.data, case.sizes),
+        sizes=case.sizes,
+        pace=task.workload.pace,
+        costs=task.workload.costs,
+    )
+
+
+def replanned(course: Course) -> tuple[Plan, ...]:
+    """A plan for each window."""
+    return tuple(dealt(window_LE, SMALL.replicas, SMALL.gpus) for window_LE in course.windows_WLE[1:])
+
+
+def score(task: EplbOverTime, plans: tuple[Plan, ...]) -> dict[str, float]:
+    [case] = task.cases(0)
+    quality = task.score(case, plans)
+    return {"value": quality.value, "ceiling": quality.ceiling, **quality.metrics}
 
 
 def test_the_figures_agree_with_their_definition_step_by_step() -> None:
-    [case] = TASK.cases(0)
-    course = Course.unpacked(case.data, SMALL.experts)
-    plan = dealt(course.windows_WLE[-1], SMALL.replicas, SMALL.gpus)
-    weight_S, _ = weights_and_times(TASK.pace)
-    worked = waited = 0.0
-    for weight, load_LE in zip(weight_S, course.steps_SLE, strict=True):
-        for layer, slots in enumerate(plan):
-            on = [0.0] * SMALL.gpus
-            for slot, expert in enumerate(slots):
-                on[slot // 5] += load_LE[layer, expert] / np.count_nonzero(slots == expert)
-            worked, waited = worked + weight * sum(on) / SMALL.gpus * 2e-7, waited + weight * max(on) * 2e-7
-    found = score(TASK, plan)
-    assert found["value"] == pytest.approx(worked / (waited + found["move_seconds"]))
+    """Each placement is the old one of the next, and serves from its delay on until that of the next."""
+    task = changed(pace=Pace(window=1000, interval=3000, delay=700))
+    course = chain_of(task).course
+    plans = replanned(course)
+    weight_S, time_S = weights_and_times(task.workload.pace)
+    old, worked, waited, moved = course.old_LR, 0.0, 0.0, 0.0
+    for plan, steps_SLE in zip(plans, course.samples.steps_NSLE, strict=True):
+        for weight, time, load_LE in zip(weight_S, time_S, steps_SLE, strict=True):
+            for layer, slots in enumerate(old if time < 700 else plan):
+                on = [0.0] * SMALL.gpus
+                for slot, expert in enumerate(slots):
+                    on[slot // 5] += load_LE[layer, expert] / np.count_nonzero(slots == expert)
+                worked, waited = worked + weight * sum(on) / SMALL.gpus * 2e-7, waited + weight * max(on) * 2e-7
+        moved += Moves.between(old, plan, 32, 8, 2, Costs()).seconds
+        old = plan
+    found = score(task, plans)
+    assert found["value"] == pytest.approx(worked / (waited + moved)) and found["value"] < found["ceiling"]
+    assert found["move_seconds"] == pytest.approx(moved / 3)
     assert found["balance_p99"] <= found["balance_p50"]
     assert found["moved_in_node_share"] > 0 and found["moved_across_nodes_share"] > 0
 
 
-def test_keeping_moves_nothing_and_a_delay_makes_a_plan_worth_less() -> None:
+def test_a_step_is_scored_with_the_plan_before_it() -> None:
     [case] = TASK.cases(0)
-    course = Course.unpacked(case.data, SMALL.experts)
-    kept = score(TASK, course.old_LR)
-    assert kept["over_keeping"] == kept["moved_gigabytes"] == kept["pays"] == 0
-    plan = dealt(course.steps_SLE.sum(axis=0), SMALL.replicas, SMALL.gpus)
-    at_once = score(TASK, plan)
-    assert at_once["pays"] == 1 and at_once["value"] == pytest.approx(at_once["over_keeping"] + kept["value"])
-    late = score(replace(TASK, pace=Pace(window=1000, interval=3000, delay=2900)), plan)
-    assert late["value"] < at_once["value"] and late["pays"] == 0, "the moves are paid for and serve no sampled step"
-    dear = score(replace(TASK, costs=Costs(network_gb_s=0.1)), plan)
-    assert dear["pays"] == 0 and dear["balance_p50"] == at_once["balance_p50"]
+    course = chain_of(TASK).course
+    plan, *_ = replanned(course)
+    again = quality_in_pass(TASK, case, 1, (plan, plan))
+    assert again == TASK.pass_quality(case, 1, plan) > quality_in_pass(TASK, case, 1, (course.old_LR, plan))
+    first = quality_in_pass(TASK, case, 0, (plan,))
+    assert first < TASK.pass_quality(case, 0, plan), "the first plan moves away from the placement in force"
+    assert TASK.call(case, 1, (plan,)).offered["old_phy2log"] is plan
+    histories = [TASK.call(case, step, (plan,) * step).offered["history"] for step in range(3)]
+    assert [len(np.asarray(history)) for history in histories] == [2, 3, 4]
+
+
+def test_keeping_moves_nothing_and_a_delay_makes_a_plan_worth_less() -> None:
+    course = chain_of(TASK).course
+    kept = score(TASK, (course.old_LR,) * 3)
+    assert kept["over_keeping"] == kept["moved_gigabytes"] == kept["pays"] == kept["paying_share"] == 0
+    assert kept["left_alone_share"] == 1
+    plans = tuple(dealt(each.sum(axis=0), SMALL.replicas, SMALL.gpus) for each in course.samples.steps_NSLE)
+    at_once = score(TASK, plans)
+    assert at_once["pays"] == 1 == at_once["paying_share"]
+    assert at_once["value"] == pytest.approx(at_once["over_keeping"] + kept["value"])
+    late = score(changed(pace=Pace(window=1000, interval=3000, delay=2900)), plans)
+    assert late["value"] < at_once["value"]
+    dear = score(changed(costs=Costs(network_gb_s=0.1)), plans)
+    assert dear["pays"] == dear["paying_share"] == 0 and dear["balance_p50"] == at_once["balance_p50"]
+
+
+def test_moving_once_and_then_leaving_alone_can_be_the_best_chain() -> None:
+    """Moves are dear here: the verdict on each rebalance is its own, and that on the chain weighs all of them."""
+    task = changed(drifts=("calm",), costs=Costs(network_gb_s=6))
+    plans = replanned(chain_of(task).course)
+    once, always = score(task, (plans[0],) * 3), score(task, plans)
+    assert once["value"] > always["value"] and once["left_alone_share"] == pytest.approx(2 / 3)
+    assert always["left_alone_share"] == 0 and always["moved_gigabytes"] > 2 * once["moved_gigabytes"]
+
+
+def test_the_busiest_gpu_is_found_where_slots_hold_nothing() -> None:
+    plan = np.array([[0, 1, 0, -1], [1, -1, 0, 0]])
+    loads = largest_loads(plan, np.array([[[6.0, 1.0], [2.0, 8.0]]]), 2)
+    np.testing.assert_array_equal(loads, [[4.0, 8.0]])
+    assert useful_share([]) == 1
 
 
 @pytest.mark.parametrize(
@@ -140,6 +233,17 @@ def test_keeping_moves_nothing_and_a_delay_makes_a_plan_worth_less() -> None:
         ({"token_us": 0}, "token_us"),
         ({"drifts": ["calm", "calm"]}, "different"),
         ({"drifts": "calm"}, "a list"),
+        ({"drifts": []}, "at least one"),
+        ({"drifts": ["mild"]}, "expected one of calm"),
+        ({"rebalances": 0}, "at least 1"),
+        ({"rebalances": 65}, "1 to 64"),
+        ({"missing": 2}, "option of elastic"),
+        ({"elastic": ["gone"]}, "expected one of lost, back"),
+        ({"elastic": ["lost"], "missing": 4}, "at least 1 and at most 3"),
+        ({"elastic": ["lost"], "sizes": {**SMALL.sizes, "replicas": 32}}, "give sizes with more replicas"),
+        ({"traces": "steps.npy"}, "a list"),
+        ({"traces": ["steps.npy"], "drifts": ["calm"]}, "leave it out"),
+        ({"backup_gb_s": -1}, "backup_gb_s"),
         ({"sizes": {"layers": 2}}, "missing"),
         ({"sizes": {**SMALL.sizes, "groups": 2}}, "groups 1"),
         ({"windows": 3}, "did you mean window"),
@@ -160,6 +264,13 @@ def patched(*names: str) -> str:
     return source
 
 
+def chained(task: EplbOverTime, case: Case, entry: Any) -> tuple[Plan, ...]:
+    plans: tuple[Plan, ...] = ()
+    for step in range(task.steps(case)):
+        plans += (task.read(case, answer_of(entry, task.call(case, step, plans))),)
+    return plans
+
+
 def test_shipped_programs_and_patches_answer_all_and_pay_more_in_order() -> None:
     assert {path.stem for path in shipped("programs/eplb_over_time/patches").iterdir()} == set(PATCHES)
     settled = shipped("programs/eplb_over_time/settled.py").read_text()
@@ -170,10 +281,9 @@ def test_shipped_programs_and_patches_answer_all_and_pay_more_in_order() -> None
         entry = entry_of(source, TASK.entry_point)
         for hard in TASK.hard_cases(0):
             TASK.read(hard.case, answer_of(entry, hard.call))
-        task = EplbOverTime.from_options({"pace": "sglang", "sizes": dict(SMALL.sizes)})
-        cases = [case for seed in range(4) for case in task.cases(seed)]
-        plans = [task.read(case, answer_of(entry, task.call(case, 0, ()))) for case in cases]
-        scored = [task.score(case, (plan,)).metrics for case, plan in zip(cases, plans, strict=True)]
+        task = EplbOverTime.from_options({"pace": "sglang", "sizes": dict(SMALL.sizes), "rebalances": 3})
+        cases = [case for seed in range(3) for case in task.cases(seed)]
+        scored = [task.score(case, chained(task, case, entry)).metrics for case in cases]
         worth.append(float(np.mean([each["over_keeping"] for each in scored])))
     greedy, keep, same_gpus, if_it_pays, best = worth
     assert keep == 0 < greedy < same_gpus < best and greedy < if_it_pays, worth
