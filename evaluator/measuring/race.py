@@ -14,7 +14,7 @@ from evaluator.types import Interval, Samples
 
 ROUND_PAIRS = 4
 """The largest number of pairs a case in a round of a race or of its duels. Processes differ: the mean of twelve pairs
-varied from round to round nearly as much as that of four (2.0 % each), so many rounds tell more than long ones.
+varied from round to round nearly as much as that of four (2.0 % each): more rounds tell more than longer ones.
 """
 LEAST_ROUNDS = 2
 """A decision in a program's favour needs this many: one process may be lucky."""
