@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.tasks.eplb.answers import answer_bytes
 from evaluator.tasks.eplb.cases import SIZE_NAMES, EplbCase
+from evaluator.tasks.eplb.steps import MAX_VALUES
+from evaluator.tasks.eplb.task import MAX_ANSWER_BYTES
 from evaluator.tasks.eplb_over_time.about import DRIFTS
 from evaluator.tasks.eplb_over_time.courses import Course, begun
-from evaluator.tasks.eplb_over_time.generated import generate
+from evaluator.tasks.eplb_over_time.generated import SAMPLES, generate
 from evaluator.tasks.eplb_over_time.pace import COSTS, PACES, STEPS, Costs, Pace
 from evaluator.tasks.eplb_over_time.ranks import SCENARIOS, check_missing
 from evaluator.tasks.eplb_over_time.recorded import MOST_REBALANCES, Recording, read_recording
@@ -56,10 +59,10 @@ class Workload:
         if self.rebalances is not None and not 1 <= self.rebalances <= MOST_REBALANCES:
             raise WorkloadError(f"rebalances: expected 1 to {MOST_REBALANCES}, found {self.rebalances}")
         for name, of_one, known in (("drifts", self.drifts, DRIFTS), ("elastic", self.elastic, SCENARIOS)):
-            if len(set(of_one)) < len(of_one):
-                raise WorkloadError(f"{name}: expected different ones, found {list(of_one)}")
             for each in of_one:
                 choice(each, known, name)
+            if len(set(of_one)) < len(of_one):
+                raise WorkloadError(f"{name}: expected different ones, found {list(of_one)}")
         if not (self.drifts or self.traces or self.elastic):
             raise WorkloadError("drifts: expected at least one, unless elastic names a case")
         recording = read_recording(self.traces, self.pace, self.rebalances) if self.traces else None
@@ -68,6 +71,21 @@ class Workload:
             object.__setattr__(self, "sizes", self._fitted(recording))
         if self.elastic:
             check_missing(self.sizes.sizes, self.missing)
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """Raises WorkloadError where a course or an answer would not fit into memory."""
+        sampled = (self.rebalances or REBALANCES) * SAMPLES * self.sizes.layers * self.sizes.experts
+        if not self.traces and sampled > MAX_VALUES:
+            raise WorkloadError(
+                f"rebalances: expected at most {MAX_VALUES} loads in the sampled steps of a chain, found {sampled}: "
+                "ask for fewer rebalances, layers or experts"
+            )
+        if (size := answer_bytes(self.sizes.sizes)) > MAX_ANSWER_BYTES:
+            raise WorkloadError(
+                f"sizes: expected answers of at most {MAX_ANSWER_BYTES} bytes, found {size}: use fewer layers or "
+                "replicas"
+            )
 
     def _fitted(self, recording: Recording) -> EplbCase:
         """The sizes with the recording's layers; its experts must be theirs."""

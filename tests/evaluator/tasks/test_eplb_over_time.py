@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluator import shipped
+from evaluator import Judge, JudgeSettings, Redrawn, Scored, TimingSettings, shipped
 from evaluator.chained import quality_in_pass
+from evaluator.measuring.draws import Draws
 from evaluator.screen import screen
 from evaluator.task_protocol import Task
 from evaluator.tasks.eplb.cases import EplbCase
@@ -235,6 +236,7 @@ def test_the_busiest_gpu_is_found_where_slots_hold_nothing() -> None:
         ({"drifts": "calm"}, "a list"),
         ({"drifts": []}, "at least one"),
         ({"drifts": ["mild"]}, "expected one of calm"),
+        ({"drifts": [["calm"]]}, "expected one of calm"),
         ({"rebalances": 0}, "at least 1"),
         ({"rebalances": 65}, "1 to 64"),
         ({"missing": 2}, "option of elastic"),
@@ -244,6 +246,11 @@ def test_the_busiest_gpu_is_found_where_slots_hold_nothing() -> None:
         ({"traces": "steps.npy"}, "a list"),
         ({"traces": ["steps.npy"], "drifts": ["calm"]}, "leave it out"),
         ({"backup_gb_s": -1}, "backup_gb_s"),
+        (
+            {"rebalances": 64, "sizes": {**SMALL.sizes, "layers": 1024, "experts": 256, "replicas": 256}},
+            "ask for fewer",
+        ),
+        ({"sizes": {**SMALL.sizes, "layers": 512, "experts": 512, "replicas": 4096}}, "answers of at most"),
         ({"sizes": {"layers": 2}}, "missing"),
         ({"sizes": {**SMALL.sizes, "groups": 2}}, "groups 1"),
         ({"windows": 3}, "did you mean window"),
@@ -287,3 +294,29 @@ def test_shipped_programs_and_patches_answer_all_and_pay_more_in_order() -> None
         worth.append(float(np.mean([each["over_keeping"] for each in scored])))
     greedy, keep, same_gpus, if_it_pays, best = worth
     assert keep == 0 < greedy < same_gpus < best and greedy < if_it_pays, worth
+
+
+def test_scored_calls_are_chains_of_each_programs_own_plans() -> None:
+    """What the judge stored of both programs, worked out again from the draws, with the moves from their own plans."""
+    sources = {"candidate_quality": patched("keep"), "reference_quality": patched()}
+    settings = JudgeSettings(timing=TimingSettings(budget_s=0.05, max_pairs=8))
+    with Judge(TASK, reference=sources["reference_quality"], device="cpu", settings=settings) as judge:
+        verdict = judge.evaluate(sources["candidate_quality"])
+        assert isinstance(verdict, Scored), verdict
+        [again] = judge.requalify(sources["candidate_quality"], verdict.score)
+        assert isinstance(again, Redrawn) and again.ok
+        draws = Draws(TASK, judge.cases[0], verdict.score.secret)
+    samples = verdict.score.cases[0].samples
+    assert samples is not None and max(samples.calls) >= 1
+    for name, source in sources.items():
+        entry, qualities, plans = entry_of(source, TASK.entry_point), {}, ()
+        for number in range(max(samples.calls) + 1):
+            case, step = draws.at(number)
+            plans = plans if step else ()
+            plans += (TASK.read(case, answer_of(entry, TASK.call(case, step, plans))),)
+            served = Chain(
+                course=Course.unpacked(case.data, case.sizes), sizes=case.sizes, pace=WORKLOAD.pace, costs=Costs()
+            ).all_served(plans + plans[-1:] * (2 - step))
+            qualities[number] = served[step].useful_share
+        stored = dict(zip(samples.calls, getattr(samples, name), strict=True))
+        assert stored == {number: pytest.approx(qualities[number], abs=1e-7) for number in stored}

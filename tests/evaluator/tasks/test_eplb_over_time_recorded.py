@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluator.chained import quality_in_pass
 from evaluator.task_protocol import Task
 from evaluator.tasks.eplb_over_time import EplbOverTime
 from evaluator.tasks.eplb_over_time.courses import Course
@@ -173,3 +174,18 @@ def test_invalid_loads_are_refused(tmp_path: Path, value: float | None, said: st
     np.save(tmp_path / "steps.npy", steps)
     with pytest.raises(WorkloadError, match=said):
         EplbOverTime.from_options(options(tmp_path / "steps.npy"))
+
+
+def test_idle_steps_and_whole_idle_intervals_cost_nothing(tmp_path: Path) -> None:
+    """No load in interval 0 and in a window, as at night; a plan that moves pays, one that does not loses nothing."""
+    steps = MIXED.copy()
+    steps[62:99] = 0
+    steps[100:140] = 0
+    np.save(tmp_path / "steps.npy", steps)
+    task = EplbOverTime.from_options(options(tmp_path / "steps.npy"))
+    for case in (task.cases(0)[0], task.draw(task.cases(0)[0], np.random.default_rng(0))):
+        course = Course.unpacked(case.data, case.sizes)
+        kept = (course.old_LR,) * 3
+        assert task.score(case, kept).value <= 1
+        assert quality_in_pass(task, case, 1, kept[:2]) == 1, "nothing to do, and it takes no time"
+        assert quality_in_pass(task, case, 1, (kept[0], kept[0][:, ::-1])) == 0
