@@ -49,9 +49,7 @@ class Side:
 
     def signal(self, what: signal.Signals) -> None:
         for pid in (*self.beside, self.searching):
-            for each in tree(pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(each, what)
+            tell(pid, what)
 
     def have_turn(self, seconds: float, *, counts: bool) -> None:
         """Run alone for this long. Everything is stopped before and after."""
@@ -89,6 +87,13 @@ def ratio(side: Side, other: Side) -> tuple[float, float, float]:
     drawn = random.Random(0)
     found = sorted(of(drawn.choices(pairs, k=len(pairs))) for _ in range(_RESAMPLES))
     return of(pairs), found[_RESAMPLES // 40], found[-_RESAMPLES // 40]
+
+
+def tell(pid: int, what: signal.Signals) -> None:
+    """Signal a process and all that it started."""
+    for each in tree(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, what)
 
 
 def tree(pid: int) -> Iterator[int]:

@@ -12,11 +12,13 @@ interface:
               the median of five times, with five different attempts or words
 `memory_mb`   the most memory that the server held, the page open and all that asked
 `start_s`     from the start of the command until it prints the address
-`loop_ratio`  the rate of a search with a scripted model that answers at once, from attempt 2,000 to 4,000 (--quick: 500
-              to 1,000), with a page open that listens, divided by the rate without: the median of three pairs, each
-              begun with the other of the two. The search is `loop.py`'s, whose every attempt is durable; it is many
-              times as fast as any real one
-`page_cores`  the share of a core that the page's server took meanwhile
+`loop_ratio`  the rate of a search with a scripted model that answers at once, the page open beside it in a Chromium
+              that draws with the same cores, divided by the rate without. The searches take turns (see `beside.py`), 24
+              of 2 s each (--quick: 8 of 1 s), and `_interval` is the 95 % interval of the ratio. The search is
+              `loop.py`'s, whose every attempt is durable; it is many times as fast as any real one
+`loop_ratio_server`  the same beside a server alone, with a listener that draws nothing; the only one without a Chromium
+`page_cores`  the share of a core that server and browser took meanwhile; `page_cores_server`: a server alone
+`loop_rate`   attempts a second of the search alone, in its turns
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -175,11 +178,16 @@ def page_figures(run: Path, size: int) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def searching(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A search in a process of its own that writes down the time of each attempt, until the block ends."""
+    """A search in a process of its own that writes down the time of each attempt, until the block ends. It is stopped
+    after `WARM` attempts: all searches begin their turns at the same length.
+    """
     create(folder).close()
     command = [sys.executable, __file__, "--folder", str(folder), "--search"]
     with times_of(folder).open("wb") as times, subprocess.Popen(command, stdout=times) as process:
         try:
+            while times_of(folder).read_bytes().count(b"\n") < WARM:
+                time.sleep(0.01)
+            beside.tell(process.pid, signal.SIGSTOP)
             yield process
         finally:
             process.kill()
@@ -231,11 +239,10 @@ def loop_figures(folder: Path, *, quick: bool) -> dict[str, Any]:
             sides["browser"] = stack.enter_context(shown(folder / "browser"))
         beside.take_turns(list(sides.values()), rounds=rounds, turn_s=turn_s)
     figures: dict[str, Any] = {"loop_rate": statistics.fmean(sides["alone"].rates())}
-    for name, suffix in (("browser", ""), ("server", "_server")):
-        if name in sides:
-            found, low, high = beside.ratio(sides[name], sides["alone"])
-            figures |= {f"loop_ratio{suffix}": found, f"loop_ratio{suffix}_interval": [low, high]}
-            figures[f"page_cores{suffix}"] = sides[name].cores
+    for side, suffix in ((sides.get("browser", sides["server"]), ""), (sides["server"], "_server")):
+        found, low, high = beside.ratio(side, sides["alone"])
+        figures |= {f"loop_ratio{suffix}": found, f"loop_ratio{suffix}_interval": [low, high]}
+        figures[f"page_cores{suffix}"] = side.cores
     return figures
 
 

@@ -72,7 +72,7 @@ def study(
     Examples:
     packsmith study configs/study.yaml
     packsmith study configs/study.yaml --table
-    packsmith study configs/study.yaml -s budget.attempts=10 -s seeds=[1,2] --run runs/short-study
+    packsmith study mine.yaml -s budget.attempts=9 -s seeds=[1,2] --run runs/short
     packsmith study mine.yaml --run runs/mine-study -o table.tex
     """
     if out is not None:

@@ -52,6 +52,8 @@ export class Curve {
     this.range = this.#range(lines);
     this.element.dataset.steps = lines.reduce((sum, line) => sum + line.steps.length, 0);
     const data = uPlot.join(lines.map(table));
+    // Of a single place uPlot would make an axis of a hundred.
+    if (data[0].length === 1) data.forEach((column, at) => column.push(at ? null : column[0] + 1));
     this.#fillForward(data);
     return data;
   }

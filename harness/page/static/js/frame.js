@@ -38,7 +38,7 @@ function padded(points, important, keep) {
   for (const point of points) if (keep(point)) take(point);
   important.forEach(take);
   if (!(q[0] <= q[1] && s[0] > 0 && s[0] <= s[1])) return null;
-  const dq = Math.max(q[1] - q[0], 1e-4) * 0.08;
+  const dq = Math.max((q[1] - q[0]) * 0.08, 1e-4);
   const ds = Math.max(s[1] / s[0], 1.02) ** 0.07;
   return { q: [q[0] - dq, q[1] + dq], s: [s[0] / ds, s[1] * ds ** 2] }; // room for the name of the fastest
 }

@@ -46,7 +46,9 @@ export class Headline {
   #leader({ state, columns }, row) {
     const name = h("a", { href: `#/r/${this.position}/a/${state.champion}` }, stranger(oneLine(columns.name[row], 60)));
     if (state.champion === state.seed_attempt)
-      return ["The seed program ", name, " still leads, after ", format.count(state.attempts, "attempt"), "."];
+      return state.attempts
+        ? ["The seed program ", name, " still leads, after ", format.count(state.attempts, "attempt"), "."]
+        : ["The seed program ", name, " is judged, and no attempt has come out yet."];
     const { times = null, points = null } = this.against || {};
     const speed = times === null ? null : [h("em", {}, format.times(times)), " as fast"];
     const gain = points === null ? null : [h("em", {}, `${format.points(points)} points`), ` of ${state.quality}`];

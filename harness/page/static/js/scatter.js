@@ -76,10 +76,12 @@ export class Scatter {
     this.size = { width, height };
     this.#paint(width, height, this.#visible());
     this.#axes();
+    this.taken = [];
     this.#lines();
-    this.taken = this.model.series.flatMap((one) =>
+    const marks = this.model.series.flatMap((one) =>
       this.#inside(one).map(({ point }) => box(this.x.at(point.s), this.y.at(point.q), 7)),
     );
+    this.taken.push(...marks);
     if (this.drawn.length <= FEW) this.taken.push(...this.drawn.map(({ x, y }) => box(x, y, 3)));
     this.model.series.forEach((one) => this.#front(one));
     this.model.series.forEach((one) => this.#named(one));
@@ -169,18 +171,26 @@ export class Scatter {
         const x = this.x.at(at);
         const end = x > (left + right) / 2;
         group.append(s(`line.${style}`, { x1: x, x2: x, y1: top, y2: bottom }));
-        group.append(s("text", { x: x + (end ? -6 : 6), y: bottom - 8, "text-anchor": end ? "end" : "start" }, text));
+        const room = (end ? x - left : right - x) - 12;
+        const words = text.length * LETTER > room ? text.split(":")[0] : text;
+        group.append(this.#written(x + (end ? -6 : 6), bottom - 8, end, words));
       } else if (axis === "q") {
         const inside = this.y.holds(at);
         const y = inside ? this.y.at(at) : at > this.y.high ? top : bottom;
         if (inside) group.append(s(`line.${style}`, { x1: left, x2: right, y1: y, y2: y }));
         const words = inside ? text : `${text} ${at > this.y.high ? "↑" : "↓"}`;
         const level = y < top + 16 ? y + 13 : y - 6;
-        if (inside || at > this.y.high)
-          group.append(s("text", { x: left + 8, y: level, "text-anchor": "start" }, words));
+        if (inside || at > this.y.high) group.append(this.#written(left + 8, level, false, words));
       }
     }
     this.svg.append(group);
+  }
+
+  /** A text that starts or ends at `x`, and that no label may cover. */
+  #written(x, y, end, words) {
+    const width = words.length * LETTER;
+    this.taken.push({ left: end ? x - width : x, right: end ? x : x + width, top: y - 12, bottom: y + 4 });
+    return s("text", { x, y, "text-anchor": end ? "end" : "start" }, words);
   }
 
   /** The named programs of a series that lie in the window. */
@@ -207,9 +217,12 @@ export class Scatter {
       const mark = s(href ? "a.named" : "g.named", { href, "aria-label": href ? aria : null });
       if (this.model.series.length === 1 || role === "champion") mark.append(this.#interval(point));
       mark.append(glyph(role, role === "champion" ? 7 : 5, { transform: `translate(${pair(x, y)})` }));
-      const spot = text ? place(this.taken, x, y, text.length * LETTER + 4, 17, bounds) : null;
+      // In a narrow plot the letter of a run alone may find a place.
+      const spotFor = (one) => one && place(this.taken, x, y, one.length * LETTER + 4, 17, bounds);
+      let [words, spot] = [text, spotFor(text)];
+      if (!spot) [words, spot] = [text.split(" · ")[0], spotFor(text.split(" · ")[0])];
       if (spot?.far) mark.append(leader(x, y, spot));
-      if (spot) mark.append(s("text.label", { x: spot.x, y: spot.y + 4, "text-anchor": spot.anchor }, text));
+      if (spot) mark.append(s("text.label", { x: spot.x, y: spot.y + 4, "text-anchor": spot.anchor }, words));
       group.append(mark);
     }
     this.svg.append(group);
