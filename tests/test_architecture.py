@@ -24,8 +24,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator": (
             "evaluator.agreement evaluator.busy evaluator.confined evaluator.contract evaluator.environment "
             "evaluator.evaluate evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring "
-            "evaluator.planning evaluator.settings evaluator.shipped evaluator.task_file evaluator.task_protocol "
-            "evaluator.tasks evaluator.types"
+            "evaluator.planning evaluator.remote evaluator.settings evaluator.shipped evaluator.task_file "
+            "evaluator.task_protocol evaluator.tasks evaluator.types"
         ),
         "evaluator.agreement": (
             "evaluator.cpu_levels evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
@@ -60,6 +60,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.planning": (
             "evaluator.environment evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
             "evaluator.task_protocol evaluator.types evaluator.worker_handle"
+        ),
+        "evaluator.remote": (
+            "evaluator.evaluate evaluator.fate evaluator.measuring evaluator.settings evaluator.task_file "
+            "evaluator.task_protocol evaluator.types"
         ),
         "evaluator.run_queue": "",
         "evaluator.scoring": "evaluator.measuring evaluator.task_protocol evaluator.types",
@@ -127,8 +131,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.report": "evaluator harness.readings harness.select harness.study harness.text harness.types",
         "harness.runs": (
-            "evaluator harness.archive harness.config harness.patch harness.proposers harness.search harness.select "
-            "harness.types"
+            "evaluator evaluator.settings harness.archive harness.config harness.patch harness.proposers "
+            "harness.search harness.select harness.types"
         ),
         "harness.search": (
             "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "

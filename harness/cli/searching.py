@@ -11,14 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluator import Judge
 from harness.archive import Archive
 from harness.cli.wiring import proposer_of
 from harness.config import Config
 from harness.llm import Model, Models
 from harness.llm.ledger import Ledger
 from harness.proposers import EXTERNAL_PROPOSER
-from harness.runs.judges import judge_of
+from harness.runs.judges import AnyJudge, entered, judge_of, judges_of
 from harness.search import Report, SearchSetup, settle
 from harness.search import search as run_search
 from harness.search.budget import Budget
@@ -33,7 +32,7 @@ class Searcher:
     archive: Archive
     config: Config
     folder: Path
-    judges: Sequence[Judge]
+    judges: Sequence[AnyJudge]
     models: Sequence[Model]
     budget: Budget
     ledger: Ledger
@@ -59,10 +58,18 @@ class Searcher:
                 budget=self.budget,
                 seed=config.seed,
                 models=asked,
-                in_flight=config.raw.search.in_flight,
+                in_flight=_in_flight(config, len(self.judges)),
                 progress=progress,
             )
             yield run_search(archive, setup)
+
+
+def _in_flight(config: Config, judges: int) -> int:
+    """Proposals under way at once: what the config says, else one; with several judges, one more than judges, so that
+    none waits for the next program.
+    """
+    section = config.raw.search
+    return judges + 1 if judges > 1 and "in_flight" not in section.model_fields_set else section.in_flight
 
 
 @contextmanager
@@ -75,7 +82,8 @@ def searcher(
     """
     limits = config.budget if budget is None else budget
     with ExitStack() as judging:
-        judges = [judging.enter_context(judge_of(config)) for _ in range(config.raw.executor.workers or 1)]
+        made = [judge_of(config)] if config.kind == EXTERNAL_PROPOSER else judges_of(config)
+        judges = entered(judging, made)
         yield Searcher(
             archive=archive,
             config=config,

@@ -147,7 +147,7 @@ class SearchSection(Section):
     rule: str = "front"
     """The selection rule: `front`, `best` or `random`."""
     in_flight: int = Field(default=1, ge=1)
-    """Proposals under way at once."""
+    """Proposals under way at once; with several judges one more than judges, unless it is set."""
 
     @field_validator("rule")
     @classmethod
@@ -279,7 +279,7 @@ class JudgeSection(Section):
     threads: int = Field(default=_JUDGE.threads, ge=1)
     """Cores that a program is pinned to; on a GPU one more."""
     lanes: tuple[LaneSection, ...] = ()
-    """Places to measure; empty is one: the device, on cores that the judge chooses."""
+    """Places to measure, each with a judge; empty is one: the device, on cores that the judge chooses."""
     reference: str | None = None
     """The program to time against, a file or an engine's policy (`vllm:default`); none is the task's own."""
     engine_wheels: tuple[str, ...] = ()
@@ -296,7 +296,7 @@ class ExecutorSection(Section):
     kind: Literal["local", "ray"] = "local"
     """`ray` is refused: not supported yet."""
     workers: int | None = Field(default=None, ge=1)
-    """Judges at work at once; none is one."""
+    """Judges at work at once, each in a process of its own if several; none is one for each lane."""
 
 
 class Settings(Section):

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from evaluator import Duel, Judge, OtherFailed, Rejected
+from evaluator import Duel, OtherFailed, Rejected
 from harness.archive import Archive
 from harness.cli import plan
 from harness.cli.completing import run_folders
@@ -36,6 +36,7 @@ from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
+from harness.runs.judges import AnyJudge
 from harness.select import Standing, standing
 from harness.text import one_line
 from harness.types import Entry
@@ -144,7 +145,7 @@ def _run(
 
 
 def _against_seed(
-    champion: Entry, seed: Entry, archive: Archive, judge: Judge, notices: Console
+    champion: Entry, seed: Entry, archive: Archive, judge: AnyJudge, notices: Console
 ) -> Duel | Rejected | None:
     """The champion against the seed program, side by side on fresh loads; None if they are one program, or if the seed
     program fails now.
