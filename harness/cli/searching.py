@@ -7,11 +7,12 @@ what is shown of the attempts, the environment.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.archive import Archive
+from harness.archive.ledger_file import ledger_of
 from harness.cli.wiring import proposer_of
 from harness.config import Config
 from harness.llm import Model, Models
@@ -84,6 +85,7 @@ def searcher(
     with ExitStack() as judging:
         made = [judge_of(config)] if config.kind == EXTERNAL_PROPOSER else judges_of(config)
         judges = entered(judging, made)
+        book = judging.enter_context(closing(ledger_of(archive))) if models else None
         yield Searcher(
             archive=archive,
             config=config,
@@ -91,5 +93,5 @@ def searcher(
             judges=judges,
             models=models,
             budget=limits,
-            ledger=limits.ledger(archive.booked),
+            ledger=limits.ledger(archive.booked if book is None else None, book),
         )

@@ -48,7 +48,7 @@ def judges(lanes: Sequence[Lane], pairs: int, budget_s: float = 60.0) -> list[Re
 
 
 def judged(lanes: Sequence[Lane], programs: int, pairs: int) -> tuple[float, list[Scored]]:
-    """Seconds in which the lanes judge this number of programs, taken from one queue by whichever is free, and the scores."""
+    """Seconds in which the lanes judge these programs, taken from one queue by whichever is free, and the scores."""
     with ExitStack() as stack:
         ready = [stack.enter_context(judge) for judge in judges(lanes, pairs)]
         source = shipped(ready[0].task.reference).read_text()
