@@ -82,19 +82,19 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.document harness.exchange harness.figures harness.git harness.llm harness.page harness.prompt "
-            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
-            "harness.study harness.text harness.trackers harness.types"
+            "harness.document harness.exchange harness.figures harness.git harness.islands harness.llm harness.page "
+            "harness.prompt harness.proposers harness.readings harness.report harness.runs harness.search "
+            "harness.select harness.study harness.text harness.trackers harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
-            "harness.git harness.imports harness.llm harness.mcp harness.packages harness.page harness.patch "
-            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
-            "harness.starts harness.study harness.text harness.trackers harness.types"
+            "harness.git harness.imports harness.islands harness.llm harness.mcp harness.packages harness.page "
+            "harness.patch harness.proposers harness.readings harness.report harness.runs harness.search "
+            "harness.select harness.starts harness.study harness.text harness.trackers harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
-            "harness.llm harness.prompt harness.proposers harness.search harness.select harness.types"
+            "harness.islands harness.llm harness.prompt harness.proposers harness.search harness.select harness.types"
         ),
         "harness.document": (
             "evaluator evaluator.types harness.figures harness.readings harness.report harness.select harness.text "
@@ -106,6 +106,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
+        "harness.islands": (
+            "evaluator.types harness.archive harness.git harness.identity harness.proposers harness.text harness.types"
+        ),
         "harness.llm": "harness.select harness.text harness.types",
         "harness.mcp": (
             "evaluator evaluator.fate harness.archive harness.prompt harness.readings harness.report harness.runs "

@@ -11,10 +11,13 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluator import identified
 from harness.archive import Archive
 from harness.archive.ledger_file import ledger_of
 from harness.cli.wiring import proposer_of
 from harness.config import Config
+from harness.git.remote import remote
+from harness.islands import Exchanger, Expected, IslandProposer
 from harness.llm import Model, Models
 from harness.llm.ledger import Ledger
 from harness.proposers import EXTERNAL_PROPOSER
@@ -22,7 +25,7 @@ from harness.runs.judges import AnyJudge, entered, judge_of, judges_of
 from harness.search import Report, SearchSetup, settle
 from harness.search import search as run_search
 from harness.search.budget import Budget
-from harness.select import SELECTORS
+from harness.select import SELECTORS, standing
 from harness.types import Entry
 
 
@@ -51,9 +54,13 @@ class Searcher:
             if config.kind == EXTERNAL_PROPOSER:
                 yield settle(archive, self.judges[0], config.objective, archive.adopt(), progress=progress)
                 return
+            proposer, exchanger = proposer_of(config, self.folder, stack), self._exchanger(notice)
+            if exchanger is not None:
+                stack.enter_context(exchanger)
+                proposer = IslandProposer(proposer, exchanger, archive.root_id, config.task.resolution)
             setup = SearchSetup(
                 judges=self.judges,
-                proposer=proposer_of(config, self.folder, stack),
+                proposer=proposer,
                 selector=SELECTORS[config.raw.search.rule],
                 objective=config.objective,
                 budget=self.budget,
@@ -63,6 +70,23 @@ class Searcher:
                 progress=progress,
             )
             yield run_search(archive, setup)
+            if exchanger is not None:  # what was archived since the last proposal, too
+                front = standing(archive.entries, config.objective).front
+                exchanger.publish({entry.number: entry.id for entry in front})
+
+    def _exchanger(self, notice: Callable[[str], None]) -> Exchanger | None:
+        """What exchanges elites with the islands of the config; None without islands. Raises RemoteError."""
+        config = self.config
+        if not config.islands.remotes:
+            return None
+        return Exchanger(
+            self.folder,
+            self.archive.root_id,
+            [remote(address) for address in config.islands.remotes],
+            config.islands,
+            Expected(task=identified(config.task), source_bytes=config.judge.source_bytes),
+            note=notice,
+        )
 
 
 def _in_flight(config: Config, judges: int) -> int:

@@ -16,6 +16,7 @@ from evaluator import is_task_file
 from evaluator.settings import JudgeSettings, Policy, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
 from harness.config.model_schema import ModelSection, Section
+from harness.islands import IslandSettings
 from harness.llm.bandit import BanditSettings
 from harness.proposers import ProposerOptions, Shares
 from harness.select import SELECTORS
@@ -25,6 +26,7 @@ _TIMING = TimingSettings()
 _OPTIONS = ProposerOptions()
 _SHARES = Shares()
 _BANDIT = BanditSettings()
+_ISLANDS = IslandSettings()
 
 
 class TaskSection(Section):
@@ -299,6 +301,24 @@ class ExecutorSection(Section):
     """Judges at work at once, each in a process of its own if several; none is one for each lane."""
 
 
+class IslandsSection(Section):
+    """Other runs to exchange elites with, by way of git repositories; not stored with the run."""
+
+    remotes: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Addresses or folders (relative to the working folder) of shared bare repositories, or of other runs."""
+    minutes: float = Field(default=_ISLANDS.minutes, gt=0)
+    """Minutes between two exchanges; the first is made at the start, the last at the end."""
+    most: int = Field(default=_ISLANDS.most, ge=1)
+    """Programs taken from each remote in an exchange, at most; each is an attempt of the budget."""
+
+    @field_validator("remotes")
+    @classmethod
+    def _different(cls, remotes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(remotes)) != len(remotes):
+            raise ValueError(f"different addresses|{list(remotes)}")
+        return remotes
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -326,6 +346,8 @@ class Settings(Section):
     """What a program may use, and how it is measured."""
     executor: ExecutorSection = ExecutorSection()
     """Where programs are judged."""
+    islands: IslandsSection = IslandsSection()
+    """Other runs to exchange elites with."""
 
 
 def unsupported(settings: Settings, proposers: tuple[str, ...]) -> list[tuple[tuple[str | int, ...], str]]:

@@ -30,6 +30,7 @@ from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
 from harness.config import Config, load
 from harness.config.models import keyed
+from harness.islands import exposed
 from harness.llm import Model
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER
 from harness.report import attempts, jsonl
@@ -126,6 +127,8 @@ def _run(
             with tracking(archive, folder, trackers, view.note) as feed:
                 for entry in going:
                     view.show(entry, archive)
+                    if told := exposed(entry, config.task.resolution):
+                        view.note(f"the claim does not hold: {told}")
                     feed.add(entry)
         result = standing(archive.entries, config.objective)
         if result.champion is None or result.seed is None:
