@@ -24,6 +24,7 @@ from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.measuring.student import mean_interval
 from evaluator.planning import Planned, plan
+from evaluator.remote import JudgeSpec, ProcessLine, RemoteJudge
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
 from evaluator.task_file import (
@@ -61,6 +62,7 @@ from evaluator.types import (
     Environment,
     EvaluatorError,
     Interval,
+    JudgeLost,
     OtherFailed,
     Progress,
     Quality,
@@ -101,7 +103,9 @@ __all__ = [
     "Grid",
     "Interval",
     "Judge",
+    "JudgeLost",
     "JudgeSettings",
+    "JudgeSpec",
     "Ladder",
     "Lane",
     "LayerSkew",
@@ -111,10 +115,12 @@ __all__ = [
     "NamedProgram",
     "OtherFailed",
     "Planned",
+    "ProcessLine",
     "Progress",
     "Quality",
     "Redrawn",
     "Rejected",
+    "RemoteJudge",
     "Samples",
     "Score",
     "Scored",

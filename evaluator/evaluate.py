@@ -232,7 +232,7 @@ class Judge:
             claimed = self._cpus
             self._cpus = lane.cpus[: self._width] or claimed
             try:
-                with lanes.away_from(self._cpus):
+                with lanes.away_from(self._cpus, self._lanes):
                     yield
             finally:
                 self._cpus = claimed

@@ -5,6 +5,7 @@ Owns: what each setting means and which values are valid. Does not know: config 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -66,6 +67,12 @@ class Lane:
             raise ValueError(f"expected different core numbers from 0, found {self.cpus}")
 
 
+def own_first(lanes: Sequence[Lane], number: int) -> tuple[Lane, ...]:
+    """The lanes in the order in which the judge of this number, from 0, looks for a free one: its own first."""
+    start = number % len(lanes) if lanes else 0
+    return (*lanes[start:], *lanes[:start])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSettings:
     """The resources that a candidate may use, and how it is measured. Raises ValueError for invalid values."""
@@ -86,6 +93,10 @@ class JudgeSettings:
     source_bytes: int = 256_000
     scratch_mb: int = 64
     timing: TimingSettings = field(default_factory=TimingSettings)
+
+    def with_lanes(self, lanes: Sequence[Lane]) -> JudgeSettings:
+        """These settings with other lanes."""
+        return replace(self, lanes=tuple(lanes))
 
     def __post_init__(self) -> None:
         if min(self.timeout_s, self.load_timeout_s, self.memory_gb, self.threads, self.source_bytes) <= 0:

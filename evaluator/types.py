@@ -40,6 +40,16 @@ class OtherFailed(EvaluatorError):
     """The program that the candidate is measured against failed, not the candidate."""
 
 
+class JudgeLost(EvaluatorError):
+    """A judge in another process or on another machine is lost, or cannot work there: what it was judging can be judged
+    by another one. `for_good`: it is of no use to start it again.
+    """
+
+    def __init__(self, message: str, *, for_good: bool = False) -> None:
+        super().__init__(message)
+        self.for_good = for_good
+
+
 class InvalidAnswer(Exception):
     """The candidate's answer breaks the task's contract. `reason` is a short slug, `detail` a sentence."""
 

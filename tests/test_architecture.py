@@ -24,8 +24,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator": (
             "evaluator.agreement evaluator.busy evaluator.confined evaluator.contract evaluator.environment "
             "evaluator.evaluate evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring "
-            "evaluator.planning evaluator.settings evaluator.shipped evaluator.task_file evaluator.task_protocol "
-            "evaluator.tasks evaluator.types"
+            "evaluator.planning evaluator.remote evaluator.settings evaluator.shipped evaluator.task_file "
+            "evaluator.task_protocol evaluator.tasks evaluator.types"
         ),
         "evaluator.agreement": (
             "evaluator.cpu_levels evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
@@ -63,6 +63,10 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator.environment evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
             "evaluator.task_protocol evaluator.types evaluator.worker_handle"
         ),
+        "evaluator.remote": (
+            "evaluator.evaluate evaluator.fate evaluator.measuring evaluator.settings evaluator.task_file "
+            "evaluator.task_protocol evaluator.types"
+        ),
         "evaluator.run_queue": "",
         "evaluator.scoring": "evaluator.chained evaluator.measuring evaluator.task_protocol evaluator.types",
         "evaluator.screen": "evaluator.types",
@@ -80,19 +84,20 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.document harness.exchange harness.figures harness.git harness.llm harness.page harness.prompt "
-            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
-            "harness.study harness.text harness.trackers harness.types"
+            "harness.document harness.exchange harness.figures harness.git harness.islands harness.llm harness.page "
+            "harness.prompt harness.proposers harness.readings harness.report harness.runs harness.search "
+            "harness.select harness.study harness.text harness.trackers harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
-            "harness.git harness.imports harness.llm harness.mcp harness.packages harness.page harness.patch "
-            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
-            "harness.starts harness.study harness.text harness.trackers harness.types"
+            "harness.git harness.imports harness.islands harness.llm harness.mcp harness.packages harness.page "
+            "harness.patch harness.proposers harness.readings harness.report harness.runs harness.search "
+            "harness.select harness.starts harness.study harness.text harness.trackers harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
-            "harness.llm harness.prompt harness.proposers harness.search harness.select harness.text harness.types"
+            "harness.islands harness.llm harness.prompt harness.proposers harness.search harness.select harness.text "
+            "harness.types"
         ),
         "harness.document": (
             "evaluator evaluator.types harness.figures harness.readings harness.report harness.select harness.text "
@@ -104,6 +109,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
+        "harness.islands": (
+            "evaluator.types harness.archive harness.git harness.identity harness.proposers harness.text harness.types"
+        ),
         "harness.llm": "harness.select harness.text harness.types",
         "harness.mcp": (
             "evaluator evaluator.fate harness.archive harness.prompt harness.readings harness.report harness.runs "
@@ -129,8 +137,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.report": "evaluator harness.readings harness.select harness.study harness.text harness.types",
         "harness.runs": (
-            "evaluator harness.archive harness.config harness.patch harness.proposers harness.search harness.select "
-            "harness.types"
+            "evaluator evaluator.settings harness.archive harness.config harness.patch harness.proposers "
+            "harness.search harness.select harness.types"
         ),
         "harness.search": (
             "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "

@@ -70,10 +70,12 @@ def usable(lanes: Sequence[Lane], device: str, *, asked: str, address: str = "")
 
 
 def spare(lanes: Sequence[Lane]) -> tuple[int, ...]:
-    """Cores for untimed work: those in no lane; all cores if the lanes take all."""
+    """Cores for untimed work: those in no lane. If the lanes take all cores, those of the first lane, which is the
+    judge's own, so that it disturbs no other.
+    """
     cores = os.sched_getaffinity(0)
     taken = {cpu for lane in lanes for cpu in lane.cpus}
-    return tuple(sorted(cores - taken or cores))
+    return tuple(sorted(cores - taken or set(lanes[0].cpus) or cores))
 
 
 def width(device: str, threads: int) -> int:
@@ -193,10 +195,15 @@ def _in_place(descriptor: int, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def away_from(cpus: Sequence[int]) -> Iterator[None]:
-    """Keep the calling thread off these cores where it may use others: the judge must not run where it measures."""
+def away_from(cpus: Sequence[int], lanes: Sequence[Lane] = ()) -> Iterator[None]:
+    """Keep the calling thread off these cores and off all `lanes` where it may use other cores: the judge must not run
+    where anything is measured. If the lanes take all cores, it stays on `cpus`, where it and the program take turns:
+    elsewhere it would disturb another lane.
+    """
     allowed = os.sched_getaffinity(0)
-    if others := allowed - set(cpus):
+    taken = {cpu for lane in lanes for cpu in lane.cpus}
+    elsewhere = allowed - set(cpus)
+    if others := allowed & set(cpus) if taken >= allowed else elsewhere - taken or elsewhere:
         os.sched_setaffinity(0, others)
     try:
         yield

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from evaluator import Judge, Rejected
+from evaluator import Rejected
 from harness.archive import Archive
 from harness.cli.console import emit
 from harness.cli.panel import Panel
@@ -24,6 +24,7 @@ from harness.proposers import LLM_PROPOSER
 from harness.report import attempts, jsonl
 from harness.report.live_view import Limit, Live, panel
 from harness.report.progress import judging_words
+from harness.runs.judges import AnyJudge
 from harness.search import Progress
 from harness.search.budget import Budget
 from harness.select import Standing, standing
@@ -40,7 +41,7 @@ class View:
         self,
         console: Console,
         notices: Console,
-        judges: Sequence[Judge],
+        judges: Sequence[AnyJudge],
         ledger: Ledger,
         *,
         config: Config,
@@ -80,6 +81,8 @@ class View:
         """Note the current step of the search."""
         if step.phase == "ended":
             self.ended = step.reason
+        elif step.phase == "lost":
+            self.note(step.reason)
         elif self._panel is not None:
             self._facts.step(step)
 

@@ -7,22 +7,25 @@ what is shown of the attempts, the environment.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluator import Judge
+from evaluator import identified
 from harness.archive import Archive
+from harness.archive.ledger_file import ledger_of
 from harness.cli.wiring import proposer_of
 from harness.config import Config
+from harness.git.remote import remote
+from harness.islands import Exchanger, Expected, IslandProposer
 from harness.llm import Model, Models
 from harness.llm.ledger import Ledger
 from harness.proposers import EXTERNAL_PROPOSER
-from harness.runs.judges import judge_of
+from harness.runs.judges import AnyJudge, entered, judge_of, judges_of
 from harness.search import Report, SearchSetup, settle
 from harness.search import search as run_search
 from harness.search.budget import Budget
-from harness.select import SELECTORS
+from harness.select import SELECTORS, standing
 from harness.types import Entry
 
 
@@ -33,7 +36,7 @@ class Searcher:
     archive: Archive
     config: Config
     folder: Path
-    judges: Sequence[Judge]
+    judges: Sequence[AnyJudge]
     models: Sequence[Model]
     budget: Budget
     ledger: Ledger
@@ -51,18 +54,47 @@ class Searcher:
             if config.kind == EXTERNAL_PROPOSER:
                 yield settle(archive, self.judges[0], config.objective, archive.adopt(), progress=progress)
                 return
+            proposer, exchanger = proposer_of(config, self.folder, stack), self._exchanger(notice)
+            if exchanger is not None:
+                stack.enter_context(exchanger)
+                proposer = IslandProposer(proposer, exchanger, archive.root_id, config.task.resolution)
             setup = SearchSetup(
                 judges=self.judges,
-                proposer=proposer_of(config, self.folder, stack),
+                proposer=proposer,
                 selector=SELECTORS[config.raw.search.rule],
                 objective=config.objective,
                 budget=self.budget,
                 seed=config.seed,
                 models=asked,
-                in_flight=config.raw.search.in_flight,
+                in_flight=_in_flight(config, len(self.judges)),
                 progress=progress,
             )
             yield run_search(archive, setup)
+            if exchanger is not None:  # what was archived since the last proposal, too
+                front = standing(archive.entries, config.objective).front
+                exchanger.publish({entry.number: entry.id for entry in front})
+
+    def _exchanger(self, notice: Callable[[str], None]) -> Exchanger | None:
+        """What exchanges elites with the islands of the config; None without islands. Raises RemoteError."""
+        config = self.config
+        if not config.islands.remotes:
+            return None
+        return Exchanger(
+            self.folder,
+            self.archive.root_id,
+            [remote(address) for address in config.islands.remotes],
+            config.islands,
+            Expected(task=identified(config.task), source_bytes=config.judge.source_bytes),
+            note=notice,
+        )
+
+
+def _in_flight(config: Config, judges: int) -> int:
+    """Proposals under way at once: what the config says, else one; with several judges, one more than judges, so that
+    none waits for the next program.
+    """
+    section = config.raw.search
+    return judges + 1 if judges > 1 and "in_flight" not in section.model_fields_set else section.in_flight
 
 
 @contextmanager
@@ -75,7 +107,9 @@ def searcher(
     """
     limits = config.budget if budget is None else budget
     with ExitStack() as judging:
-        judges = [judging.enter_context(judge_of(config)) for _ in range(config.raw.executor.workers or 1)]
+        made = [judge_of(config)] if config.kind == EXTERNAL_PROPOSER else judges_of(config)
+        judges = entered(judging, made)
+        book = judging.enter_context(closing(ledger_of(archive))) if models else None
         yield Searcher(
             archive=archive,
             config=config,
@@ -83,5 +117,5 @@ def searcher(
             judges=judges,
             models=models,
             budget=limits,
-            ledger=limits.ledger(archive.booked),
+            ledger=limits.ledger(archive.booked if book is None else None, book),
         )

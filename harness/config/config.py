@@ -25,6 +25,7 @@ from harness.config.policies import policy_of
 from harness.config.problems import explained
 from harness.config.schema import ObjectiveSection, Settings, unsupported
 from harness.config.tasks import task_of, with_task
+from harness.islands import IslandSettings
 from harness.llm.bandit import BanditSettings
 from harness.llm.model import Model
 from harness.prompt import read_templates
@@ -143,6 +144,10 @@ class Config:
         """The models, without addresses from the environment and without keys: see `keyed`."""
         return model_settings.configured(self.raw)
 
+    @property
+    def islands(self) -> IslandSettings:
+        return IslandSettings(**self.raw.islands.model_dump())
+
     def continuing(self, stored: Mapping[str, Any]) -> Config:
         """This config for a run that was started under the resolved config `stored`: where a default has changed since,
         a key that the config does not set keeps the run's value.
@@ -158,7 +163,7 @@ class Config:
 
     def resolved(self) -> dict[str, Any]:
         """The whole config, defaults included, as JSON values: files by name and sha256, nothing of this machine."""
-        tree: dict[str, Any] = self.raw.model_dump(mode="json", exclude={"run"}, by_alias=True)
+        tree: dict[str, Any] = self.raw.model_dump(mode="json", exclude={"run", "islands"}, by_alias=True)
         for key in ("prompts", "from"):
             written = tree["proposer"][key]
             if written is not None and Path(written).is_absolute():

@@ -16,6 +16,7 @@ from evaluator import is_task_file
 from evaluator.settings import JudgeSettings, Policy, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
 from harness.config.model_schema import ModelSection, Section
+from harness.islands import IslandSettings
 from harness.llm.bandit import BanditSettings
 from harness.proposers import ProposerOptions, Shares
 from harness.select import SELECTORS
@@ -25,6 +26,7 @@ _TIMING = TimingSettings()
 _OPTIONS = ProposerOptions()
 _SHARES = Shares()
 _BANDIT = BanditSettings()
+_ISLANDS = IslandSettings()
 
 
 class TaskSection(Section):
@@ -147,7 +149,7 @@ class SearchSection(Section):
     rule: str = "front"
     """The selection rule: `front`, `best` or `random`."""
     in_flight: int = Field(default=1, ge=1)
-    """Proposals under way at once."""
+    """Proposals under way at once; with several judges one more than judges, unless it is set."""
 
     @field_validator("rule")
     @classmethod
@@ -279,7 +281,7 @@ class JudgeSection(Section):
     threads: int = Field(default=_JUDGE.threads, ge=1)
     """Cores that a program is pinned to; on a GPU one more."""
     lanes: tuple[LaneSection, ...] = ()
-    """Places to measure; empty is one: the device, on cores that the judge chooses."""
+    """Places to measure, each with a judge; empty is one: the device, on cores that the judge chooses."""
     reference: str | None = None
     """The program to time against, a file or an engine's policy (`vllm:default`); none is the task's own."""
     engine_wheels: tuple[str, ...] = ()
@@ -296,7 +298,25 @@ class ExecutorSection(Section):
     kind: Literal["local", "ray"] = "local"
     """`ray` is refused: not supported yet."""
     workers: int | None = Field(default=None, ge=1)
-    """Judges at work at once; none is one."""
+    """Judges at work at once, each in a process of its own if several; none is one for each lane."""
+
+
+class IslandsSection(Section):
+    """Other runs to exchange elites with, by way of git repositories; not stored with the run."""
+
+    remotes: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Addresses or folders (relative to the working folder) of shared bare repositories, or of other runs."""
+    minutes: float = Field(default=_ISLANDS.minutes, gt=0)
+    """Minutes between two exchanges; the first is made at the start, the last at the end."""
+    most: int = Field(default=_ISLANDS.most, ge=1)
+    """Programs taken from each remote in an exchange, at most; each is an attempt of the budget."""
+
+    @field_validator("remotes")
+    @classmethod
+    def _different(cls, remotes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(remotes)) != len(remotes):
+            raise ValueError(f"different addresses|{list(remotes)}")
+        return remotes
 
 
 class Settings(Section):
@@ -326,6 +346,8 @@ class Settings(Section):
     """What a program may use, and how it is measured."""
     executor: ExecutorSection = ExecutorSection()
     """Where programs are judged."""
+    islands: IslandsSection = IslandsSection()
+    """Other runs to exchange elites with."""
 
 
 def unsupported(settings: Settings, proposers: tuple[str, ...]) -> list[tuple[tuple[str | int, ...], str]]:

@@ -12,6 +12,7 @@ a password only where there is a terminal.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -89,6 +90,29 @@ class RemoteError(GitError):
     """Another repository cannot be reached, read or written; quotes git on one line, and says what to do."""
 
 
+class TooLarge(RemoteError):
+    """More came from another repository than is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How much may come: in the files of a folder, or else as output."""
+
+    most_bytes: int
+    folder: Path | None = None
+
+    def watch(self, output: int) -> None:
+        """Raises TooLarge, given the bytes of output so far."""
+        came = output
+        if self.folder is not None:
+            came = 0
+            for path in self.folder.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
+                    came += path.stat().st_size
+        if came > self.most_bytes:
+            raise TooLarge(f"expected at most {self.most_bytes:,} bytes, and {came:,} came already")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
     """Another repository. `progress` receives git's progress, about once a second, and "" when git starts and may ask
@@ -104,19 +128,28 @@ class Remote:
     progress: Callable[[str], None] | None = None
     terminal: bool = False
 
-    def refs(self) -> dict[str, str]:
-        """Name to id of all its refs. Raises RemoteError."""
-        out, _ = self._git("ls-remote", "--refs", "--quiet", "--", self.address)
+    def refs(self, *patterns: str, most_bytes: int | None = None) -> dict[str, str]:
+        """Name to id of all its refs, or of those that match a pattern. Raises RemoteError, also where the list is
+        larger than `most_bytes`.
+        """
+        guard = None if most_bytes is None else Guard(most_bytes)
+        out, _ = self._git("ls-remote", "--refs", "--quiet", "--", self.address, *patterns, guard=guard)
         rows = (line.split("\t", 1) for line in out.decode("utf-8", "replace").splitlines())
         refs = {row[1]: row[0] for row in rows if len(row) == 2}
         if any(re.fullmatch(r"[0-9a-f]{40}", id_) is None for id_ in refs.values()):
             raise RemoteError(f"expected a repository of sha1 objects at {self.shown}, found other ids: choose another")
         return refs
 
-    def fetch(self, into: Path, refspecs: Sequence[str]) -> None:
-        """Fetch refs and their objects into the repository at `into`, atomically. Raises RemoteError."""
-        options = ("--atomic", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--progress")
-        self._git(f"--git-dir={into}", "fetch", *options, "--", self.address, *refspecs)
+    def fetch(
+        self, into: Path, refspecs: Sequence[str], *, depth: int | None = None, most_bytes: int | None = None
+    ) -> None:
+        """Fetch refs and their objects into the repository at `into`, atomically: all history, or this many commits of
+        it. Raises RemoteError, also where more than `most_bytes` come.
+        """
+        options = ["--atomic", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--progress"]
+        options += [] if depth is None else [f"--depth={depth}"]
+        guard = None if most_bytes is None else Guard(most_bytes, into / "objects" / "pack")
+        self._git(f"--git-dir={into}", "fetch", *options, "--", self.address, *refspecs, guard=guard)
 
     def push(self, source: Path, refspecs: Sequence[str]) -> int:
         """Push refs and their objects from the repository at `source`, atomically. Returns the bytes sent, as git says.
@@ -128,14 +161,18 @@ class Remote:
         written = _WRITTEN.search(words)
         return int(float(written[1]) * _UNITS[written[2]]) if written else 0
 
-    def _git(self, *args: str) -> tuple[bytes, str]:
+    def _git(self, *args: str, guard: Guard | None = None) -> tuple[bytes, str]:
         """Standard output, and the messages on standard error. Raises RemoteError."""
         if self.progress is not None and self.folder is None:
             self.progress("")
         settings = (word for setting in _SETTINGS for word in ("-c", setting))
-        code, out, words = run_watched(
-            *settings, *args, environment=_environment(terminal=self.terminal), progress=self.progress
-        )
+        environment = _environment(terminal=self.terminal)
+        try:
+            code, out, words = run_watched(
+                *settings, *args, environment=environment, progress=self.progress, guard=guard
+            )
+        except TooLarge as error:
+            raise RemoteError(f"{self.shown}: {error}. Nothing of it was kept") from None
         if code == 0:
             return out, words
         refused = [line[2:] for line in out.decode("utf-8", "replace").splitlines() if line.startswith("!\t")]
@@ -167,12 +204,15 @@ def remote(
 
 
 def run_watched(
-    *args: str, environment: dict[str, str], progress: Callable[[str], None] | None
+    *args: str,
+    environment: dict[str, str],
+    progress: Callable[[str], None] | None,
+    guard: Guard | None = None,
 ) -> tuple[int, bytes, str]:
     """`git args` with an eye on it: exit code, standard output, and the lines of standard error, the last ones.
 
     Where it is interrupted, git is asked to end first, so that it clears up. Raises RemoteError where there is no git,
-    or nothing moves.
+    or nothing moves, and TooLarge where the `guard` says so.
     """
     with tempfile.TemporaryFile() as out:
         try:
@@ -182,7 +222,8 @@ def run_watched(
         except FileNotFoundError as error:
             raise RemoteError("expected the command `git`, found none on PATH: install git and start again") from error
         try:
-            words = _listen(process, progress)
+            watch = None if guard is None else lambda: guard.watch(os.fstat(out.fileno()).st_size)
+            words = _listen(process, progress, watch)
         except BaseException:
             _end(process)
             raise
@@ -217,7 +258,11 @@ def _environment(*, terminal: bool) -> dict[str, str]:
     }
 
 
-def _listen(process: subprocess.Popen[bytes], progress: Callable[[str], None] | None) -> str:
+def _listen(
+    process: subprocess.Popen[bytes],
+    progress: Callable[[str], None] | None,
+    watch: Callable[[], None] | None = None,
+) -> str:
     """All whole lines of standard error, the last ones; what comes between is progress.
 
     A helper that git leaves behind may keep the pipe open: git's own end is the end.
@@ -227,6 +272,8 @@ def _listen(process: subprocess.Popen[bytes], progress: Callable[[str], None] | 
     poll = select.poll()  # unlike `select.select` it takes a pipe of any number
     poll.register(pipe, select.POLLIN)
     while True:
+        if watch is not None:
+            watch()
         if poll.poll(100):
             chunk = os.read(pipe, 1 << 16)
             if not chunk:
@@ -246,6 +293,8 @@ def _listen(process: subprocess.Popen[bytes], progress: Callable[[str], None] | 
                 f"git heard nothing from the other side for {_SILENCE_S:.0f} s: see that it can be reached, and run "
                 f"the same command again"
             )
+    if watch is not None:
+        watch()
     return kept + rest.decode("utf-8", "replace")
 
 

@@ -4,17 +4,21 @@ Owns: the limits on dollars, tokens and calls, and the invariant that bookings p
 Does not know: models, prices, how often a call is tried, where the figures are stored.
 
 Before a try is sent, the most it may cost is reserved; afterwards its actual cost is booked. Sums of dollars are exact
-(fractions), so rounding never exceeds a limit. Thread-safe.
+(fractions), so rounding never exceeds a limit. Several searches may share the limits: then each change happens under a
+lock of all of them (`Book`), which shows what the others have spent and reserved. Thread-safe.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Protocol
 
-from harness.types import Booked, HarnessError
+from harness.types import Account, Booked, HarnessError, Sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +60,25 @@ class Hold:
     bound: Bound = field(default_factory=Bound)
 
 
+class Page(Protocol):
+    """A shared book while its lock is held: what the accounts of all others come to, and this search's own account."""
+
+    others: Account
+    mine: Account
+
+
+class Book(Protocol):
+    """The accounts of all searches that share the limits."""
+
+    def locked(self) -> AbstractContextManager[Page]:
+        """The page, under the lock of all searches; `mine` is stored when the block ends, unless it raises."""
+        ...
+
+
 class Ledger:
-    """The ledger of a search. None is no limit; `spent` is what earlier invocations have booked."""
+    """The ledger of a search. None is no limit; `spent` is what earlier invocations have booked, which a `book` knows
+    by itself.
+    """
 
     def __init__(
         self,
@@ -65,6 +86,7 @@ class Ledger:
         tokens: int | None = None,
         calls: int | None = None,
         spent: Booked | None = None,
+        book: Book | None = None,
     ) -> None:
         for name, limit in (("usd", usd), ("tokens", tokens), ("calls", calls)):
             if limit is not None and not (math.isfinite(limit) and limit > 0):
@@ -75,6 +97,9 @@ class Ledger:
         self._held_usd, self._held_tokens = Fraction(0), 0
         self._holds: set[Hold] = set()
         self._lock = threading.Lock()
+        self._book, self._others = book, Account()
+        with self._changing():
+            pass
 
     @property
     def limits(self) -> Left:
@@ -83,9 +108,10 @@ class Ledger:
 
     @property
     def spent(self) -> Booked:
-        """What is booked, without the tries under way."""
+        """What is booked, without the tries under way; of other searches, as of this one's last try."""
         with self._lock:
-            return Booked(usd=float(self._spent_usd), tokens=self._spent_tokens, calls=self._spent_calls)
+            spent = self._mine().spent + self._others.spent
+            return Booked(usd=float(spent.usd), tokens=spent.tokens, calls=spent.calls)
 
     @property
     def held(self) -> Booked:
@@ -102,7 +128,7 @@ class Ledger:
 
     def reserve(self, bound: Bound) -> Hold:
         """Reserve the most that one try may cost. Raises OverBudget where it does not fit."""
-        with self._lock:
+        with self._changing():
             refusal = self._refusal(bound)
             if refusal is not None:
                 raise refusal
@@ -117,7 +143,7 @@ class Ledger:
         a limit, and for a hold that is already settled.
         """
         booked = Booked(usd=usd, tokens=tokens, calls=1)
-        with self._lock:
+        with self._changing():
             if hold not in self._holds:
                 raise ValueError("expected a hold of this ledger that is not settled yet")
             over = (self._usd is not None and usd > hold.bound.usd) or (
@@ -134,40 +160,67 @@ class Ledger:
 
     def release(self, hold: Hold) -> None:
         """Cancel the reservation of a try that was never sent; nothing is booked, not even a call."""
-        with self._lock:
+        with self._changing():
             if hold not in self._holds:
                 raise ValueError("expected a hold of this ledger that is not settled yet")
             self._holds.remove(hold)
             self._held_usd -= Fraction(hold.bound.usd)
             self._held_tokens -= hold.bound.tokens
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """The lock of this ledger and of the book, in which the account is stored when the block ends."""
+        with self._lock:
+            if self._book is None:
+                yield
+                return
+            with self._book.locked() as page:
+                self._others = page.others
+                yield
+                page.mine = self._mine()
+
+    def _mine(self) -> Account:
+        return Account(
+            spent=Sums(usd=self._spent_usd, tokens=self._spent_tokens, calls=self._spent_calls),
+            held=Sums(usd=self._held_usd, tokens=self._held_tokens, calls=len(self._holds)),
+        )
+
+    def _taken(self) -> Sums:
+        """What is spent or reserved, by all."""
+        mine, others = self._mine(), self._others
+        return mine.spent + mine.held + others.spent + others.held
+
+    def _spent(self) -> Sums:
+        """What is spent, by all."""
+        return self._mine().spent + self._others.spent
+
     def _free_usd(self) -> Fraction:
-        return Fraction(self._usd or 0) - self._spent_usd - self._held_usd
+        return Fraction(self._usd or 0) - self._taken().usd
 
     def _free_tokens(self) -> int:
-        return (self._tokens or 0) - self._spent_tokens - self._held_tokens
+        return (self._tokens or 0) - self._taken().tokens
 
     def _free_calls(self) -> int:
-        return (self._calls or 0) - self._spent_calls - len(self._holds)
+        return (self._calls or 0) - self._taken().calls
 
     def _refusal(self, bound: Bound) -> OverBudget | None:
         """Which limit a bound exceeds, with what is left and what the call may cost; None where it fits."""
         if self._calls is not None and self._free_calls() < 1:
             return OverBudget(
                 f"all {self._calls} calls of the budget are made or under way (budget.calls)",
-                final=self._spent_calls >= self._calls,
+                final=self._spent().calls >= self._calls,
             )
         if self._usd is not None and Fraction(bound.usd) > self._free_usd():
             return OverBudget(
                 f"the next call may cost up to ${bound.usd:.4g}, and ${_floor(self._free_usd())} of "
                 f"${self._usd:g} are left (budget.usd)",
-                final=self._spent_usd + Fraction(bound.usd) > self._usd,
+                final=self._spent().usd + Fraction(bound.usd) > self._usd,
             )
         if self._tokens is not None and bound.tokens > self._free_tokens():
             return OverBudget(
                 f"the next call may take up to {bound.tokens:,} tokens, and {max(0, self._free_tokens()):,} of "
                 f"{self._tokens:,} are left (budget.tokens)",
-                final=self._spent_tokens + bound.tokens > self._tokens,
+                final=self._spent().tokens + bound.tokens > self._tokens,
             )
         return None
 

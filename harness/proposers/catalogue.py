@@ -6,7 +6,7 @@ Shipped patches and crossovers of members of the front come first, then changed 
 no improvement on another parent. A crossover, if one is possible, usually goes before a patch. The parent of a patch is
 sometimes the champion, so that improvements accumulate, and otherwise what the selector picks, so that lineages diverge
 and can be crossed later; if no patch is left for it, other members of the front follow, fastest first. A program whose
-text is already in the archive is never proposed.
+text is already in the archive, or is being judged, is never proposed.
 """
 
 from __future__ import annotations
@@ -75,11 +75,12 @@ class Catalogue:
         self._applied: dict[tuple[int, str], str | None] = {}
         self._refused: dict[int, str] = {}
         self._merged: dict[tuple[str, str], str | None] = {}
+        self._under_way: dict[tuple[str, str], str] = {}
 
     def propose(self, view: View, rng: random.Random) -> Proposal | None:
         """The next proposal, in the order of the module docstring."""
         crossover_first, explore = rng.random() < CROSSOVER_FIRST, rng.random() < EXPLORE
-        known = {entry.program_id for entry in view.entries}
+        known = {entry.program_id for entry in view.entries} | self._open(view)
         standing = view.standing
         champion = () if standing.champion is None else (standing.champion,)
         ranked = _unique((*champion, *standing.front))
@@ -110,6 +111,23 @@ class Catalogue:
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
         """None: this proposer makes no requests."""
         return None
+
+    def _open(self, view: View) -> set[str]:
+        """The programs of proposals that are being judged."""
+        programs: set[str] = set()
+        for made in view.open:
+            if not isinstance(made, Proposal):
+                continue
+            key = (made.reply, made.parents[0])
+            if key not in self._under_way:
+                try:
+                    rewrite = made.kind == "rewrite"
+                    child = patch.apply_reply(made.reply, view.source(made.parents[0]), allow_rewrite=rewrite).source
+                except PatchError:
+                    child = ""
+                self._under_way[key] = program_id(child)
+            programs.add(self._under_way[key])
+        return programs
 
     def _patch_proposals(
         self, view: View, parents: tuple[Entry, ...], known: set[str], among: set[int]

@@ -1,12 +1,19 @@
-"""The judge that a config describes.
+"""The judges that a config describes.
 
-Owns: making it, not yet started. Does not know: runs, any verb.
+Owns: making them, not yet started: one in this process, or several, each in a process of its own. Does not know: runs,
+any verb.
 """
 
 from __future__ import annotations
 
-from evaluator import Judge
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+from evaluator import Judge, JudgeSpec, Lane, ProcessLine, RemoteJudge
+from evaluator.settings import own_first
 from harness.config import Config
+
+AnyJudge = Judge | RemoteJudge
 
 
 def judge_of(config: Config, *, device: str | None = None, seed: int | None = None) -> Judge:
@@ -19,3 +26,55 @@ def judge_of(config: Config, *, device: str | None = None, seed: int | None = No
         seed=config.seed if seed is None else seed,
         settings=config.judge,
     )
+
+
+def judges_of(config: Config) -> list[AnyJudge]:
+    """The judges of a search, not yet started: `executor.workers`, or one for each lane of the run's device. Several
+    work in a process each, and each looks first whether its own lane is free.
+    """
+    lanes = lanes_of(config)
+    count = config.raw.executor.workers or len(lanes) or 1
+    if count == 1:
+        return [judge_of(config)]
+    return [_of_lane(config, own_first(lanes, number), number) for number in range(count)]
+
+
+def entered(stack: ExitStack, judges: Iterable[AnyJudge]) -> list[AnyJudge]:
+    """These judges, started; they end with the stack."""
+    started: list[AnyJudge] = []
+    for judge in judges:
+        stack.enter_context(judge)
+        started.append(judge)
+    return started
+
+
+def lanes_of(config: Config) -> tuple[Lane, ...]:
+    """The lanes of `judge.lanes` that are for the run's device; under `cuda` and `auto`, those of every GPU."""
+    device, lanes = config.device, config.judge.lanes
+    if device in ("auto", "cuda"):
+        on_gpus = tuple(lane for lane in lanes if lane.device.startswith("cuda"))
+        return on_gpus or tuple(lane for lane in lanes if lane.device in ("", device))
+    return tuple(lane for lane in lanes if lane.device in ("", device))
+
+
+def _of_lane(config: Config, lanes: tuple[Lane, ...], number: int) -> RemoteJudge:
+    """A judge in a process of its own, which measures in the first of these lanes if it can."""
+    device = (lanes[0].device if lanes else "") or config.device
+    spec = JudgeSpec.of(
+        config.task,
+        reference=config.reference.text(),
+        reference_name=config.reference.path.name,
+        device=device,
+        seed=config.seed,
+        settings=config.judge.with_lanes(lanes) if lanes else config.judge,
+    )
+    return RemoteJudge(ProcessLine(_place(lanes, device, number)), spec, config.task)
+
+
+def _place(lanes: tuple[Lane, ...], device: str, number: int) -> str:
+    """What users call the place of a judge."""
+    cpus = lanes[0].cpus if lanes else ()
+    cores = f"core{'s' if len(cpus) > 1 else ''} {', '.join(map(str, cpus))}" if cpus else ""
+    if device.startswith("cuda"):
+        return device if not cores else f"{device} and {cores}"
+    return cores or f"process {number + 1}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.llm.ledger import Ledger
+from harness.llm.ledger import Book, Ledger
 from harness.types import Booked
 
 
@@ -47,9 +47,9 @@ class Budget:
         if all(limit is None for limit in limits) or any(limit is not None and limit <= 0 for limit in limits):
             raise ValueError(f"expected at least one limit, and every limit above 0, found {self}")
 
-    def ledger(self, spent: Booked | None = None) -> Ledger:
-        """A ledger with the limits on calls that starts from what is already spent."""
-        return Ledger(usd=self.usd, tokens=self.tokens, calls=self.calls, spent=spent)
+    def ledger(self, spent: Booked | None = None, book: Book | None = None) -> Ledger:
+        """A ledger with the limits on calls that starts from what is already spent, or shares the `book` of a run."""
+        return Ledger(usd=self.usd, tokens=self.tokens, calls=self.calls, spent=spent, book=book)
 
     def exhausted(self, spent: Spent) -> str | None:
         """Which limit is reached, as a sentence for people; None while none is."""

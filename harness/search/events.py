@@ -46,15 +46,20 @@ class Judged:
     verdict: Verdict
     confirmations: tuple[Confirmation, ...] = ()
     seconds: float = 0.0
+    lost: tuple[str, ...] = ()
+    """Why it was judged again, once for each judge that was lost with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeProgress:
-    """How far a judge is with a program."""
+    """How far a judge is with a program; or, as a sentence for people, that it was `lost` and the program is judged
+    again.
+    """
 
     ticket: int
     name: str
-    step: Judging
+    step: Judging | None = None
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

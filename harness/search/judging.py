@@ -1,7 +1,8 @@
 """The pool of judges, each in its own thread.
 
-Owns: these threads, their jobs (judge a program and, if its score claims the champion's place, measure it against the
-champion), and how they are stopped. Does not know: archives, proposals, models.
+Owns: these threads, what they do (judge a program and, if its score claims the champion's place, measure it against the
+champion), how they are stopped, and what becomes of a job whose judge is lost. Does not know: archives, proposals,
+models, where a judge works.
 
 Verdicts and failures are put in a queue for the search's thread.
 """
@@ -12,20 +13,25 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from evaluator.fate import Fate, Settled
-from evaluator.types import Duel, Environment, OtherFailed, Rejected, Scored, Verdict
+from evaluator.types import Duel, Environment, JudgeLost, OtherFailed, Rejected, Scored, Verdict
 from evaluator.types import Progress as Judging
 from harness.fate import decided, settled
 from harness.search.events import Event, Judged, JudgeFailed, JudgeProgress
+from harness.search.jobs import Job, JobQueue
 from harness.select import Claim, Standing, confirmation_level, needs_confirmation
 from harness.types import Confirmation, HarnessError
 
 _PATIENCE_S = 5.0
+_MOST_LOST = 3
+"""So often in a row judges are lost with one program before the search ends: it may be what ends them."""
+_DEPENDS_ON_HARDWARE = frozenset({"timeout", "memory", "killed", "crashed", "exited"})
+"""Reasons for which a program may be rejected on one kind of hardware and not on another."""
 
 
 class Judge(Protocol):
@@ -65,20 +71,19 @@ class Stoppable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A program to judge or, with a `verdict`, to confirm against the current champion. `parent` is the id of the entry
-    that it was made from, "" for none.
-    """
+@runtime_checkable
+class Restartable(Protocol):
+    """A judge elsewhere, which may be lost."""
 
-    ticket: int
-    name: str
-    source: str
-    parent: str
-    program_id: str
-    syntax_hash: str = ""
-    verdict: Scored | None = None
-    confirmations: tuple[Confirmation, ...] = ()
+    def restart(self) -> None:
+        """Start it again. Raises JudgeLost."""
+        ...
+
+
+class Checker(Protocol):
+    """A judge whose run times do not count for this run: it says whether a program answers validly."""
+
+    def check(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Rejected | None: ...
 
 
 def same_machine(first: Environment, second: Environment) -> bool:
@@ -101,36 +106,36 @@ def owes_duel(
 
 @dataclass(slots=True)
 class _JudgeThread:
-    judge: Judge
+    judge: Judge | None
+    checker: Checker | None = None
     thread: threading.Thread | None = None
     busy: bool = False
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Waiting:
-    urgency: int
-    turn: int
-    job: Job | None = field(compare=False)
+    retired: bool = False
 
 
 class JudgePool:
-    """The judges. `standing()` and `source(id)` are called in the judges' threads."""
+    """The judges. `standing()` and `source(id)` are called in the judges' threads. `checkers` find invalid programs
+    before a judge takes time for them.
+
+    A job whose judge is lost is judged again, by whichever judge is free next; the judge is started again, or retired.
+    """
 
     def __init__(
         self,
         judges: Sequence[Judge],
+        checkers: Sequence[Checker],
         events: queue.SimpleQueue[Event],
-        *,
         standing: Callable[[], Standing],
         source: Callable[[str], str],
         clock: Callable[[], float],
     ) -> None:
         self._events, self._standing, self._source, self._clock = events, standing, source, clock
-        self._jobs: queue.PriorityQueue[_Waiting] = queue.PriorityQueue()
+        self._jobs = JobQueue()
         self._threads = [_JudgeThread(judge) for judge in judges]
+        self._threads += [_JudgeThread(None, checker) for checker in checkers]
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._turn = self._archived = self._open = 0
+        self._archived = self._open = 0
 
     def count_duels(self, duels: int, *, ours: bool) -> None:
         """Count further duels of the archive. Each duel of a run has its own number, and so its own level."""
@@ -140,45 +145,84 @@ class JudgePool:
 
     def submit(self, job: Job) -> None:
         """Queue a job: in the order of submission, confirmations first."""
-        for worker in self._threads:
+        for number, worker in enumerate(self._threads, start=1):
             if worker.thread is None:
-                name = f"judge {self._threads.index(worker) + 1}"
-                worker.thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+                worker.thread = threading.Thread(target=self._work, args=(worker,), name=f"judge {number}", daemon=True)
                 worker.thread.start()
-        self._turn += 1
-        self._jobs.put(_Waiting(0 if job.verdict else 1, self._turn, job))
+        checked = any(worker.checker is not None and not worker.retired for worker in self._threads)
+        self._jobs.put(job, to_check=checked and job.is_new)
 
     def stop(self) -> None:
         """Stop the judges and their threads. A judge that does not stop within a few seconds is left running."""
         self._stopping.set()
+        self._jobs.close()
         deadline_s = time.monotonic() + _PATIENCE_S
-        running = [worker for worker in self._threads if worker.thread is not None]
-        for _ in running:
-            self._jobs.put(_Waiting(-1, 0, None))
-        for worker in running:
-            assert worker.thread is not None
-            while worker.thread.is_alive() and time.monotonic() < deadline_s:
+        for worker in self._threads:
+            while worker.thread is not None and worker.thread.is_alive() and time.monotonic() < deadline_s:
                 # Repeated, since the judge may have begun just after it was stopped.
-                if worker.busy and isinstance(worker.judge, Stoppable):
-                    worker.judge.stop()
+                judge = worker.judge or worker.checker
+                if worker.busy and isinstance(judge, Stoppable):
+                    judge.stop()
                 worker.thread.join(0.1)
 
     def _work(self, worker: _JudgeThread) -> None:
         """A judge's thread."""
-        while (job := self._jobs.get().job) is not None and not self._stopping.is_set():
+        while not worker.retired and (job := self._jobs.take(checks=worker.judge is None)) is not None:
             with _PassErrors(self._events):
                 worker.busy = True
                 try:
-                    self._events.put(self._judge(worker.judge, job))
+                    self._do(worker, job)
+                except JudgeLost as lost:
+                    self._lose(worker, job, lost)
                 finally:
                     worker.busy = False
 
-    def _judge(self, judge: Judge, job: Job) -> Judged:
+    def _do(self, worker: _JudgeThread, job: Job) -> None:
+        if worker.judge is not None:
+            self._events.put(self._judge(worker.judge, job))
+            return
+        assert worker.checker is not None
         begun = self._clock()
+        refused = worker.checker.check(job.source, progress=self._saying(job))
+        if refused is None or refused.reason in _DEPENDS_ON_HARDWARE:
+            self._jobs.put(replace(job, checked=True))
+            return
+        seconds = max(0.0, self._clock() - begun)
+        self._events.put(Judged(ticket=job.ticket, verdict=refused, seconds=seconds, lost=job.lost))
 
+    def _lose(self, worker: _JudgeThread, job: Job, lost: JudgeLost) -> None:
+        """Have a job judged again, and start its judge again or retire it. Raises JudgeLost if that is of no use."""
+        if self._stopping.is_set():
+            return
+        reasons = (*job.lost, str(lost))
+        if len(reasons) >= _MOST_LOST:
+            raise JudgeLost(
+                f"{job.name}: {len(reasons)} judges in a row were lost while they judged it: {'; '.join(reasons)}. "
+                f"Everything so far is archived: the same command continues"
+            )
+        judge = worker.judge or worker.checker
+        worker.retired = lost.for_good or not isinstance(judge, Restartable)
+        if not worker.retired:
+            assert isinstance(judge, Restartable)
+            try:
+                judge.restart()
+            except JudgeLost as error:
+                worker.retired, lost = True, error
+        if all(other.retired for other in self._threads if other.judge is not None):
+            raise JudgeLost(f"no judge is left; the last one: {lost}. Everything so far is archived") from lost
+        then = "it takes no further programs" if worker.retired else "it is started again"
+        told = f"{lost}; {then}, and {job.name or 'its program'} is judged again"
+        self._events.put(JudgeProgress(ticket=job.ticket, name=job.name, lost=told))
+        self._jobs.put(replace(job, lost=reasons))
+
+    def _saying(self, job: Job) -> Callable[[Judging], None]:
         def say(step: Judging) -> None:
             self._events.put(JudgeProgress(ticket=job.ticket, name=job.name, step=step))
 
+        return say
+
+    def _judge(self, judge: Judge, job: Job) -> Judged:
+        begun, say = self._clock(), self._saying(job)
         verdict = job.verdict or self._measure(judge, job, say)
         confirmations = job.confirmations
         if isinstance(verdict, Scored):
@@ -192,7 +236,7 @@ class JudgePool:
                 else:
                     confirmations = (*confirmations, outcome)
         seconds = max(0.0, self._clock() - begun)
-        return Judged(ticket=job.ticket, verdict=verdict, confirmations=confirmations, seconds=seconds)
+        return Judged(ticket=job.ticket, verdict=verdict, confirmations=confirmations, seconds=seconds, lost=job.lost)
 
     def _measure(self, judge: Judge, job: Job, say: Callable[[Judging], None]) -> Verdict:
         """Judge a program, no longer than its fate is open if the judge can race."""

@@ -56,6 +56,7 @@ def open_pipeline(archive: Archive, setup: SearchSetup) -> Pipeline:
         Tally(archive, setup.objective, setup.budget, clock=setup.clock, wall=setup.wall),
         source=setup.source,
         models=setup.models,
+        checkers=setup.checkers,
         clock=setup.clock,
         report=setup.progress,
     )

@@ -35,7 +35,7 @@ from harness.patch import PatchError
 from harness.proposers import LLM_PROPOSER
 from harness.search.calls import Calls, Models
 from harness.search.events import Answered, Event, Judged, JudgeFailed, JudgeProgress, NotAsked, Outcome, Retry
-from harness.search.judging import Judge, JudgePool, owes_duel
+from harness.search.judging import Checker, Judge, JudgePool, owes_duel
 from harness.search.progress import Phase, Progress, Report
 from harness.search.source import Source
 from harness.search.tally import Tally
@@ -61,6 +61,7 @@ class Pipeline:
         *,
         source: Source | None = None,
         models: Models | None = None,
+        checkers: Sequence[Checker] = (),
         clock: Callable[[], float],
         report: Report,
     ) -> None:
@@ -68,9 +69,7 @@ class Pipeline:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._calls = Calls(models, self._events, source.in_flight if source else 1)
         self._durable_standing = tally.standing
-        self._pool = JudgePool(
-            judges, self._events, standing=lambda: self._durable_standing, source=archive.source, clock=clock
-        )
+        self._pool = JudgePool(judges, checkers, self._events, lambda: self._durable_standing, archive.source, clock)
         self._pool.count_duels(sum(len(entry.confirmations) for entry in archive.entries), ours=False)
         self._tickets: dict[int, Ticket] = {}
         self._in_flight: set[int] = set()
@@ -146,7 +145,8 @@ class Pipeline:
             except queue.Empty:
                 break
             if isinstance(event, JudgeProgress):
-                self._report_step("judging", event.ticket, name=event.name, judging=event.step)
+                phase: Phase = "lost" if event.lost else "judging"
+                self._report_step(phase, event.ticket, name=event.name, judging=event.step, reason=event.lost)
             else:
                 events.append(event)
         return events
@@ -188,8 +188,7 @@ class Pipeline:
                 self._after_commit.append(event.go)
             case Judged():
                 ticket = self._tickets[event.ticket]
-                ticket.verdict, ticket.confirmations = event.verdict, event.confirmations
-                ticket.seconds += event.seconds
+                ticket.take_verdict(event.verdict, event.confirmations, event.seconds, event.lost)
                 self._decide(writing, ticket)
             case _:
                 assert_never(event)

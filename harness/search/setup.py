@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.proposers.base import Proposer
 from harness.search.budget import Budget
 from harness.search.calls import Models
-from harness.search.judging import Judge
+from harness.search.judging import Checker, Judge
 from harness.search.progress import Progress, Report
 from harness.search.source import Source
 from harness.select import Objective, Selector
@@ -39,6 +39,8 @@ class SearchSetup:
     """When to stop. Attempts count the whole archive without the seed program, minutes count this call alone."""
     seed: int
     """Together with a ticket's number, the random state of its proposal."""
+    checkers: Sequence[Checker] = ()
+    """Judges on other hardware, which find invalid programs before a judge takes time for them."""
     models: Models | None = None
     """What answers the proposer's requests; None for a proposer that makes none."""
     in_flight: int = 1

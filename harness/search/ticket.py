@@ -6,12 +6,12 @@ steps (`pipeline`), archives, models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluator.types import Rejected, Scored, Verdict
 from harness import patch
 from harness.identity import program_id, syntax_hash
-from harness.search.judging import Job
+from harness.search.jobs import Job
 from harness.types import Attempt, Candidate, Confirmation, Pending
 
 
@@ -20,7 +20,8 @@ class Ticket:
     """The state of a ticket. `before`: its pending record before the repair that was requested.
 
     `same_as`: the id of the entry with the same program. `judging`: a judge has the program, or has judged it and the
-    attempt is not archived yet. `waits`: another ticket has the same program, and that one is being judged.
+    attempt is not archived yet. `waits`: another ticket has the same program, and that one is being
+    judged. `lost`: why it was judged again.
     """
 
     pending: Pending
@@ -33,6 +34,7 @@ class Ticket:
     verdict: Verdict | None = None
     confirmations: tuple[Confirmation, ...] = ()
     seconds: float = 0.0
+    lost: tuple[str, ...] = ()
     before: Pending | None = None
 
     @property
@@ -48,12 +50,20 @@ class Ticket:
         """Store an answer, and forget the results of the one before."""
         self.pending, self.before = pending, None
         self.candidate, self.program_id, self.syntax_hash, self.same_as = None, "", "", ""
-        self.verdict, self.confirmations = None, ()
+        self.verdict, self.confirmations, self.lost = None, (), ()
 
     def take_candidate(self, candidate: Candidate) -> None:
         """Store the program that the answer made."""
         self.candidate = candidate
         self.program_id, self.syntax_hash = program_id(candidate.source), syntax_hash(candidate.source)
+
+    def take_verdict(
+        self, verdict: Verdict, confirmations: tuple[Confirmation, ...], seconds: float, lost: tuple[str, ...]
+    ) -> None:
+        """Store what a judge says, after further `seconds`; `lost` says why others had been lost with it."""
+        self.verdict, self.confirmations = verdict, confirmations
+        self.seconds += seconds
+        self.lost += lost
 
     def same_program(self, other: Ticket) -> bool:
         """Whether both made the same program."""
@@ -82,10 +92,14 @@ class Ticket:
         assert verdict is not None
         stage, reason = (verdict.stage, verdict.reason) if isinstance(verdict, Rejected) else ("", "")
         refused = stage == "patch"
+        candidate = None if refused else self.candidate
+        if candidate is not None and self.lost:
+            again = tuple(f"judged again: {reason}" for reason in self.lost)
+            candidate = replace(candidate, warnings=(*candidate.warnings, *again))
         return Attempt(
             number=number,
             proposal=proposal,
-            candidate=None if refused else self.candidate,
+            candidate=candidate,
             verdict=verdict,
             seconds=self.seconds,
             confirmations=self.confirmations,

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from evaluator import Duel, Judge, OtherFailed, Rejected
+from evaluator import Duel, OtherFailed, Rejected
 from harness.archive import Archive
 from harness.cli import plan
 from harness.cli.completing import run_folders
@@ -30,12 +30,14 @@ from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
 from harness.config import Config, load
 from harness.config.models import keyed
+from harness.islands import exposed
 from harness.llm import Model
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
+from harness.runs.judges import AnyJudge
 from harness.select import Standing, standing
 from harness.text import one_line
 from harness.types import Entry
@@ -125,6 +127,8 @@ def _run(
             with tracking(archive, folder, trackers, view.note) as feed:
                 for entry in going:
                     view.show(entry, archive)
+                    if told := exposed(entry, config.task.resolution):
+                        view.note(f"the claim does not hold: {told}")
                     feed.add(entry)
         result = standing(archive.entries, config.objective)
         if result.champion is None or result.seed is None:
@@ -144,7 +148,7 @@ def _run(
 
 
 def _against_seed(
-    champion: Entry, seed: Entry, archive: Archive, judge: Judge, notices: Console
+    champion: Entry, seed: Entry, archive: Archive, judge: AnyJudge, notices: Console
 ) -> Duel | Rejected | None:
     """The champion against the seed program, side by side on fresh loads; None if they are one program, or if the seed
     program fails now.

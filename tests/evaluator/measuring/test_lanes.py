@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.measuring.lanes import away_from, claim, hold, lock_folder, lock_names, spare, usable, width
-from evaluator.settings import Lane
+from evaluator.settings import Lane, own_first
 from evaluator.types import EvaluatorError
 
 CPU = Lane(device="cpu")
@@ -205,6 +205,16 @@ def test_untimed_work_avoids_the_cores_of_lanes() -> None:
     assert spare((CPU,)) == tuple(sorted(cores))
     assert spare((core(min(cores)),)) == (tuple(sorted(cores))[1:] or tuple(cores))
     assert spare((core(*cores),)) == tuple(sorted(cores))
+    if len(cores) > 1:  # each judge of lanes that take all cores keeps to its own
+        first, *rest = sorted(cores)
+        assert spare((core(first), core(*rest))) == (first,)
+        assert spare(own_first((core(first), core(*rest)), 1)) == tuple(rest)
+
+
+def test_each_judge_looks_at_its_own_lane_first() -> None:
+    lanes = (core(0), core(1), core(2))
+    assert [own_first(lanes, number)[0] for number in range(4)] == [*lanes, lanes[0]]
+    assert set(own_first(lanes, 2)) == set(lanes) and own_first((), 3) == ()
 
 
 def test_judges_claim_different_cores_until_all_are_claimed(tmp_path: Path) -> None:
@@ -247,3 +257,5 @@ def test_the_judges_thread_keeps_off_the_measured_cores() -> None:
     assert seen and os.sched_getaffinity(0) == cores
     with away_from(tuple(cores)):
         assert os.sched_getaffinity(0) == cores
+    with away_from((measured,), [core(measured), core(*cores)]):  # elsewhere it would disturb another lane
+        assert os.sched_getaffinity(0) == {measured}

@@ -1,6 +1,7 @@
 import ast
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -92,6 +93,18 @@ class TestOrder:
         assert proposed(proposer, programs.view()) == {("patch", (seed.id,))}
         proposal = proposer.propose(programs.view(), random.Random(0))
         assert proposal is not None and proposal.reply == second.text
+
+    def test_what_is_being_judged_is_not_proposed_again(self) -> None:
+        programs = Programs()
+        programs.add(PROGRAM, 0.8, 1.0)
+        view, proposer = programs.view(), Catalogue(ProposerOptions(patches=(shipped("faster", PROGRAM, FASTER),)))
+        made: list[Proposal] = []
+        for ticket in range(6):
+            proposal = proposer.propose(replace(view, open=tuple(made)), random.Random(ticket))
+            assert proposal is not None
+            made.append(proposal)
+        children = {patch.apply_reply(each.reply, PROGRAM).source for each in made}
+        assert len(children) == len(made)
 
     def test_improvements_accumulate_on_the_champion(self) -> None:
         proposer = Catalogue(ProposerOptions(patches=(shipped("deeper", PROGRAM, DEEPER),)))

@@ -1,0 +1,7 @@
+"""A judge at work elsewhere: in a process of its own, or on another machine, and its handle here."""
+
+from evaluator.remote.handle import Line, RemoteJudge
+from evaluator.remote.messages import JudgeSpec
+from evaluator.remote.process import ProcessLine
+
+__all__ = ["JudgeSpec", "Line", "ProcessLine", "RemoteJudge"]
