@@ -26,6 +26,7 @@ from evaluator.measuring.student import mean_interval
 from evaluator.planning import Planned, plan
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
+from evaluator.splits import HELD_OUT, SPLITS, HeldOut, HoldsOut, Split, of_split
 from evaluator.task_file import (
     FileTask,
     TaskFileError,
@@ -74,8 +75,10 @@ __all__ = [
     "CLAUSES",
     "DEFAULT_TASK",
     "EXECUTORS",
+    "HELD_OUT",
     "LEVELS",
     "PROMISES",
+    "SPLITS",
     "TASKS",
     "TOP",
     "Advice",
@@ -98,6 +101,8 @@ __all__ = [
     "FileTask",
     "Finding",
     "Grid",
+    "HeldOut",
+    "HoldsOut",
     "Interval",
     "Judge",
     "JudgeSettings",
@@ -118,6 +123,7 @@ __all__ = [
     "Score",
     "Scored",
     "SoftwareMissing",
+    "Split",
     "StepKinds",
     "Task",
     "TaskFileError",
@@ -147,6 +153,7 @@ __all__ = [
     "mean_interval",
     "noise_warnings",
     "numba_version",
+    "of_split",
     "open_task_file",
     "plan",
     "shipped",

@@ -24,8 +24,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator": (
             "evaluator.agreement evaluator.busy evaluator.confined evaluator.contract evaluator.environment "
             "evaluator.evaluate evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring "
-            "evaluator.planning evaluator.settings evaluator.shipped evaluator.task_file evaluator.task_protocol "
-            "evaluator.tasks evaluator.types"
+            "evaluator.planning evaluator.settings evaluator.shipped evaluator.splits evaluator.task_file "
+            "evaluator.task_protocol evaluator.tasks evaluator.types"
         ),
         "evaluator.agreement": (
             "evaluator.cpu_levels evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
@@ -45,8 +45,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.environment": "evaluator.gpus evaluator.types",
         "evaluator.evaluate": (
             "evaluator.environment evaluator.executors evaluator.fate evaluator.measuring evaluator.scoring "
-            "evaluator.screen evaluator.settings evaluator.task_file evaluator.task_protocol evaluator.types "
-            "evaluator.worker_handle"
+            "evaluator.screen evaluator.settings evaluator.splits evaluator.task_file evaluator.task_protocol "
+            "evaluator.types evaluator.worker_handle"
         ),
         "evaluator.executors": (
             "evaluator.confined evaluator.gpus evaluator.settings evaluator.types evaluator.worker_handle"
@@ -66,10 +66,12 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.screen": "evaluator.types",
         "evaluator.settings": "",
         "evaluator.shipped": "",
+        "evaluator.splits": "evaluator.settings evaluator.task_protocol evaluator.types",
         "evaluator.task_file": "evaluator.confined evaluator.task_protocol evaluator.tasks evaluator.types",
         "evaluator.task_protocol": "evaluator.loads evaluator.types",
         "evaluator.tasks": (
-            "evaluator.distributions evaluator.loads evaluator.screen evaluator.task_protocol evaluator.types"
+            "evaluator.distributions evaluator.loads evaluator.screen evaluator.splits evaluator.task_protocol "
+            "evaluator.types"
         ),
         "evaluator.types": "",
         "evaluator.worker_handle": "evaluator.confined evaluator.run_queue evaluator.types",

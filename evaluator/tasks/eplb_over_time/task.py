@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.splits import HeldOut
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers
 from evaluator.tasks.eplb.agreement_calls import agreement_calls
@@ -28,6 +29,7 @@ from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import SIZE_NAMES, EplbCase
 from evaluator.tasks.eplb.dispatch import EVEN
 from evaluator.tasks.eplb.hard_cases import hard_cases
+from evaluator.tasks.eplb.held_out import SHIFTS, held_out
 from evaluator.tasks.eplb.metrics import Floats, Ints, gpu_loads
 from evaluator.tasks.eplb_over_time.about import COLUMNS, LADDER
 from evaluator.tasks.eplb_over_time.courses import WINDOWS, Course, generate, weights_and_times
@@ -52,6 +54,8 @@ class EplbOverTime:
     pace: Pace = PACES["vllm"]
     costs: Costs = field(default_factory=Costs)
     drifts: tuple[str, ...] = tuple(DRIFTS)
+    drifting: float = 1.0
+    """A factor of every drift."""
 
     def __post_init__(self) -> None:
         if self.sizes.groups != 1:
@@ -128,12 +132,17 @@ class EplbOverTime:
         return tuple(self._case(name, np.random.default_rng([seed, _seed(name)])) for name in self.drifts)
 
     def _case(self, name: str, rng: np.random.Generator) -> Case:
-        course = generate(self.sizes, self.pace, DRIFTS[name], rng)
+        course = generate(self.sizes, self.pace, DRIFTS[name] * self.drifting, rng)
         return Case(name=name, sizes=self.sizes.sizes, data=course.packed())
 
     def draw(self, case: Case, rng: np.random.Generator) -> Case:
         """Another course with the same drift."""
         return self._case(case.name, rng)
+
+    def held_out(self, split: HeldOut) -> EplbOverTime:
+        """Other sizes, and loads that drift otherwise."""
+        drifting = min(SHIFTS[split].drift, 0.5 / max(DRIFTS[name] for name in self.drifts))
+        return replace(self, sizes=held_out(self.sizes, split), drifting=self.drifting * drifting)
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
         return tuple(self._told(hard) for hard in hard_cases(seed, EVEN))
@@ -159,7 +168,7 @@ class EplbOverTime:
         return {
             "name": self.name,
             "version": self.version,
-            "drifts": {name: DRIFTS[name] for name in self.drifts},
+            "drifts": {name: DRIFTS[name] * self.drifting for name in self.drifts},
             "sizes": dict(self.sizes.sizes),
             "pace": {name: getattr(self.pace, name) for name in _STEPS},
             "costs": {name: getattr(self.costs, name) for name in _COSTS},
