@@ -101,6 +101,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.figures": "harness.text harness.types",
+        "harness.gate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
@@ -133,8 +134,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.types"
         ),
         "harness.search": (
-            "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
-            "harness.proposers harness.select harness.turns harness.types"
+            "evaluator.fate evaluator.splits evaluator.types harness.archive harness.fate harness.gate "
+            "harness.identity harness.llm harness.patch harness.proposers harness.select harness.turns harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.types",
         "harness.series": "",

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evaluator import FileTask, Task, is_task_file
+from evaluator import HELD_OUT, FileTask, HeldOut, Task, is_task_file, of_split
 from evaluator.settings import JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
 from harness.config import models as model_settings
@@ -24,7 +24,7 @@ from harness.config.files import File, find, find_all
 from harness.config.policies import policy_of
 from harness.config.problems import explained
 from harness.config.schema import ObjectiveSection, Settings, unsupported
-from harness.config.tasks import task_of, with_task
+from harness.config.tasks import TRACES, task_of, with_task
 from harness.llm.bandit import BanditSettings
 from harness.llm.model import Model
 from harness.prompt import read_templates
@@ -34,6 +34,7 @@ from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Weight
 
 SCORING_KEYS = (
     "task.identity",
+    "task.held_out",
     "program",
     "device",
     "seed",
@@ -45,8 +46,10 @@ SCORING_KEYS = (
     "judge.reference",
     "judge.timing",
 )
-_FORMER_JUDGE: Mapping[str, float] = {"load_timeout_s": 20.0}
-"""Keys of `judge` with another default now, and the default that runs of earlier versions were started under."""
+_FORMER_JUDGE: Mapping[str, float | bool] = {"load_timeout_s": 20.0, "held_out": False}
+"""Keys of `judge` with another default now, and the default that runs of earlier versions were started under, which
+of `held_out` is also meant where a run does not store it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,14 @@ class Config:
         )
 
     @property
+    def held_out(self) -> Mapping[HeldOut, Task]:
+        """The task with the loads of each held-out split; {} if it has none, or the config leaves them aside."""
+        if not self.raw.judge.held_out:
+            return {}
+        found = {split: of_split(self.task, split) for split in HELD_OUT}
+        return {split: task for split, task in found.items() if task is not None}
+
+    @property
     def budget(self) -> Budget:
         section = self.raw.budget
         return Budget(
@@ -150,7 +161,7 @@ class Config:
         kept = {
             key: former
             for key, former in _FORMER_JUDGE.items()
-            if key not in section.model_fields_set and isinstance(held, Mapping) and held.get(key) == former
+            if key not in section.model_fields_set and isinstance(held, Mapping) and held.get(key, False) == former
         }
         judge = section.model_copy(update=kept)
         return replace(self, raw=self.raw.model_copy(update={"judge": judge}))
@@ -172,6 +183,8 @@ class Config:
             "traces": [file.identity() for file in self.traces],
             "identity": dict(self.task.identity()),
         }
+        if self.held_out:
+            tree["task"]["held_out"] = {split: dict(held.identity()) for split, held in self.held_out.items()}
         if self.task_file is not None and isinstance(self.task, FileTask):
             tree["task"] |= {"file": self.task_file.identity(), "facts": self.task.facts.stored()}
         return tree
@@ -232,11 +245,15 @@ def _differing(mine: Any, yours: Any, steps: tuple[Step, ...]) -> Iterator[tuple
 def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """The differences between a run's resolved config and another that affect scores, one line a key.
 
-    [] if there is no difference. Files are equal if their content is, whatever their names.
+    [] if there is no difference. Files are equal if their content is, whatever their names. Held-out loads that differ
+    because the task does are not told as well.
     """
+    found = list(_differing(_scoring_part(stored), _scoring_part(new), ()))
+    if any(path.startswith("task.identity") for path, _, _ in found):
+        found = [each for each in found if not each[0].startswith("task.held_out")]
     return [
         f"{path.replace('task.identity.', 'task.', 1)}: {_shown(mine)} in the run, {_shown(yours)} in the config"
-        for path, mine, yours in _differing(_scoring_part(stored), _scoring_part(new), ())
+        for path, mine, yours in found
     ]
 
 
@@ -344,7 +361,11 @@ def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config
     def found(written: str, *steps: str | int, or_folder: bool = False) -> File:
         return find(written, folder, f"{document.where(steps)}: {key_path(steps)}", or_folder=or_folder)
 
-    traces = tuple(found(trace, "task", "traces", at, or_folder=True) for at, trace in enumerate(settings.task.traces))
+    def traces_of(key: str) -> tuple[File, ...]:
+        written: tuple[str, ...] = getattr(settings.task, key)
+        return tuple(found(trace, "task", key, at, or_folder=True) for at, trace in enumerate(written))
+
+    traces = {key: traces_of(key) for key in TRACES}
     task_file = found(settings.task.name, "task", "name") if is_task_file(settings.task.name) else None
     task = task_of(settings, task_file, traces, document)
     return Config(
@@ -355,7 +376,7 @@ def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config
         reference=policy_of(settings, task, folder, document)
         or found(settings.judge.reference or task.reference, "judge", "reference"),
         patches=_patches(settings, folder, document),
-        traces=traces,
+        traces=tuple(file for files in traces.values() for file in files),
         task_file=task_file,
         prompts=_folder(settings.proposer.prompts, folder),
         recording=_recording(settings.proposer.from_, folder),

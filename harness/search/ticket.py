@@ -12,7 +12,7 @@ from evaluator.types import Rejected, Scored, Verdict
 from harness import patch
 from harness.identity import program_id, syntax_hash
 from harness.search.judging import Job
-from harness.types import Attempt, Candidate, Confirmation, Pending
+from harness.types import Attempt, Candidate, Confirmation, Gate, Pending
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class Ticket:
 
     `same_as`: the id of the entry with the same program. `judging`: a judge has the program, or has judged it and the
     attempt is not archived yet. `waits`: another ticket has the same program, and that one is being judged.
+    `gates` is None in a run without held-out loads.
     """
 
     pending: Pending
@@ -32,6 +33,7 @@ class Ticket:
     waits: bool = False
     verdict: Verdict | None = None
     confirmations: tuple[Confirmation, ...] = ()
+    gates: tuple[Gate, ...] | None = None
     seconds: float = 0.0
     before: Pending | None = None
 
@@ -49,6 +51,7 @@ class Ticket:
         self.pending, self.before = pending, None
         self.candidate, self.program_id, self.syntax_hash, self.same_as = None, "", "", ""
         self.verdict, self.confirmations = None, ()
+        self.gates = None if self.gates is None else ()
 
     def take_candidate(self, candidate: Candidate) -> None:
         """Store the program that the answer made."""
@@ -74,6 +77,7 @@ class Ticket:
             syntax_hash=self.syntax_hash,
             verdict=verdict,
             confirmations=self.confirmations,
+            gates=self.gates,
         )
 
     def attempt(self, number: int) -> Attempt:
@@ -89,6 +93,7 @@ class Ticket:
             verdict=verdict,
             seconds=self.seconds,
             confirmations=self.confirmations,
+            gates=self.gates,
             ticket=self.number,
             title=patch.title(proposal.reply) if refused else ("", ""),
             # A program that is too long is refused for its length, which its syntax tree does not show.
