@@ -26,7 +26,7 @@ from typing import Literal
 
 from evaluator.fate import OpenDuel
 from evaluator.types import Duel, Score, Scored
-from harness.select import QUALITY_LEEWAY, Objective, Standing, confirms, needs_confirmation
+from harness.select import QUALITY_LEEWAY, Objective, Standing, confirms, needs_confirmation, speed
 from harness.types import Confirmation, Entry, Gate
 
 GATE_LEVEL = 0.95
@@ -119,9 +119,21 @@ class GatedStanding(Standing):
         return seen is not None and seen.id == entry.id
 
     @property
+    def shown(self) -> tuple[Entry, ...]:
+        """The front, fastest first, and the best program where it is not on it."""
+        if self.best is None or any(member.id == self.best.id for member in self.front):
+            return self.front
+        return tuple(sorted((*self.front, self.best), key=lambda entry: (-speed(entry), entry.number)))
+
+    @property
     def of_search(self) -> Standing:
         """What the search follows from: nothing in it depends on held-out loads."""
         return Standing(**{each.name: getattr(self, each.name) for each in fields(Standing)})
+
+    @property
+    def without_gates(self) -> GatedStanding:
+        """The standing for whoever makes proposals: the champion is the best, whatever held-out loads say."""
+        return replace(self, best=self.champion, search_only=())
 
     @property
     def seen_from_best(self) -> GatedStanding:

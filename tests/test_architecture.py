@@ -80,15 +80,15 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.document harness.exchange harness.figures harness.git harness.llm harness.page harness.prompt "
-            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
-            "harness.study harness.text harness.trackers harness.types"
+            "harness.document harness.exchange harness.figures harness.gate harness.git harness.llm harness.page "
+            "harness.prompt harness.proposers harness.readings harness.report harness.runs harness.search "
+            "harness.select harness.study harness.text harness.trackers harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
-            "harness.git harness.imports harness.llm harness.mcp harness.packages harness.page harness.patch "
-            "harness.proposers harness.readings harness.report harness.runs harness.search harness.select "
-            "harness.starts harness.study harness.text harness.trackers harness.types"
+            "harness.gate harness.git harness.imports harness.llm harness.mcp harness.packages harness.page "
+            "harness.patch harness.proposers harness.readings harness.report harness.runs harness.search "
+            "harness.select harness.starts harness.study harness.text harness.trackers harness.types"
         ),
         "harness.config": (
             "evaluator evaluator.screen evaluator.settings evaluator.shipped evaluator.tasks evaluator.types "
@@ -107,13 +107,13 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.imports": "harness.text harness.types",
         "harness.llm": "harness.select harness.text harness.types",
         "harness.mcp": (
-            "evaluator evaluator.fate harness.archive harness.prompt harness.readings harness.report harness.runs "
-            "harness.search harness.select harness.text harness.types"
+            "evaluator evaluator.fate harness.archive harness.gate harness.prompt harness.readings harness.report "
+            "harness.runs harness.search harness.text harness.types"
         ),
         "harness.packages": "evaluator evaluator.shipped harness.types",
         "harness.page": (
-            "evaluator evaluator.types harness.archive harness.config harness.git harness.readings harness.report "
-            "harness.select harness.series harness.types"
+            "evaluator evaluator.types harness.archive harness.config harness.gate harness.git harness.readings "
+            "harness.report harness.select harness.series harness.types"
         ),
         "harness.patch": "harness.types",
         "harness.prompt": (
@@ -125,13 +125,15 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.patch harness.prompt harness.select harness.text harness.types"
         ),
         "harness.readings": (
-            "evaluator evaluator.types harness.archive harness.patch harness.select harness.text harness.turns "
-            "harness.types"
+            "evaluator evaluator.types harness.archive harness.gate harness.patch harness.select harness.text "
+            "harness.turns harness.types"
         ),
-        "harness.report": "evaluator harness.readings harness.select harness.study harness.text harness.types",
+        "harness.report": (
+            "evaluator harness.gate harness.readings harness.select harness.study harness.text harness.types"
+        ),
         "harness.runs": (
-            "evaluator harness.archive harness.config harness.patch harness.proposers harness.search harness.select "
-            "harness.types"
+            "evaluator harness.archive harness.config harness.gate harness.patch harness.proposers harness.search "
+            "harness.select harness.types"
         ),
         "harness.search": (
             "evaluator.fate evaluator.splits evaluator.types harness.archive harness.fate harness.gate "
@@ -142,7 +144,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.starts": "evaluator evaluator.shipped harness.config harness.prompt",
         "harness.study": "evaluator evaluator.shipped harness.config harness.proposers harness.readings harness.types",
         "harness.text": "",
-        "harness.trackers": "evaluator harness.select harness.text harness.types",
+        "harness.trackers": "evaluator harness.gate harness.select harness.text harness.types",
         "harness.turns": "evaluator.types harness.text harness.types",
         "harness.types": "evaluator.types",
     }.items()

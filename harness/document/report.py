@@ -99,7 +99,7 @@ def report(
     without a champion, or if the chain to it cannot be read.
     """
     way = course(entries, facts.objective)
-    champion, seed = way.standing.champion, way.standing.seed
+    champion, seed = way.standing.best, way.standing.seed
     if champion is None or seed is None:
         raise HarnessError(missing(facts.run, entries))
     line = lineage(champion, find, facts.root_id)

@@ -13,10 +13,11 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from harness.gate import GatedStanding
 from harness.report import jsonl
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import credited, ratio
-from harness.select import Standing, speed
+from harness.select import speed
 from harness.text import one_line
 from harness.types import Booked, Entry, Pending
 
@@ -63,7 +64,7 @@ class Status:
 
 
 def status(
-    standing: Standing,
+    standing: GatedStanding,
     entries: Sequence[Entry],
     *,
     pending: Sequence[tuple[Pending, bool]],
@@ -78,7 +79,7 @@ def status(
         attempts=len(made),
         scored=sum(entry.scored is not None for entry in made),
         seed=standing.seed,
-        best=standing.champion,
+        best=standing.best,
         front=standing.front,
         booked=booked,
         judge_s=sum(entry.seconds for entry in entries),

@@ -30,13 +30,13 @@ from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
 from harness.config import Config, load
 from harness.config.models import keyed
+from harness.gate import GatedStanding, gated_standing
 from harness.llm import Model
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER
 from harness.report import attempts, jsonl
 from harness.report.progress import Waiting
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
-from harness.select import Standing, standing
 from harness.text import one_line
 from harness.types import Entry
 
@@ -98,8 +98,8 @@ def search(
 
         with Interruptible(safe):
             ended = _run(archive, config, folder, models, trackers, console, notices, json=json)
-    if not json and ended.champion is not None and config.kind != EXTERNAL_PROPOSER:
-        steps = next_steps(context, folder, ended.champion.number, console.width)
+    if not json and ended.best is not None and config.kind != EXTERNAL_PROPOSER:
+        steps = next_steps(context, folder, ended.best.number, console.width)
         console.print("\n".join(steps), markup=False, soft_wrap=True)
 
 
@@ -113,7 +113,7 @@ def _run(
     notices: Console,
     *,
     json: bool,
-) -> Standing:
+) -> GatedStanding:
     """Search, and show the result, which is returned."""
     say_notes(config.task)
     for damage in archive.damage:
@@ -126,16 +126,16 @@ def _run(
                 for entry in going:
                     view.show(entry, archive)
                     feed.add(entry)
-        result = standing(archive.entries, config.objective)
-        if result.champion is None or result.seed is None:
+        result = gated_standing(archive.entries, config.objective)
+        if result.best is None or result.seed is None:
             raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
         if config.kind == EXTERNAL_PROPOSER:
             _say_how_to_go_on(console, folder, json=json)
             return result
         if not json and any(entry.turns for entry in archive.entries):
             console.print(stats_view(stats(result, archive.entries)))
-        write_program(folder / "best.py", archive.source(result.champion.id))
-        direct = _against_seed(result.champion, result.seed, archive, ours.judges[0], notices)
+        write_program(folder / "best.py", archive.source(result.best.id))
+        direct = _against_seed(result.best, result.seed, archive, ours.judges[0], notices)
     if json:
         _emit_end(result, direct, folder, archive, ended=view.ended)
     else:
@@ -178,9 +178,11 @@ def _say_how_to_go_on(console: Console, folder: Path, *, json: bool) -> None:
     )
 
 
-def _emit_end(result: Standing, direct: Duel | Rejected | None, folder: Path, archive: Archive, *, ended: str) -> None:
+def _emit_end(
+    result: GatedStanding, direct: Duel | Rejected | None, folder: Path, archive: Archive, *, ended: str
+) -> None:
     """Print the last record: where the champion is, and the champion against the seed program."""
-    champion = result.champion
+    champion = result.best
     assert champion is not None
     record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(folder / "best.py")}
     record |= {"against_seed": None, "ended": ended, "booked": asdict(archive.booked)}
@@ -190,7 +192,7 @@ def _emit_end(result: Standing, direct: Duel | Rejected | None, folder: Path, ar
 
 
 def _conclude(
-    result: Standing,
+    result: GatedStanding,
     direct: Duel | Rejected | None,
     config: Config,
     folder: Path,
@@ -198,7 +200,7 @@ def _conclude(
     notices: Console,
 ) -> None:
     """Show the front against the reference, the champion against the seed program, and where the champion is."""
-    champion, seed = result.champion, result.seed
+    champion, seed = result.best, result.seed
     assert champion is not None and seed is not None
     console.print(attempts.front_table(result, config.task, config.reference.path.name))
     if isinstance(direct, Duel):

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 
 from evaluator import TASKS, Interval, Rejected, Scored, Task
 from evaluator.types import Stage
+from harness.gate import gated_standing as standing
 from harness.readings.comparable import groups, members
 from harness.readings.lineage import lineage, quality_change
 from harness.report import attempts, duels_view, flat, graph_view, jsonl, lineage_view, measurements_view, status_view
@@ -28,7 +29,7 @@ from harness.report.tables import (
     verdict_table,
     with_half_width,
 )
-from harness.select import Pareto, standing
+from harness.select import Pareto
 from harness.types import Booked, Confirmation, Entry, Measurement
 from tests.harness.builders import ENVIRONMENT, duel, entry, scored
 from tests.harness.qualities import SECRET, judged
