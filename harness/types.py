@@ -353,6 +353,16 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnSplit:
+    """A program against the seed program, the entry `against`, on the loads of a split; `when_s` is a Unix time."""
+
+    split: str
+    against: str
+    duel: Duel
+    when_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
     """The cost of model calls. Raises ValueError for negative values or infinite dollars."""
 

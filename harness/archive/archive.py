@@ -27,6 +27,7 @@ from harness.archive.keeper import Keeper
 from harness.archive.measurements import Measurements
 from harness.archive.notices import Notices
 from harness.archive.opening import BEST, disk_advice, exists, make, repository_at, root_of
+from harness.archive.split_notes import SplitNotes
 from harness.archive.texts import Texts
 from harness.archive.tickets import Tickets
 from harness.archive.writing import Pointed, Writing
@@ -56,6 +57,7 @@ class Archive:
         self._keeper = Keeper(self.path)
         self._notices = Notices(repository)
         self.measurements = Measurements(repository)
+        self.split_notes = SplitNotes(repository)
         self._tickets = Tickets(repository, self._table.judged)
         self._pointed = Pointed()
         self._doubtful = False

@@ -217,7 +217,7 @@ def test_status_shows_the_interval() -> None:
         standing([seed, best], Pareto(epsilon=1.0)), [seed, best], pending=[], booked=Booked(), limits={}, advice=()
     )
     assert "toy 0.9000 ±.00" in shown(status_view.view(state, "run"))
-    record = status_view.record(state)
+    record = status_view.record(state, lambda _: None)
     assert record["seed"]["gain"]["low"] < 0 < record["seed"]["gain"]["high"]
 
 
