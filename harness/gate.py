@@ -35,6 +35,8 @@ TRADE = 1.25
 """A program may give up this many times as much on the gate, of quality and of the logarithm of speed, as it does on
 the loads of the search.
 """
+EQUAL_ROUNDS = 4
+"""Rounds in which two programs are equally good in every call, after which they count as equally good."""
 SPEED_MARGIN = 1.1
 """A program may be this many times slower on the gate and count as no slower: a duel cannot show less in little time,
 and sizes differ.
@@ -58,7 +60,8 @@ class Allowed:
     def passed(self, duel: Duel) -> bool:
         """Whether a duel on the gate shows that a program is surely no worse."""
         gain = duel.certain_gain
-        return gain is not None and gain.low >= self.gain and duel.certain.low >= self.speed
+        no_worse = (gain is not None and gain.low >= self.gain) or _always_equal(duel)
+        return no_worse and duel.certain.low >= self.speed
 
     def missed(self, duel: Duel) -> bool:
         """Whether it shows that a program is worse."""
@@ -73,6 +76,14 @@ class Allowed:
         gain = duel.gain
         unlikely = (gain is not None and gain.high < self.gain) or duel.speedup.high < self.speed
         return open_duel.enough_rounds and unlikely
+
+
+def _always_equal(duel: Duel) -> bool:
+    """Whether both programs had the same quality in all calls of some rounds, as programs with equal plans have:
+    intervals need many more rounds to show that two values are equal.
+    """
+    pairs = ((case.candidate_quality, case.reference_quality) for case in duel.samples)
+    return all(mine == theirs != () for mine, theirs in pairs) and len(duel.samples[0].rounds) >= EQUAL_ROUNDS
 
 
 def passes(gate: Gate, entry: Entry, best: Entry) -> bool:

@@ -20,10 +20,12 @@ from evaluator import (
     Judge,
     JudgeSettings,
     NamedProgram,
+    Split,
     Task,
     TimingSettings,
     is_task_file,
     kind_of,
+    of_split,
     open_task_file,
 )
 from evaluator.settings import SandboxLevel
@@ -68,6 +70,10 @@ class JudgeOptions:
     ] = None
     given: Given = field(default_factory=dict)
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto"
+    split: Annotated[
+        Split,
+        typer.Option("--split", help="Which loads: those that steer a search, or held-out ones (gate, final)."),
+    ] = "search"
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the generated workload.")] = 0
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Time limit of one call.")
@@ -84,7 +90,10 @@ class JudgeOptions:
     ] = _LIMITS.require
 
     def build_task(self) -> Task:
-        """The task these options describe. Raises UserError and WorkloadError."""
+        """The task these options describe, on the loads of the split. Raises UserError and EvaluatorError."""
+        return on_split(self._task(), self.split)
+
+    def _task(self) -> Task:
         if is_task_file(self.task):
             config_values(self.task, self.given)
             return open_task_file(self.task)
@@ -130,6 +139,14 @@ class JudgeOptions:
         )
 
 
+def on_split(task: Task, split: Split) -> Task:
+    """The task with the loads of a split. Raises UserError if it holds none out."""
+    held = of_split(task, split)
+    if held is None:
+        raise UserError(f"--split {split}: the task {task.name} holds no loads out: leave this option out")
+    return held
+
+
 def judge_parameters() -> tuple[Parameter, ...]:
     """The options, including those of the tasks, as parameters of a command, in the order of the help."""
     hints = get_type_hints(JudgeOptions, include_extras=True)
@@ -168,8 +185,8 @@ FromRun = Annotated[
 
 
 def check_run(context: typer.Context, run: Path | None, config: str | None) -> None:
-    """Raises BadParameter if `--run` and an option that the run decides (any of `JudgeOptions` but wheels, which may
-    hold the programs to judge) are both given.
+    """Raises BadParameter if `--run` and an option that the run decides (any of `JudgeOptions` but the split, and
+    wheels, which may hold the programs to judge) are both given.
     """
     if run is None:
         if config is not None:
@@ -177,7 +194,7 @@ def check_run(context: typer.Context, run: Path | None, config: str | None) -> N
                 "expected --run RUN as well: this is the config file of that run", param_hint="--config"
             )
         return
-    decided = {parameter.name for parameter in judge_parameters()} - {"engine_wheels"}
+    decided = {parameter.name for parameter in judge_parameters()} - {"engine_wheels", "split"}
     for option in context.command.params:
         if option.name is None or option.name not in decided:
             continue
