@@ -168,10 +168,10 @@ def _splits(found: Splits) -> Iterator[str]:
     """The gain over the seed program by split, what a gap says, and which programs lead on the loads of the search
     only.
     """
-    gains = [f"{each.split} {points_interval(each.duel.gain)}" for each in found.measured if each.duel.gain]
-    if gains:
-        yield f"points over seed: {', '.join(gains)}"
-    yield from splits_view.gap_lines(found)
+    for each in found.measured:
+        gain = "" if each.duel.gain is None else f"{points_interval(each.duel.gain)} points, "
+        words = "overfitting: it gains less here" if each.split in found.overfits else "over the seed program"
+        yield f"{each.split}: {gain}{ratio(each.duel.speedup.median)} {words}"
     yield from splits_view.only_lines(found)
 
 
