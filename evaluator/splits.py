@@ -27,10 +27,10 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 class HoldsOut(Protocol):
     """What a task offers beside `Task` if it has held-out loads."""
 
-    def held_out(self, split: HeldOut) -> Task:
+    def held_out(self, split: HeldOut) -> Task | None:
         """The same problem with the cases of a held-out split: other loads than those of the task and of the other
         split. Same name, version, entry point, quality, reference and form of answers. A call of it costs no more than
-        one of the task. Raises WorkloadError.
+        one of the task. None if there are none under these options. Raises WorkloadError.
         """
         ...
 

@@ -67,7 +67,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.settings": "",
         "evaluator.shipped": "",
         "evaluator.splits": "evaluator.settings evaluator.task_protocol evaluator.types",
-        "evaluator.task_file": "evaluator.confined evaluator.task_protocol evaluator.tasks evaluator.types",
+        "evaluator.task_file": (
+            "evaluator.confined evaluator.splits evaluator.task_protocol evaluator.tasks evaluator.types"
+        ),
         "evaluator.task_protocol": "evaluator.loads evaluator.types",
         "evaluator.tasks": (
             "evaluator.distributions evaluator.loads evaluator.screen evaluator.splits evaluator.task_protocol "

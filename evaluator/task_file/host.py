@@ -110,8 +110,12 @@ class Host:
             return member(case, np.random.default_rng(seed))
         return member(*given)
 
-    def _load(self, source: str, file: str, options: Mapping[str, Any] | None, watch: bool) -> Mapping[str, Any]:
-        """Execute the file, make its task, and return the members that are values, with what the import did."""
+    def _load(
+        self, source: str, file: str, options: Mapping[str, Any] | None, watch: bool, split: str
+    ) -> Mapping[str, Any]:
+        """Execute the file, make its task or that of a held-out split, and return the members that are values, with
+        what the import did.
+        """
         self._file = file
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         module = ModuleType(MODULE)
@@ -127,9 +131,15 @@ class Host:
         import_s = time.process_time() - begun
         did = [] if seen is None else seen.found
         self._task = self._made(module, options)
+        holds_out = callable(getattr(self._task, "held_out", None))
+        if split and (held := self._task.held_out(split)) is not None:
+            self._task = held
+        elif split:
+            holds_out = False
         lacks = [name for name in (*FACTS, *METHODS) if not hasattr(self._task, name)]
         facts = {name: getattr(self._task, name) for name in FACTS if name not in lacks}
-        return {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "torch": "torch" in sys.modules}
+        told = {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "torch": "torch" in sys.modules}
+        return {**told, "holds_out": holds_out}
 
     def _made(self, module: ModuleType, options: Mapping[str, Any] | None) -> Any:
         made, maker = getattr(module, "TASK", None), getattr(module, "task", None)

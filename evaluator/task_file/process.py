@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,14 @@ class TaskFileError(EvaluatorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A task file: its name as people wrote it, its source, and the options of its task."""
+    """A task file: its name as people wrote it, its source, the options of its task, and the held-out split that is
+    asked of it, "" for the task itself.
+    """
 
     file: str
     source: str
     options: Mapping[str, Any]
+    split: str = ""
 
     def where(self, line: int = 0) -> str:
         return f"{self.file}:{line}" if line else self.file
@@ -95,6 +98,10 @@ class TaskProcess:
     def text(self) -> Text:
         return self._text
 
+    def of_split(self, split: str) -> TaskProcess:
+        """A process for a held-out split of the same task."""
+        return TaskProcess(replace(self._text, split=split), limit_s=self._limit_s, start=self._start)
+
     def load(self) -> Mapping[str, Any]:
         """Start the process, unless it runs, and load the file; what the host says of it. Raises EvaluatorError."""
         with self._lock:
@@ -121,6 +128,7 @@ class TaskProcess:
             self._running = self._start()
             text = self._text
             fields = {"source": text.source, "file": text.file, "options": text.options, "watch": self._watch}
+            fields |= {"split": text.split}
             try:
                 self.loaded = self._value("", self._exchange("load", fields, whole=True))
             except BaseException:
