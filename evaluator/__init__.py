@@ -27,6 +27,7 @@ from evaluator.planning import Planned, plan
 from evaluator.remote import JudgeSpec, ProcessLine, RemoteJudge
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
+from evaluator.splits import HELD_OUT, SPLITS, HeldOut, HoldsOut, Split, of_split
 from evaluator.task_file import (
     FileTask,
     TaskFileError,
@@ -77,8 +78,10 @@ __all__ = [
     "CLAUSES",
     "DEFAULT_TASK",
     "EXECUTORS",
+    "HELD_OUT",
     "LEVELS",
     "PROMISES",
+    "SPLITS",
     "TASKS",
     "TOP",
     "Advice",
@@ -101,6 +104,8 @@ __all__ = [
     "FileTask",
     "Finding",
     "Grid",
+    "HeldOut",
+    "HoldsOut",
     "Interval",
     "Judge",
     "JudgeLost",
@@ -125,6 +130,7 @@ __all__ = [
     "Score",
     "Scored",
     "SoftwareMissing",
+    "Split",
     "StepKinds",
     "Task",
     "TaskFileError",
@@ -155,6 +161,7 @@ __all__ = [
     "mean_interval",
     "noise_warnings",
     "numba_version",
+    "of_split",
     "open_task_file",
     "plan",
     "shipped",

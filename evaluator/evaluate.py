@@ -14,7 +14,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from statistics import fmean
 from typing import Self, TypeVar
 
@@ -29,6 +29,7 @@ from evaluator.measuring.redraws import Redrawn, redraw
 from evaluator.scoring import disputed, score_duel, score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
+from evaluator.splits import Split, SplitCases
 from evaluator.task_file import identified
 from evaluator.task_protocol import Task, driver_of
 from evaluator.types import (
@@ -36,7 +37,6 @@ from evaluator.types import (
     Duel,
     Environment,
     EvaluatorError,
-    HardCase,
     OtherFailed,
     Progress,
     Rejected,
@@ -83,7 +83,9 @@ class Judge:
         self.seed = seed
         self._target = environment.find(device)
         self.device = self._target.device
-        self.cases = task.cases(seed)
+        self._search = SplitCases(task, seed, self.settings)
+        self._splits: dict[Split, SplitCases] = {"search": self._search}
+        self.cases = self._search.cases
         self._lanes = lanes.usable(self.settings.lanes, self.device, asked=device, address=self._target.address)
         self._width = lanes.width(self.device, self.settings.threads)
         self._claim = contextlib.ExitStack()
@@ -119,28 +121,10 @@ class Judge:
         """The confinement in force; waits for the helper processes."""
         return self._executor.ready
 
-    @cached_property
-    def _hard_cases(self) -> tuple[HardCase, ...]:
-        return self.task.hard_cases(self.seed)
-
-    @cached_property
-    def _sizes(self) -> tuple[int, int]:
-        """Bytes of the largest request and of the largest valid answer of this task."""
-        cases = (*self.cases, *(hard.case for hard in self._hard_cases))
-        answer = max(self.task.answer_bytes(case) for case in cases)
-        call = max(self.task.call_bytes(case) for case in cases)
-        # JSON may encode one byte of source as six.
-        return max(call + (1 << 16), 6 * self.settings.source_bytes + (1 << 16)), answer
-
-    @cached_property
-    def _offered(self) -> tuple[str, ...]:
-        """Keyword parameters that a solver may declare."""
-        return tuple(sorted({name for case in self.cases for name in self.task.call(case, 0, ()).offered}))
-
-    def _open(self) -> Worker:
-        request, answer = self._sizes
-        where = self._target.address
-        return self._executor.open(request_bytes=request, answer_bytes=answer, device=where, cpus=self._cpus)
+    def _of_split(self, split: Split) -> SplitCases:
+        if split not in self._splits:
+            self._splits[split] = SplitCases.of(self.task, split, self.seed, self.settings)
+        return self._splits[split]
 
     def evaluate(self, source: str, *, progress: Report | None = None) -> Verdict:
         """Judge a program's source: `Scored`, or `Rejected` with the stage, the reason and what to change.
@@ -186,7 +170,7 @@ class Judge:
     def _pass(self, source: str, report: Report) -> tuple[Worker, dict[str, Plans]]:
         """A worker in which the program passed the hard cases, and its plans. Raises Stopped."""
         worker = self._load(source)
-        ask_hard_cases(self.task, self._hard_cases, self.seed, worker)
+        ask_hard_cases(self.task, self._search.hard_cases, self.seed, worker)
         return worker, self._pass_over_cases(source, worker, report)
 
     def _pass_over_cases(self, source: str, worker: Worker, report: Report) -> dict[str, Plans]:
@@ -212,9 +196,11 @@ class Judge:
         self._anchors = [self.task.score(case, passes[case.name]).value for case in self.cases]
         self._reference_passes = passes
 
-    def _load(self, source: str) -> Worker:
-        worker = self._open()
-        elapsed = worker.load(source, self.task.entry_point, self._offered, driver_of(self.task))
+    def _load(self, source: str, at: SplitCases | None = None) -> Worker:
+        at = at or self._search
+        (request, answer), where = at.bytes, self._target.address
+        worker = self._executor.open(request_bytes=request, answer_bytes=answer, device=where, cpus=self._cpus)
+        elapsed = worker.load(source, at.task.entry_point, at.offered, driver_of(at.task))
         self._loads_ns.setdefault(source, []).append(elapsed)
         return worker
 
@@ -238,15 +224,22 @@ class Judge:
                 self._cpus = claimed
 
     def _contest(
-        self, source: str, other: str, name: str, report: Callable[[int], None], strays: dict[str, Strays] | None = None
+        self,
+        source: str,
+        other: str,
+        name: str,
+        report: Callable[[int], None],
+        at: SplitCases,
+        strays: dict[str, Strays] | None = None,
     ) -> Contest:
-        mine, theirs = self._pass_ns.get(source, ()), self._pass_ns.get(other, ())
+        known = self._pass_ns if at is self._search else {}
+        mine, theirs = known.get(source, ()), known.get(other, ())
         return Contest(
-            self.task,
-            self.cases,
-            hard_cases=self._hard_cases,
-            open_candidate=partial(self._load, source),
-            open_other=partial(self._load, other),
+            at.task,
+            at.cases,
+            hard_cases=at.hard_cases,
+            open_candidate=partial(self._load, source, at),
+            open_other=partial(self._load, other, at),
             end=self._executor.end,
             other_name=name,
             report=report,
@@ -260,7 +253,8 @@ class Judge:
         worker, passes = self._pass(source, report)
         qualities = [self.task.score(case, passes[case.name]) for case in self.cases]
         settings, name = self.settings.timing, f"the reference {self._reference_name}"
-        contest = self._contest(source, self._reference, name, self._steps("measure", report), strays=self._strays)
+        steps = self._steps("measure", report)
+        contest = self._contest(source, self._reference, name, steps, self._search, strays=self._strays)
         race = None
         if fate is not None and settings.policy == "race":
             race = Race(fate, fmean(self._anchors), settings.half_width, self.task.resolution)
@@ -307,9 +301,11 @@ class Judge:
         worker.pin(self._cpus)
         return worker
 
-    def _steps(self, stage: str, report: Report) -> Callable[[int], None]:
+    def _steps(self, stage: str, report: Report, where: SplitCases | None = None) -> Callable[[int], None]:
+        cases = (where or self._search).cases
+
         def step(at: int) -> None:
-            report(Progress(stage=stage, case=self.cases[at].name, done=at, total=len(self.cases)))
+            report(Progress(stage=stage, case=cases[at].name, done=at, total=len(cases)))
 
         return step
 
@@ -322,14 +318,16 @@ class Judge:
         other_name: str = "the other program",
         settled: Settled | None = None,
         progress: Report | None = None,
+        split: Split = "search",
     ) -> Duel | Rejected:
-        """Measure a program against another, head to head, on secret loads and in fresh processes, for at most `duel_s`
-        seconds, or until both questions are settled; with `settled`, until that says so.
+        """Measure a program against another, head to head, on secret loads of a split and in fresh processes, for at
+        most `duel_s` seconds, or until both questions are settled; with `settled`, until that says so.
 
         `better` means faster, `quality_comparison` says which is better in quality, each with a probability of error of
         at most 1 - level. Rejected if the program itself fails. Raises OtherFailed if the other program fails twice.
         """
-        duel = partial(self._duel, source, other, other_name, level, settled, progress or self._quiet)
+        report, at = progress or self._quiet, self._of_split(split)
+        duel = partial(self._duel, source, other, other_name, level, settled, report, at)
 
         def judge() -> Duel:
             try:
@@ -340,9 +338,11 @@ class Judge:
 
         return self._judged(source, judge)
 
-    def _duel(self, source: str, other: str, name: str, level: float, settled: Settled | None, report: Report) -> Duel:
+    def _duel(
+        self, source: str, other: str, name: str, level: float, settled: Settled | None, report: Report, at: SplitCases
+    ) -> Duel:
         settings, resolution = self.settings.timing, self.task.resolution
-        contest = self._contest(source, other, name, self._steps("duel", report))
+        contest = self._contest(source, other, name, self._steps("duel", report, at), at)
         here = self.environment()
 
         def enough(samples: Sequence[Samples]) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from evaluator.types import Duel, Environment, Scored, Verdict
@@ -242,6 +241,27 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A program against the best program of the time, the entry `against`, on held-out loads (the split `gate`).
+
+    `duel` is None if one of the two failed: `failure` says how the best program did, `rejection` how this one did.
+    `search` is their duel on the loads of the search, where `confirmations` hold none because another program led the
+    search; alone, if this one did not win it. Raises ValueError for other combinations.
+    """
+
+    against: str
+    duel: Duel | None = None
+    failure: str = ""
+    rejection: str = ""
+    search: Confirmation | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.duel is not None) + bool(self.failure) + bool(self.rejection)
+        if given > 1 or (given == 0 and self.search is None):
+            raise ValueError("expected either a duel, a failure or a rejection")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """A proposal with its outcome, ready to be archived. `candidate` is None if the reply gave no program, and so was
     rejected at `patch`.
@@ -249,6 +269,7 @@ class Attempt:
     `number` is the lowest number it may get; `ticket` the ticket that holds its reply, 0 for none. `title` is the name
     and the description of a reply that gave no program. `syntax_hash` is the hash of the program's normalised syntax,
     "" for none; `same_as` the commit id of an entry with the same program, whose verdict was copied, "" for none.
+    `gates` are its measurements on held-out loads, None in a run without any.
     """
 
     number: int
@@ -257,6 +278,7 @@ class Attempt:
     verdict: Outcome
     seconds: float = 0.0
     confirmations: tuple[Confirmation, ...] = ()
+    gates: tuple[Gate, ...] | None = None
     ticket: int = 0
     title: tuple[str, str] = ("", "")
     syntax_hash: str = ""
@@ -296,6 +318,8 @@ class AttemptFacts:
     """The commit id of the entry with the same program, whose verdict was copied; "" if it was judged itself."""
     claimed: Claimed | None = field(default=None, metadata={"omitted": True})
     """What another framework recorded of the program; None if it was not imported."""
+    gates: tuple[Gate, ...] | None = field(default=None, metadata={"omitted": True})
+    """Its measurements on held-out loads, by which it may become the best program; None in a run without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,44 +353,10 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
-    """Dollars, exactly, tokens and calls. Raises ValueError for negative values."""
+class OnSplit:
+    """A program against the seed program, the entry `against`, on the loads of a split; `when_s` is a Unix time."""
 
-    usd: Fraction = Fraction(0)
-    tokens: int = 0
-    calls: int = 0
-
-    def __post_init__(self) -> None:
-        if self.usd < 0 or self.tokens < 0 or self.calls < 0:
-            raise ValueError(f"expected dollars, tokens and calls of at least 0, found {self}")
-
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(usd=self.usd + other.usd, tokens=self.tokens + other.tokens, calls=self.calls + other.calls)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """What the model calls of one search, or of several, have cost, and the most that those under way may cost."""
-
-    spent: Sums = Sums()
-    held: Sums = Sums()
-
-    def __add__(self, other: Account) -> Account:
-        return Account(spent=self.spent + other.spent, held=self.held + other.held)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Booked:
-    """The cost of model calls. Raises ValueError for negative values or infinite dollars."""
-
-    usd: float = 0.0
-    tokens: int = 0
-    calls: int = 0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.usd) and self.usd >= 0 and self.tokens >= 0 and self.calls >= 0):
-            raise ValueError(f"expected finite dollars, tokens and calls of at least 0, found {self}")
-
-    @property
-    def sums(self) -> Sums:
-        return Sums(usd=Fraction(self.usd), tokens=self.tokens, calls=self.calls)
+    split: str
+    against: str
+    duel: Duel
+    when_s: int

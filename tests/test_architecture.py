@@ -24,8 +24,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator": (
             "evaluator.agreement evaluator.busy evaluator.confined evaluator.contract evaluator.environment "
             "evaluator.evaluate evaluator.executors evaluator.gpus evaluator.loads evaluator.measuring "
-            "evaluator.planning evaluator.remote evaluator.settings evaluator.shipped evaluator.task_file "
-            "evaluator.task_protocol evaluator.tasks evaluator.types"
+            "evaluator.planning evaluator.remote evaluator.settings evaluator.shipped evaluator.splits "
+            "evaluator.task_file evaluator.task_protocol evaluator.tasks evaluator.types"
         ),
         "evaluator.agreement": (
             "evaluator.cpu_levels evaluator.executors evaluator.measuring evaluator.screen evaluator.settings "
@@ -46,8 +46,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "evaluator.environment": "evaluator.gpus evaluator.types",
         "evaluator.evaluate": (
             "evaluator.environment evaluator.executors evaluator.fate evaluator.measuring evaluator.scoring "
-            "evaluator.screen evaluator.settings evaluator.task_file evaluator.task_protocol evaluator.types "
-            "evaluator.worker_handle"
+            "evaluator.screen evaluator.settings evaluator.splits evaluator.task_file evaluator.task_protocol "
+            "evaluator.types evaluator.worker_handle"
         ),
         "evaluator.executors": (
             "evaluator.confined evaluator.gpus evaluator.settings evaluator.types evaluator.worker_handle"
@@ -64,34 +64,41 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator.task_protocol evaluator.types evaluator.worker_handle"
         ),
         "evaluator.remote": (
-            "evaluator.evaluate evaluator.fate evaluator.measuring evaluator.settings evaluator.task_file "
-            "evaluator.task_protocol evaluator.types"
+            "evaluator.evaluate evaluator.fate evaluator.measuring evaluator.settings evaluator.splits "
+            "evaluator.task_file evaluator.task_protocol evaluator.types"
         ),
         "evaluator.run_queue": "",
         "evaluator.scoring": "evaluator.chained evaluator.measuring evaluator.task_protocol evaluator.types",
         "evaluator.screen": "evaluator.types",
         "evaluator.settings": "",
         "evaluator.shipped": "",
-        "evaluator.task_file": "evaluator.confined evaluator.task_protocol evaluator.tasks evaluator.types",
+        "evaluator.splits": "evaluator.settings evaluator.task_protocol evaluator.types",
+        "evaluator.task_file": (
+            "evaluator.confined evaluator.splits evaluator.task_protocol evaluator.tasks evaluator.types"
+        ),
         "evaluator.task_protocol": "evaluator.loads evaluator.types",
         "evaluator.tasks": (
-            "evaluator.distributions evaluator.loads evaluator.screen evaluator.task_protocol evaluator.types"
+            "evaluator.distributions evaluator.loads evaluator.screen evaluator.splits evaluator.task_protocol "
+            "evaluator.types"
         ),
         "evaluator.types": "",
         "evaluator.worker_handle": "evaluator.confined evaluator.run_queue evaluator.types",
         "harness": "harness.runs harness.types",
         "harness.__main__": "harness.cli",
-        "harness.archive": "evaluator.types harness.git harness.series harness.text harness.turns harness.types",
+        "harness.accounts": "",
+        "harness.archive": (
+            "evaluator.types harness.accounts harness.git harness.series harness.text harness.turns harness.types"
+        ),
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.document harness.exchange harness.figures harness.git harness.islands harness.llm harness.page "
-            "harness.prompt harness.proposers harness.readings harness.report harness.runs harness.search "
+            "harness.document harness.exchange harness.figures harness.gate harness.git harness.islands harness.llm "
+            "harness.page harness.prompt harness.proposers harness.readings harness.report harness.runs harness.search "
             "harness.select harness.study harness.text harness.trackers harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "
-            "harness.git harness.imports harness.islands harness.llm harness.mcp harness.packages harness.page "
-            "harness.patch harness.proposers harness.readings harness.report harness.runs harness.search "
+            "harness.gate harness.git harness.imports harness.islands harness.llm harness.mcp harness.packages "
+            "harness.page harness.patch harness.proposers harness.readings harness.report harness.runs harness.search "
             "harness.select harness.starts harness.study harness.text harness.trackers harness.types"
         ),
         "harness.config": (
@@ -100,27 +107,28 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.types"
         ),
         "harness.document": (
-            "evaluator evaluator.types harness.figures harness.readings harness.report harness.select harness.text "
-            "harness.types"
+            "evaluator evaluator.types harness.accounts harness.figures harness.readings harness.report harness.select "
+            "harness.text harness.types"
         ),
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.figures": "harness.text harness.types",
+        "harness.gate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
         "harness.islands": (
             "evaluator.types harness.archive harness.git harness.identity harness.proposers harness.text harness.types"
         ),
-        "harness.llm": "harness.select harness.text harness.types",
+        "harness.llm": "harness.accounts harness.select harness.text harness.types",
         "harness.mcp": (
-            "evaluator evaluator.fate harness.archive harness.prompt harness.readings harness.report harness.runs "
-            "harness.search harness.select harness.text harness.types"
+            "evaluator evaluator.fate harness.archive harness.gate harness.prompt harness.readings harness.report "
+            "harness.runs harness.search harness.text harness.types"
         ),
         "harness.packages": "evaluator evaluator.shipped harness.types",
         "harness.page": (
-            "evaluator evaluator.types harness.archive harness.config harness.git harness.readings harness.report "
-            "harness.select harness.series harness.types"
+            "evaluator evaluator.types harness.archive harness.config harness.gate harness.git harness.readings "
+            "harness.report harness.select harness.series harness.types"
         ),
         "harness.patch": "harness.types",
         "harness.prompt": (
@@ -132,24 +140,28 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.patch harness.prompt harness.select harness.text harness.types"
         ),
         "harness.readings": (
-            "evaluator evaluator.types harness.archive harness.patch harness.select harness.text harness.turns "
+            "evaluator evaluator.types harness.archive harness.gate harness.patch harness.select harness.text "
+            "harness.turns harness.types"
+        ),
+        "harness.report": (
+            "evaluator harness.accounts harness.gate harness.readings harness.select harness.study harness.text "
             "harness.types"
         ),
-        "harness.report": "evaluator harness.readings harness.select harness.study harness.text harness.types",
         "harness.runs": (
-            "evaluator evaluator.settings harness.archive harness.config harness.patch harness.proposers "
-            "harness.search harness.select harness.types"
+            "evaluator evaluator.settings harness.accounts harness.archive harness.config harness.gate harness.patch "
+            "harness.proposers harness.search harness.select harness.types"
         ),
         "harness.search": (
-            "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
-            "harness.proposers harness.select harness.turns harness.types"
+            "evaluator.fate evaluator.splits evaluator.types harness.accounts harness.archive harness.fate "
+            "harness.gate harness.identity harness.llm harness.patch harness.proposers harness.select harness.turns "
+            "harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.types",
         "harness.series": "",
         "harness.starts": "evaluator evaluator.shipped harness.config harness.prompt",
         "harness.study": "evaluator evaluator.shipped harness.config harness.proposers harness.readings harness.types",
         "harness.text": "",
-        "harness.trackers": "evaluator harness.select harness.text harness.types",
+        "harness.trackers": "evaluator harness.gate harness.select harness.text harness.types",
         "harness.turns": "evaluator.types harness.text harness.types",
         "harness.types": "evaluator.types",
     }.items()

@@ -29,6 +29,7 @@ from evaluator.remote.messages import (
     Where,
     dumps,
 )
+from evaluator.splits import Split
 from evaluator.task_protocol import Task
 from evaluator.types import (
     Duel,
@@ -125,9 +126,11 @@ class RemoteJudge:
         other_name: str = "the other program",
         settled: Settled | None = None,
         progress: Report | None = None,
+        split: Split = "search",
     ) -> Duel | Rejected:
         """As `Judge.compare`; `settled` is asked here. Raises JudgeLost, and OtherFailed."""
-        order = Compare(source=source, other=other, level=level, other_name=other_name, settles=settled is not None)
+        settles = settled is not None
+        order = Compare(source=source, other=other, level=level, other_name=other_name, settles=settles, split=split)
         duel: Duel | Rejected = self._carry(order, Duel, Rejected, settled=settled, progress=progress)
         return duel
 

@@ -21,6 +21,7 @@ from typing import Any
 from evaluator.evaluate import Judge
 from evaluator.fate import Estimate, OpenDuel
 from evaluator.settings import JudgeSettings
+from evaluator.splits import Split
 from evaluator.task_file.task import FileTask, task_of_source
 from evaluator.task_protocol import Task
 from evaluator.types import Duel, Environment, Progress, Rejected, Verdict
@@ -94,6 +95,7 @@ class Compare:
     level: float
     other_name: str
     settles: bool = False
+    split: Split = "search"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

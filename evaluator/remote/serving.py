@@ -123,6 +123,7 @@ class Serving:
                     other_name=order.other_name,
                     settled=settled,
                     progress=self._step,
+                    split=order.split,
                 )
             case Check(source=source):
                 found = judge.qualify(source, progress=self._step)

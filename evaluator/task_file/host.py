@@ -129,10 +129,10 @@ class Host:
             raise WorkloadError(f"{flag} {text}: {error}") from error
 
     def _load(
-        self, source: str, file: str, options: Mapping[str, Any] | None, watch: bool, make: bool
+        self, source: str, file: str, options: Mapping[str, Any] | None, watch: bool, make: bool, split: str
     ) -> Mapping[str, Any]:
-        """Execute the file, and return the options that it declares. With `make`, make its task, and return the members
-        that are values, with what the import did.
+        """Execute the file, and return the options that it declares. With `make`, make its task or that of a held-out
+        split, and return the members that are values, with what the import did.
         """
         self._file = file
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
@@ -153,9 +153,15 @@ class Host:
         if not make:
             return {"options": declared}
         self._task = self._made(module, options)
+        holds_out = callable(getattr(self._task, "held_out", None))
+        if split and (held := self._task.held_out(split)) is not None:
+            self._task = held
+        elif split:
+            holds_out = False
         lacks = [name for name in (*FACTS, *METHODS) if not hasattr(self._task, name)]
         facts = {name: getattr(self._task, name) for name in FACTS if name not in lacks}
-        return {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "options": declared}
+        told = {"facts": facts, "lacks": lacks, "did": did, "import_s": import_s, "options": declared}
+        return {**told, "holds_out": holds_out}
 
     def _declared(self, module: ModuleType) -> tuple[TaskOption, ...]:
         found = getattr(module, "OPTIONS", ())

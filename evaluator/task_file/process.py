@@ -10,7 +10,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evaluator.task_file.channel import Closed, receive, send
@@ -32,11 +32,14 @@ class TaskFileHangs(TaskFileError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A task file: its name as people wrote it, its source, and the options of its task."""
+    """A task file: its name as people wrote it, its source, the options of its task, and the held-out split that is
+    asked of it, "" for the task itself.
+    """
 
     file: str
     source: str
     options: Mapping[str, Any]
+    split: str = ""
 
     def where(self, line: int = 0) -> str:
         return f"{self.file}:{line}" if line else self.file
@@ -68,6 +71,10 @@ class TaskProcess:
     def text(self) -> Text:
         return self._text
 
+    def of_split(self, split: str) -> TaskProcess:
+        """A process for a held-out split of the same task."""
+        return TaskProcess(replace(self._text, split=split), limit_s=self._limit_s, start=self._start)
+
     def load(self) -> Mapping[str, Any]:
         """Start the process, unless it runs, and load the file; what the host says of it. Raises EvaluatorError."""
         with self._lock:
@@ -94,7 +101,7 @@ class TaskProcess:
             self._running = self._start()
             text = self._text
             fields: dict[str, Any] = {"source": text.source, "file": text.file, "options": text.options}
-            fields |= {"watch": self._watch, "make": self._make}
+            fields |= {"watch": self._watch, "make": self._make, "split": text.split}
             try:
                 self.loaded = self._value("", self._exchange("load", fields, whole=True))
             except BaseException:

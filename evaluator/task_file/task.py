@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from evaluator.splits import HeldOut
 from evaluator.task_file import checking
 from evaluator.task_file.checking import Unfit
 from evaluator.task_file.process import TaskFileError, TaskProcess, Text
@@ -26,6 +27,8 @@ DIGEST = "task_file_sha256"
 """The key of the file's digest in the identity of its task."""
 SUFFIX = ".py"
 MOST_BYTES = 4_000_000
+SAME = ("name", "version", "entry_point", "quality_name", "quality_key", "columns", "resolution", "plan_axes")
+"""What a task has in common with those of its held-out splits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +85,8 @@ class TaskFacts:
 class FileTask:
     """The task of a file. Its process is started when it is first needed, and ends with this object."""
 
-    def __init__(self, facts: TaskFacts, *, digest: str, process: TaskProcess) -> None:
-        self.facts, self.digest = facts, digest
+    def __init__(self, facts: TaskFacts, *, digest: str, process: TaskProcess, holds_out: bool = False) -> None:
+        self.facts, self.digest, self._holds_out = facts, digest, holds_out
         self.name, self.version = facts.name, facts.version
         self.entry_point = facts.entry_point
         self.quality_name, self.quality_key = facts.quality_name, facts.quality_key
@@ -103,6 +106,26 @@ class FileTask:
     def identity(self) -> Mapping[str, Any]:
         """The task's own, and the digest of its file: scores of another text of the task are not compared."""
         return {**self._ask(checking.identity, "identity"), DIGEST: self.digest}
+
+    def held_out(self, split: HeldOut) -> FileTask | None:
+        """The task of a held-out split, in a process of its own; None if the file has none. Raises TaskFileError."""
+        if not self._holds_out:
+            return None
+        process = self.process.of_split(split)
+        try:
+            loaded = process.load()
+            if not loaded["holds_out"]:
+                process.close()
+                return None
+            facts = TaskFacts.checked(loaded["facts"])
+            for name in SAME:
+                if getattr(facts, name) != getattr(self.facts, name):
+                    here, there = getattr(self.facts, name), getattr(facts, name)
+                    raise Unfit(f"`held_out`: expected the `{name}` of the task, {here!r}, found {there!r}")
+        except Unfit as unfit:
+            process.close()
+            raise TaskFileError(f"{self.process.text.file}: {unfit}") from None
+        return FileTask(self.facts, digest=self.digest, process=process)
 
     def cases(self, seed: int) -> tuple[Case, ...]:
         return self._ask(checking.cases, "cases", seed)
@@ -185,7 +208,8 @@ def task_of_source(
         ladder = Ladder(programs=programs, metric=ladder.metric, step=ladder.step, note=ladder.note)
     members = {name: getattr(facts, name) for name in checking.FACTS}
     placed = TaskFacts(**{**members, "reference": _beside(facts.reference, folder), "ladder": ladder})
-    return FileTask(placed, digest=hashlib.sha256(source.encode()).hexdigest(), process=process)
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    return FileTask(placed, digest=digest, process=process, holds_out=loaded["holds_out"])
 
 
 def stored_task(name: str, stored: Mapping[str, Any], *, file: str, digest: str) -> FileTask:

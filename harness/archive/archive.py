@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from harness.accounts import Booked
 from harness.archive.attempt_table import AttemptTable, Progress
 from harness.archive.commits import PROGRAM, REPLY, Archived, ArchiveError, Root
 from harness.archive.details import Details
@@ -27,13 +28,14 @@ from harness.archive.keeper import Keeper
 from harness.archive.measurements import Measurements
 from harness.archive.notices import Notices
 from harness.archive.opening import BEST, disk_advice, exists, make, repository_at, root_of
+from harness.archive.split_notes import SplitNotes
 from harness.archive.texts import Texts
 from harness.archive.tickets import Tickets
 from harness.archive.writing import Pointed, Writing
 from harness.git import Repository
 from harness.series import Series
 from harness.turns import read_turns
-from harness.types import Attempt, Booked, Entry, Pending, Proposal, Turn
+from harness.types import Attempt, Entry, Pending, Proposal, Turn
 
 
 class Archive:
@@ -56,6 +58,7 @@ class Archive:
         self._keeper = Keeper(self.path)
         self._notices = Notices(repository)
         self.measurements = Measurements(repository)
+        self.split_notes = SplitNotes(repository)
         self._tickets = Tickets(repository, self._table.judged)
         self._pointed = Pointed()
         self._doubtful = False
@@ -74,8 +77,7 @@ class Archive:
         """Make an archive in a folder that is new, empty, or left by an interrupted creation.
 
         `files` are further texts by name, stored beside the seed program; `imported`: its programs will come from
-        another framework's archive. Raises ArchiveError, also if there is an
-        archive already.
+        another framework's archive. Raises ArchiveError, also if there is an archive already.
         """
         if exists(path) or not (made := make(path, seed_source, config, files or {}, imported=imported)):
             raise ArchiveError(f"expected a free folder at {path}, found an archive: open it, or name another folder")

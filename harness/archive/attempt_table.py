@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from evaluator.types import Rejected
+from harness.accounts import Booked
 from harness.archive.commits import Archived, Damaged, read_attempts
 from harness.archive.details import Details
 from harness.archive.index_file import IndexFile, Row
 from harness.git import Batch, RefLock, Repository
 from harness.series import Series
-from harness.types import Booked, Entry, Unjudged
+from harness.types import Entry, Unjudged
 
 ATTEMPTS = "refs/attempts"
 _AHEAD = 4

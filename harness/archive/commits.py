@@ -28,9 +28,10 @@ from harness.git import Batch, GitObject, Group, Read, RefLock, Repository
 from harness.text import decode, encode
 from harness.types import Entry, HarnessError, Pending
 
-FORMAT, FORMAT_OF_IMPORTS = 2, 3
-"""In format 1, attempts have neither `meaning` nor `same_as`. Only a run that was imported has format 3: its attempts
-may be of kind `import`, and unjudged.
+FORMAT, FORMAT_OF_IMPORTS, FORMAT_WITH_GATES, FORMAT_OF_BOTH = 2, 3, 4, 5
+"""In format 1, attempts have neither `meaning` nor `same_as`. Only a run that was imported has format 3 or 5: its
+attempts may be of kind `import`, and unjudged. Only a run with held-out loads has format 4 or 5: its attempts have
+`gates`.
 """
 PROGRAM = "program.py"
 REPLY = "reply.md"
@@ -74,6 +75,12 @@ class Damaged:
     problem: str
 
 
+def is_gated(config: Mapping[str, Any]) -> bool:
+    """Whether a run of this resolved config measures would-be best programs on held-out loads."""
+    task = config.get("task")
+    return isinstance(task, Mapping) and task.get("held_out") is not None
+
+
 def write_root(
     batch: Batch,
     *,
@@ -84,7 +91,8 @@ def write_root(
     imported: bool = False,
 ) -> str:
     """Add the root's objects; `files` are further texts by name. Returns the commit id."""
-    number = FORMAT_OF_IMPORTS if imported else FORMAT
+    plain, of_imports = (FORMAT_WITH_GATES, FORMAT_OF_BOTH) if is_gated(config) else (FORMAT, FORMAT_OF_IMPORTS)
+    number = of_imports if imported else plain
     text = yaml.safe_dump(_plain(config), sort_keys=True, allow_unicode=True, width=120)
     tree = {name: encode(content) for name, content in files.items()} | {
         PROGRAM: encode(seed_source),
@@ -137,12 +145,12 @@ def read_root(repository: Repository, root_id: str) -> Root:
         raise ArchiveError(
             f"{repository.path}: the root commit {root_id} was not written by packsmith: {error}"
         ) from error
-    if number not in range(1, FORMAT_OF_IMPORTS + 1):
+    if number not in range(1, FORMAT_OF_BOTH + 1):
         raise ArchiveError(
-            f"expected a run of format 1 to {FORMAT_OF_IMPORTS}, found format {number} at {repository.path}: "
+            f"expected a run of format 1 to {FORMAT_OF_BOTH}, found format {number} at {repository.path}: "
             f"this run was written by a newer packsmith; open it with that version"
         )
-    imported = number == FORMAT_OF_IMPORTS
+    imported = number in (FORMAT_OF_IMPORTS, FORMAT_OF_BOTH)
     return Root(id=root_id, program_id=program.id, config=settings, config_id=config.id, imported=imported)
 
 

@@ -26,15 +26,15 @@ from evaluator.types import Environment, Interval, Quality, Rejected, Score, Sco
 from harness.archive.commits import Archived
 from harness.archive.details import Details
 from harness.archive.records import RecordError, dump, load
-from harness.types import Claimed, Confirmation, Entry, Outcome, Unjudged
+from harness.types import Claimed, Confirmation, Entry, Gate, Outcome, Unjudged
 
 FILE = "packsmith.index"
-_VERSION = 4
+_VERSION = 5
 _PLAIN = tuple(
     field.name
     for field in dataclasses.fields(Entry)
     if field.name
-    not in ("parents", "inspirations", "tiers", "warnings", "verdict", "confirmations", "turns", "claimed")
+    not in ("parents", "inspirations", "tiers", "warnings", "verdict", "confirmations", "turns", "claimed", "gates")
 )
 """Fields that a line holds unchanged."""
 _SHARED = ("kind", "proposer", "model")
@@ -161,6 +161,7 @@ class IndexFile:
                 [self._bare(confirmation) for confirmation in entry.confirmations],
                 *(len(entry.turns), row.calls, git_parents, row.archived.ticket),
                 None if entry.claimed is None else dump(entry.claimed),
+                None if entry.gates is None else [dump(gate) for gate in entry.gates],
             ]
         )
 
@@ -174,7 +175,7 @@ class IndexFile:
 
     def _row(self, values: list[Any], environments: dict[str, Environment], intern: Callable[[str], str]) -> Row:
         plain, parents, inspirations, tiers, warnings, outcome, confirmations, *rest = values
-        turns, calls, git_parents, ticket, claimed = rest
+        turns, calls, git_parents, ticket, claimed, gates = rest
         named = dict(zip(_PLAIN, plain, strict=True))
         for name in _SHARED:
             named[name] = sys.intern(named[name])
@@ -190,6 +191,7 @@ class IndexFile:
             ),
             turns=self._details.turns(named["id"], turns),
             claimed=None if claimed is None else load(Claimed, claimed, FILE),
+            gates=None if gates is None else tuple(load(Gate, gate, FILE) for gate in gates),
         )
         archived = Archived(
             entry=entry, git_parents=entry.parents if git_parents is None else tuple(git_parents), ticket=ticket

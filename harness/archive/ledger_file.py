@@ -22,10 +22,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from harness.accounts import Account, Booked, Sums
 from harness.archive.archive import Archive
 from harness.archive.opening import disk_advice
 from harness.archive.owners import Owner
-from harness.types import Account, Booked, Sums
 
 FILE, LOCK = "ledger.json", "ledger.lock"
 

@@ -68,6 +68,7 @@ def record_of(attempt: Attempt, *, number: int, config: str, ticket: str) -> Rec
         config=config,
         ticket=ticket,
         confirmations=attempt.confirmations,
+        gates=attempt.gates,
         turns=turn_records(proposal.turns),
         ticket_number=attempt.ticket,
         syntax_hash=attempt.syntax_hash,

@@ -78,6 +78,6 @@ class Verbs:
             raise UserError(said.rpartition("error: ")[2] or f"packsmith tell ended with status {process.returncode}")
         record = json.loads(out.splitlines()[-1])
         outcome = record["stage"] or record["verdict"]
-        best = ", the best program now" if record["best"] == record["number"] else ""
+        best = ", which leads the search now" if record["best"] == record["number"] else ""
         told = f"attempt {record['number']}{best}" if outcome == "scored" else f"{outcome}: {record['reason']}"
         return Told(number=record["number"], outcome=outcome, words=told)

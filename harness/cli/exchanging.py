@@ -17,11 +17,11 @@ from harness.cli.console import UserError, counted, emit, messages, output, warn
 from harness.config import stored_objective
 from harness.exchange.holdings import Pulled, Sent
 from harness.exchange.receiving import Hooks
+from harness.gate import gated_standing
 from harness.git.remote import Remote, remote
 from harness.readings.verify import faults
 from harness.report import jsonl
 from harness.report.progress import Waiting
-from harness.select import standing
 from harness.text import one_line
 from harness.types import Entry
 
@@ -92,8 +92,8 @@ def _choose(archive: Archive) -> tuple[Entry | None, Sequence[Entry]]:
         ) from None
     if not known:
         raise UserError(f"that run is on the task {name!r}, expected one of {', '.join(TASKS)}: update packsmith")
-    where = standing(archive.entries, objective)
-    return where.champion, where.front
+    where = gated_standing(archive.entries, objective)
+    return where.best, where.front
 
 
 def all_of(done: Sent | Pulled) -> str:

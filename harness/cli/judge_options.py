@@ -20,11 +20,13 @@ from evaluator import (
     Judge,
     JudgeSettings,
     NamedProgram,
+    Split,
     Task,
     TaskKind,
     TimingSettings,
     is_task_file,
     kind_of,
+    of_split,
     open_task_file,
 )
 from evaluator.settings import SandboxLevel
@@ -71,6 +73,10 @@ class JudgeOptions:
     kinds: Mapping[str, TaskKind] = field(default_factory=lambda: TASKS)
     """The tasks whose options may be given: the shipped ones, and that of a task file by the name it was given."""
     device: Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto"
+    split: Annotated[
+        Split,
+        typer.Option("--split", help="Which loads: those that steer a search, or held-out ones (gate, final)."),
+    ] = "search"
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the generated workload.")] = 0
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Time limit of one call.")
@@ -87,7 +93,10 @@ class JudgeOptions:
     ] = _LIMITS.require
 
     def build_task(self) -> Task:
-        """The task these options describe. Raises UserError and WorkloadError."""
+        """The task these options describe, on the loads of the split. Raises UserError and EvaluatorError."""
+        return on_split(self._task(), self.split)
+
+    def _task(self) -> Task:
         if is_task_file(self.task):
             return open_task_file(self.task, config_values(self.task, self.given, self.kinds))
         if self.task not in TASKS:
@@ -130,6 +139,14 @@ class JudgeOptions:
             seed=self.seed,
             settings=self.settings(),
         )
+
+
+def on_split(task: Task, split: Split) -> Task:
+    """The task with the loads of a split. Raises UserError if it holds none out."""
+    held = of_split(task, split)
+    if held is None:
+        raise UserError(f"--split {split}: the task {task.name} holds no loads out: leave this option out")
+    return held
 
 
 def judge_parameters(kinds: Mapping[str, TaskKind] = TASKS) -> tuple[Parameter, ...]:
@@ -176,8 +193,8 @@ FromRun = Annotated[
 
 
 def check_run(context: typer.Context, run: Path | None, config: str | None) -> None:
-    """Raises BadParameter if `--run` and an option that the run decides (any of `JudgeOptions` but wheels, which may
-    hold the programs to judge) are both given.
+    """Raises BadParameter if `--run` and an option that the run decides (any of `JudgeOptions` but the split, and
+    wheels, which may hold the programs to judge) are both given.
     """
     if run is None:
         if config is not None:
@@ -185,7 +202,7 @@ def check_run(context: typer.Context, run: Path | None, config: str | None) -> N
                 "expected --run RUN as well: this is the config file of that run", param_hint="--config"
             )
         return
-    decided = {parameter.name for parameter in judge_parameters()} - {"engine_wheels"}
+    decided = {parameter.name for parameter in judge_parameters()} - {"engine_wheels", "split"}
     for option in context.command.params:
         if option.name is None or option.name not in decided:
             continue

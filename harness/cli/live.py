@@ -19,6 +19,7 @@ from harness.archive import Archive
 from harness.cli.console import emit
 from harness.cli.panel import Panel
 from harness.config import Config
+from harness.gate import GatedStanding, gated_standing
 from harness.llm.ledger import Ledger
 from harness.proposers import LLM_PROPOSER
 from harness.report import attempts, jsonl
@@ -27,7 +28,6 @@ from harness.report.progress import judging_words
 from harness.runs.judges import AnyJudge
 from harness.search import Progress
 from harness.search.budget import Budget
-from harness.select import Standing, standing
 from harness.types import Entry, Unjudged
 
 
@@ -140,14 +140,14 @@ class Facts:
         self._counts: Mapping[str, int] = {}
         self._rejected: Mapping[str, int] = {}
         self._judge_s = self._judge_s_before = 0.0
-        self._standing = Standing(objective=config.objective)
+        self._standing = GatedStanding(objective=config.objective)
         self._now: Mapping[int, str] = {}
         self._spent_before = ledger.spent
 
     def begin(self, archive: Archive, folder: Path) -> None:
         """Count the attempts that there are, and start the clock."""
         self._begun, self._wall, self._run = time.monotonic(), time.time(), folder.name
-        self._standing = standing(archive.entries, self.config.objective)
+        self._standing = gated_standing(archive.entries, self.config.objective)
         self._count(archive.entries)
         self._judge_s_before = self._judge_s
         self._know(archive.entries)
@@ -171,7 +171,7 @@ class Facts:
                 self._standing = self._standing.add(new)
             self._count(fresh)
         else:  # one of a lower number came late, of another process
-            self._standing = standing(known, self.config.objective)
+            self._standing = gated_standing(known, self.config.objective)
             self._counts, self._rejected, self._judge_s = {}, {}, 0.0
             self._count(known)
         self._know(known)

@@ -103,7 +103,7 @@ def best_of(folder: Path) -> Glance:
             raise UserError(f"{folder}: no attempt is archived yet, so there is no best program")
         entry = run.attempt("best")
         if entry.same_as:
-            entry = run.standing().champion or entry
+            entry = run.standing().best or entry
         return Glance(config=run.archive.config, entry=entry, source=run.archive.source(entry.id))
 
 

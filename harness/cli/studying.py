@@ -22,11 +22,12 @@ from harness.cli.searching import searcher
 from harness.cli.user_files import write_program
 from harness.config import Config, conflicts
 from harness.config.models import keyed
+from harness.gate import gated_standing
 from harness.llm import Model
 from harness.proposers import LLM_PROPOSER
 from harness.readings.hypervolume import Figures
 from harness.search import Progress
-from harness.select import quality, speed, standing
+from harness.select import quality, speed
 from harness.study.findings import Outcome
 from harness.study.states import State, read_state, write_state
 from harness.study.study_file import Cell, Study
@@ -168,7 +169,7 @@ def _searched(
                     watcher.archived(entry)
                     if used.due():
                         write_state(cell.folder, State(used_s=used.total_s))
-            if (champion := standing(archive.entries, config.objective).champion) is not None:
+            if (champion := gated_standing(archive.entries, config.objective).best) is not None:
                 write_program(cell.folder / "best.py", archive.source(champion.id))
     finally:
         write_state(cell.folder, State(used_s=used.total_s))
@@ -213,7 +214,7 @@ def outcome_of(cell: Cell, state: State) -> Outcome | None:
     with open_run(cell.folder) as run:
         result, booked = run.standing(), run.archive.booked
         attempts = sum(entry.kind != "seed" for entry in run.archive.entries)
-    champion, seed = result.champion, result.seed
+    champion, seed = result.best, result.seed
     if champion is None or champion.scored is None or seed is None:
         return None
     return Outcome(

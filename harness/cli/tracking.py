@@ -16,7 +16,7 @@ import typer
 
 from harness.archive import Archive
 from harness.config import stored_objective
-from harness.select import standing
+from harness.gate import gated_standing
 from harness.trackers import TRACKERS, Feed, Subject, parameters
 
 
@@ -82,5 +82,5 @@ def tracking(archive: Archive, folder: Path, wanted: Sequence[Target], notice: C
                 feed.add(entry)
         yield feed
     finally:
-        champion = standing(archive.entries, objective).champion if feed.places else None
+        champion = gated_standing(archive.entries, objective).best if feed.places else None
         feed.close(None if champion is None else archive.source(champion.id))

@@ -5,7 +5,8 @@ the named files, `config` combines them, `stored` restores a run's config, `json
 Does not know: how anything it configures works.
 """
 
-from harness.config.config import Config, conflicts, difference, load
+from harness.config.config import Config, load
+from harness.config.differences import conflicts, difference
 from harness.config.document import ConfigError
 from harness.config.files import File, find_all
 from harness.config.json_schema import json_schema

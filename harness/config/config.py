@@ -7,7 +7,7 @@ keys affect scores. Does not know: how anything it configures works.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -15,16 +15,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evaluator import FileTask, Task, is_task_file
+from evaluator import HELD_OUT, FileTask, HeldOut, Task, is_task_file, of_split
 from evaluator.settings import JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
 from harness.config import models as model_settings
-from harness.config.document import Assignment, ConfigError, Document, Step, key_path, override, read
+from harness.config.document import Assignment, ConfigError, Document, key_path, override, read
 from harness.config.files import File, find, find_all
 from harness.config.policies import policy_of
 from harness.config.problems import explained
 from harness.config.schema import ObjectiveSection, Settings, unsupported
-from harness.config.tasks import task_of, with_task
+from harness.config.tasks import TRACES, task_of, with_task
 from harness.islands import IslandSettings
 from harness.llm.bandit import BanditSettings
 from harness.llm.model import Model
@@ -34,21 +34,10 @@ from harness.search.budget import Budget
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
 from harness.text import meant
 
-SCORING_KEYS = (
-    "task.identity",
-    "program",
-    "device",
-    "seed",
-    "judge.timeout_s",
-    "judge.load_timeout_s",
-    "judge.memory_gb",
-    "judge.threads",
-    "judge.lanes",
-    "judge.reference",
-    "judge.timing",
-)
-_FORMER_JUDGE: Mapping[str, float] = {"load_timeout_s": 20.0}
-"""Keys of `judge` with another default now, and the default that runs of earlier versions were started under."""
+_FORMER_JUDGE: Mapping[str, float | bool] = {"load_timeout_s": 20.0, "held_out": False}
+"""Keys of `judge` with another default now, and the default that runs of earlier versions were started under, which
+of `held_out` is also meant where a run does not store it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +89,14 @@ class Config:
             require=section.sandbox.require,
             timing=TimingSettings(**section.timing.model_dump()),
         )
+
+    @property
+    def held_out(self) -> Mapping[HeldOut, Task]:
+        """The task with the loads of each held-out split; {} if it has none, or the config leaves them aside."""
+        if not self.raw.judge.held_out:
+            return {}
+        found = {split: of_split(self.task, split) for split in HELD_OUT}
+        return {split: task for split, task in found.items() if task is not None}
 
     @property
     def budget(self) -> Budget:
@@ -156,7 +153,7 @@ class Config:
         kept = {
             key: former
             for key, former in _FORMER_JUDGE.items()
-            if key not in section.model_fields_set and isinstance(held, Mapping) and held.get(key) == former
+            if key not in section.model_fields_set and isinstance(held, Mapping) and held.get(key, False) == former
         }
         judge = section.model_copy(update=kept)
         return replace(self, raw=self.raw.model_copy(update={"judge": judge}))
@@ -178,6 +175,8 @@ class Config:
             "traces": [file.identity() for file in self.traces],
             "identity": dict(self.task.identity()),
         }
+        if self.held_out:
+            tree["task"]["held_out"] = {split: dict(held.identity()) for split, held in self.held_out.items()}
         if self.task_file is not None and isinstance(self.task, FileTask):
             tree["task"] |= {"file": self.task_file.identity(), "facts": self.task.facts.stored()}
         return tree
@@ -195,73 +194,6 @@ def objective_of(section: ObjectiveSection) -> Objective:
             min_speedup_over_seed=section.min_speedup_over_seed, epsilon=section.epsilon if section.epsilon else 0.0
         )
     return QualityLimit(within=section.within if section.within else 0.0)
-
-
-def _scoring_part(resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a resolved config that affect scores, as a tree of the same form."""
-    part: dict[str, Any] = {}
-    for path in SCORING_KEYS:
-        section, _, key = path.partition(".")
-        if not key:
-            part[section] = resolved.get(section)
-        else:
-            held = resolved.get(section)
-            part.setdefault(section, {})[key] = held.get(key) if isinstance(held, Mapping) else None
-    return part
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{value['file']} (sha256 {value['sha256'][:12]})" if "sha256" in value else "a section"
-    if value is None:
-        return "nothing"
-    if isinstance(value, list):
-        return f"{len(value)} entries"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _differing(mine: Any, yours: Any, steps: tuple[Step, ...]) -> Iterator[tuple[str, Any, Any]]:
-    """The key paths at which two JSON values differ, with both values. Files are equal if their content is."""
-    if isinstance(mine, Mapping) and isinstance(yours, Mapping) and "sha256" not in mine:
-        for key in dict.fromkeys([*mine, *yours]):
-            yield from _differing(mine.get(key), yours.get(key), (*steps, key))
-    elif isinstance(mine, list) and isinstance(yours, list) and len(mine) == len(yours):
-        for at, (my_item, your_item) in enumerate(zip(mine, yours, strict=True)):
-            yield from _differing(my_item, your_item, (*steps, at))
-    elif isinstance(mine, Mapping) and isinstance(yours, Mapping):
-        if mine["sha256"] != yours.get("sha256"):
-            yield key_path(steps), mine, yours
-    elif mine != yours:
-        yield key_path(steps), mine, yours
-
-
-def difference(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The differences between a run's resolved config and another that affect scores, one line a key.
-
-    [] if there is no difference. Files are equal if their content is, whatever their names.
-    """
-    return [
-        f"{path.replace('task.identity.', 'task.', 1)}: {_shown(mine)} in the run, {_shown(yours)} in the config"
-        for path, mine, yours in _differing(_scoring_part(stored), _scoring_part(new), ())
-    ]
-
-
-def conflicts(stored: Mapping[str, Any], new: Mapping[str, Any], *, aside: Collection[str]) -> list[str]:
-    """The differences between a run's resolved config and another in any key, one line a key, but for the sections
-    `aside`. Keys that the stored config does not have, since an earlier version wrote it, are no difference.
-    """
-    mine = {key: value for key, value in stored.items() if key not in aside}
-    return [
-        f"{path}: {_shown(old)} in the run, {_shown(now)} in the study"
-        for path, old, now in _differing(mine, _shared(new, mine), ())
-    ]
-
-
-def _shared(tree: Any, with_: Any) -> Any:
-    """A tree without the keys of sections that another lacks."""
-    if not (isinstance(tree, Mapping) and isinstance(with_, Mapping)):
-        return tree
-    return {key: _shared(value, with_[key]) for key, value in tree.items() if key in with_}
 
 
 def _plain(value: object) -> str:
@@ -356,7 +288,11 @@ def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config
     def found(written: str, *steps: str | int, or_folder: bool = False) -> File:
         return find(written, folder, f"{document.where(steps)}: {key_path(steps)}", or_folder=or_folder)
 
-    traces = tuple(found(trace, "task", "traces", at, or_folder=True) for at, trace in enumerate(settings.task.traces))
+    def traces_of(key: str) -> tuple[File, ...]:
+        written: tuple[str, ...] = getattr(settings.task, key)
+        return tuple(found(trace, "task", key, at, or_folder=True) for at, trace in enumerate(written))
+
+    traces = {key: traces_of(key) for key in TRACES}
     task_file = found(settings.task.name, "task", "name") if is_task_file(settings.task.name) else None
     task = task_of(settings, task_file, traces, document)
     return Config(
@@ -367,7 +303,7 @@ def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config
         reference=policy_of(settings, task, folder, document)
         or found(settings.judge.reference or task.reference, "judge", "reference"),
         patches=_patches(settings, folder, document),
-        traces=traces,
+        traces=tuple(file for files in traces.values() for file in files),
         task_file=task_file,
         prompts=_folder(settings.proposer.prompts, folder),
         recording=_recording(settings.proposer.from_, folder),

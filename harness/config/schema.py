@@ -30,7 +30,7 @@ _ISLANDS = IslandSettings()
 
 
 class TaskSection(Section):
-    """The task and its workloads. `traces` are files or folders; the task checks all other options."""
+    """The task and its workloads. Traces are files or folders; the task checks all other options."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -38,6 +38,10 @@ class TaskSection(Section):
     """Which task: a name, or a `.py` file of your own."""
     traces: tuple[str, ...] = ()
     """Files of measured loads, or folders of them, which replace generated ones."""
+    gate_traces: tuple[str, ...] = ()
+    """The same for the held-out loads of the gate."""
+    final_traces: tuple[str, ...] = ()
+    """The same for those of the final measurement."""
 
     @field_validator("name")
     @classmethod
@@ -286,6 +290,8 @@ class JudgeSection(Section):
     """The program to time against, a file or an engine's policy (`vllm:default`); none is the task's own."""
     engine_wheels: tuple[str, ...] = ()
     """Wheels to read engines' policies from; empty is the installed engines."""
+    held_out: bool = True
+    """Whether a new best program must hold on held-out loads, too, where the task has some."""
     sandbox: SandboxSection = SandboxSection()
     """The confinement that programs need."""
     timing: TimingSection = TimingSection()

@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from evaluator.tasks import TASKS
-from harness.config.config import Config, difference, load, objective_of
+from harness.config.config import Config, load, objective_of
+from harness.config.differences import difference
 from harness.config.document import ConfigError
 from harness.config.schema import ObjectiveSection
 from harness.prompt import read_templates
@@ -77,6 +78,7 @@ def restored(
     elif named not in TASKS:  # a path, in a run from elsewhere, must not make us execute a file of this machine
         raise ConfigError(f"the task of this run is {named!r}, expected one of {', '.join(TASKS)}, or a stored file")
     tree["task"] = {**resolved["task"]["options"], "name": named}
+    tree["judge"].setdefault("held_out", False)  # a run of an earlier version
     tree["program"] = _write(folder / "program", resolved["program"]["file"], program)
     tree["judge"]["reference"] = _write(folder / "reference", resolved["judge"]["reference"]["file"], reference)
     tree["proposer"] |= {"kind": EXTERNAL_PROPOSER, "patches": [], "prompts": None, "from": None}

@@ -10,12 +10,13 @@ from harness.document.blocks import Document, Quoted
 from harness.document.chain import chain
 from harness.document.doubtful import doubtful
 from harness.document.found import found
+from harness.document.held_out import held_out
 from harness.document.report import Report
 from harness.document.reproduce import reproduce
 from harness.document.searching import cost, front, progress, proposals
 from harness.text import one_line
 
-_SECTIONS = (found, chain, front, progress, proposals, cost, doubtful, reproduce)
+_SECTIONS = (found, held_out, chain, front, progress, proposals, cost, doubtful, reproduce)
 _RUN = 120
 
 

@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from evaluator import Column, Environment, Interval, Rejected
+from harness.accounts import Booked
 from harness.document.against import Against, against_reference, against_seed
 from harness.readings.comparable import Group
 from harness.readings.course import Course, course
 from harness.readings.doubts import Doubt, doubts
 from harness.readings.lineage import Find, Lineage, Step, change_of_quality, lineage, speed_change
+from harness.readings.splits import Splits, splits
 from harness.report.stats import Stats, stats, who
 from harness.select import Objective
-from harness.types import Booked, Entry, HarnessError, Unjudged
+from harness.types import Entry, HarnessError, OnSplit, Unjudged
 
 SCORED, UNJUDGED = "scored", "unjudged"
 
@@ -78,6 +80,7 @@ class Report:
     statistics: Stats
     verdicts: dict[str, Counter[str]]
     doubts: tuple[Doubt, ...]
+    splits: Splits
     entries: Sequence[Entry]
     find: Find = field(repr=False)
 
@@ -93,13 +96,18 @@ Diff = Callable[[Entry, Entry], str]
 
 
 def report(
-    facts: Facts, entries: Sequence[Entry], find: Find, diff: Diff, measured: Callable[[Entry], tuple[Group, ...]]
+    facts: Facts,
+    entries: Sequence[Entry],
+    find: Find,
+    diff: Diff,
+    measured: Callable[[Entry], tuple[Group, ...]],
+    on_splits: Callable[[Entry], Sequence[OnSplit]] = lambda _: (),
 ) -> Report:
-    """The report of a run's attempts. `measured` gives all measurements of an attempt. Raises HarnessError for a run
-    without a champion, or if the chain to it cannot be read.
+    """The report of a run's attempts. `measured` gives all measurements of an attempt, `on_splits` those against the
+    seed program by split. Raises HarnessError for a run without a champion, or if the chain to it cannot be read.
     """
     way = course(entries, facts.objective)
-    champion, seed = way.standing.champion, way.standing.seed
+    champion, seed = way.standing.best, way.standing.seed
     if champion is None or seed is None:
         raise HarnessError(missing(facts.run, entries))
     line = lineage(champion, find, facts.root_id)
@@ -116,6 +124,7 @@ def report(
         course=way,
         statistics=stats(way.standing, entries, conversations=False),
         verdicts=_verdicts(entries),
+        splits=splits(on_splits(champion), way.standing),
         doubts=tuple(doubts(entries, shown, champion.scored.environment, _fewest)),
         entries=entries,
         find=find,

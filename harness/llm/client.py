@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
+from harness.accounts import Booked
 from harness.llm.answers import Answer, quoted
 from harness.llm.endpoint import FOLDED, Endpoint, Fault
 from harness.llm.ledger import Bound, Hold, Ledger, OverBudget
 from harness.llm.model import Charge, Model, bound, charge, check_bounded, masked, most_charge
-from harness.types import Booked, HarnessError, Request, Turn, TurnRecord, Usage
+from harness.types import HarnessError, Request, Turn, TurnRecord, Usage
 
 MOST_NOTE = 1000
 APART_S = 0.001

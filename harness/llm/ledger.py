@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
-from harness.types import Account, Booked, HarnessError, Sums
+from harness.accounts import Account, Booked, Sums
+from harness.types import HarnessError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

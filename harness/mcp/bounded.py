@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from evaluator import Duel, EvaluatorError, Judge, Rejected, Verdict
+from evaluator import Duel, EvaluatorError, Judge, Rejected, Split, Verdict
 from evaluator import Progress as Step
 from evaluator.fate import Fate, Settled
 
@@ -48,10 +48,11 @@ class LentJudge:
         other_name: str = "the other program",
         settled: Settled | None = None,
         progress: Report | None = None,
+        split: Split = "search",
     ) -> Duel | Rejected:
         return self._unless_stopped(
             lambda: self._judge.compare(
-                source, other, level=level, other_name=other_name, settled=settled, progress=progress
+                source, other, level=level, other_name=other_name, settled=settled, progress=progress, split=split
             )
         )
 

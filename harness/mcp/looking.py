@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evaluator import Rejected
 from harness.archive import Archive
+from harness.gate import GatedStanding
 from harness.mcp.arguments import (
     AttemptArguments,
     FrontArguments,
@@ -39,7 +40,6 @@ from harness.prompt.scores import goal
 from harness.readings.lineage import first_parent
 from harness.report import attempts, lineage_view, status_view
 from harness.runs.opened import OpenRun
-from harness.select import Standing
 from harness.text import one_line
 from harness.types import Entry
 
@@ -54,7 +54,7 @@ class Desk:
 
     def __init__(self, opened: OpenRun) -> None:
         self.opened = opened
-        self._standing: tuple[int, Standing] | None = None
+        self._standing: tuple[int, GatedStanding] | None = None
 
     @property
     def archive(self) -> Archive:
@@ -69,12 +69,19 @@ class Desk:
         self.archive.catch_up()
 
     @property
-    def standing(self) -> Standing:
-        """The standing of the attempts that are known now."""
+    def standing(self) -> GatedStanding:
+        """The standing of the attempts that are known now. An agent that makes proposals learns nothing of held-out
+        loads, so the champion counts as the best program.
+        """
         count = len(self.archive.entries)
         if self._standing is None or self._standing[0] != count:
-            self._standing = count, self.opened.standing()
+            self._standing = count, self.opened.standing().without_gates
         return self._standing[1]
+
+    def attempt(self, word: str | int) -> Entry:
+        """The attempt that a word names, `best` as an agent knows it. Raises ArchiveError."""
+        champion = self.standing.champion
+        return champion if word == "best" and champion is not None else self.opened.attempt(word)
 
     def number(self, id_: str) -> int | None:
         """The number of the attempt with a commit id."""
@@ -135,7 +142,7 @@ def front(desk: Desk, arguments: FrontArguments) -> FrontResult:
 def attempt(desk: Desk, arguments: AttemptArguments) -> AttemptResult:
     """One attempt with its verdict, and the texts that are asked for. Raises ArchiveError."""
     archive, standing = desk.archive, desk.standing
-    entry = desk.opened.attempt(arguments.attempt)
+    entry = desk.attempt(arguments.attempt)
 
     def part(name: str, text: Callable[[Entry], str | None]) -> Text | None:
         found = text(entry) if name in arguments.texts else None

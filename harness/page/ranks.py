@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
-from harness.select import Objective, Standing
+from harness.gate import GatedStanding
+from harness.select import Objective
 from harness.series import Series
 from harness.types import Entry
 
@@ -23,7 +24,7 @@ KEPT = 512
 @dataclass(frozen=True, slots=True)
 class _Step:
     entry: Entry
-    before: Standing
+    before: GatedStanding
     champions: int
 
 
@@ -35,7 +36,7 @@ class Ranks:
     """The standing after the attempts so far, in the order of their numbers."""
 
     def __init__(self, objective: Objective) -> None:
-        self.standing = Standing(objective=objective)
+        self.standing = GatedStanding(objective=objective)
         self.champions: list[int] = []
         """The numbers of all that were champion, in order."""
         self._steps: deque[_Step] = deque(maxlen=KEPT)
@@ -65,6 +66,6 @@ class Ranks:
         if after is before:
             return False
         self.standing = replace(after, valid=Series()) if len(after.valid) > KEPT else after
-        if after.champion is not None and after.champion is not before.champion:
-            self.champions.append(after.champion.number)
+        if after.best is not None and after.best is not before.best:
+            self.champions.append(after.best.number)
         return True

@@ -237,7 +237,7 @@ class Run:
         """Whether an attempt is the champion, was champion, and is on the front."""
         with self._lock:
             ranks = self._known.ranks
-            champion = ranks.standing.champion
+            champion = ranks.standing.best
             return {
                 "champion": champion is not None and champion.number == number,
                 "was_champion": number in ranks.champions,
@@ -333,7 +333,7 @@ class Run:
             "ceiling": ceiling,
             "floor": None if seed is None else standing.floor,
             "seed_attempt": None if seed is None else seed.number,
-            "champion": None if standing.champion is None else standing.champion.number,
+            "champion": None if standing.best is None else standing.best.number,
             "front": [entry.number for entry in standing.front],
             "champions": list(ranks.champions),
         }

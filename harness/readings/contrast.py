@@ -39,9 +39,9 @@ class Contestant:
     @property
     def champion(self) -> Entry:
         """Raises ValueError for a run without one."""
-        if self.course.standing.champion is None:
+        if self.course.standing.best is None:
             raise ValueError(f"{self.name} has no champion")
-        return self.course.standing.champion
+        return self.course.standing.best
 
     @property
     def environment(self) -> Environment:

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from harness.select import Objective, Standing
+from harness.gate import GatedStanding
+from harness.select import Objective
 from harness.types import Entry
 
 Effort = Literal["attempts", "minutes", "dollars", "judged"]
@@ -38,7 +39,7 @@ class Course:
 
     spent: dict[Effort, tuple[float, ...]]
     changes: tuple[Change, ...]
-    standing: Standing
+    standing: GatedStanding
 
     def total(self, effort: Effort) -> float:
         """All of this effort; 0 without attempts."""
@@ -61,7 +62,7 @@ class Course:
 def course(entries: Iterable[Entry], objective: Objective) -> Course:
     """The course of a run's entries, in any order."""
     ordered = sorted(entries, key=lambda entry: entry.number)
-    standing = Standing(objective=objective)
+    standing = GatedStanding(objective=objective)
     attempts, usd, judged, began, latest = 0, 0.0, 0.0, 0, 0
     rows: list[tuple[float, ...]] = []
     changes: list[Change] = []
@@ -72,8 +73,8 @@ def course(entries: Iterable[Entry], objective: Objective) -> Course:
         attempts += entry.kind != "seed"
         usd, judged = usd + entry.usd, judged + entry.seconds
         rows.append((attempts, max(0, latest - began) / 60, usd, judged))
-        moved = standing.champion is not before.champion or standing.pareto is not before.pareto
-        if moved and standing.champion is not None:
-            changes.append(Change(at=at, champion=standing.champion, front=standing.front))
+        moved = standing.best is not before.best or standing.pareto is not before.pareto
+        if moved and standing.best is not None:
+            changes.append(Change(at=at, champion=standing.best, front=standing.front))
     columns = tuple(zip(*rows, strict=True)) if rows else ((), (), (), ())
     return Course(spent=dict(zip(EFFORTS, columns, strict=True)), changes=tuple(changes), standing=standing)

@@ -1,4 +1,5 @@
-"""Verification of an archive: every stored reply, applied again to its stored parent, gives the same bytes.
+"""Verification of an archive: every stored reply, applied again to its stored parent, gives the same bytes; and every
+figure by which a program passed the gate follows from the raw samples.
 
 Owns: the checks and how a mismatch is reported. Does not know: git, the network, how anything was judged.
 """
@@ -7,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import isclose
+from statistics import StatisticsError
 
+from evaluator import combined_gain, combined_speedup
 from evaluator.types import Rejected
 from harness.archive import Archive, ArchiveError
 from harness.archive.commits import Archived
@@ -77,6 +81,7 @@ def _differences(archive: Archive, archived: Archived, entries: Mapping[str, Ent
             yield "parents and inspirations that came before", f"attempt {entries[parent].number}"
     try:
         yield from _taken_over(entry, entries)
+        yield from _held(entry, entries)
         yield from _replayed(archive, entry)
     except ArchiveError as error:
         yield "a program and a reply that can be read", str(error)
@@ -98,6 +103,27 @@ def _taken_over(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[tuple[st
         yield "a verdict taken over from an attempt that came before and was judged", f"attempt {first.number}"
     elif first.verdict != entry.verdict:
         yield f"the verdict of attempt {first.number}, whose program it is said to be again", "another verdict"
+
+
+def _held(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[tuple[str, str]]:
+    """Compare the measurements on held-out loads with their raw samples, and with the attempts they are against."""
+    for gate in entry.gates or ():
+        other = entries.get(gate.against)
+        if other is None or other.number >= entry.number:
+            yield "a gate against an attempt that came before", f"one against {gate.against[:12]}"
+        duel = gate.duel
+        if duel is None:
+            continue
+        try:
+            speedup, gain = combined_speedup(duel.samples), combined_gain(duel.samples)
+        except (ValueError, ZeroDivisionError, StatisticsError, OverflowError) as error:
+            yield "samples of a gate that figures follow from", str(error)
+            continue
+        figures = ((duel.speedup, speedup), (duel.gain, gain), (duel.certain_gain, gain), (duel.certain, speedup))
+        for stored, found in figures:
+            if stored is None or found is None or not isclose(stored.median, found.median, rel_tol=1e-6, abs_tol=1e-9):
+                yield "figures of a gate that follow from its samples", f"{stored} stored, {found} from the samples"
+                break
 
 
 def _replayed(archive: Archive, entry: Entry) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from evaluator import Duel, Interval, Rejected, Task, combined_speedup
+from harness.gate import GatedStanding
 from harness.readings.claims import claim_words
 from harness.readings.lineage import Find, Gain, first_parent, gain, unlike
 from harness.report.tables import (
@@ -29,7 +30,6 @@ from harness.report.tables import (
     ratio_interval,
     titled,
 )
-from harness.select import Standing
 from harness.text import one_line
 from harness.types import Entry, Unjudged
 
@@ -135,20 +135,20 @@ def row(entry: Entry, find: Find, width: int) -> Text:
     return text
 
 
-def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
+def front_table(result: GatedStanding, task: Task, reference: str) -> RenderableType:
     """The Pareto front, fastest first, with the seed program for comparison; the champion is marked."""
     table = plain_table(tight=True)
     table.add_column("#", justify="right", no_wrap=True)
     named(table, "name")
     figures(table, task.quality_key, "ceiling", *headings(task.columns), "ms", "speed-up")
-    shown = list(result.front)
+    shown = list(result.shown)
     if result.seed is not None and result.seed not in shown:
         shown.append(result.seed)
     for entry in shown:
         scored = entry.scored
         assert scored is not None, "a front holds scored programs only"
         score = scored.score
-        best = result.champion is not None and entry.id == result.champion.id
+        best = result.best is not None and entry.id == result.best.id
         table.add_row(
             f"best {entry.number}" if best else str(entry.number),
             escape(one_line(entry.name, _FRONT_NAME)),
@@ -164,11 +164,11 @@ def front_table(result: Standing, task: Task, reference: str) -> RenderableType:
     return titled(title, table, "; ".join([note, *_elsewhere(result, shown)]))
 
 
-def _elsewhere(result: Standing, shown: Sequence[Entry]) -> Iterator[str]:
+def _elsewhere(result: GatedStanding, shown: Sequence[Entry]) -> Iterator[str]:
     """A warning for each program that was measured under other conditions than the champion, as in runs that an
     earlier version continued on another machine.
     """
-    champion = result.champion.scored if result.champion is not None else None
+    champion = result.best.scored if result.best is not None else None
     for entry in shown if champion is not None else ():
         assert entry.scored is not None and champion is not None
         if apart := unlike(entry.scored.environment, champion.environment):

@@ -13,7 +13,7 @@ from harness.readings.lineage import Find
 from harness.report import jsonl
 from harness.report.tables import points_interval, ratio_interval
 from harness.text import one_line
-from harness.types import Confirmation, Entry
+from harness.types import Confirmation, Entry, Gate
 
 _LONGEST = 400
 _FIGURES = (
@@ -47,6 +47,41 @@ def lines(entry: Entry, task: Task, find: Find) -> Iterator[str]:
 
 def _points(duel: Duel, gain: Interval) -> str:
     return f"{points_interval(gain)} points ({_WORDS[duel.quality_comparison]})"
+
+
+def gate_lines(entry: Entry, task: Task, find: Find) -> Iterator[str]:
+    """A line for each measurement on held-out loads."""
+    for gate in entry.gates or ():
+        yield f"held-out loads, {gate_words(gate, find, task.quality_key)}"
+
+
+def gate_words(gate: Gate, find: Find, quality: str = "quality") -> str:
+    """What a measurement on held-out loads showed."""
+    other = find(gate.against)
+    head = f"against attempt {other.number if other else '?'}: "
+    if gate.rejection:
+        return f"{head}failed, {one_line(gate.rejection, _LONGEST)}"
+    if gate.duel is None:
+        failed = f"that program failed: {one_line(gate.failure, _LONGEST)}"
+        return head + (failed if gate.failure else "not measured, since it lost the duel on the loads of the search")
+    duel = gate.duel
+    gain = "" if duel.gain is None else f", {quality} {points_interval(duel.gain)} points"
+    return f"{head}{ratio_interval(duel.speedup)} as fast{gain}"
+
+
+def gate_records(entry: Entry) -> list[dict[str, Any]] | None:
+    """The measurements on held-out loads as JSON values, without their samples; None in a run without any."""
+    if entry.gates is None:
+        return None
+    return [
+        {
+            **_record(Confirmation(against=gate.against, duel=gate.duel, failure="" if gate.duel else "-")),
+            "failure": gate.failure or None,
+            "rejection": gate.rejection or None,
+            "search": None if gate.search is None else _record(gate.search),
+        }
+        for gate in entry.gates
+    ]
 
 
 def records(entry: Entry) -> list[dict[str, Any]]:

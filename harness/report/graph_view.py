@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from evaluator import Rejected, Task
+from harness.gate import GatedStanding
 from harness.readings.lineage import Find
 from harness.report.attempts import change, half_width, origin, same, unjudged
 from harness.report.tables import credited, ratio
-from harness.select import Standing
 from harness.text import one_line
 from harness.types import Entry, Unjudged
 
@@ -80,7 +80,7 @@ class GraphView:
         return f"{drawing:<{width}}" if len(drawing) <= width else f"{drawing[: width - 1]}…"
 
 
-def graph_view(result: Standing, find: Find, drawing: int) -> GraphView:
+def graph_view(result: GatedStanding, find: Find, drawing: int) -> GraphView:
     """The view of a run with this standing."""
-    best = "" if result.champion is None else result.champion.id
+    best = "" if result.best is None else result.best.id
     return GraphView(drawing=drawing, best=best, front=frozenset(entry.id for entry in result.front), find=find)

@@ -14,10 +14,10 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from evaluator import Interval
+from harness.gate import GatedStanding
 from harness.report.attempts import half_width
 from harness.report.stats_table import dollars, tokens
 from harness.report.tables import credited, ratio, ratio_interval
-from harness.select import Standing
 from harness.text import one_line
 from harness.types import Entry
 
@@ -63,7 +63,7 @@ class Live:
     run: str
     quality: str
     reference: str
-    standing: Standing
+    standing: GatedStanding
     scored: int = 0
     known: int = 0
     unjudged: int = 0
@@ -147,7 +147,7 @@ def _attempts(state: Live) -> list[str]:
 
 def _best(state: Live) -> list[str]:
     """The champion with its intervals, and how many times as fast as the seed program it is."""
-    champion, seed = state.standing.champion, state.standing.seed
+    champion, seed = state.standing.best, state.standing.seed
     if champion is None or champion.scored is None:
         return ["none yet: the seed program comes first"]
     score = champion.scored.score
@@ -173,7 +173,7 @@ def times_as_fast(mine: Interval, other: Interval) -> Interval | None:
 
 def _front(state: Live, width: int) -> list[Text]:
     """The front, fastest first; of a long one the first rows, and always the champion's."""
-    front, champion = state.standing.front, state.standing.champion
+    front, champion = state.standing.shown, state.standing.best
     if len(front) < 2:
         return []
     shown = list(front[:_FRONT_ROWS])

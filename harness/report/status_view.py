@@ -5,7 +5,7 @@ Owns: which facts belong to it, and how they are worded. Does not know: who work
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,12 +13,16 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.report import jsonl
+from harness.accounts import Booked
+from harness.gate import GatedStanding
+from harness.readings.lineage import Find
+from harness.readings.splits import Splits, splits
+from harness.report import jsonl, splits_view
 from harness.report.stats_table import dollars, tokens
-from harness.report.tables import credited, ratio
-from harness.select import Standing, speed
+from harness.report.tables import credited, points_interval, ratio
+from harness.select import speed
 from harness.text import one_line
-from harness.types import Booked, Entry, Pending
+from harness.types import Entry, OnSplit, Pending
 
 
 class TicketState(StrEnum):
@@ -60,31 +64,36 @@ class Status:
     limits: Mapping[str, Any]
     open: tuple[Open, ...]
     advice: tuple[str, ...]
+    splits: Splits
 
 
 def status(
-    standing: Standing,
+    standing: GatedStanding,
     entries: Sequence[Entry],
     *,
     pending: Sequence[tuple[Pending, bool]],
     booked: Booked,
     limits: Mapping[str, Any],
     advice: tuple[str, ...],
+    measured: Sequence[OnSplit] = (),
 ) -> Status:
-    """Collect the facts. `pending` are the open tickets, each with whether it is orphaned: its process is gone."""
+    """Collect the facts. `pending` are the open tickets, each with whether it is orphaned: its process is gone.
+    `measured`: the best program by split.
+    """
     numbers = {entry.id: entry.number for entry in entries}
     made = [entry for entry in entries if entry.kind != "seed"]
     return Status(
         attempts=len(made),
         scored=sum(entry.scored is not None for entry in made),
         seed=standing.seed,
-        best=standing.champion,
+        best=standing.best,
         front=standing.front,
         booked=booked,
         judge_s=sum(entry.seconds for entry in entries),
         limits={name: limit for name, limit in limits.items() if limit is not None},
         open=tuple(_open(ticket, orphaned, numbers) for ticket, orphaned in pending),
         advice=advice,
+        splits=splits(measured, standing),
     )
 
 
@@ -106,7 +115,7 @@ def _state(pending: Pending, orphaned: bool) -> TicketState:
     return TicketState.CALLING if pending.calling else TicketState.ASKED
 
 
-def record(state: Status) -> dict[str, Any]:
+def record(state: Status, find: Find) -> dict[str, Any]:
     """The status as JSON values."""
     return {
         "attempts": state.attempts,
@@ -119,6 +128,7 @@ def record(state: Status) -> dict[str, Any]:
         "budget": dict(state.limits),
         "open": [asdict(ticket) for ticket in state.open],
         "advice": list(state.advice),
+        **splits_view.record(state.splits, find),
     }
 
 
@@ -142,6 +152,7 @@ def view(state: Status, run: str, quality: str) -> RenderableType:
     if state.best is not None:
         lines.append(("best", _words(state.best, quality)))
         lines.append(("front", ", ".join(str(entry.number) for entry in state.front)))
+    lines += [("splits", text) for text in _splits(state.splits)]
     booked = state.booked
     spent = f"{dollars(booked.usd)}, {tokens(booked.tokens)} tokens"
     calls = "1 model call" if booked.calls == 1 else f"{booked.calls} model calls"
@@ -152,6 +163,17 @@ def view(state: Status, run: str, quality: str) -> RenderableType:
     lines += [("advice", " ".join(text.split())) for text in state.advice]
     rows = [Text(f"{name:<9} {text}", overflow="ellipsis", no_wrap=True) for name, text in lines]
     return Group(*rows)
+
+
+def _splits(found: Splits) -> Iterator[str]:
+    """The gain over the seed program by split, what a gap says, and which programs lead on the loads of the search
+    only.
+    """
+    for each in found.measured:
+        gain = "" if each.duel.gain is None else f"{points_interval(each.duel.gain)} points, "
+        words = "overfitting: it gains less here" if each.split in found.overfits else "over the seed program"
+        yield f"{each.split}: {gain}{ratio(each.duel.speedup.median)} {words}"
+    yield from splits_view.only_lines(found)
 
 
 def _words(entry: Entry, quality: str) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import overload
 
 from evaluator import Interval, Rejected, Scored
+from harness.accounts import Booked
 from harness.archive import Archive
-from harness.types import Booked, Entry, Kind, Outcome, TurnRecord
+from harness.types import Entry, Kind, Outcome, TurnRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-from evaluator import Judge, JudgeSpec, Lane, ProcessLine, RemoteJudge
+from evaluator import Judge, JudgeSpec, Lane, ProcessLine, RemoteJudge, Task
 from evaluator.settings import own_first
 from harness.config import Config
 
 AnyJudge = Judge | RemoteJudge
 
 
-def judge_of(config: Config, *, device: str | None = None, seed: int | None = None) -> Judge:
-    """The judge of a config, not yet started; `device` and `seed` replace the config's."""
+def judge_of(config: Config, *, device: str | None = None, seed: int | None = None, task: Task | None = None) -> Judge:
+    """The judge of a config, not yet started; `device`, `seed` and `task` replace the config's."""
     return Judge(
-        config.task,
+        config.task if task is None else task,
         reference=config.reference.text(),
         reference_name=config.reference.path.name,
         device=config.device if device is None else device,

@@ -17,8 +17,8 @@ from typing import Any
 from evaluator import TASKS, Task, Unfit, stored_task
 from harness.archive import Archive
 from harness.config import PROMPTS, REFERENCE, TASK, Config, difference, load, restored, stored_files, stored_objective
+from harness.gate import GatedStanding, gated_standing
 from harness.runs.vouched import is_vouched, vouch
-from harness.select import Standing, standing
 from harness.types import Entry, HarnessError
 
 _CONTINUE = "\nUndo the difference to continue it, or start a new run with --run DIR."
@@ -60,9 +60,9 @@ class OpenRun:
         """The task with its default options: for names and columns, not for judging. Raises HarnessError."""
         return task_of(self.archive.config, self.folder)
 
-    def standing(self) -> Standing:
+    def standing(self) -> GatedStanding:
         """The best attempt, the front and the seed program, under the stored objective."""
-        return standing(self.archive.entries, stored_objective(self.archive.config))
+        return gated_standing(self.archive.entries, stored_objective(self.archive.config))
 
     def attempt(self, word: str | int) -> Entry:
         """The attempt that a word names: its number, its commit, `best` or `seed`. Raises ArchiveError."""

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evaluator import Judge, Task, Verdict
 from evaluator import Progress as Step
+from harness.accounts import Booked
 from harness.config import Config, load
+from harness.gate import GatedStanding
 from harness.runs import asking
 from harness.runs.attempt import Attempts, RunAttempt
 from harness.runs.judges import judge_of
@@ -23,8 +25,7 @@ from harness.runs.opened import OpenRun, begun, is_run, opened
 from harness.runs.rows import frame, row
 from harness.search import Report, outside
 from harness.search.setup import quiet
-from harness.select import Standing
-from harness.types import Booked, Entry, HarnessError, Kind, Message
+from harness.types import Entry, HarnessError, Kind, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ class Run:
         """Use `open` or `create`."""
         self._opened, self._stack, self._read_only = opened, stack, read_only
         self._judge: Judge | None = None
-        self._standing: tuple[int, Standing] | None = None
+        self._standing: tuple[int, GatedStanding] | None = None
         self.attempts = Attempts(lambda: opened.archive.entries, opened.archive)
         """All readable attempts, by number; the first is the seed program, once that is judged."""
 
@@ -125,7 +126,7 @@ class Run:
     @property
     def best(self) -> RunAttempt | None:
         """The champion under the run's objective; None while no program is valid."""
-        return self._made(self._now.champion)
+        return self._made(self._now.best)
 
     @property
     def seed(self) -> RunAttempt | None:
@@ -248,7 +249,7 @@ class Run:
             raise HarnessError(f"{self.path} was opened with read_only=True: open it without that to ask and to tell")
 
     @property
-    def _now(self) -> Standing:
+    def _now(self) -> GatedStanding:
         """The standing of the attempts that are known now."""
         count = len(self._opened.archive.entries)
         if self._standing is None or self._standing[0] != count:

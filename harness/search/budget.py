@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.accounts import Booked
 from harness.llm.ledger import Book, Ledger
-from harness.types import Booked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from evaluator.types import Progress as Judging
 from evaluator.types import Verdict
 from harness.llm.ledger import Bound
-from harness.types import Confirmation, HarnessError, Turn
+from harness.types import Confirmation, Gate, HarnessError, Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,7 @@ class Judged:
     ticket: int
     verdict: Verdict
     confirmations: tuple[Confirmation, ...] = ()
+    gates: tuple[Gate, ...] | None = None
     seconds: float = 0.0
     lost: tuple[str, ...] = ()
     """Why it was judged again, once for each judge that was lost with it."""

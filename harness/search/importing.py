@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evaluator.fate import Settled
+from evaluator.splits import Split
 from evaluator.types import Duel, Rejected, Verdict
 from evaluator.types import Progress as Judging
 from harness.archive import Archive
@@ -97,9 +98,10 @@ class FullJudge:
         other_name: str = "the other program",
         settled: Settled | None = None,
         progress: Callable[[Judging], None] | None = None,
+        split: Split = "search",
     ) -> Duel | Rejected:
         return self._judge.compare(
-            source, other, level=level, other_name=other_name, settled=settled, progress=progress
+            source, other, level=level, other_name=other_name, settled=settled, progress=progress, split=split
         )
 
     def stop(self) -> None:

@@ -10,14 +10,14 @@ import threading
 from dataclasses import dataclass
 
 from evaluator.types import Scored
-from harness.types import Confirmation
+from harness.types import Confirmation, Gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A program to judge or, with a `verdict`, to confirm against the current champion. `parent` is the id of the entry
     that it was made from, "" for none. `lost`: why it is judged again, once for each judge that was lost with it.
-    `checked`: it was found valid on hardware whose times do not count.
+    `checked`: it was found valid on hardware whose times do not count. `gates` is None in a run without held-out loads.
     """
 
     ticket: int
@@ -28,6 +28,7 @@ class Job:
     syntax_hash: str = ""
     verdict: Scored | None = None
     confirmations: tuple[Confirmation, ...] = ()
+    gates: tuple[Gate, ...] | None = None
     lost: tuple[str, ...] = ()
     checked: bool = False
 

@@ -1,8 +1,8 @@
 """The pool of judges, each in its own thread.
 
-Owns: these threads, what they do (judge a program and, if its score claims the champion's place, measure it against the
-champion), how they are stopped, and what becomes of a job whose judge is lost. Does not know: archives, proposals,
-models, where a judge works.
+Owns: these threads, what they do (judge a program; if its score claims the champion's place, measure it against the
+champion; if it beats the best program, measure it against that on held-out loads), how they are stopped, and what
+becomes of a job whose judge is lost. Does not know: archives, proposals, models, where a judge works.
 
 Verdicts and failures are put in a queue for the search's thread.
 """
@@ -12,20 +12,22 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from evaluator.fate import Fate, Settled
+from evaluator.splits import Split
 from evaluator.types import Duel, Environment, JudgeLost, OtherFailed, Rejected, Scored, Verdict
 from evaluator.types import Progress as Judging
 from harness.fate import decided, settled
+from harness.gate import GATE_LEVEL, Allowed, GatedStanding, next_step
 from harness.search.events import Event, Judged, JudgeFailed, JudgeProgress
 from harness.search.jobs import Job, JobQueue
 from harness.select import Claim, Standing, confirmation_level, needs_confirmation
-from harness.types import Confirmation, HarnessError
+from harness.types import Confirmation, Entry, Gate, HarnessError
 
 _PATIENCE_S = 5.0
 _MOST_LOST = 3
@@ -48,9 +50,10 @@ class Judge(Protocol):
         other_name: str = "the other program",
         settled: Settled | None = None,
         progress: Callable[[Judging], None] | None = None,
+        split: Split = "search",
     ) -> Duel | Rejected:
-        """Compare two programs on fresh inputs in fresh processes, no longer than until it is `settled`. Rejected where
-        `source` fails; raises OtherFailed where `other` does.
+        """Compare two programs on fresh inputs of a split in fresh processes, no longer than until it is `settled`.
+        Rejected where `source` fails; raises OtherFailed where `other` does.
         """
         ...
 
@@ -94,6 +97,21 @@ def same_machine(first: Environment, second: Environment) -> bool:
     return first.fingerprint == second.fingerprint
 
 
+def owes(
+    standing: GatedStanding,
+    program_id: str,
+    syntax_hash: str,
+    verdict: Scored,
+    confirmations: Sequence[Confirmation],
+    gates: Sequence[Gate] | None,
+) -> bool:
+    """Whether a scored program has to be measured against the champion or the best program before it is archived."""
+    if owes_duel(standing, program_id, syntax_hash, verdict, confirmations):
+        return True
+    facts = program_id, syntax_hash, verdict
+    return gates is not None and next_step(standing, *facts, confirmations, gates) != "none"
+
+
 def owes_duel(
     standing: Standing, program_id: str, syntax_hash: str, verdict: Scored, confirmations: Sequence[Confirmation]
 ) -> bool:
@@ -125,7 +143,8 @@ class JudgePool:
         judges: Sequence[Judge],
         checkers: Sequence[Checker],
         events: queue.SimpleQueue[Event],
-        standing: Callable[[], Standing],
+        *,
+        standing: Callable[[], GatedStanding],
         source: Callable[[str], str],
         clock: Callable[[], float],
     ) -> None:
@@ -135,13 +154,18 @@ class JudgePool:
         self._threads += [_JudgeThread(None, checker) for checker in checkers]
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._archived = self._open = 0
+        self._archived = self._open = self._with_best = 0
 
-    def count_duels(self, duels: int, *, ours: bool) -> None:
-        """Count further duels of the archive. Each duel of a run has its own number, and so its own level."""
-        with self._lock:
-            self._archived += duels
-            self._open -= duels if ours else 0
+    def count_duels(self, entries: Iterable[Entry], *, ours: bool) -> None:
+        """Count the duels of further entries of the archive. Each duel of a run has its own number, and so its level;
+        duels with a best program that does not lead are counted on their own, since the search must not show them.
+        """
+        for entry in entries:
+            duels = len(entry.confirmations)
+            with self._lock:
+                self._archived += duels
+                self._open -= duels if ours else 0
+                self._with_best += 0 if ours else sum(gate.search is not None for gate in entry.gates or ())
 
     def submit(self, job: Job) -> None:
         """Queue a job: in the order of submission, confirmations first."""
@@ -224,7 +248,7 @@ class JudgePool:
     def _judge(self, judge: Judge, job: Job) -> Judged:
         begun, say = self._clock(), self._saying(job)
         verdict = job.verdict or self._measure(judge, job, say)
-        confirmations = job.confirmations
+        confirmations, gates = job.confirmations, job.gates
         if isinstance(verdict, Scored):
             standing = self._standing()
             _check_machine(standing, verdict)
@@ -235,8 +259,18 @@ class JudgePool:
                     verdict, confirmations = outcome, ()
                 else:
                     confirmations = (*confirmations, outcome)
+        if isinstance(verdict, Scored) and gates is not None:
+            now = replace(job, verdict=verdict, confirmations=confirmations, gates=gates)
+            gates = (*gates, *self._hold(judge, now, self._standing(), say))
         seconds = max(0.0, self._clock() - begun)
-        return Judged(ticket=job.ticket, verdict=verdict, confirmations=confirmations, seconds=seconds, lost=job.lost)
+        return Judged(
+            ticket=job.ticket,
+            verdict=verdict,
+            confirmations=confirmations,
+            gates=gates,
+            seconds=seconds,
+            lost=job.lost,
+        )
 
     def _measure(self, judge: Judge, job: Job, say: Callable[[Judging], None]) -> Verdict:
         """Judge a program, no longer than its fate is open if the judge can race."""
@@ -254,22 +288,75 @@ class JudgePool:
         with self._lock:
             self._open += 1
             level = confirmation_level(self._archived + self._open)
+        name, ends = f"the champion, attempt {champion.number}", partial(settled, standing, made)
+        outcome = self._against(judge, job, champion, name, level, ends, say)
+        if isinstance(outcome, Rejected):
+            with self._lock:
+                self._open -= 1
+        return outcome
+
+    def _hold(
+        self, judge: Judge, job: Job, standing: GatedStanding, say: Callable[[Judging], None]
+    ) -> tuple[Gate, ...]:
+        """The measurement on held-out loads that a scored program owes, if any."""
+        scored, best = job.verdict, standing.best
+        assert scored is not None and job.gates is not None
+        facts = job.program_id, job.syntax_hash, scored
+        step, search = next_step(standing, *facts, job.confirmations, job.gates), None
+        if step == "none" or best is None or best.scored is None:
+            return ()
+        name = f"the best program, attempt {best.number}"
+        if step == "duel":
+            with self._lock:
+                self._with_best += 1
+                level = confirmation_level(self._with_best)
+            seen = standing.seen_from_best
+            ends = partial(settled, seen, seen.claim(job.program_id, scored, job.syntax_hash))
+            outcome = self._against(judge, job, best, name, level, ends, say)
+            if isinstance(outcome, Rejected):
+                return (Gate(against=best.id, rejection=_told(outcome)),)
+            search = outcome
+            if next_step(standing, *facts, (*job.confirmations, search), job.gates) != "gate":
+                return (Gate(against=best.id, search=search),)
+
+        def unnamed(step: Judging) -> None:
+            say(replace(step, stage="held-out loads", case=""))
+
+        allowed = Allowed.by(scored.score, best.scored.score)
+        held = self._against(judge, job, best, name, GATE_LEVEL, allowed.told, unnamed, split="gate")
+        if isinstance(held, Rejected):
+            return (Gate(against=best.id, rejection=_told(held), search=search),)
+        return (Gate(against=best.id, duel=held.duel, failure=held.failure, search=search),)
+
+    def _against(
+        self,
+        judge: Judge,
+        job: Job,
+        other: Entry,
+        name: str,
+        level: float,
+        ends: Settled,
+        say: Callable[[Judging], None],
+        split: Split = "search",
+    ) -> Confirmation | Rejected:
+        """Measure a program against an attempt, until `ends` says that it is enough."""
         try:
             duel = judge.compare(
                 job.source,
-                self._source(champion.id),
+                self._source(other.id),
                 level=level,
-                other_name=f"the champion, attempt {champion.number}",
-                settled=partial(settled, standing, made),
+                other_name=name,
+                settled=ends,
                 progress=say,
+                split=split,
             )
         except OtherFailed as error:
-            return Confirmation(against=champion.id, failure=str(error))
-        if not isinstance(duel, Rejected):
-            return Confirmation(against=champion.id, duel=duel)
-        with self._lock:
-            self._open -= 1
-        return duel
+            return Confirmation(against=other.id, failure=str(error))
+        return duel if isinstance(duel, Rejected) else Confirmation(against=other.id, duel=duel)
+
+
+def _told(rejected: Rejected) -> str:
+    return f"{rejected.stage}: {rejected.reason}: {rejected.detail}"
 
 
 class _PassErrors:

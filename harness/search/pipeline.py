@@ -5,8 +5,7 @@ Does not know: how proposals are made, models called, programs judged, attempts 
 
 Everything here happens in one thread, which takes the events of models and judges from one queue. All events that are
 ready are written to the disk in one batch (a *round*); only then are calls begun, answers read and entries yielded. So
-a ticket is durable before its request is sent, an answer is durable before it is read, and many tickets share one wait
-for the disk.
+a ticket is durable before its request is sent, and an answer before it is read.
 
 An attempt gets its number when it is archived, so that folding the entries by number gives the standing that the search
 had. A claim is checked again at that moment: if the champion has changed since the claim was confirmed, and
@@ -14,8 +13,7 @@ the score claims the place of the new champion too, the attempt goes back to a j
 champion after this check, the claim counts as not confirmed.
 
 A program that was judged before, equal by its bytes or by its syntax, is not judged again: its attempt gets the verdict
-of the first one, at no cost. If the first one is still being judged, the ticket waits for it. A verdict that was due to
-a time limit or a busy machine is reused as well: `packsmith remeasure RUN ID` judges an attempt again.
+of the first one, at no cost, even one due to a busy machine. If the first one is being judged, the ticket waits for it.
 """
 
 from __future__ import annotations
@@ -29,19 +27,19 @@ from typing import Any, assert_never
 
 from evaluator.types import Rejected, Scored
 from harness import patch
-from harness.archive import Archive, ArchiveError
+from harness.archive import Archive, ArchiveError, is_gated
 from harness.archive.writing import Writing
 from harness.patch import PatchError
 from harness.proposers import LLM_PROPOSER
 from harness.search.calls import Calls, Models
 from harness.search.events import Answered, Event, Judged, JudgeFailed, JudgeProgress, NotAsked, Outcome, Retry
-from harness.search.judging import Checker, Judge, JudgePool, owes_duel
+from harness.search.judging import Checker, Judge, JudgePool, owes
 from harness.search.progress import Phase, Progress, Report
 from harness.search.source import Source
 from harness.search.tally import Tally
 from harness.search.ticket import Ticket
 from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, whole_candidate, with_refusal
-from harness.types import Entry, HarnessError, Pending, Proposal, Request, Turn, Unjudged
+from harness.types import Entry, Gate, HarnessError, Pending, Proposal, Request, Turn, Unjudged
 
 _MOST_EVENTS, _MOST_PROPOSED = 64, 32
 """The most events and new proposals of a round. In larger ones, hundreds of calls would be sent and answered together,
@@ -69,8 +67,11 @@ class Pipeline:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._calls = Calls(models, self._events, source.in_flight if source else 1)
         self._durable_standing = tally.standing
-        self._pool = JudgePool(judges, checkers, self._events, lambda: self._durable_standing, archive.source, clock)
-        self._pool.count_duels(sum(len(entry.confirmations) for entry in archive.entries), ours=False)
+        self._pool = JudgePool(
+            judges, checkers, self._events, standing=lambda: self._durable_standing, source=archive.source, clock=clock
+        )
+        self._pool.count_duels(archive.entries, ours=False)
+        self._no_gates: tuple[Gate, ...] | None = () if is_gated(archive.config) else None
         self._tickets: dict[int, Ticket] = {}
         self._in_flight: set[int] = set()
         self._ready: list[Outcome] = []
@@ -133,7 +134,7 @@ class Pipeline:
         """Add the entries that other processes have archived."""
         for entry in self._archive.catch_up():
             self._tally.fold(entry)
-            self._pool.count_duels(len(entry.confirmations), ours=False)
+            self._pool.count_duels([entry], ours=False)
 
     def _wait(self) -> list[Outcome]:
         """The outcomes that are ready; at least one, unless there is more to propose. Reports progress of judges."""
@@ -161,7 +162,7 @@ class Pipeline:
                 self._propose_more(writing)
             standing = self._tally.standing
             if standing.champion is not None:
-                writing.point(standing.champion, standing.front)
+                writing.point(standing.best, standing.front)
         self._durable_standing = standing
         self._unwritten.clear()
         after, self._after_commit = self._after_commit, []
@@ -188,7 +189,7 @@ class Pipeline:
                 self._after_commit.append(event.go)
             case Judged():
                 ticket = self._tickets[event.ticket]
-                ticket.take_verdict(event.verdict, event.confirmations, event.seconds, event.lost)
+                ticket.take_verdict(event.verdict, event.confirmations, event.gates, event.seconds, event.lost)
                 self._decide(writing, ticket)
             case _:
                 assert_never(event)
@@ -281,7 +282,7 @@ class Pipeline:
                 return
         elif not ticket.same_as:
             standing, programs = self._tally.standing, (ticket.program_id, ticket.syntax_hash)
-            if owes_duel(standing, *programs, verdict, ticket.confirmations):
+            if owes(standing, *programs, verdict, ticket.confirmations, ticket.gates):
                 self._after_commit.append(partial(self._submit, ticket, verdict))
                 return
         self._append(writing, ticket)
@@ -313,7 +314,7 @@ class Pipeline:
         self._remove_ticket(ticket)
         self._release_twins(ticket)
         self._tally.fold(self._archive.entry(entry.number))
-        self._pool.count_duels(len(entry.confirmations), ours=True)
+        self._pool.count_duels([entry], ours=True)
         self._done.append(entry)
         self._idle = ""
 
@@ -353,8 +354,9 @@ class Pipeline:
         self._report_step("proposing", number)
         open_ = tuple(ticket.pending.request or ticket.pending.proposal for ticket in self._tickets.values())
         try:
-            source.foresee(self._archive, self._tally.standing, range(number, number + foresee), open_)
-            made = source.propose(self._archive, self._tally.standing, number, open_)
+            standing = self._tally.standing.of_search  # what is held out steers nothing
+            source.foresee(self._archive, standing, range(number, number + foresee), open_)
+            made = source.propose(self._archive, standing, number, open_)
             pending = None if made is None else self._reserve(number, made)
         except HarnessError as error:
             self._failure = error
@@ -384,7 +386,7 @@ class Pipeline:
     # Tickets
 
     def _add_ticket(self, pending: Pending) -> Ticket:
-        ticket = self._tickets[pending.ticket] = Ticket(pending)
+        ticket = self._tickets[pending.ticket] = Ticket(pending, gates=self._no_gates)
         if ticket.in_flight:
             self._in_flight.add(ticket.number)
         return ticket

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.archive import Archive
+from harness.gate import GatedStanding, gated_standing
 from harness.search.budget import Budget, Spent
-from harness.select import Objective, Standing, standing
+from harness.select import Objective
 from harness.types import Entry
 
 
@@ -34,7 +35,7 @@ class Tally:
         self._begun = clock()
         self._last = -1
         self._attempts, self._judge_s = 0, 0.0
-        self.standing = Standing(objective=objective)
+        self.standing = GatedStanding(objective=objective)
         for entry in archive.entries:
             self.fold(entry)
 
@@ -46,7 +47,7 @@ class Tally:
             self.standing = self.standing.add(entry)
             self._last = entry.number
         else:
-            self.standing = standing(self._archive.entries, self._objective)
+            self.standing = gated_standing(self._archive.entries, self._objective)
 
     def spent_out(self, in_flight: int) -> str | None:
         """Which limit of the budget is reached, counting what is in flight, as a sentence; None while none is."""

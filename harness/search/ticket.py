@@ -12,7 +12,7 @@ from evaluator.types import Rejected, Scored, Verdict
 from harness import patch
 from harness.identity import program_id, syntax_hash
 from harness.search.jobs import Job
-from harness.types import Attempt, Candidate, Confirmation, Pending
+from harness.types import Attempt, Candidate, Confirmation, Gate, Pending
 
 
 @dataclass(slots=True)
@@ -20,8 +20,8 @@ class Ticket:
     """The state of a ticket. `before`: its pending record before the repair that was requested.
 
     `same_as`: the id of the entry with the same program. `judging`: a judge has the program, or has judged it and the
-    attempt is not archived yet. `waits`: another ticket has the same program, and that one is being
-    judged. `lost`: why it was judged again.
+    attempt is not archived yet. `waits`: another ticket has the same program, and that one is being judged.
+    `gates` is None in a run without held-out loads. `lost`: why it was judged again.
     """
 
     pending: Pending
@@ -33,6 +33,7 @@ class Ticket:
     waits: bool = False
     verdict: Verdict | None = None
     confirmations: tuple[Confirmation, ...] = ()
+    gates: tuple[Gate, ...] | None = None
     seconds: float = 0.0
     lost: tuple[str, ...] = ()
     before: Pending | None = None
@@ -51,6 +52,7 @@ class Ticket:
         self.pending, self.before = pending, None
         self.candidate, self.program_id, self.syntax_hash, self.same_as = None, "", "", ""
         self.verdict, self.confirmations, self.lost = None, (), ()
+        self.gates = None if self.gates is None else ()
 
     def take_candidate(self, candidate: Candidate) -> None:
         """Store the program that the answer made."""
@@ -58,10 +60,16 @@ class Ticket:
         self.program_id, self.syntax_hash = program_id(candidate.source), syntax_hash(candidate.source)
 
     def take_verdict(
-        self, verdict: Verdict, confirmations: tuple[Confirmation, ...], seconds: float, lost: tuple[str, ...]
+        self,
+        verdict: Verdict,
+        confirmations: tuple[Confirmation, ...],
+        gates: tuple[Gate, ...] | None,
+        seconds: float,
+        lost: tuple[str, ...],
     ) -> None:
         """Store what a judge says, after further `seconds`; `lost` says why others had been lost with it."""
         self.verdict, self.confirmations = verdict, confirmations
+        self.gates = gates or self.gates
         self.seconds += seconds
         self.lost += lost
 
@@ -84,6 +92,7 @@ class Ticket:
             syntax_hash=self.syntax_hash,
             verdict=verdict,
             confirmations=self.confirmations,
+            gates=self.gates,
         )
 
     def attempt(self, number: int) -> Attempt:
@@ -103,6 +112,7 @@ class Ticket:
             verdict=verdict,
             seconds=self.seconds,
             confirmations=self.confirmations,
+            gates=self.gates,
             ticket=self.number,
             title=patch.title(proposal.reply) if refused else ("", ""),
             # A program that is too long is refused for its length, which its syntax tree does not show.

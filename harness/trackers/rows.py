@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evaluator import Scored
-from harness.select import Objective, Standing, quality, speed
+from harness.gate import GatedStanding
+from harness.select import Objective, quality, speed
 from harness.types import Entry, Unjudged
 
 
@@ -60,7 +61,7 @@ class Rows:
     """The rows of entries that are added in the order of their numbers."""
 
     def __init__(self, objective: Objective) -> None:
-        self._standing = Standing(objective=objective)
+        self._standing = GatedStanding(objective=objective)
         self._usd, self._tokens, self._seconds = 0.0, 0, 0.0
 
     def add(self, entry: Entry) -> Row:
@@ -69,7 +70,7 @@ class Rows:
         self._usd, self._tokens = self._usd + entry.usd, self._tokens + entry.tokens
         self._seconds += entry.seconds
         own = entry.scored is not None
-        best = self._standing.champion
+        best = self._standing.best
         return Row(
             number=entry.number,
             when_s=entry.when_s,

@@ -16,7 +16,7 @@ Rooms = Mapping[str, frozenset[str]]
 TORCH = ("torch", "triton")
 MAY_IMPORT_TORCH = ("evaluator.confined",)
 PUBLIC_MODULES = ("evaluator.types", "evaluator.evaluate", "evaluator.settings", "evaluator.screen", "evaluator.tasks")
-PUBLIC_MODULES += ("evaluator.fate", "evaluator.shipped")
+PUBLIC_MODULES += ("evaluator.fate", "evaluator.shipped", "evaluator.splits")
 """What the harness may import of the judge beside the names in `evaluator.__all__`; not what is below them."""
 
 _ACTING = (

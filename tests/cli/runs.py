@@ -94,7 +94,7 @@ seed: 5
 proposer: {{kind: catalogue, patches: [careful.patch, hasty.patch, broken.patch]}}
 budget: {{attempts: 7}}
 objective: {{kind: pareto, epsilon: 0.9}}
-judge: {{reference: solver.py, timing: {{budget_s: 0.05, min_pairs: 7, duel_s: 0.5}}}}
+judge: {{reference: solver.py, held_out: false, timing: {{budget_s: 0.05, min_pairs: 7, duel_s: 0.5}}}}
 """
 
 

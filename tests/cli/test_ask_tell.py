@@ -128,7 +128,7 @@ class TestTell:
         assert child.read_text() == solver()
         child.write_text(solver().replace("PAUSE_S = 0.008", "PAUSE_S = 0.0"))
         done = cli("tell", "run", ticket, "--program", "child.py", "--name", "no pause", "--description", "Quicker.")
-        assert done.code == 0 and "attempt 1, no pause" in done.out and "it is the best program now" in done.out
+        assert done.code == 0 and "attempt 1, no pause" in done.out and "it leads the search now" in done.out
         assert cli("best", "run").out == child.read_text()
         assert cli("verify", "run").code == 0
         reply = git(cli.cwd / "run", "show", "refs/attempts/000001:reply.md")

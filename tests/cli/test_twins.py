@@ -27,7 +27,7 @@ def test_a_known_program_is_reported_and_not_judged_again(searched: Searched, tm
     words = " ".join(done.out.split())
     assert f"same program as attempt {first.number}, {first.name}: its verdict is taken over" in words
     assert f"packsmith remeasure run {first.number}" in words and "against its parent" not in words
-    assert f"archived as attempt {last}; the best is attempt {first.number}" in words
+    assert f"archived as attempt {last}; attempt {first.number}, " in words
 
     rows = cli("log", "run").out.splitlines()
     [row] = [row for row in rows if row.split()[0] == str(last)]

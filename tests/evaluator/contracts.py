@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluator import TASKS, Judge, JudgeSettings, shipped
+from evaluator import HELD_OUT, TASKS, HoldsOut, Judge, JudgeSettings, shipped
 from evaluator.chained import quality_in_pass
 from evaluator.screen import screen
 from evaluator.task_protocol import Task, TaskKind, TaskOption, driver_of
@@ -262,6 +262,21 @@ class TaskContract:
                 [self.quality(task, one, self.run_pass(task, one)) for one in made] for made in (drawn, given)
             )
             assert abs(fmean(ours) - fmean(theirs)) <= 2 * np.std(ours) + task.resolution
+
+    def test_held_out_loads_are_of_the_same_problem_and_of_other_cases(self, task: Task) -> None:
+        if not isinstance(task, HoldsOut):
+            pytest.skip("this task holds no loads out")
+        held = [one for split in HELD_OUT if (one := task.held_out(split)) is not None]
+        same = ("name", "version", "entry_point", "quality_name", "quality_key", "columns", "reference", "resolution")
+        assert all(getattr(one, word) == getattr(task, word) for one in held for word in same)
+        assert all(driver_of(one) == driver_of(task) for one in held)
+        identities = [json.dumps(dict(one.identity()), sort_keys=True) for one in (task, *held)]
+        assert len(set(identities)) == 3
+        for one in held:
+            for case, (draw,) in self.draws(one, 1):
+                assert draw.name == case.name and not np.array_equal(draw.data, case.data)
+                quality = one.score(case, self.run_pass(one, case))
+                assert quality.value <= quality.ceiling + 1e-9
 
     def test_the_judge_never_imports_torch(self) -> None:
         code = f"import sys, {type(self.make()).__module__}; sys.exit('torch' in sys.modules)"

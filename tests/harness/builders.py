@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from evaluator import Progress, Rejected, Scored, Verdict
+from evaluator import Progress, Rejected, Scored, Split, Verdict
 from evaluator.fate import Settled
 from evaluator.types import (
     CaseQuality,
@@ -171,6 +171,7 @@ class KnobJudge:
         other_name: str = "",
         settled: Settled | None = None,
         progress: Callable[[Progress], None] | None = None,
+        split: Split = "search",
     ) -> Duel | Rejected:
         """Which program is faster, by the same numbers as in `evaluate`."""
         self.levels.append(level)

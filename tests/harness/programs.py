@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from evaluator.types import Rejected, Verdict
+from harness.gate import gated_standing as standing
 from harness.proposers import View
-from harness.select import Objective, Pareto, standing
+from harness.select import Objective, Pareto
 from harness.types import Entry, Kind
 from tests.harness.builders import confirmed, entry, scored
 

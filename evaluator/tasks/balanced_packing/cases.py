@@ -7,7 +7,7 @@ Does not know: how weights are drawn, plans, scores, where options come from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from evaluator.tasks.balanced_packing.weights import WEIGHTS
@@ -54,6 +54,19 @@ class PackingCase:
             raise WorkloadError(f"{where}: expected weights of {', '.join(WEIGHTS)}, found {self.weights!r}")
         if not self.name:
             object.__setattr__(self, "name", f"{self.rows}x{self.items}-p{self.packs}-{self.weights}")
+
+    def held_out(self, split: str) -> PackingCase:
+        """The case of a held-out split in place of this one: packs of one more item each (`gate`), or half as many
+        packs (`final`); one more where there are fewer than four.
+        """
+        held = self.items // self.packs
+        packs = self.packs if split == "gate" else self.packs // 2 if self.packs >= 4 else self.packs + 1
+        items = packs * (held + 1) if split == "gate" else packs * held
+        name = f"{self.name}-{split}"
+        try:
+            return replace(self, name=name, items=items, packs=packs)
+        except WorkloadError:  # the largest size there is
+            return replace(self, name=name)
 
     @property
     def sizes(self) -> Mapping[str, int]:

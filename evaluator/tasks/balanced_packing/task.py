@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluator.splits import HeldOut
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.balanced_packing import answers
 from evaluator.tasks.balanced_packing.about import COLUMNS, LADDER, REFERENCE, TIGHTNESS
@@ -123,6 +124,10 @@ class BalancedPacking:
         if seed < 0:
             raise WorkloadError(f"seed: expected a whole number of at least 0, found {seed}")
         return tuple(_drawn(case, _seeded(seed, case.name)) for case in self.sizes)
+
+    def held_out(self, split: HeldOut) -> BalancedPacking:
+        """Packs of one more item each (`gate`), and half as many packs (`final`)."""
+        return replace(self, sizes=tuple(case.held_out(split) for case in self.sizes))
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
         return hard_cases(seed)

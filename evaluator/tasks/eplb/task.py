@@ -3,8 +3,8 @@
 Owns: which calls a solver gets, what its plans are scored on, and the task's options. Does not know: how a solver
 is run or timed. Beside it: columns, programs and command-line options in `about`, validation in `answers`, figures in
 `metrics`, what slots carry in `dispatch`, ceilings in `bounds`, hard cases in `hard_cases`, generated loads in
-`workloads`, recorded ones in `traces`, fresh windows of recorded ones in `resampling`, calls for rank agreement in
-`agreement_calls`.
+`workloads`, recorded ones in `traces`, fresh windows of recorded ones in `resampling`, held-out cases in `held_out`,
+calls for rank agreement in `agreement_calls`.
 
 A case of W windows has W - 1 steps: step i plans on window i and is scored on window i + 1. The quality,
 `balance_next`, is the sum over layers and steps of the mean GPU load / the sum over layers and steps of the largest
@@ -19,12 +19,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from evaluator.splits import HeldOut
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers, metrics
 from evaluator.tasks.eplb.about import COLUMNS, LADDER, REFERENCES, UNEVEN_LADDER
@@ -34,15 +35,17 @@ from evaluator.tasks.eplb.bounds import largest_load_bound
 from evaluator.tasks.eplb.cases import SIZE_NAMES, STANDARD_CASES, EplbCase, placement_blocks
 from evaluator.tasks.eplb.dispatch import EVEN, RULES, Dispatch, Rule
 from evaluator.tasks.eplb.hard_cases import hard_cases
+from evaluator.tasks.eplb.held_out import SHIFTS, held_out
 from evaluator.tasks.eplb.resampling import redraw
 from evaluator.tasks.eplb.traces import Trace, read_traces
 from evaluator.tasks.eplb.workloads import LoadModel, generate_loads
 from evaluator.tasks.options import check_keys, choice, items, number, whole_number
 from evaluator.types import Answer, Array, Call, Case, CaseQuality, HardCase, Plan, WorkloadError
 
-MAX_ANSWER_BYTES = 2**30
+MAX_ANSWER_BYTES, MOST_DRIFT = 2**30, 0.4
 OPTIONS = (
-    *("cases", "form", "dispatch", "tokens_per_rank", "traces", "steps_per_window"),
+    *("cases", "form", "dispatch", "tokens_per_rank", "steps_per_window"),
+    *("traces", "gate_traces", "final_traces"),
     *("windows", "drift", "regime_changes"),
 )
 _GENERATED = ("windows", "drift", "regime_changes")
@@ -54,26 +57,32 @@ class Eplb:
 
     `form`: what the solver returns, DeepSeek's triple or `phy2log` only. `dispatch`: how the engine sends tokens to
     replicas, on which every balance and the ceiling are taken. `traces`: files and folders whose windows replace the
-    generated ones; each case then has as many layers as the trace. `windows`, `drift` and `regime_changes` describe
-    generated loads.
+    generated ones; each case then has as many layers as the trace. `gate_traces` and `final_traces`: those of the
+    held-out splits. `windows`, `drift`, `skew` and `regime_changes` describe generated loads.
     """
 
     sizes: tuple[EplbCase, ...] = tuple(STANDARD_CASES.values())
     form: Form = "triple"
     dispatch: Dispatch = EVEN
     traces: tuple[Path, ...] = ()
+    gate_traces: tuple[Path, ...] = ()
+    final_traces: tuple[Path, ...] = ()
     steps_per_window: int | None = None
     windows: int = 5
     drift: float = 0.05
     regime_changes: tuple[int, ...] = ()
-    _trace: Trace | None = field(init=False, repr=False, compare=False)
+    skew: float = 1.0
+    _trace: Trace | None = field(default=None, repr=False, compare=False)
+    """What `traces` hold; a task that is made from one that has read them is given it."""
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise WorkloadError(f"form: expected one of {', '.join(FORMS)}, found {self.form!r}")
         if not self.sizes:
             raise WorkloadError("cases: expected at least one case, found none")
-        trace = read_traces(self.traces, steps_per_window=self.steps_per_window) if self.traces else None
+        trace = self._trace
+        if trace is None and self.traces:
+            trace = read_traces(self.traces, steps_per_window=self.steps_per_window)
         object.__setattr__(self, "_trace", trace)
         if trace is not None:
             object.__setattr__(self, "sizes", tuple(_fitted(case, trace) for case in self.sizes))
@@ -98,12 +107,12 @@ class Eplb:
     def from_options(cls, options: Mapping[str, Any]) -> Eplb:
         """The task from config values; strict. Raises WorkloadError."""
         check_keys(options, OPTIONS, "task eplb")
-        traces = tuple(_path(value, index) for index, value in enumerate(items(options.get("traces") or (), "traces")))
-        for key in _GENERATED if traces else ("steps_per_window",):
+        traces, gate, final = (_paths(options, key) for key in ("traces", "gate_traces", "final_traces"))
+        for key in _GENERATED if traces else ("steps_per_window", "gate_traces", "final_traces"):
             if options.get(key) is not None:
                 only = "generated loads" if traces else "traces"
                 raise WorkloadError(f"{key}: is an option of {only}, which this task does not use: leave it out")
-        values: dict[str, Any] = {"traces": traces}
+        values: dict[str, Any] = {"traces": traces, "gate_traces": gate, "final_traces": final}
         if "cases" in options:
             values["sizes"] = tuple(_case(value, index) for index, value in enumerate(items(options["cases"], "cases")))
         if "form" in options:
@@ -186,7 +195,21 @@ class Eplb:
             windows=self.windows,
             drift=self.drift,
             regime_changes=self.regime_changes,
+            skew=self.skew,
         )
+
+    def held_out(self, split: HeldOut) -> Eplb:
+        """Other sizes, skews and drifts; or the loads of the split's own files, where the config names some, in the
+        sizes of the search. Recorded loads are relabelled in every draw. Raises WorkloadError.
+        """
+        files = self.gate_traces if split == "gate" else self.final_traces
+        if files:
+            return replace(self, traces=files, _trace=None)
+        sizes = tuple(held_out(case, split, experts_fixed=self._trace is not None) for case in self.sizes)
+        if self._trace is not None:
+            return replace(self, sizes=sizes)
+        shift = SHIFTS[split]
+        return replace(self, sizes=sizes, drift=min(self.drift * shift.drift, MOST_DRIFT), skew=self.skew * shift.skew)
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
         return hard_cases(seed, self.dispatch)
@@ -207,6 +230,8 @@ class Eplb:
             "drift": self.drift,
             "regime_changes": list(self.regime_changes),
         }
+        if self.skew != 1:
+            loads["skew"] = self.skew
         if self._trace is not None:
             digest = hashlib.sha256(self._trace.loads.tobytes()).hexdigest()
             loads = {"trace": digest, "shape": list(self._trace.loads.shape)}
@@ -340,7 +365,9 @@ def _case(value: Any, index: int) -> EplbCase:
     return EplbCase(name=name, **{size: value[size] for size in SIZE_NAMES})
 
 
-def _path(value: Any, index: int) -> Path:
-    if not isinstance(value, str | Path) or not str(value):
-        raise WorkloadError(f"traces[{index}]: expected the path of a trace file or folder, found {value!r}")
-    return Path(value)
+def _paths(options: Mapping[str, Any], key: str) -> tuple[Path, ...]:
+    values = items(options.get(key) or (), key)
+    for index, value in enumerate(values):
+        if not isinstance(value, str | Path) or not str(value):
+            raise WorkloadError(f"{key}[{index}]: expected the path of a trace file or folder, found {value!r}")
+    return tuple(map(Path, values))

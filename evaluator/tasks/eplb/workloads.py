@@ -41,6 +41,7 @@ MAX_VALUES = 2**25
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadModel:
     """What to generate. `drift`: standard deviation of the log ratio of an expert's loads in consecutive windows.
+    `skew`: a factor of the standard deviations of ln load.
 
     `regime_changes`: the indices, from 1 to windows - 1, of windows that begin a new regime. Raises WorkloadError for
     invalid values.
@@ -52,6 +53,7 @@ class LoadModel:
     windows: int = 5
     drift: float = 0.05
     regime_changes: Collection[int] = ()
+    skew: float = 1.0
 
     def __post_init__(self) -> None:
         if min(self.layers, self.experts, self.group_size, self.windows) < 1:
@@ -63,8 +65,10 @@ class LoadModel:
                 f"expected at most {MAX_VALUES} loads, found {self.windows} windows x {self.layers} layers "
                 f"x {self.experts} experts: ask for fewer windows"
             )
-        if not 0 <= self.drift <= SIGMA_RANGE[0]:
-            raise WorkloadError(f"expected drift between 0 and {SIGMA_RANGE[0]}, found {self.drift}")
+        if not 0.5 <= self.skew <= 2:
+            raise WorkloadError(f"expected a skew between 0.5 and 2, found {self.skew}")
+        if not 0 <= self.drift <= SIGMA_RANGE[0] * self.skew:
+            raise WorkloadError(f"expected drift between 0 and {SIGMA_RANGE[0] * self.skew:g}, found {self.drift}")
         for window in self.regime_changes:
             if not 1 <= window < self.windows:
                 raise WorkloadError(
@@ -74,7 +78,7 @@ class LoadModel:
 
 def generate_loads(model: LoadModel, rng: np.random.Generator) -> Floats:
     """Token counts `[T, L, E]`, integers in float64; the same model and generator state give the same loads."""
-    sigma_L1 = np.clip(rng.normal(SIGMA_MEDIAN, SIGMA_SPREAD, (model.layers, 1)), *SIGMA_RANGE)
+    sigma_L1 = np.clip(rng.normal(SIGMA_MEDIAN, SIGMA_SPREAD, (model.layers, 1)), *SIGMA_RANGE) * model.skew
     flutter_L1 = model.drift / 2 / sigma_L1
     z_LE = _grouped_normal(model, rng)
     windows = []

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from evaluator.splits import HeldOut
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.eplb import answers
 from evaluator.tasks.eplb.agreement_calls import agreement_calls
@@ -111,6 +112,10 @@ class EplbOverTime:
     def draw(self, case: Case, rng: np.random.Generator) -> Case:
         """Another course of the same kind."""
         return self._case(case.name, self.workload.drawn(case.name, rng))
+
+    def held_out(self, split: HeldOut) -> EplbOverTime:
+        """Other sizes, and loads that drift otherwise."""
+        return replace(self, workload=self.workload.held_out(split))
 
     def hard_cases(self, seed: int) -> tuple[HardCase, ...]:
         hard = tuple(self._told(each) for each in hard_cases(seed, EVEN))

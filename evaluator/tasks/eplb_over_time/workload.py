@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from evaluator.splits import HeldOut
 from evaluator.tasks.eplb.answers import answer_bytes
 from evaluator.tasks.eplb.cases import SIZE_NAMES, EplbCase
+from evaluator.tasks.eplb.held_out import SHIFTS, held_out
 from evaluator.tasks.eplb.steps import MAX_VALUES
 from evaluator.tasks.eplb.task import MAX_ANSWER_BYTES
 from evaluator.tasks.eplb_over_time.about import DRIFTS
@@ -31,6 +33,8 @@ SIZES = EplbCase(name="ep32", layers=58, experts=256, replicas=288, groups=1, no
 REBALANCES = 6
 RECORDED = "recorded"
 """The case of a recording in which all ranks are there."""
+MOST_DRIFT = 0.5
+"""The largest drift of held-out loads."""
 ELASTIC_DRIFT = "drifting"
 """How generated loads drift where a rank is missing."""
 _KEYS = ("traces", "sizes", "pace", "drifts", "rebalances", "elastic", "missing", *STEPS, *COSTS)
@@ -51,6 +55,8 @@ class Workload:
     rebalances: int | None = None
     elastic: tuple[str, ...] = ()
     missing: int = 1
+    drifting: float = 1.0
+    """A factor of every drift of generated loads."""
     _recording: Recording | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -122,6 +128,14 @@ class Workload:
             values["sizes"] = _sizes(given["sizes"])
         return cls(**values)
 
+    def held_out(self, split: HeldOut) -> Workload:
+        """Courses of other sizes, whose loads drift otherwise; those of a recording differ in sizes only."""
+        if self._recording is not None:
+            return replace(self, sizes=held_out(self.sizes, split, experts_fixed=True))
+        most = max(DRIFTS[name] for name in self.drifts or (ELASTIC_DRIFT,))
+        drifting = self.drifting * min(SHIFTS[split].drift, MOST_DRIFT / most)
+        return replace(self, sizes=held_out(self.sizes, split), drifting=drifting)
+
     @property
     def notes(self) -> tuple[str, ...]:
         return () if self._recording is None else self._recording.notes
@@ -141,7 +155,7 @@ class Workload:
         """Another course of the same kind. Raises WorkloadError."""
         if self._recording is not None:
             return self._begun(name, *self._recording.draw(rng), rng)
-        drift = DRIFTS.get(name, DRIFTS[ELASTIC_DRIFT])
+        drift = DRIFTS.get(name, DRIFTS[ELASTIC_DRIFT]) * self.drifting
         return self._begun(name, *generate(self.sizes, self.pace, drift, self.rebalances or REBALANCES, rng), rng)
 
     def _begun(self, name: str, windows: Any, samples: Any, rng: np.random.Generator) -> Course:
@@ -162,7 +176,9 @@ class Workload:
 
     def identity(self) -> dict[str, Any]:
         """All that affects scores, as JSON values; a recording by the digest of what is used of it."""
-        loads: dict[str, Any] = {"drifts": {name: DRIFTS[name] for name in self.drifts}}
+        loads: dict[str, Any] = {"drifts": {name: DRIFTS[name] * self.drifting for name in self.drifts}}
+        if self.drifts == () and self.drifting != 1:
+            loads["drifting"] = self.drifting
         if self._recording is not None:
             used = hashlib.sha256(self._recording.windows_WLE.tobytes())
             used.update(self._recording.samples.steps_NSLE.tobytes())

@@ -17,7 +17,7 @@ Kinds:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -70,6 +70,17 @@ class Source:
     def of_set(cls, name: str, recorded: ItemSet) -> Source:
         lists, items = recorded.items.shape
         return cls(name=name, kind="recorded", items=items, lists=lists, capacity=recorded.capacity, recorded=recorded)
+
+    def held_out(self, split: str) -> Source:
+        """The lists of a held-out split in place of these: shorter ones and other bins. Those of a file stay, for fresh
+        ones are drawn from all its sizes.
+        """
+        name = f"{self.name}-{split}"
+        if self.recorded is not None:
+            return replace(self, name=name)
+        items = max(3, self.items * (4 if split == "gate" else 3) // 5 // 3 * 3)
+        capacity = self.capacity * (11 if split == "gate" else 13) // 10
+        return replace(self, name=name, items=items, capacity=capacity if self.capacity <= 3000 else self.capacity)
 
     @property
     def sizes(self) -> Mapping[str, int]:

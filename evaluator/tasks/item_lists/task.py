@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
+from evaluator.splits import HeldOut
 from evaluator.task_protocol import Column, Ladder
 from evaluator.tasks.item_lists import bounds
 from evaluator.tasks.item_lists.packings import bins_needed, read_packing
@@ -117,6 +118,10 @@ class ListTask:
             Case(name=source.name, sizes=source.sizes, data=source.given(_generator(seed, source.name)))
             for source in self.sources
         )
+
+    def held_out(self, split: HeldOut) -> Self:
+        """Lists of other lengths for bins of another capacity."""
+        return replace(self, sources=tuple(source.held_out(split) for source in self.sources))
 
     def draw(self, case: Case, rng: np.random.Generator) -> Case:
         [source] = (source for source in self.sources if source.name == case.name)

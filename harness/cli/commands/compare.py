@@ -93,7 +93,7 @@ def _contestants(runs: Sequence[Path], waiting: Waiting) -> tuple[list[Contestan
             config, entries = opened.archive.config, opened.archive.entries
             tasks.append(opened.task)
             way = course(entries, stored_objective(config))
-            if way.standing.champion is None:
+            if way.standing.best is None:
                 raise UserError(missing(str(run), entries))
             found.append(
                 Contestant(name=name, course=way, workload=_workload(config["task"]), seed=int(config["seed"]))

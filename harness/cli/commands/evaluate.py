@@ -12,7 +12,7 @@ import typer
 
 from evaluator import Rejected
 from harness.cli.console import Json
-from harness.cli.judge_options import FromRun, JudgeOptions, check_run, takes_judge_options
+from harness.cli.judge_options import FromRun, JudgeOptions, check_run, on_split, takes_judge_options
 from harness.cli.ladder import climb
 from harness.cli.runs import ConfigOption, open_run
 from harness.cli.verdicts import judge_all, say_notes
@@ -53,6 +53,7 @@ def evaluate(
     packsmith evaluate mine.py --reference vllm:default --engine-wheel vllm.whl
     packsmith evaluate mine.py vllm:default sglang:deepseek_vec
     packsmith evaluate mine.py --run runs/quickstart
+    packsmith evaluate best.py --run runs/quickstart --split final
     packsmith evaluate --ladder
     """
     check_run(context, run, config)
@@ -60,7 +61,8 @@ def evaluate(
         raise typer.BadParameter("expected at least one program, or --ladder", param_hint="PROGRAM")
     with ExitStack() as stack:
         if run is not None:
-            judge = judge_of(stack.enter_context(open_run(run, config)).config)
+            of_run = stack.enter_context(open_run(run, config)).config
+            judge = judge_of(of_run, task=on_split(of_run.task, options.split))
         else:
             judge = options.judge(options.build_task())
         named = [options.named(program, judge.task) for program in programs or ()]

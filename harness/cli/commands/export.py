@@ -14,10 +14,10 @@ from harness.cli import folders
 from harness.cli.console import Json, counted, emit, messages, output
 from harness.cli.folders import Folder
 from harness.cli.runs import RunFolder, open_run
+from harness.gate import GatedStanding
 from harness.readings.patch_series import SEED
 from harness.report import flat, jsonl
 from harness.report.progress import Waiting
-from harness.select import Standing
 from harness.text import encode
 
 CONFIG = "config.yaml"
@@ -54,11 +54,11 @@ def export(run: RunFolder, folder: Folder, json: Json = False) -> None:
         output().print(f"wrote {folder}: {counted(count)}, {len(front)} programs of the front", markup=False)
 
 
-def _programs(archive: Archive, result: Standing, folder: Path) -> None:
+def _programs(archive: Archive, result: GatedStanding, folder: Path) -> None:
     (folder / "front").mkdir()
     (folder / SEED).write_bytes(encode(archive.source(archive.root_id)))
-    if result.champion is not None:
-        (folder / "best.py").write_bytes(encode(archive.source(result.champion.id)))
+    if result.best is not None:
+        (folder / "best.py").write_bytes(encode(archive.source(result.best.id)))
     for entry in result.front:
         (folder / "front" / f"{entry.number:06d}.py").write_bytes(encode(archive.source(entry.id)))
 

@@ -22,6 +22,7 @@ from harness.cli.runs import begin_run, is_run, need_git
 from harness.cli.signals import Interruptible
 from harness.cli.verdicts import say_notes
 from harness.config import Config, load, stored_files
+from harness.gate import gated_standing
 from harness.imports import ForeignArchive, read_archive
 from harness.readings.claims import claims, usual_score
 from harness.report import claims_view, jsonl
@@ -30,7 +31,7 @@ from harness.runs.judges import entered, judges_of
 from harness.runs.vouched import vouch
 from harness.search import ImportedProgram, ImportProposer, SearchSetup, judge_imported, store_unjudged
 from harness.search.budget import Budget
-from harness.select import SELECTORS, standing
+from harness.select import SELECTORS
 from harness.text import one_line
 from harness.types import Claimed, Imported
 
@@ -175,7 +176,7 @@ def _rejudge(
         with Interruptible(safe):
             _judge(run, archive, config, programs, json=json)
         result = claims(archive.entries, archive.find, score or usual_score(archive.entries))
-        champion = standing(archive.entries, config.objective).champion
+        champion = gated_standing(archive.entries, config.objective).best
         record = {"run": str(run), "framework": found.framework, **_counts(programs), "judged": True}
         record |= {"best": None if champion is None else champion.number}
         if json:

@@ -120,7 +120,7 @@ def _named(word: str) -> tuple[Path, str]:
 
 
 def _attempt(opened: OpenRun, word: str) -> Solver:
-    entry: Entry | None = None if word else opened.standing().champion
+    entry: Entry | None = None if word else opened.standing().best
     entry = entry or opened.attempt(word or "best")
     if isinstance(entry.verdict, Rejected):
         raise UserError(

@@ -29,7 +29,7 @@ from harness.figures.chart import Chart
 from harness.report import flat, jsonl
 from harness.report.lineage_view import program_diff
 from harness.report.progress import Waiting
-from harness.types import Entry
+from harness.types import Entry, OnSplit
 
 
 class Figure(StrEnum):
@@ -95,7 +95,10 @@ def _contents(opened: OpenRun, name: str, figure: Figure) -> Contents:
         def grouped(entry: Entry) -> measured.Groups:
             return measured.grouped(archive, entry, measured.noted(archive, entry))
 
-        return report_of(_facts(opened, name), archive.entries, archive.find, diff, grouped)
+        return report_of(_facts(opened, name), archive.entries, archive.find, diff, grouped, on_splits)
+
+    def on_splits(entry: Entry) -> tuple[OnSplit, ...]:
+        return tuple(archive.split_notes.on(entry.id).values())
 
     def diff(before: Entry, after: Entry) -> str:
         names = (f"attempt {before.number}", f"attempt {after.number}")

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from evaluator import Duel, OtherFailed, Rejected
+from evaluator import Duel, Rejected
 from harness.archive import Archive
 from harness.cli import plan
 from harness.cli.completing import run_folders
@@ -25,22 +25,21 @@ from harness.cli.next_steps import next_steps
 from harness.cli.runs import begin_run, need_git
 from harness.cli.searching import searcher
 from harness.cli.signals import Interruptible
+from harness.cli.splits import against_seed
 from harness.cli.tracking import Target, TrackOption, targets, tracking
 from harness.cli.user_files import write_program
 from harness.cli.verdicts import say_notes
 from harness.config import Config, load
 from harness.config.models import keyed
+from harness.gate import GatedStanding, gated_standing
 from harness.islands import exposed
 from harness.llm import Model
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER
-from harness.report import attempts, jsonl
-from harness.report.progress import Waiting
+from harness.readings.splits import Splits, splits
+from harness.report import attempts, jsonl, splits_view
 from harness.report.stats import stats
 from harness.report.stats_table import stats_view
-from harness.runs.judges import AnyJudge
-from harness.select import Standing, standing
 from harness.text import one_line
-from harness.types import Entry
 
 
 def search(
@@ -100,8 +99,8 @@ def search(
 
         with Interruptible(safe):
             ended = _run(archive, config, folder, models, trackers, console, notices, json=json)
-    if not json and ended.champion is not None and config.kind != EXTERNAL_PROPOSER:
-        steps = next_steps(context, folder, ended.champion.number, console.width)
+    if not json and ended.best is not None and config.kind != EXTERNAL_PROPOSER:
+        steps = next_steps(context, folder, ended.best.number, console.width)
         console.print("\n".join(steps), markup=False, soft_wrap=True)
 
 
@@ -115,7 +114,7 @@ def _run(
     notices: Console,
     *,
     json: bool,
-) -> Standing:
+) -> GatedStanding:
     """Search, and show the result, which is returned."""
     say_notes(config.task)
     for damage in archive.damage:
@@ -130,43 +129,24 @@ def _run(
                     if told := exposed(entry, config.task.resolution):
                         view.note(f"the claim does not hold: {told}")
                     feed.add(entry)
-        result = standing(archive.entries, config.objective)
-        if result.champion is None or result.seed is None:
+        result = gated_standing(archive.entries, config.objective)
+        if result.best is None or result.seed is None:
             raise UserError(f"{folder}: the seed program has no score yet; give the search a larger budget")
         if config.kind == EXTERNAL_PROPOSER:
             _say_how_to_go_on(console, folder, json=json)
             return result
         if not json and any(entry.turns for entry in archive.entries):
             console.print(stats_view(stats(result, archive.entries)))
-        write_program(folder / "best.py", archive.source(result.champion.id))
-        direct = _against_seed(result.champion, result.seed, archive, ours.judges[0], notices)
+        write_program(folder / "best.py", archive.source(result.best.id))
+        direct, measured = against_seed(
+            result.best, result.seed, archive, ours.judges[0], notices, held_out=bool(config.held_out)
+        )
+    found = splits(measured, result)
     if json:
-        _emit_end(result, direct, folder, archive, ended=view.ended)
+        _emit_end(result, direct, found, folder, archive, ended=view.ended)
     else:
-        _conclude(result, direct, config, folder, console, notices)
+        _conclude(result, direct, found, config, folder, console, notices)
     return result
-
-
-def _against_seed(
-    champion: Entry, seed: Entry, archive: Archive, judge: AnyJudge, notices: Console
-) -> Duel | Rejected | None:
-    """The champion against the seed program, side by side on fresh loads; None if they are one program, or if the seed
-    program fails now.
-    """
-    if champion.program_id == seed.program_id:
-        return None
-    with Waiting(notices) as waiting:
-        try:
-            return judge.compare(
-                archive.source(champion.id),
-                archive.source(seed.id),
-                other_name="the seed program",
-                settled=lambda duel: duel.enough_rounds,
-                progress=lambda step: waiting.judging("best against seed", step),
-            )
-        except OtherFailed as error:
-            notices.print(f"warning: {error}", markup=False)
-            return None
 
 
 def _say_how_to_go_on(console: Console, folder: Path, *, json: bool) -> None:
@@ -182,33 +162,40 @@ def _say_how_to_go_on(console: Console, folder: Path, *, json: bool) -> None:
     )
 
 
-def _emit_end(result: Standing, direct: Duel | Rejected | None, folder: Path, archive: Archive, *, ended: str) -> None:
-    """Print the last record: where the champion is, and the champion against the seed program."""
-    champion = result.champion
+def _emit_end(
+    result: GatedStanding, direct: Duel | Rejected | None, found: Splits, folder: Path, archive: Archive, *, ended: str
+) -> None:
+    """Print the last record: where the best program is, and how it compares with the seed program, by split."""
+    champion = result.best
     assert champion is not None
     record: dict[str, Any] = {"best": champion.number, "id": champion.id, "path": str(folder / "best.py")}
     record |= {"against_seed": None, "ended": ended, "booked": asdict(archive.booked)}
     if isinstance(direct, Duel):
         record["against_seed"] = {"speedup": jsonl.interval(direct.speedup), "gain": jsonl.gain_record(direct.gain)}
-    emit(jsonl.line(record))
+    emit(jsonl.line(record | splits_view.record(found, archive.find)))
 
 
 def _conclude(
-    result: Standing,
+    result: GatedStanding,
     direct: Duel | Rejected | None,
+    found: Splits,
     config: Config,
     folder: Path,
     console: Console,
     notices: Console,
 ) -> None:
     """Show the front against the reference, the champion against the seed program, and where the champion is."""
-    champion, seed = result.champion, result.seed
+    champion, seed = result.best, result.seed
     assert champion is not None and seed is not None
     console.print(attempts.front_table(result, config.task, config.reference.path.name))
     if isinstance(direct, Duel):
         console.print(attempts.against_seed(direct, seed, champion, task=config.task, name=config.program.path.name))
     elif isinstance(direct, Rejected):
         notices.print(f"warning: judged again, the best program was rejected at {direct.stage}: {direct.detail}")
+    if found.measured:
+        console.print(splits_view.table(found, config.task.quality_key, config.program.path.name))
+    else:
+        console.print("\n".join(splits_view.only_lines(found)), markup=False)
     name = one_line(champion.name, 80)
     console.print(f"best program:  {folder / 'best.py'}  (attempt {champion.number}, {name})", markup=False)
     console.print(f"the way there: packsmith log {folder}; packsmith show {folder} {champion.number}", markup=False)

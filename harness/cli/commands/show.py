@@ -46,7 +46,11 @@ def _emit(opened: OpenRun, entry: Entry) -> None:
     archive, task = opened.archive, opened.task
     groups = measured.grouped(archive, entry, measured.noted(archive, entry))
     record = jsonl.entry_record(entry, task=task, device=str(archive.config["device"]))
-    record |= {"duels": duels_view.records(entry), **measurements_view.record(entry, groups, task)}
+    record |= {
+        "duels": duels_view.records(entry),
+        "gates": duels_view.gate_records(entry),
+        **measurements_view.record(entry, groups, task),
+    }
     emit(jsonl.line({**record, "source": archive.source(entry.id), "reply": archive.reply(entry.id)}))
 
 
@@ -71,7 +75,7 @@ def _print(opened: OpenRun, entry: Entry) -> None:
     if entry.scored is not None:
         seed = int(archive.config["seed"])
         console.print(tables.environment_line(entry.scored.environment, seed), style="dim", markup=False)
-    for line in duels_view.lines(entry, task, archive.find):
+    for line in (*duels_view.lines(entry, task, archive.find), *duels_view.gate_lines(entry, task, archive.find)):
         console.print(line, markup=False)
     if again:
         console.print()

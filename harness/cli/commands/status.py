@@ -22,15 +22,19 @@ def status(run: RunFolder, json: Json = False) -> None:
     """
     with open_run(run) as opened:
         archive, task = opened.archive, opened.task
+        standing = opened.standing()
+        measured = archive.split_notes.on(standing.best.id) if standing.best is not None else {}
         state = status_view.status(
-            opened.standing(),
+            standing,
             archive.entries,
             pending=[(pending, archive.orphaned(pending)) for pending in archive.pending()],
             booked=archive.booked,
             limits=archive.config["budget"],
             advice=archive.advice(),
+            measured=tuple(measured.values()),
         )
+        record = status_view.record(state, archive.find)
     if json:
-        emit(jsonl.line({"run": str(run), **status_view.record(state)}))
+        emit(jsonl.line({"run": str(run), **record}))
     else:
         output().print(status_view.view(state, str(run), task.quality_key))

@@ -108,8 +108,8 @@ def _judge(opened: OpenRun, pending: Pending, *, json: bool) -> None:
     elif change := attempts.change(entry, opened.archive.find):
         console.print(f"against its parent: {change}", markup=False)
     if best is not None:
-        new = f"the best is attempt {best.number}, {one_line(best.name, 80)}"
-        new = "it is the best program now" if best.id == entry.id else new
+        new = f"attempt {best.number}, {one_line(best.name, 80)}, leads the search"
+        new = "it leads the search now" if best.id == entry.id else new
         console.print(f"archived as attempt {entry.number}; {new}", markup=False)
 
 

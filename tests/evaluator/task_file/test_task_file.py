@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from configs.starts.new.task import TASK
-from evaluator import FileTask, TaskFileError, identified, kind_of, open_task_file
+from evaluator import HELD_OUT, FileTask, TaskFileError, identified, kind_of, open_task_file
 from evaluator.task_file import Unfit, checking, stored_task
 from evaluator.task_file.channel import Closed, receive, send
 from evaluator.task_file.host import CASES_HELD
@@ -159,6 +159,31 @@ class TestMembers:
             task.cases(0)
         with pytest.raises(Unfit, match="`quality_key`"):
             stored_task("makespan", {**facts.stored(), "quality_key": "\x1b[2J"}, file="task.py", digest="")
+
+    def test_a_file_may_hold_loads_out(self) -> None:
+        """Its `held_out` gives another object, which a process of its own answers for."""
+        assert [loaded().held_out(split) for split in HELD_OUT] == [None, None]
+        holding = """
+    def held_out(self, split):
+        other = Makespan()
+        other.jobs = {"gate": 30, "final": 40}[split]
+        return other if split == "gate" or FINAL else None
+
+    def cases(self, seed: int)"""
+        source = edited(
+            ("\n    def cases(self, seed: int)", holding),
+            ("(DAYS, jobs)", '(DAYS, getattr(self, "jobs", jobs))'),
+            ("DAYS = 8", "DAYS, FINAL = 8, False"),
+        )
+        task = loaded(source)
+        held = task.held_out("gate")
+        assert held is not None and [case.data.shape[1] for case in held.cases(1)] == [30, 30]
+        assert (held.name, held.reference, held.digest) == (task.name, task.reference, task.digest)
+        assert held.held_out("gate") is None and task.held_out("final") is None
+        with pytest.raises(TaskFileError, match=r"task.py: `held_out`: expected the `version` of the task, 1, found 2"):
+            loaded(edited(("other.jobs =", "other.version, other.jobs = 2,"), source=source)).held_out("gate")
+        with pytest.raises(TaskFileError, match=r"task.py:\d+: KeyError"):
+            loaded(edited(('"gate": 30, ', ""), source=source)).held_out("gate")
 
     def test_options_go_to_the_function_that_makes_the_task(self) -> None:
         made = "def task(options):\n    CASES['few'] = (options.get('jobs', 24), 6)\n    return Makespan()\n"

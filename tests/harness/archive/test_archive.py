@@ -382,13 +382,13 @@ class TestOpening:
             Archive.open(path)
 
     def test_a_later_format_is_refused(self, archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        for name in ("FORMAT", "FORMAT_OF_IMPORTS"):
-            monkeypatch.setattr(f"harness.archive.commits.{name}", 4)
+        for name in ("FORMAT", "FORMAT_OF_BOTH"):
+            monkeypatch.setattr(f"harness.archive.commits.{name}", 6)
         new_path = tmp_path / "later"
         made = new(new_path)
         made.close()
         monkeypatch.undo()
-        with pytest.raises(ArchiveError, match="expected a run of format 1 to 3, found format 4"):
+        with pytest.raises(ArchiveError, match="expected a run of format 1 to 5, found format 6"):
             Archive.open(new_path)
 
     @pytest.mark.parametrize("name", ["{0}", "{0}^{{tree}}", "{0}:attempt.json"])

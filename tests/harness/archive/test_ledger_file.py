@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.accounts import Booked, Sums
 from harness.archive.ledger_file import FILE, LedgerFile, ledger_of
 from harness.archive.owners import Owner
 from harness.llm.ledger import Bound, Hold, Ledger, OverBudget
-from harness.types import Booked, Sums
 from tests.harness.archive.archives import new
 
 

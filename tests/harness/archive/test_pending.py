@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.accounts import Booked
 from harness.archive import Archive, ArchiveError
 from harness.archive.owners import Owner
 from harness.text import encode
-from harness.types import Booked, Message, Pending, Proposal, Request, Turn, Usage
+from harness.types import Message, Pending, Proposal, Request, Turn, Usage
 from tests.harness.archive.archives import fsck, git, new, raw
 from tests.harness.processes import Report, child, reported
 

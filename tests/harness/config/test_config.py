@@ -464,6 +464,19 @@ class TestDifference:
     def test_a_difference_that_affects_scores_is_one_line(self, tmp_path: Path, changed: str, line: str) -> None:
         assert self.between(tmp_path, changed) == [line]
 
+    def test_a_run_without_held_out_loads_goes_on_without_them(self, tmp_path: Path) -> None:
+        config = loaded(tmp_path, MINIMAL)
+        started = config.resolved()
+        assert set(started["task"]["held_out"]) == {"gate", "final"}
+        del started["task"]["held_out"], started["judge"]["held_out"]
+        assert config.continuing(started).held_out == {}
+        assert difference(started, config.continuing(started).resolved()) == []
+        [line] = difference(started, loaded(tmp_path, MINIMAL, "judge.held_out=true").continuing(started).resolved())
+        assert line == "task.held_out: nothing in the run, a section in the config"
+        assert self.between(tmp_path, "judge.held_out=false") == [
+            "task.held_out: a section in the run, nothing in the config"
+        ]
+
     def test_a_default_that_has_changed_since_keeps_the_runs_value(self, tmp_path: Path) -> None:
         config = loaded(tmp_path, MINIMAL)
         started = config.resolved() | {"judge": config.resolved()["judge"] | {"load_timeout_s": 20.0}}

@@ -67,7 +67,7 @@ def test_the_config_with_every_key_names_each_in_the_block_of_its_section() -> N
 def test_the_options_of_the_task_are_all_told() -> None:
     static = PAGE.read_text(encoding="utf-8").partition(BEGIN)[0].partition("## Options of the task `eplb`")[2]
     told = re.findall(r"^\| `(\w+)` \|", static, re.MULTILINE)
-    assert sorted([*told, "traces"]) == sorted(OPTIONS)
+    assert sorted([*told, "traces", "gate_traces", "final_traces"]) == sorted(OPTIONS)
 
 
 def test_a_page_without_a_place_for_the_tables_is_refused() -> None:

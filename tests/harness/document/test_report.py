@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from evaluator import TASKS, Rejected, Scored, Task
+from harness.accounts import Booked
 from harness.document import markdown, pareto
 from harness.document.against import against_seed
 from harness.document.blocks import Items, Table
@@ -24,7 +25,7 @@ from harness.figures.chart import Points
 from harness.readings.comparable import Group, groups, members
 from harness.report.lineage_view import program_diff
 from harness.select import Pareto
-from harness.types import Booked, Call, Confirmation, Entry, HarnessError, Measurement, TurnRecord, Usage
+from harness.types import Call, Confirmation, Entry, HarnessError, Measurement, TurnRecord, Usage
 from tests.harness.builders import ENVIRONMENT, PROGRAM, REJECTED, around, duel, entry, scored
 
 GOLDEN = Path(__file__).resolve().parents[2] / "data" / "reports" / "small.md"

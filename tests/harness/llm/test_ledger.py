@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.accounts import Booked
 from harness.llm.ledger import Bound, Hold, Ledger, Left, OverBudget
-from harness.types import Booked
 
 
 def refused(ledger: Ledger, bound: Bound) -> OverBudget:

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from harness.accounts import Booked
 from harness.llm import Model, ModelFailure, Models, Price, Retries, Secret, booked
 from harness.llm.endpoint import CALLS_A_CLIENT, MOST_BYTES, retry_after_s
 from harness.llm.ledger import Bound, Ledger, OverBudget
-from harness.types import Booked, HarnessError, Message, Request, Turn, Usage
+from harness.types import HarnessError, Message, Request, Turn, Usage
 from tests.stub import Asked, Fail, Reply, Stub
 
 KEY = "sk-secret-0123456789abcdef"

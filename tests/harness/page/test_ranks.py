@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.gate import gated_standing as standing
 from harness.page.ranks import KEPT, Ranks, TooLate
 from harness.page.scores import Scores
-from harness.select import Pareto, improves, standing
+from harness.select import Pareto, improves
 from harness.types import Entry
 from tests.harness.builders import REJECTED, confirmed, entry, scored
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from evaluator import TASKS, Environment, Samples, Scored, Verdict, combined_speedup, joined
+from harness.gate import gated_standing as standing
 from harness.readings.comparable import groups, members
 from harness.report import attempts, measurements_view, tables
 from harness.search.judging import same_machine
-from harness.select import Pareto, clearly_faster, standing
+from harness.select import Pareto, clearly_faster
 from harness.types import HarnessError, Measurement
 from tests.harness.archive.archives import read_verdict, stored_verdict
 from tests.harness.builders import ENVIRONMENT, REJECTED, KnobJudge, entry, scored

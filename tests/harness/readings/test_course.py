@@ -8,11 +8,12 @@ from itertools import pairwise
 import pytest
 
 from evaluator import Scored
+from harness.gate import gated_standing as standing
 from harness.readings.checkpoints import shared, states
 from harness.readings.contrast import Contestant, levels, quality_of
 from harness.readings.course import EFFORTS, Course, course
 from harness.readings.hypervolume import ReferencePoint
-from harness.select import Pareto, standing
+from harness.select import Pareto
 from harness.types import Entry
 from tests.harness.builders import REJECTED, confirmed, entry, scored
 from tests.harness.qualities import judged

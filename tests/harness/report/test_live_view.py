@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from evaluator import Interval
+from harness.gate import gated_standing as standing
 from harness.report.live_view import Limit, Live, duration, panel, times_as_fast
-from harness.select import Pareto, standing
+from harness.select import Pareto
 from harness.types import Entry
 from tests.harness.builders import entry, scored
 
@@ -73,7 +74,7 @@ def test_it_says_where_the_search_stands() -> None:
 
 def test_the_champion_is_compared_with_the_seed_program() -> None:
     entries = [entry(0, scored(0.8, 0.5)), entry(1, scored(0.8, 2.0))]
-    shown = text(state(standing=replace(standing(entries, Pareto()), champion=entries[1])))
+    shown = text(state(standing=replace(standing(entries, Pareto()), best=entries[1])))
     assert "best      1 attempt 1, balance 0.8000, 2.00x [1.96, 2.04] over greedy.py" in shown
     assert "4.00x [3.84, 4.16] as fast as the seed program" in shown
     outer = Interval(median=4.0, low=1.96 / 0.51, high=2.04 / 0.49)

@@ -14,6 +14,8 @@ from rich.console import Console, RenderableType
 
 from evaluator import TASKS, Interval, Rejected, Scored, Task
 from evaluator.types import Stage
+from harness.accounts import Booked
+from harness.gate import gated_standing as standing
 from harness.readings.comparable import groups, members
 from harness.readings.lineage import lineage, quality_change
 from harness.report import attempts, duels_view, flat, graph_view, jsonl, lineage_view, measurements_view, status_view
@@ -28,8 +30,8 @@ from harness.report.tables import (
     verdict_table,
     with_half_width,
 )
-from harness.select import Pareto, standing
-from harness.types import Booked, Confirmation, Entry, Measurement
+from harness.select import Pareto
+from harness.types import Confirmation, Entry, Measurement
 from tests.harness.builders import ENVIRONMENT, duel, entry, scored
 from tests.harness.qualities import SECRET, judged
 
@@ -216,7 +218,7 @@ def test_status_shows_the_interval() -> None:
         standing([seed, best], Pareto(epsilon=1.0)), [seed, best], pending=[], booked=Booked(), limits={}, advice=()
     )
     assert "declared 0.9000 ±.00" in shown(status_view.view(state, "run", "declared"))
-    record = status_view.record(state)
+    record = status_view.record(state, lambda _: None)
     assert record["seed"]["gain"]["low"] < 0 < record["seed"]["gain"]["high"]
 
 

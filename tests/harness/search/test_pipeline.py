@@ -18,6 +18,7 @@ import pytest
 from evaluator import Duel, Rejected, Scored, Verdict
 from evaluator import Progress as Judging
 from evaluator.types import EvaluatorError
+from harness.accounts import Booked
 from harness.archive import Archive
 from harness.archive.details import Rows
 from harness.llm.ledger import Bound, OverBudget
@@ -25,7 +26,7 @@ from harness.readings.verify import verify
 from harness.search import Judge, Progress, SearchSetup, search, settle
 from harness.search.budget import Budget
 from harness.select import Pareto, pick_front, standing
-from harness.types import Booked, Entry, HarnessError, Pending, Proposal, Request, Turn
+from harness.types import Entry, HarnessError, Pending, Proposal, Request, Turn
 from tests.harness.archive.archives import git
 from tests.harness.builders import PROGRAM, KnobJudge, scored
 from tests.harness.llm.models import BOUND, Asking, Models, knobs, turn

@@ -172,6 +172,8 @@ def test_options_of_a_config_are_read() -> None:
         ({"traces": ["nowhere.json"]}, "nowhere.json: cannot be read: No such file"),
         ({"traces": ["x.json"], "drift": 0.1}, "drift: is an option of generated loads"),
         ({"steps_per_window": 10}, "steps_per_window: is an option of traces"),
+        ({"gate_traces": ["x.json"]}, "gate_traces: is an option of traces"),
+        ({"traces": ["x.json"], "final_traces": [3]}, r"final_traces\[0\]: expected the path of a trace file"),
     ],
 )
 def test_invalid_options_are_refused(options: dict[str, Any], says: str) -> None:
@@ -236,6 +238,18 @@ def test_identity_of_a_trace_depends_on_its_content_not_its_path(tmp_path: Path)
     tasks = [Eplb(sizes=(SMALL,), traces=(write_npy(tmp_path / name, loads),)) for name in ("a.npy", "b.npy")]
     other = Eplb(sizes=(SMALL,), traces=(write_npy(tmp_path / "c.npy", 2 * loads),))
     assert tasks[0].identity() == tasks[1].identity() != other.identity()
+
+
+def test_recorded_loads_are_held_out_as_other_files_or_in_other_sizes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    files = {name: rng.integers(1, 99, (3, 4, 16)).astype(float) for name in ("search", "gate")}
+    paths = {name: str(write_npy(tmp_path / f"{name}.npy", loads)) for name, loads in files.items()}
+    task = Eplb.from_options({"cases": [SIZES], "traces": [paths["search"]], "gate_traces": [paths["gate"]]})
+    search, gate, final = (split.cases(0)[0] for split in (task, task.held_out("gate"), task.held_out("final")))
+    np.testing.assert_array_equal(gate.data, files["gate"])
+    np.testing.assert_array_equal(final.data, files["search"])
+    assert dict(gate.sizes) == dict(search.sizes)
+    assert final.sizes["replicas"] == search.sizes["replicas"] + 2 * search.sizes["gpus"]
 
 
 def test_a_trace_of_one_window_is_scored_on_itself(tmp_path: Path) -> None:

@@ -1,0 +1,192 @@
+"""Which program is the best of a run: the champion of the search, if it also holds on loads that are held out.
+
+Owns: when a program owes a measurement on the split `gate`, when such a measurement is over and passed, and the fold of
+entries to the best program. Does not know: how anything is measured, archives, the clock. Pure.
+
+The *champion* of a standing leads on the loads of the search. It steers the search: parents, prompts, races and duels
+follow from it alone. The *best* program is what a run reports. A new champion becomes the best if, measured in pairs
+with the best of the time on the gate, it is surely no worse. So nothing that a proposer is shown, and no parent that is
+chosen, depends on the gate; a program that is better on the loads of the search only may lead the search, and is never
+the best. If the two differ, a later program may become the best without leading: it then has to win a duel with the
+best on the loads of the search first.
+
+No worse means: what a program gives up on the loads of the search, as its score says (a little quality for much speed),
+it may give up on the gate, and a quarter more, because costs differ with sizes; beyond that nothing but a leeway.
+*Surely* means with the ends of intervals that hold after every round at once, at `GATE_LEVEL`. A measurement that
+cannot tell in its time is not passed. Entries without `gates` are of a run without held-out loads: there the champion
+is the best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+from evaluator.fate import OpenDuel
+from evaluator.types import Duel, Score, Scored
+from harness.select import QUALITY_LEEWAY, Objective, Standing, confirms, needs_confirmation, speed
+from harness.types import Confirmation, Entry, Gate
+
+GATE_LEVEL = 0.95
+"""The level of the intervals by which a gate is passed."""
+TRADE = 1.25
+"""A program may give up this many times as much on the gate, of quality and of the logarithm of speed, as it does on
+the loads of the search.
+"""
+EQUAL_ROUNDS = 4
+"""Rounds in which two programs are equally good in every call, after which they count as equally good."""
+SPEED_MARGIN = 1.1
+"""A program may be this many times slower on the gate and count as no slower: a duel cannot show less in little time,
+and sizes differ.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """The least gain in quality and the least speed, relative to the best program, with which a gate is passed."""
+
+    gain: float
+    speed: float
+
+    @classmethod
+    def by(cls, score: Score, best: Score) -> Allowed:
+        """What a program with this score on the loads of the search may give up to the best program."""
+        lost = min(0.0, score.quality.value - best.quality.value)
+        slower = min(0.0, math.log(score.speedup.median / best.speedup.median))
+        return cls(gain=TRADE * lost - QUALITY_LEEWAY, speed=math.exp(TRADE * slower) / SPEED_MARGIN)
+
+    def passed(self, duel: Duel) -> bool:
+        """Whether a duel on the gate shows that a program is surely no worse."""
+        gain = duel.certain_gain
+        no_worse = (gain is not None and gain.low >= self.gain) or _always_equal(duel)
+        return no_worse and duel.certain.low >= self.speed
+
+    def missed(self, duel: Duel) -> bool:
+        """Whether it shows that a program is worse."""
+        gain = duel.certain_gain
+        return (gain is not None and gain.high < self.gain) or duel.certain.high < self.speed
+
+    def told(self, open_duel: OpenDuel) -> bool:
+        """Whether a duel on the gate may end: it is passed or missed, or most likely will not be passed."""
+        duel = open_duel.duel
+        if self.passed(duel) or self.missed(duel):
+            return True
+        gain = duel.gain
+        unlikely = (gain is not None and gain.high < self.gain) or duel.speedup.high < self.speed
+        return open_duel.enough_rounds and unlikely
+
+
+def _always_equal(duel: Duel) -> bool:
+    """Whether both programs had the same quality in all calls of some rounds, as programs with equal plans have:
+    intervals need many more rounds to show that two values are equal.
+    """
+    pairs = ((case.candidate_quality, case.reference_quality) for case in duel.samples)
+    return all(mine == theirs != () for mine, theirs in pairs) and len(duel.samples[0].rounds) >= EQUAL_ROUNDS
+
+
+def passes(gate: Gate, entry: Entry, best: Entry) -> bool:
+    """Whether an entry passed this gate against the best program. A best program that failed when it was run again has
+    lost.
+    """
+    if gate.rejection:
+        return False
+    if gate.duel is None:
+        return bool(gate.failure)
+    assert entry.scored is not None and best.scored is not None
+    return Allowed.by(entry.scored.score, best.scored.score).passed(gate.duel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatedStanding(Standing):
+    """A standing with the best program, and the entries that would have become it if they had passed the gate, oldest
+    first. `best` is None until the seed program is scored.
+    """
+
+    best: Entry | None = None
+    search_only: tuple[Entry, ...] = ()
+
+    def add(self, entry: Entry) -> GatedStanding:
+        """The standing after one more entry, whose number must be higher than all before."""
+        after = Standing.add(self, entry)
+        assert isinstance(after, GatedStanding)
+        if self.best is None or entry.gates is None:
+            return replace(after, best=self.best if after.champion is self.champion else after.champion)
+        best = self.best
+        gate = next((gate for gate in entry.gates if gate.against == best.id), None)
+        if gate is None or not self._replaces_best(after, entry, gate):
+            return after
+        if passes(gate, entry, best):
+            return replace(after, best=entry)
+        return replace(after, search_only=(*self.search_only, entry))
+
+    def _replaces_best(self, after: Standing, entry: Entry, gate: Gate) -> bool:
+        """Whether an entry beats the best program on the loads of the search."""
+        if self.champion is self.best:
+            return after.champion is entry
+        duels = entry.confirmations if gate.search is None else (*entry.confirmations, gate.search)
+        seen = Standing.add(self.seen_from_best, replace(entry, confirmations=duels)).champion
+        return seen is not None and seen.id == entry.id
+
+    @property
+    def shown(self) -> tuple[Entry, ...]:
+        """The front, fastest first, and the best program where it is not on it."""
+        if self.best is None or any(member.id == self.best.id for member in self.front):
+            return self.front
+        return tuple(sorted((*self.front, self.best), key=lambda entry: (-speed(entry), entry.number)))
+
+    @property
+    def of_search(self) -> Standing:
+        """What the search follows from: nothing in it depends on held-out loads."""
+        return Standing(**{each.name: getattr(self, each.name) for each in fields(Standing)})
+
+    @property
+    def without_gates(self) -> GatedStanding:
+        """The standing for whoever makes proposals: the champion is the best, whatever held-out loads say."""
+        return replace(self, best=self.champion, search_only=())
+
+    @property
+    def seen_from_best(self) -> GatedStanding:
+        """The standing if the best program led the search."""
+        return replace(self, champion=self.best)
+
+
+Step = Literal["none", "duel", "gate"]
+"""What is to be measured next before it is known whether a program becomes the best."""
+
+
+def next_step(
+    standing: GatedStanding,
+    program_id: str,
+    syntax_hash: str,
+    scored: Scored,
+    confirmations: Sequence[Confirmation],
+    gates: Sequence[Gate],
+) -> Step:
+    """What a program with this score owes: a duel with the best program on the loads of the search (where it has not
+    had one, because another program leads), then the gate; nothing where it does not beat the best, or has done both.
+    """
+    best, seed = standing.best, standing.seed
+    if best is None or seed is None or best.scored is None or seed.scored is None:
+        return "none"
+    if any(gate.against == best.id for gate in gates):
+        return "none"
+    made = standing.seen_from_best.claim(program_id, scored, syntax_hash)
+    if made == "none":
+        return "none"
+    if not needs_confirmation(made, scored.score):
+        return "gate"
+    held = [each for each in confirmations if each.against == best.id]
+    if not held:
+        return "none" if standing.champion is best else "duel"
+    scores = scored.score, best.scored.score, seed.scored.score
+    return "gate" if any(confirms(standing.objective, made, *scores, each) for each in held) else "none"
+
+
+def gated_standing(entries: Iterable[Entry], objective: Objective) -> GatedStanding:
+    """The standing of a run with these entries, in any order."""
+    result = GatedStanding(objective=objective)
+    for entry in sorted(entries, key=lambda entry: entry.number):
+        result = result.add(entry)
+    return result
