@@ -1,19 +1,24 @@
 """Standard input as lines for an event loop, which can stop waiting for the next one at any time.
 
-Owns: reading in a thread of its own, the longest line, and that no child process inherits the stream. Does not know:
-what the lines say.
+Owns: reading in a thread of its own, the longest line, what becomes of half a character, and that no child process
+inherits the stream. Does not know: what the lines say.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import AsyncIterator
 
 MOST_LINE = 100_000_000
 """Bytes of one message: the longest reply, with every character escaped."""
 _AHEAD = 16
+_ESCAPES = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+"""An escaped backslash, an escaped pair, or half of one."""
 
 
 class Lines:
@@ -53,4 +58,13 @@ class Lines:
                 rest = self._stream.readline(MOST_LINE)
         except OSError:
             return None
-        return line.decode("utf-8", "replace") if line else None
+        return sound(line.decode("utf-8", "replace")) if line else None
+
+
+def sound(line: str) -> str:
+    """JSON with U+FFFD for each escaped half of a character, which the SDK refuses without an answer: agents that are
+    written in JavaScript send some.
+    """
+    if r"\ud" not in line.lower():
+        return line
+    return _ESCAPES.sub(lambda found: r"\ufffd" if found["half"] else found[0], line)
