@@ -48,7 +48,8 @@ class JudgeOptions:
         typer.Option(
             "--task",
             metavar="TASK",
-            help="The task that the programs solve: a name, or your own task file (.py).",
+            help="The task that the programs solve: a name, or your own task file (.py), whose options --help shows, "
+            "too.",
             autocompletion=task_names,
         ),
     ] = DEFAULT_TASK

@@ -9,18 +9,13 @@ from typing import Any
 
 import pytest
 
-from evaluator import TASKS, shipped
+from evaluator import shipped
 from harness.cli import run as packsmith
 from tests.cli.asking import KEY, MODEL
 from tests.cli.runs import QUICK
 from tests.stub import Reply, Stub
 
 Lines = Callable[..., list[dict[str, Any]]]
-SMALL: dict[str, tuple[str, str, str]] = {
-    "bin_packing": ("cases=[{kind: uniform, items: 60, capacity: 150, lists: 2}]", "brim_first", "keep_from_dust"),
-    "circle_packing": ("circles=[5]", "shifted_rows", "gaps"),
-}
-"""By task: a small case, and the patches that the model and a stranger propose."""
 
 
 @pytest.fixture
@@ -36,21 +31,29 @@ def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     return run
 
 
-@pytest.mark.parametrize("task", SMALL)
-def test_a_model_and_a_stranger_propose(task: str, lines: Lines, tmp_path: Path) -> None:
-    case, first, second = SMALL[task]
-    patches = [shipped(f"programs/{task}/patches/{name}.patch") for name in (first, second)]
-    keys = [f"task.{case}", *QUICK, "proposer.kind=llm", f"models[0].name={MODEL}", "models[0].api_key_env=STUB_KEY"]
-    with Stub(Reply(text=patches[0].read_text())) as stub:
-        keys += [f"models[0].base_url={stub.base_url}", "budget.attempts=1"]
-        found = lines("search", shipped(f"configs/{task}.yaml"), "--run", "run", *(f"-s{key}" for key in keys))
+def searched(lines: Lines, task: str, *keys: str) -> list[dict[str, Any]]:
+    options = (f"-s{key}" for key in (*keys, *QUICK, "budget.attempts=1"))
+    return lines("search", shipped(f"configs/{task}.yaml"), "--run", "run", *options)
+
+
+def patch_of(task: str, name: str) -> Path:
+    return shipped(f"programs/{task}/patches/{name}.patch")
+
+
+def test_a_model_changes_a_priority_function(lines: Lines) -> None:
+    case = "task.cases=[{kind: uniform, items: 60, capacity: 150, lists: 2}]"
+    model = (f"models[0].name={MODEL}", "models[0].api_key_env=STUB_KEY", "proposer.kind=llm")
+    with Stub(Reply(text=patch_of("bin_packing", "keep_from_dust").read_text())) as stub:
+        seed, child, *_ = searched(lines, "bin_packing", case, *model, f"models[0].base_url={stub.base_url}")
     [asked] = stub.asked
-    assert TASKS[task]({}).entry_point in asked.messages[-1]["content"]
-    seed, child = found[:2]
-    assert (seed["name"], child["name"], child["verdict"]) == ("seed", first, "scored")
-    key = TASKS[task]({}).quality_key
-    assert child[key] == child["quality"]["value"]
+    assert "def priority(" in asked.messages[-1]["content"]
+    assert (seed["name"], child["name"], child["verdict"]) == ("seed", "keep_from_dust", "scored")
+    assert child["bound_share"] == child["quality"]["value"] and child["quality"]["name"] == "bound_over_bins"
+
+
+def test_a_stranger_packs_circles(lines: Lines) -> None:
+    searched(lines, "circle_packing", "task.circles=[5]", "proposer.kind=ask")
     [ticket] = lines("ask", "run", "--kind", "patch")
-    assert TASKS[task]({}).entry_point in ticket["prompt"] and f"{first}" in ticket["prompt"]
-    [told] = lines("tell", "run", ticket["ticket"], patches[1])
-    assert told["name"] == second and told["verdict"] in ("scored", "rejected")
+    assert "def pack_circles(n" in ticket["prompt"]
+    [told] = lines("tell", "run", ticket["ticket"], patch_of("circle_packing", "shifted_rows"))
+    assert (told["name"], told["verdict"], told["share"]) == ("shifted_rows", "scored", told["quality"]["value"])
