@@ -24,7 +24,7 @@ from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.measuring.student import mean_interval
 from evaluator.planning import Planned, plan
-from evaluator.remote import JudgeSpec, ProcessLine, RemoteJudge
+from evaluator.remote import Cluster, JudgeSpec, ProcessLine, RemoteJudge, Room
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
 from evaluator.task_file import (
@@ -88,6 +88,7 @@ __all__ = [
     "Case",
     "CaseQuality",
     "CaseScore",
+    "Cluster",
     "Column",
     "Comparison",
     "Deployments",
@@ -120,6 +121,7 @@ __all__ = [
     "Redrawn",
     "Rejected",
     "RemoteJudge",
+    "Room",
     "Samples",
     "Score",
     "Scored",

@@ -73,7 +73,11 @@ class Stoppable(Protocol):
 
 @runtime_checkable
 class Restartable(Protocol):
-    """A judge elsewhere, which may be lost."""
+    """A judge elsewhere, which may come later and be lost."""
+
+    def arrive(self) -> None:
+        """Wait until it can work. Raises JudgeLost."""
+        ...
 
     def restart(self) -> None:
         """Start it again. Raises JudgeLost."""
@@ -167,6 +171,13 @@ class JudgePool:
 
     def _work(self, worker: _JudgeThread) -> None:
         """A judge's thread."""
+        judge = worker.judge or worker.checker
+        if isinstance(judge, Restartable):
+            with _PassErrors(self._events):
+                try:
+                    judge.arrive()
+                except JudgeLost as lost:
+                    self._retire(worker, lost)
         while not worker.retired and (job := self._jobs.take(checks=worker.judge is None)) is not None:
             with _PassErrors(self._events):
                 worker.busy = True
@@ -201,19 +212,27 @@ class JudgePool:
                 f"Everything so far is archived: the same command continues"
             )
         judge = worker.judge or worker.checker
-        worker.retired = lost.for_good or not isinstance(judge, Restartable)
-        if not worker.retired:
-            assert isinstance(judge, Restartable)
-            try:
-                judge.restart()
-            except JudgeLost as error:
-                worker.retired, lost = True, error
-        if all(other.retired for other in self._threads if other.judge is not None):
-            raise JudgeLost(f"no judge is left; the last one: {lost}. Everything so far is archived") from lost
-        then = "it takes no further programs" if worker.retired else "it is started again"
+        again = isinstance(judge, Restartable) and not lost.for_good
+        then = "it is started again" if again else "it takes no further programs"
         told = f"{lost}; {then}, and {job.name or 'its program'} is judged again"
         self._events.put(JudgeProgress(ticket=job.ticket, name=job.name, lost=told))
         self._jobs.put(replace(job, lost=reasons))
+        if not again:
+            self._retire(worker, lost)
+            return
+        assert isinstance(judge, Restartable)
+        try:
+            judge.restart()
+        except JudgeLost as error:
+            self._retire(worker, error)
+
+    def _retire(self, worker: _JudgeThread, lost: JudgeLost) -> None:
+        """Let a judge take no further jobs. Raises JudgeLost if it was the last that measures."""
+        if self._stopping.is_set():
+            return
+        worker.retired = True
+        if all(other.retired for other in self._threads if other.judge is not None):
+            raise JudgeLost(f"no judge is left; the last one: {lost}. Everything so far is archived") from lost
 
     def _saying(self, job: Job) -> Callable[[Judging], None]:
         def say(step: Judging) -> None:
