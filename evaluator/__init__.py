@@ -24,7 +24,7 @@ from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.measuring.student import mean_interval
 from evaluator.planning import Planned, plan
-from evaluator.remote import JudgeSpec, ProcessLine, RemoteJudge
+from evaluator.remote import Cluster, JudgeSpec, ProcessLine, RemoteJudge, Room
 from evaluator.settings import LEVELS, JudgeSettings, Lane, TimingSettings
 from evaluator.shipped import shipped
 from evaluator.splits import HELD_OUT, SPLITS, HeldOut, HoldsOut, Split, of_split
@@ -92,6 +92,7 @@ __all__ = [
     "Case",
     "CaseQuality",
     "CaseScore",
+    "Cluster",
     "Column",
     "Comparison",
     "Deployments",
@@ -126,6 +127,7 @@ __all__ = [
     "Redrawn",
     "Rejected",
     "RemoteJudge",
+    "Room",
     "Samples",
     "Score",
     "Scored",

@@ -3,5 +3,6 @@
 from evaluator.remote.handle import Line, RemoteJudge
 from evaluator.remote.messages import JudgeSpec
 from evaluator.remote.process import ProcessLine
+from evaluator.remote.ray_cluster import Cluster, Room
 
-__all__ = ["JudgeSpec", "Line", "ProcessLine", "RemoteJudge"]
+__all__ = ["Cluster", "JudgeSpec", "Line", "ProcessLine", "RemoteJudge", "Room"]

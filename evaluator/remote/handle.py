@@ -63,6 +63,10 @@ class Line(Protocol):
         ...
 
     def open(self, spec: JudgeSpec) -> None: ...
+    def arrive(self, patience_s: float = ...) -> None:
+        """Wait until the judge's process is there. Raises JudgeLost where it does not come."""
+        ...
+
     def post(self, order: bytes) -> None: ...
     def events(self) -> list[Event]: ...
     def close(self) -> None: ...
@@ -76,6 +80,9 @@ class RemoteJudge:
         self._opened: Opened | None = None
         self._left: list[Event] = []
         self._environment: Environment | None = None
+        self.has_arrived = False
+        self.fingerprint = ""
+        """That of the environments whose times count; "" for any."""
 
     def __enter__(self) -> Self:
         self._line.open(self._spec)
@@ -141,11 +148,20 @@ class RemoteJudge:
         except JudgeLost:
             return
 
+    def arrive(self, patience_s: float | None = None) -> None:
+        """Wait until the judge is there, and see that its times count. Raises JudgeLost."""
+        if not self.has_arrived:
+            self._line.arrive(*([] if patience_s is None else [patience_s]))
+            self.has_arrived = True
+        if self.fingerprint and (here := self.environment()).fingerprint != self.fingerprint:
+            raise JudgeLost(f"{self.shown} is on {here.hardware}, whose times do not count", for_good=True)
+
     def restart(self) -> None:
-        """Start the judge again, after it was lost. Raises JudgeLost."""
+        """Start the judge again, after it was lost, and wait until it is there. Raises JudgeLost."""
         self._line.close()
-        self._opened, self._left = None, []
+        self._opened, self._left, self._environment, self.has_arrived = None, [], None, False
         self._line.open(self._spec)
+        self.arrive()
 
     def _next(self) -> Event:
         while not self._left:

@@ -67,6 +67,9 @@ class ProcessLine:
         self._channel = ours
         self.post(dumps(spec))
 
+    def arrive(self, patience_s: float = 0.0) -> None:
+        """It was started here and now."""
+
     def post(self, order: bytes) -> None:
         channel = self._channel
         if channel is None:

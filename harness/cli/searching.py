@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluator import identified
+from evaluator import Environment, RemoteJudge, identified
 from harness.archive import Archive
 from harness.archive.ledger_file import ledger_of
 from harness.cli.wiring import proposer_of
@@ -21,7 +21,7 @@ from harness.islands import Exchanger, Expected, IslandProposer
 from harness.llm import Model, Models
 from harness.llm.ledger import Ledger
 from harness.proposers import EXTERNAL_PROPOSER
-from harness.runs.judges import AnyJudge, entered, judge_of, judges_of
+from harness.runs.judges import AnyJudge, Judges, entered, judge_of, started
 from harness.search import Report, SearchSetup, settle
 from harness.search import search as run_search
 from harness.search.budget import Budget
@@ -37,6 +37,7 @@ class Searcher:
     config: Config
     folder: Path
     judges: Sequence[AnyJudge]
+    checkers: Sequence[RemoteJudge]
     models: Sequence[Model]
     budget: Budget
     ledger: Ledger
@@ -60,6 +61,7 @@ class Searcher:
                 proposer = IslandProposer(proposer, exchanger, archive.root_id, config.task.resolution)
             setup = SearchSetup(
                 judges=self.judges,
+                checkers=self.checkers,
                 proposer=proposer,
                 selector=SELECTORS[config.raw.search.rule],
                 objective=config.objective,
@@ -89,6 +91,12 @@ class Searcher:
         )
 
 
+def _environment_then(archive: Archive) -> Environment | None:
+    """The environment of the run's scores: that of the seed program's; None before it has one."""
+    seed = next((entry for entry in archive.entries if entry.kind == "seed"), None)
+    return seed.scored.environment if seed is not None and seed.scored is not None else None
+
+
 def _in_flight(config: Config, judges: int) -> int:
     """Proposals under way at once: what the config says, else one; with several judges, one more than judges, so that
     none waits for the next program.
@@ -99,22 +107,32 @@ def _in_flight(config: Config, judges: int) -> int:
 
 @contextmanager
 def searcher(
-    archive: Archive, config: Config, folder: Path, models: Sequence[Model], *, budget: Budget | None = None
+    archive: Archive,
+    config: Config,
+    folder: Path,
+    models: Sequence[Model],
+    *,
+    budget: Budget | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Iterator[Searcher]:
     """The searcher of a config in its run; its judges are stopped when the block ends.
 
-    `budget` replaces the config's, for a search that has been under way before.
+    `budget` replaces the config's, for a search that has been under way before; `notice` gets what judges elsewhere
+    make us say.
     """
     limits = config.budget if budget is None else budget
     with ExitStack() as judging:
-        made = [judge_of(config)] if config.kind == EXTERNAL_PROPOSER else judges_of(config)
-        judges = entered(judging, made)
+        if config.kind == EXTERNAL_PROPOSER:
+            made = Judges(judges=entered(judging, [judge_of(config)]))
+        else:
+            made = started(config, judging, then=_environment_then(archive), note=notice)
         book = judging.enter_context(closing(ledger_of(archive))) if models else None
         yield Searcher(
             archive=archive,
             config=config,
             folder=folder,
-            judges=judges,
+            judges=made.judges,
+            checkers=made.checkers,
             models=models,
             budget=limits,
             ledger=limits.ledger(archive.booked if book is None else None, book),

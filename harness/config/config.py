@@ -165,6 +165,7 @@ class Config:
             written = tree["proposer"][key]
             if written is not None and Path(written).is_absolute():
                 tree["proposer"][key] = Path(written).name
+        del tree["executor"]["address"]
         tree["program"] = self.program.identity()
         tree["judge"]["reference"] = self.reference.identity()
         tree["judge"]["engine_wheels"] = [Path(wheel).name for wheel in self.raw.judge.engine_wheels]

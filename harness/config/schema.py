@@ -302,9 +302,15 @@ class ExecutorSection(Section):
     """Where programs are judged."""
 
     kind: Literal["local", "ray"] = "local"
-    """`ray` is refused: not supported yet."""
+    """On this machine, or on a Ray cluster (`packsmith[ray]`)."""
+    address: str = Field(default="auto", min_length=1)
+    """ray: `auto`, HOST:PORT or ray://HOST:PORT, as Ray takes it; `local` starts one on this machine."""
+    hardware: str = ""
+    """ray: part of the name of the hardware whose times count; none: that of the run's scores, else of most."""
+    ship: bool = True
+    """ray: whether our code is sent to the nodes; if not, it must be installed there."""
     workers: int | None = Field(default=None, ge=1)
-    """Judges at work at once, each in a process of its own if several; none is one for each lane."""
+    """Judges at once, in a process each if several; none is one for each lane, or what a cluster has room for."""
 
 
 class IslandsSection(Section):
@@ -361,6 +367,4 @@ def unsupported(settings: Settings, proposers: tuple[str, ...]) -> list[tuple[tu
     problems: list[tuple[tuple[str | int, ...], str]] = []
     if settings.proposer.kind not in proposers:
         problems.append((("proposer", "kind"), f"use {' or '.join(proposers)}"))
-    if settings.executor.kind != "local":
-        problems.append((("executor", "kind"), "use local"))
     return problems

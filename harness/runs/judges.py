@@ -1,15 +1,15 @@
 """The judges that a config describes.
 
-Owns: making them, not yet started: one in this process, or several, each in a process of its own. Does not know: runs,
-any verb.
+Owns: making them: one in this process, several in a process each, or on a Ray cluster. Does not know: runs, any verb.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
-from evaluator import Judge, JudgeSpec, Lane, ProcessLine, RemoteJudge, Task
+from evaluator import Cluster, Environment, Judge, JudgeSettings, JudgeSpec, Lane, ProcessLine, RemoteJudge, Room, Task
 from evaluator.settings import own_first
 from harness.config import Config
 
@@ -48,6 +48,41 @@ def entered(stack: ExitStack, judges: Iterable[AnyJudge]) -> list[AnyJudge]:
     return started
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judges:
+    """Started judges: those whose times count, and those of other hardware, which find invalid programs."""
+
+    judges: Sequence[AnyJudge]
+    checkers: Sequence[RemoteJudge] = ()
+
+
+def started(
+    config: Config, stack: ExitStack, *, then: Environment | None = None, note: Callable[[str], None] | None = None
+) -> Judges:
+    """The judges of a search, started; they end with the stack. `then` is the environment of the scores that the run
+    has, `note` gets what the user should know. Raises EvaluatorError.
+    """
+    section = config.raw.executor
+    if section.kind == "local":
+        return Judges(judges=entered(stack, judges_of(config)))
+    cluster = stack.enter_context(Cluster(section.address, ships=section.ship))
+    on_gpus = config.device.startswith("cuda") or (config.device == "auto" and cluster.gpus > 0)
+    room = Room(cpus=config.judge.threads, gpus=1) if on_gpus else Room(cpus=config.judge.threads)
+    gathered = cluster.gather(
+        _spec(config, "cuda" if on_gpus else "cpu", config.judge),
+        config.task,
+        count=section.workers or cluster.room_for(room),
+        room=room,
+        hardware=section.hardware,
+        then=then,
+        enter=stack.enter_context,
+    )
+    for line in gathered.told if note is not None else ():
+        assert note is not None
+        note(f"executor: {line}")
+    return Judges(judges=gathered.judges, checkers=gathered.checkers)
+
+
 def lanes_of(config: Config) -> tuple[Lane, ...]:
     """The lanes of `judge.lanes` that are for the run's device; under `cuda` and `auto`, those of every GPU."""
     device, lanes = config.device, config.judge.lanes
@@ -60,15 +95,19 @@ def lanes_of(config: Config) -> tuple[Lane, ...]:
 def _of_lane(config: Config, lanes: tuple[Lane, ...], number: int) -> RemoteJudge:
     """A judge in a process of its own, which measures in the first of these lanes if it can."""
     device = (lanes[0].device if lanes else "") or config.device
-    spec = JudgeSpec.of(
+    spec = _spec(config, device, config.judge.with_lanes(lanes) if lanes else config.judge)
+    return RemoteJudge(ProcessLine(_place(lanes, device, number)), spec, config.task)
+
+
+def _spec(config: Config, device: str, settings: JudgeSettings) -> JudgeSpec:
+    return JudgeSpec.of(
         config.task,
         reference=config.reference.text(),
         reference_name=config.reference.path.name,
         device=device,
         seed=config.seed,
-        settings=config.judge.with_lanes(lanes) if lanes else config.judge,
+        settings=settings,
     )
-    return RemoteJudge(ProcessLine(_place(lanes, device, number)), spec, config.task)
 
 
 def _place(lanes: tuple[Lane, ...], device: str, number: int) -> str:

@@ -1,7 +1,7 @@
 """The search: a proposal's way from its ticket to the archive, many at once, within a budget."""
 
 from harness.search.importing import ImportedProgram, ImportProposer, judge_imported, store_unjudged
-from harness.search.judging import Judge
+from harness.search.judge import Judge
 from harness.search.loop import search, settle
 from harness.search.progress import Phase, Progress, Report
 from harness.search.setup import SearchSetup

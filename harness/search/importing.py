@@ -19,7 +19,7 @@ from evaluator.types import Duel, Rejected, Verdict
 from evaluator.types import Progress as Judging
 from harness.archive import Archive
 from harness.proposers.base import View
-from harness.search.judging import Judge, Stoppable
+from harness.search.judge import Judge, Stoppable
 from harness.search.loop import open_pipeline, seed_judged
 from harness.search.setup import SearchSetup
 from harness.turns import whole_candidate

@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import Protocol, runtime_checkable
 
-from evaluator.fate import Fate, Settled
+from evaluator.fate import Settled
 from evaluator.splits import Split
-from evaluator.types import Duel, Environment, JudgeLost, OtherFailed, Rejected, Scored, Verdict
+from evaluator.types import Environment, JudgeLost, OtherFailed, Rejected, Scored, Verdict
 from evaluator.types import Progress as Judging
 from harness.fate import decided, settled
 from harness.gate import GATE_LEVEL, Allowed, GatedStanding, next_step
 from harness.search.events import Event, Judged, JudgeFailed, JudgeProgress
 from harness.search.jobs import Job, JobQueue
+from harness.search.judge import Checker, Judge, RacingJudge, Restartable, Stoppable
 from harness.select import Claim, Standing, confirmation_level, needs_confirmation
 from harness.types import Confirmation, Entry, Gate, HarnessError
 
@@ -34,59 +34,6 @@ _MOST_LOST = 3
 """So often in a row judges are lost with one program before the search ends: it may be what ends them."""
 _DEPENDS_ON_HARDWARE = frozenset({"timeout", "memory", "killed", "crashed", "exited"})
 """Reasons for which a program may be rejected on one kind of hardware and not on another."""
-
-
-class Judge(Protocol):
-    """A judge as the search uses it. If it has `stop`, it is stopped when the search is."""
-
-    def evaluate(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Verdict: ...
-
-    def compare(
-        self,
-        source: str,
-        other: str,
-        *,
-        level: float,
-        other_name: str = "the other program",
-        settled: Settled | None = None,
-        progress: Callable[[Judging], None] | None = None,
-        split: Split = "search",
-    ) -> Duel | Rejected:
-        """Compare two programs on fresh inputs of a split in fresh processes, no longer than until it is `settled`.
-        Rejected where `source` fails; raises OtherFailed where `other` does.
-        """
-        ...
-
-
-@runtime_checkable
-class RacingJudge(Protocol):
-    """A judge that can end a measurement as soon as an attempt's fate is decided."""
-
-    def race(self, source: str, fate: Fate, *, progress: Callable[[Judging], None] | None = None) -> Verdict: ...
-
-
-@runtime_checkable
-class Stoppable(Protocol):
-    """A judge that can be stopped while it judges."""
-
-    def stop(self) -> None:
-        """Abort, soon, the judging that is under way in another thread."""
-        ...
-
-
-@runtime_checkable
-class Restartable(Protocol):
-    """A judge elsewhere, which may be lost."""
-
-    def restart(self) -> None:
-        """Start it again. Raises JudgeLost."""
-        ...
-
-
-class Checker(Protocol):
-    """A judge whose run times do not count for this run: it says whether a program answers validly."""
-
-    def check(self, source: str, *, progress: Callable[[Judging], None] | None = None) -> Rejected | None: ...
 
 
 def same_machine(first: Environment, second: Environment) -> bool:
@@ -191,6 +138,13 @@ class JudgePool:
 
     def _work(self, worker: _JudgeThread) -> None:
         """A judge's thread."""
+        judge = worker.judge or worker.checker
+        if isinstance(judge, Restartable):
+            with _PassErrors(self._events):
+                try:
+                    judge.arrive()
+                except JudgeLost as lost:
+                    self._retire(worker, lost)
         while not worker.retired and (job := self._jobs.take(checks=worker.judge is None)) is not None:
             with _PassErrors(self._events):
                 worker.busy = True
@@ -225,19 +179,27 @@ class JudgePool:
                 f"Everything so far is archived: the same command continues"
             )
         judge = worker.judge or worker.checker
-        worker.retired = lost.for_good or not isinstance(judge, Restartable)
-        if not worker.retired:
-            assert isinstance(judge, Restartable)
-            try:
-                judge.restart()
-            except JudgeLost as error:
-                worker.retired, lost = True, error
-        if all(other.retired for other in self._threads if other.judge is not None):
-            raise JudgeLost(f"no judge is left; the last one: {lost}. Everything so far is archived") from lost
-        then = "it takes no further programs" if worker.retired else "it is started again"
+        again = isinstance(judge, Restartable) and not lost.for_good
+        then = "it is started again" if again else "it takes no further programs"
         told = f"{lost}; {then}, and {job.name or 'its program'} is judged again"
         self._events.put(JudgeProgress(ticket=job.ticket, name=job.name, lost=told))
         self._jobs.put(replace(job, lost=reasons))
+        if not again:
+            self._retire(worker, lost)
+            return
+        assert isinstance(judge, Restartable)
+        try:
+            judge.restart()
+        except JudgeLost as error:
+            self._retire(worker, error)
+
+    def _retire(self, worker: _JudgeThread, lost: JudgeLost) -> None:
+        """Let a judge take no further jobs. Raises JudgeLost if it was the last that measures."""
+        if self._stopping.is_set():
+            return
+        worker.retired = True
+        if all(other.retired for other in self._threads if other.judge is not None):
+            raise JudgeLost(f"no judge is left; the last one: {lost}. Everything so far is archived") from lost
 
     def _saying(self, job: Job) -> Callable[[Judging], None]:
         def say(step: Judging) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from evaluator.types import Rejected
 from harness.archive import Archive
 from harness.search.budget import Budget
-from harness.search.judging import Judge
+from harness.search.judge import Judge
 from harness.search.pipeline import Pipeline
 from harness.search.progress import Report
 from harness.search.setup import SearchSetup, quiet

@@ -33,7 +33,8 @@ from harness.patch import PatchError
 from harness.proposers import LLM_PROPOSER
 from harness.search.calls import Calls, Models
 from harness.search.events import Answered, Event, Judged, JudgeFailed, JudgeProgress, NotAsked, Outcome, Retry
-from harness.search.judging import Checker, Judge, JudgePool, owes
+from harness.search.judge import Checker, Judge
+from harness.search.judging import JudgePool, owes
 from harness.search.progress import Phase, Progress, Report
 from harness.search.source import Source
 from harness.search.tally import Tally
@@ -122,8 +123,7 @@ class Pipeline:
             if not self._tickets:
                 break
             events = self._wait()
-        failure = self._failure or self._calls.failure
-        if failure is not None:
+        if (failure := self._failure or self._calls.failure) is not None:
             raise failure
 
     def ended(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.proposers.base import Proposer
 from harness.search.budget import Budget
 from harness.search.calls import Models
-from harness.search.judging import Checker, Judge
+from harness.search.judge import Checker, Judge
 from harness.search.progress import Progress, Report
 from harness.search.source import Source
 from harness.select import Objective, Selector

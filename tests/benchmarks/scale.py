@@ -14,18 +14,33 @@ import json
 import math
 import queue
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from evaluator import TASKS, JudgeSettings, JudgeSpec, Lane, ProcessLine, RemoteJudge, Scored, TimingSettings, cores
+from evaluator import (
+    TASKS,
+    Cluster,
+    JudgeSettings,
+    JudgeSpec,
+    Lane,
+    ProcessLine,
+    RemoteJudge,
+    Room,
+    Scored,
+    TimingSettings,
+    cores,
+)
 from evaluator.settings import own_first
 from evaluator.shipped import shipped
+from tests.benchmarks import loop, scale_simulation
 from tests.benchmarks.machine import describe
 
 CASE = {"name": "bench", "rows": 58, "items": 256, "packs": 32, "weights": "loads"}
@@ -116,12 +131,119 @@ def lanes(programs: int, pairs: int) -> dict[str, float]:
     }
 
 
+def loop_ms(attempts: int) -> float:
+    """Milliseconds of the search's thread for an attempt, measured here with a model that answers at once."""
+    with tempfile.TemporaryDirectory(prefix="packsmith-scale-", ignore_cleanup_errors=True) as folder:
+        timed = loop.without_latency(Path(folder) / "run", attempts + loop.WINDOW)
+        return 1000 / timed.rate(attempts, loop.WINDOW)
+
+
+def _simulate(*, quick: bool, judge_s: float, as_json: bool) -> None:
+    costs = scale_simulation.Costs(loop_ms=loop_ms(100 if quick else 1000), judge_s=judge_s)
+    outcomes = scale_simulation.table(costs, 1e7 if quick else 1e8)
+    if as_json:
+        sys.stdout.write(json.dumps({"costs": asdict(costs), "outcomes": [asdict(each) for each in outcomes]}) + "\n")
+        return
+    lines = [
+        describe(),
+        f"measured: {costs.loop_ms:.1f} ms of the search's thread an attempt; assumed: {costs}",
+        scale_simulation.shown(outcomes),
+        "",
+        scale_simulation.curve(costs),
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+SLEEPS_S = 0.5
+SLEEPER = "import time\n\ntime.sleep({seconds})\n"
+
+
+def checked(judges: Sequence[RemoteJudge], programs: int, seconds: float) -> float:
+    """Seconds in which these judges check programs that sleep while they are loaded, taken from one queue."""
+    source = SLEEPER.format(seconds=seconds) + shipped(judges[0].task.reference).read_text()
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(programs):
+        todo.put(number)
+
+    def work(judge: RemoteJudge) -> None:
+        while True:
+            try:
+                number = todo.get_nowait()
+            except queue.Empty:
+                return
+            if (refused := judge.check(f"{source}\nNUMBER = {number}\n")) is not None:
+                raise SystemExit(f"expected a valid program, found {refused}")
+
+    for judge in judges:
+        judge.check(source)
+    begin = time.perf_counter()
+    _together([lambda judge=judge: work(judge) for judge in judges])  # type: ignore[misc]
+    return time.perf_counter() - begin
+
+
+def empty_ms(judge: RemoteJudge, times: int) -> float:
+    """Median milliseconds of a job in which the judge does next to nothing: a program that is no Python."""
+    spent = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        judge.check("def f(:")
+        spent.append(time.perf_counter() - begin)
+    return 1000 * median(spent)
+
+
+def _ray(*, quick: bool, as_json: bool) -> None:
+    """Sleep-bound programs over 1 and 8 workers, and what a job costs more than in a process of this machine."""
+    task = TASKS["balanced_packing"]({"cases": [{**CASE, "rows": 2, "items": 8, "packs": 2}]})
+    settings = JudgeSettings(timing=TimingSettings(budget_s=0.1, max_pairs=3))
+    reference = shipped(task.reference).read_text()
+    spec = JudgeSpec.of(task, reference=reference, reference_name="r", device="cpu", seed=0, settings=settings)
+    seconds, programs, times = (2 * SLEEPS_S, 3, 20) if quick else (8 * SLEEPS_S, 5, 200)
+    with ExitStack() as stack:
+        local = stack.enter_context(RemoteJudge(ProcessLine("this machine"), spec, task))
+        cluster = stack.enter_context(Cluster("local", ships=False))
+        # Eight workers on few cores: Ray counts what we say, and sleeping programs need no more.
+        room = Room(cpus=cores() / 8)
+        gathered = cluster.gather(spec, task, count=8, room=room, enter=stack.enter_context)
+        for judge in gathered.judges:
+            judge.arrive()
+        one_s = checked(gathered.judges[:1], programs, seconds)
+        eight_s = checked(gathered.judges, 8 * programs, seconds)
+        far_ms, near_ms = empty_ms(gathered.judges[0], times), empty_ms(local, times)
+    figures = {
+        "share_of_ideal": one_s / eight_s,
+        "overhead_ms": far_ms - near_ms,
+        "job_ms_ray": far_ms,
+        "job_ms_local": near_ms,
+        "s_a_program": one_s / programs,
+    }
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+        return
+    lines = [
+        describe(),
+        f"8 workers over 1, share of the ideal  {figures['share_of_ideal']:6.1%}   (target 90 %; programs that sleep "
+        f"{seconds:g} s)",
+        f"a Ray job over a local one            {figures['overhead_ms']:6.2f} ms (target 15; {far_ms:.2f} and "
+        f"{near_ms:.2f} ms)",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
 def main() -> None:
     """Measure, print, and with --json print one object of figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--json", action="store_true", help="print one object of figures")
+    parser.add_argument("--simulate", action="store_true", help="a search at 10 to 10,000 workers, simulated")
+    parser.add_argument("--ray", action="store_true", help="a cluster of Ray on this machine")
+    parser.add_argument("--judge-s", type=float, default=4.0, help="--simulate: mean seconds of judging a program")
     options = parser.parse_args()
+    if options.simulate:
+        _simulate(quick=options.quick, judge_s=options.judge_s, as_json=options.json)
+        return
+    if options.ray:
+        _ray(quick=options.quick, as_json=options.json)
+        return
     figures = lanes(8 if options.quick else 40, PAIRS)
     if options.json:
         sys.stdout.write(json.dumps(figures) + "\n")

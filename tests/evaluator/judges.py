@@ -13,7 +13,9 @@ from evaluator.remote import JudgeSpec, RemoteJudge
 from evaluator.task_protocol import Task
 from evaluator.types import Duel, EvaluatorError, OtherFailed, Progress, Rejected, Scored
 
-SETTINGS = JudgeSettings(timing=TimingSettings(budget_s=0.1, duel_s=0.2, min_pairs=3, max_pairs=24), timeout_s=20)
+SETTINGS = JudgeSettings(
+    timing=TimingSettings(budget_s=0.1, duel_s=0.2, min_pairs=3, max_pairs=24, half_width=1e-9), timeout_s=20
+)
 SLEEPER = "import time\nimport numpy\n\n\ndef pack(weights, packs):\n    time.sleep(60)\n"
 
 

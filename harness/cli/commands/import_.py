@@ -27,7 +27,7 @@ from harness.imports import ForeignArchive, read_archive
 from harness.readings.claims import claims, usual_score
 from harness.report import claims_view, jsonl
 from harness.report.progress import Waiting
-from harness.runs.judges import entered, judges_of
+from harness.runs.judges import started
 from harness.runs.vouched import vouch
 from harness.search import ImportedProgram, ImportProposer, SearchSetup, judge_imported, store_unjudged
 from harness.search.budget import Budget
@@ -193,9 +193,8 @@ def _rejudge(
 
 def _judge(run: Path, archive: Archive, config: Config, programs: Sequence[ImportedProgram], *, json: bool) -> None:
     """Judge what is not archived yet, showing each attempt."""
-    made = judges_of(config)
     with ExitStack() as stack:
-        judges = entered(stack, made)
+        judges = started(config, stack).judges
         budget = Budget(attempts=max(1, len(programs) - 1))
         view = View(output(), messages(), judges, budget.ledger(), config=config, budget=budget, json=json)
         stack.enter_context(view)
@@ -206,7 +205,7 @@ def _judge(run: Path, archive: Archive, config: Config, programs: Sequence[Impor
             objective=config.objective,
             budget=Budget(attempts=archive.next_number + len(programs)),
             seed=config.seed,
-            in_flight=len(made),
+            in_flight=len(judges),
             progress=view.progress,
         )
         view.begin(archive, run)

@@ -119,7 +119,11 @@ def _run(
     say_notes(config.task)
     for damage in archive.damage:
         notices.print(f"note: {damage}", markup=False)
-    with searcher(archive, config, folder, models) as ours:
+
+    def tell(text: str) -> None:
+        notices.print(f"note: {text}", markup=False)
+
+    with searcher(archive, config, folder, models, notice=tell) as ours:
         view = View(console, notices, ours.judges, ours.ledger, config=config, budget=config.budget, json=json)
         with ours.attempts(view.progress, view.note) as going, view, closing(going):
             view.begin(archive, folder)

@@ -12,6 +12,7 @@ from evaluator.settings import JudgeSettings, Lane
 from harness.config import Config, ConfigError, difference, load
 from harness.config.document import key_path
 from harness.config.files import find
+from harness.islands import IslandSettings
 from harness.proposers import PROPOSERS
 from harness.search.budget import Budget
 from harness.select import SELECTORS, Pareto, QualityLimit, RuntimeLimit, Weighted
@@ -341,9 +342,19 @@ class TestRefusals:
         message = refused(tmp_path, MINIMAL.replace("{attempts: 3}", "{}"))
         assert "budget: expected at least one of attempts, minutes, deadline, usd, tokens, calls, judge_s," in message
 
-    def test_unsupported_values_are_refused(self, tmp_path: Path) -> None:
-        message = refused(tmp_path, MINIMAL + "executor: {kind: ray}\n")
-        assert "my.yaml:4: executor.kind: not supported in this version; use local" in message
+    def test_islands_are_named_once_and_are_not_stored(self, tmp_path: Path) -> None:
+        message = refused(tmp_path, MINIMAL + "islands: {remotes: [a, b, a]}\n")
+        assert "islands.remotes: expected different addresses" in message
+        assert "islands.minutes" in refused(tmp_path, MINIMAL + "islands: {minutes: 0}\n")
+        config = loaded(tmp_path, MINIMAL + "islands: {remotes: ['https://me:secret@host/x.git'], most: 2}\n")
+        assert config.islands == IslandSettings(remotes=("https://me:secret@host/x.git",), most=2)
+        assert "secret" not in json.dumps(config.resolved())
+
+    def test_where_a_cluster_is_stays_here(self, tmp_path: Path) -> None:
+        config = loaded(tmp_path, MINIMAL + "executor: {kind: ray, address: '10.1.2.3:6379', hardware: H200}\n")
+        assert (config.raw.executor.kind, config.raw.executor.address) == ("ray", "10.1.2.3:6379")
+        assert "10.1.2.3" not in json.dumps(config.resolved())
+        assert "executor.kind" in refused(tmp_path, MINIMAL + "executor: {kind: slurm}\n")
 
     @pytest.mark.parametrize("key", ["usd", "tokens", "calls"])
     def test_budget_of_models_alone_does_not_end_a_search_without_any(self, tmp_path: Path, key: str) -> None:

@@ -66,6 +66,9 @@ class Losing(KnobJudge):
             raise JudgeLost("the judge of core 7 was ended by signal 9", for_good=self.for_good)
         return super().evaluate(source, progress=progress)
 
+    def arrive(self) -> None:
+        pass
+
     def restart(self) -> None:
         if not self.restarts:
             raise JudgeLost("it does not start")
