@@ -11,7 +11,7 @@ import pytest
 from evaluator import Duel, Progress, Rejected, Samples, Scored, Split
 from evaluator.fate import OpenDuel, Settled
 from evaluator.measuring import stats, timing
-from evaluator.measuring.race import DUEL_PAIRS
+from evaluator.measuring.race import ROUND_PAIRS
 from evaluator.scoring import score_duel
 from harness import patch
 from harness.archive import Archive
@@ -154,7 +154,7 @@ class GateMachine(Machine):
 
         samples = timing.measure(
             partial(self.begin, 1.0, 3000, 1),
-            SETTINGS.with_rounds_of(DUEL_PAIRS),
+            SETTINGS.with_rounds_of(ROUND_PAIRS),
             budget_s=SETTINGS.duel_s,
             rounds=20,
             enough=enough,
