@@ -36,7 +36,7 @@ def table(found: Splits, quality: str, seed: str) -> RenderableType:
 def gap_lines(found: Splits) -> Iterator[str]:
     """A line for each held-out split: the gap in gain, and whether it is overfitting."""
     for split, gap in found.gaps.items():
-        verdict = "overfitting" if split in found.overfits else "no sure gap"
+        verdict = "overfitting" if split in found.overfits else "no overfitting seen"
         yield f"gap from search to {split}: {points_interval(gap)} points, {verdict}"
 
 
