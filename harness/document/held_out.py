@@ -26,7 +26,8 @@ def held_out(report: Report) -> Iterator[Block]:
     yield Heading(text="On held-out loads", anchor="held-out")
     yield Paragraph(
         line="The search was steered by its own loads alone. A new best program had to be no worse on those of the "
-        "gate; the final ones were measured once, at the end. A gain that is surely smaller there is overfitting."
+        "gate; the final ones were measured once, at the end. A gain that is surely more than a quarter smaller there is "
+        "overfitting."
     )
     rows = []
     for each in found.measured:

@@ -16,6 +16,11 @@ from harness.gate import GatedStanding
 from harness.readings.lineage import larger_half
 from harness.types import Entry, OnSplit
 
+SIZES_DIFFER = 0.25
+"""What a program gains differs with sizes and loads, also where it is made for none: less than this share of the gain
+is no overfitting.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
@@ -42,8 +47,12 @@ class Splits:
 
     @property
     def overfits(self) -> tuple[str, ...]:
-        """The held-out splits on which the program surely gains less than on the loads of the search."""
-        return tuple(split for split, gap in self.gaps.items() if gap.low > 0)
+        """The held-out splits on which the program surely gains less than on the loads of the search, by more than
+        `SIZES_DIFFER` of that gain.
+        """
+        search = self.on("search")
+        due = SIZES_DIFFER * abs(search.gain.median) if search is not None and search.gain is not None else 0.0
+        return tuple(split for split, gap in self.gaps.items() if gap.low > due)
 
 
 def splits(measured: Sequence[OnSplit], standing: GatedStanding) -> Splits:

@@ -62,6 +62,13 @@ def test_a_sure_gap_is_overfitting_and_who_is_better_on_the_search_only_is_named
     assert only["number"] == 1 and "against attempt 0: 1.50x" in only["gate"][0] and "-5.00 points" in only["gate"][0]
 
 
+def test_a_gap_of_less_than_a_quarter_may_come_from_the_sizes() -> None:
+    standing = gated_standing([SEED], Pareto())
+    for gain, named in ((0.008, ()), (0.007, ("final",)), (0.012, ())):
+        found = splits([on("search", 0.01, 0.0001), on("final", gain, 0.0001)], standing)
+        assert found.overfits == named
+
+
 def test_nothing_is_said_of_a_run_without_held_out_loads() -> None:
     found = splits([], gated_standing([replace(SEED, gates=None)], Pareto()))
     assert splits_view.record(found, lambda _: None) == {"splits": {}, "overfitting": [], "search_only": []}
