@@ -35,7 +35,7 @@ TRADE = 1.25
 """A program may give up this many times as much on the gate, of quality and of the logarithm of speed, as it does on
 the loads of the search.
 """
-EQUAL_ROUNDS = 4
+EQUAL_ROUNDS = 3
 """Rounds in which two programs are equally good in every call, after which they count as equally good."""
 SPEED_MARGIN = 1.1
 """A program may be this many times slower on the gate and count as no slower: a duel cannot show less in little time,
@@ -64,18 +64,12 @@ class Allowed:
         return no_worse and duel.certain.low >= self.speed
 
     def missed(self, duel: Duel) -> bool:
-        """Whether it shows that a program is worse."""
-        gain = duel.certain_gain
-        return (gain is not None and gain.high < self.gain) or duel.certain.high < self.speed
+        """Whether it shows, or most likely shows (by intervals for reading), that a program is worse."""
+        return (duel.gain is not None and duel.gain.high < self.gain) or duel.speedup.high < self.speed
 
     def told(self, open_duel: OpenDuel) -> bool:
-        """Whether a duel on the gate may end: it is passed or missed, or most likely will not be passed."""
-        duel = open_duel.duel
-        if self.passed(duel) or self.missed(duel):
-            return True
-        gain = duel.gain
-        unlikely = (gain is not None and gain.high < self.gain) or duel.speedup.high < self.speed
-        return open_duel.enough_rounds and unlikely
+        """Whether a duel on the gate may end: it is passed, or enough rounds say that it will not be."""
+        return self.passed(open_duel.duel) or (open_duel.enough_rounds and self.missed(open_duel.duel))
 
 
 def _always_equal(duel: Duel) -> bool:
@@ -98,14 +92,24 @@ def passes(gate: Gate, entry: Entry, best: Entry) -> bool:
     return Allowed.by(entry.scored.score, best.scored.score).passed(gate.duel)
 
 
+def is_worse(gate: Gate, entry: Entry, best: Entry) -> bool:
+    """Whether an entry that did not pass this gate is worse there; otherwise the time did not suffice to tell."""
+    if gate.duel is None:
+        return bool(gate.rejection)
+    assert entry.scored is not None and best.scored is not None
+    return Allowed.by(entry.scored.score, best.scored.score).missed(gate.duel)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatedStanding(Standing):
     """A standing with the best program, and the entries that would have become it if they had passed the gate, oldest
-    first. `best` is None until the seed program is scored.
+    first: those that are better on the loads of the search only, and those of which the gate could not tell in its
+    time. `best` is None until the seed program is scored.
     """
 
     best: Entry | None = None
     search_only: tuple[Entry, ...] = ()
+    untold: tuple[Entry, ...] = ()
 
     def add(self, entry: Entry) -> GatedStanding:
         """The standing after one more entry, whose number must be higher than all before."""
@@ -119,7 +123,9 @@ class GatedStanding(Standing):
             return after
         if passes(gate, entry, best):
             return replace(after, best=entry)
-        return replace(after, search_only=(*self.search_only, entry))
+        if is_worse(gate, entry, best):
+            return replace(after, search_only=(*self.search_only, entry))
+        return replace(after, untold=(*self.untold, entry))
 
     def _replaces_best(self, after: Standing, entry: Entry, gate: Gate) -> bool:
         """Whether an entry beats the best program on the loads of the search."""
@@ -144,7 +150,7 @@ class GatedStanding(Standing):
     @property
     def without_gates(self) -> GatedStanding:
         """The standing for whoever makes proposals: the champion is the best, whatever held-out loads say."""
-        return replace(self, best=self.champion, search_only=())
+        return replace(self, best=self.champion, search_only=(), untold=())
 
     @property
     def seen_from_best(self) -> GatedStanding:

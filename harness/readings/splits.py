@@ -25,11 +25,13 @@ is no overfitting.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
     """The best program against the seed program on each split that was measured, in the order of `SPLITS`.
-    `search_only` are the programs that beat the best of their time on the loads of the search, and not on the gate.
+    `search_only` are the programs that beat the best of their time on the loads of the search and are worse on the
+    gate, `untold` those of which the gate could not tell in its time.
     """
 
     measured: tuple[OnSplit, ...]
     search_only: tuple[Entry, ...]
+    untold: tuple[Entry, ...] = ()
 
     def on(self, split: str) -> Duel | None:
         return next((each.duel for each in self.measured if each.split == split), None)
@@ -59,7 +61,7 @@ def splits(measured: Sequence[OnSplit], standing: GatedStanding) -> Splits:
     """`measured` are those of the best program."""
     order: dict[str, int] = {split: at for at, split in enumerate(SPLITS)}
     known = sorted((each for each in measured if each.split in order), key=lambda each: order[each.split])
-    return Splits(measured=tuple(known), search_only=standing.search_only)
+    return Splits(measured=tuple(known), search_only=standing.search_only, untold=standing.untold)
 
 
 def qualities(duel: Duel) -> tuple[float, float] | None:

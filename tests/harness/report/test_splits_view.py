@@ -71,5 +71,10 @@ def test_a_gap_of_less_than_a_quarter_may_come_from_the_sizes() -> None:
 
 def test_nothing_is_said_of_a_run_without_held_out_loads() -> None:
     found = splits([], gated_standing([replace(SEED, gates=None)], Pareto()))
-    assert splits_view.record(found, lambda _: None) == {"splits": {}, "overfitting": [], "search_only": []}
+    assert splits_view.record(found, lambda _: None) == {
+        "splits": {},
+        "overfitting": [],
+        "search_only": [],
+        "untold": [],
+    }
     assert [*splits_view.gap_lines(found), *splits_view.only_lines(found)] == []
