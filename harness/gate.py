@@ -12,6 +12,7 @@ best on the loads of the search first.
 
 No worse means: what a program gives up on the loads of the search, as its score says (a little quality for much speed),
 it may give up on the gate, and a quarter more, because costs differ with sizes; beyond that nothing but a leeway.
+What a chain of best programs gives up within the leeway is added up, and limited by `MOST_LOST`.
 *Surely* means with the ends of intervals that hold after every round at once, at `GATE_LEVEL`. A measurement that
 cannot tell in its time is not passed. Entries without `gates` are of a run without held-out loads: there the champion
 is the best.
@@ -43,6 +44,13 @@ and sizes differ.
 """
 
 
+MOST_LOST = (4 * QUALITY_LEEWAY, math.log(1.3))
+"""The most quality and logarithm of speed that successive best programs may lose on the gate, beyond trades: each may
+use the leeway, and small losses would add up.
+"""
+Lost = tuple[float, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
     """The least gain in quality and the least speed, relative to the best program, with which a gate is passed."""
@@ -66,6 +74,12 @@ class Allowed:
     def missed(self, duel: Duel) -> bool:
         """Whether it shows, or most likely shows (by intervals for reading), that a program is worse."""
         return (duel.gain is not None and duel.gain.high < self.gain) or duel.speedup.high < self.speed
+
+    def lost(self, duel: Duel) -> Lost:
+        """What a program lost on the gate beyond a trade, in quality and in the logarithm of speed; below 0, a gain."""
+        gain = 0.0 if duel.gain is None else duel.gain.median
+        speed = math.log(duel.speedup.median / (self.speed * SPEED_MARGIN))
+        return self.gain + QUALITY_LEEWAY - gain, -speed
 
     def told(self, open_duel: OpenDuel) -> bool:
         """Whether a duel on the gate may end: it is passed, or enough rounds say that it will not be."""
@@ -110,6 +124,8 @@ class GatedStanding(Standing):
     best: Entry | None = None
     search_only: tuple[Entry, ...] = ()
     untold: tuple[Entry, ...] = ()
+    lost: Lost = (0.0, 0.0)
+    """What the best program and those before it have lost on the gate; what is gained back counts."""
 
     def add(self, entry: Entry) -> GatedStanding:
         """The standing after one more entry, whose number must be higher than all before."""
@@ -121,11 +137,19 @@ class GatedStanding(Standing):
         gate = next((gate for gate in entry.gates if gate.against == best.id), None)
         if gate is None or not self._replaces_best(after, entry, gate):
             return after
-        if passes(gate, entry, best):
-            return replace(after, best=entry)
-        if is_worse(gate, entry, best):
+        lost = self._lost_with(gate, entry, best)
+        within = all(mine <= most for mine, most in zip(lost, MOST_LOST, strict=True))
+        if passes(gate, entry, best) and within:
+            return replace(after, best=entry, lost=lost)
+        if is_worse(gate, entry, best) or not within:
             return replace(after, search_only=(*self.search_only, entry))
         return replace(after, untold=(*self.untold, entry))
+
+    def _lost_with(self, gate: Gate, entry: Entry, best: Entry) -> Lost:
+        if gate.duel is None or entry.scored is None or best.scored is None:
+            return self.lost
+        quality, speed = Allowed.by(entry.scored.score, best.scored.score).lost(gate.duel)
+        return max(0.0, self.lost[0] + quality), max(0.0, self.lost[1] + speed)
 
     def _replaces_best(self, after: Standing, entry: Entry, gate: Gate) -> bool:
         """Whether an entry beats the best program on the loads of the search."""

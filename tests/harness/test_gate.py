@@ -98,6 +98,19 @@ class TestBest:
         where = gated_standing([SEED, claimant(1, 2.0, "e0", unsure)], OBJECTIVE)
         assert where.best is SEED and where.search_only == () and [entry.number for entry in where.untold] == [1]
 
+    @pytest.mark.parametrize(("gain", "ratio"), [(-0.0009, 1.2), (0.0, 0.95)])
+    def test_small_losses_do_not_add_up_along_the_best_programs(self, gain: float, ratio: float) -> None:
+        where = gated_standing([SEED], OBJECTIVE)
+        for number in range(1, 13):
+            assert where.best is not None and where.champion is not None
+            won = Confirmation(against=where.champion.id, duel=duel(1.2, gain=0.0))
+            more = () if where.champion is where.best else (Confirmation(against=where.best.id, duel=won.duel),)
+            held = gate(where.best.id, ratio, gain)
+            one = replace(entry(number, scored(0.8, 1.2**number, gain=0.0)), confirmations=(won, *more), gates=(held,))
+            where = where.add(one)
+        assert where.best is not None and 3 <= where.best.number <= 6
+        assert where.champion is not None and where.champion.number == 12 == where.best.number + len(where.search_only)
+
     def test_an_attempt_without_its_gate_is_not_the_best(self) -> None:
         for held in (None, gate("another")):
             assert gated_standing([SEED, claimant(1, 2.0, "e0", held)], OBJECTIVE).best is SEED
