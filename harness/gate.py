@@ -45,8 +45,8 @@ and sizes differ.
 
 
 MOST_LOST = (0.004, 0.262)
-"""The most quality, and logarithm of speed (ln 1.3), that successive best programs may lose on the gate, beyond trades: each may
-use the leeway, and small losses would add up.
+"""The most quality, and logarithm of speed (ln 1.3), that successive best programs may lose on the gate, beyond trades:
+each may use the leeway, and small losses would add up.
 """
 Lost = tuple[float, float]
 
