@@ -12,6 +12,7 @@ best on the loads of the search first.
 
 No worse means: what a program gives up on the loads of the search, as its score says (a little quality for much speed),
 it may give up on the gate, and a quarter more, because costs differ with sizes; beyond that nothing but a leeway.
+What a chain of best programs gives up within the leeway is added up, and limited by `MOST_LOST`.
 *Surely* means with the ends of intervals that hold after every round at once, at `GATE_LEVEL`. A measurement that
 cannot tell in its time is not passed. Entries without `gates` are of a run without held-out loads: there the champion
 is the best.
@@ -35,12 +36,19 @@ TRADE = 1.25
 """A program may give up this many times as much on the gate, of quality and of the logarithm of speed, as it does on
 the loads of the search.
 """
-EQUAL_ROUNDS = 4
+EQUAL_ROUNDS = 3
 """Rounds in which two programs are equally good in every call, after which they count as equally good."""
 SPEED_MARGIN = 1.1
 """A program may be this many times slower on the gate and count as no slower: a duel cannot show less in little time,
 and sizes differ.
 """
+
+
+MOST_LOST = (0.004, 0.262)
+"""The most quality, and logarithm of speed (ln 1.3), that successive best programs may lose on the gate, beyond trades:
+each may use the leeway, and small losses would add up.
+"""
+Lost = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +72,18 @@ class Allowed:
         return no_worse and duel.certain.low >= self.speed
 
     def missed(self, duel: Duel) -> bool:
-        """Whether it shows that a program is worse."""
-        gain = duel.certain_gain
-        return (gain is not None and gain.high < self.gain) or duel.certain.high < self.speed
+        """Whether it shows, or most likely shows (by intervals for reading), that a program is worse."""
+        return (duel.gain is not None and duel.gain.high < self.gain) or duel.speedup.high < self.speed
+
+    def lost(self, duel: Duel) -> Lost:
+        """What a program lost on the gate beyond a trade, in quality and in the logarithm of speed; below 0, a gain."""
+        gain = 0.0 if duel.gain is None else duel.gain.median
+        speed = math.log(duel.speedup.median / (self.speed * SPEED_MARGIN))
+        return self.gain + QUALITY_LEEWAY - gain, -speed
 
     def told(self, open_duel: OpenDuel) -> bool:
-        """Whether a duel on the gate may end: it is passed or missed, or most likely will not be passed."""
-        duel = open_duel.duel
-        if self.passed(duel) or self.missed(duel):
-            return True
-        gain = duel.gain
-        unlikely = (gain is not None and gain.high < self.gain) or duel.speedup.high < self.speed
-        return open_duel.enough_rounds and unlikely
+        """Whether a duel on the gate may end: it is passed, or enough rounds say that it will not be."""
+        return self.passed(open_duel.duel) or (open_duel.enough_rounds and self.missed(open_duel.duel))
 
 
 def _always_equal(duel: Duel) -> bool:
@@ -98,14 +106,26 @@ def passes(gate: Gate, entry: Entry, best: Entry) -> bool:
     return Allowed.by(entry.scored.score, best.scored.score).passed(gate.duel)
 
 
+def is_worse(gate: Gate, entry: Entry, best: Entry) -> bool:
+    """Whether an entry that did not pass this gate is worse there; otherwise the time did not suffice to tell."""
+    if gate.duel is None:
+        return bool(gate.rejection)
+    assert entry.scored is not None and best.scored is not None
+    return Allowed.by(entry.scored.score, best.scored.score).missed(gate.duel)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatedStanding(Standing):
     """A standing with the best program, and the entries that would have become it if they had passed the gate, oldest
-    first. `best` is None until the seed program is scored.
+    first: those that are better on the loads of the search only, and those of which the gate could not tell in its
+    time. `best` is None until the seed program is scored.
     """
 
     best: Entry | None = None
     search_only: tuple[Entry, ...] = ()
+    untold: tuple[Entry, ...] = ()
+    lost: Lost = (0.0, 0.0)
+    """What the best program and those before it have lost on the gate; what is gained back counts."""
 
     def add(self, entry: Entry) -> GatedStanding:
         """The standing after one more entry, whose number must be higher than all before."""
@@ -117,9 +137,19 @@ class GatedStanding(Standing):
         gate = next((gate for gate in entry.gates if gate.against == best.id), None)
         if gate is None or not self._replaces_best(after, entry, gate):
             return after
-        if passes(gate, entry, best):
-            return replace(after, best=entry)
-        return replace(after, search_only=(*self.search_only, entry))
+        lost = self._lost_with(gate, entry, best)
+        within = all(mine <= most for mine, most in zip(lost, MOST_LOST, strict=True))
+        if passes(gate, entry, best) and within:
+            return replace(after, best=entry, lost=lost)
+        if is_worse(gate, entry, best) or not within:
+            return replace(after, search_only=(*self.search_only, entry))
+        return replace(after, untold=(*self.untold, entry))
+
+    def _lost_with(self, gate: Gate, entry: Entry, best: Entry) -> Lost:
+        if gate.duel is None or entry.scored is None or best.scored is None:
+            return self.lost
+        quality, speed = Allowed.by(entry.scored.score, best.scored.score).lost(gate.duel)
+        return max(0.0, self.lost[0] + quality), max(0.0, self.lost[1] + speed)
 
     def _replaces_best(self, after: Standing, entry: Entry, gate: Gate) -> bool:
         """Whether an entry beats the best program on the loads of the search."""
@@ -144,7 +174,7 @@ class GatedStanding(Standing):
     @property
     def without_gates(self) -> GatedStanding:
         """The standing for whoever makes proposals: the champion is the best, whatever held-out loads say."""
-        return replace(self, best=self.champion, search_only=())
+        return replace(self, best=self.champion, search_only=(), untold=())
 
     @property
     def seen_from_best(self) -> GatedStanding:

@@ -5,7 +5,7 @@ Owns: its table and sentences. Does not know: when the loads are measured, forma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.document import words
 from harness.document.blocks import Block, Heading, Items, Line, Paragraph, Quoted, Row, Table, columns, parts
@@ -15,18 +15,20 @@ from harness.report.duels_view import gate_words
 from harness.report.splits_view import gap_lines
 from harness.report.tables import points_interval, ratio_interval
 from harness.text import one_line
+from harness.types import Entry
 
 _LISTED, _WORDS = 20, 300
 
 
 def held_out(report: Report) -> Iterator[Block]:
     found, quality = report.splits, report.facts.quality
-    if not found.measured and not found.search_only:
+    if not (found.measured or found.search_only or found.untold):
         return
     yield Heading(text="On held-out loads", anchor="held-out")
     yield Paragraph(
         line="The search was steered by its own loads alone. A new best program had to be no worse on those of the "
-        "gate; the final ones were measured once, at the end. A gain that is surely smaller there is overfitting."
+        "gate; the final ones were measured once, at the end. A gain that is surely more than a quarter smaller there "
+        "is overfitting."
     )
     rows = []
     for each in found.measured:
@@ -38,13 +40,16 @@ def held_out(report: Report) -> Iterator[Block]:
     if rows:
         headings = ("loads", f"{quality}, seed program", "best program", "points", "times as fast", "gap to search")
         yield Table(columns=columns(*headings), rows=tuple(rows), note="; ".join(gap_lines(found)))
-    if found.search_only:
-        yield Paragraph(line="Better than the best of their time on the loads of the search only:")
-        yield Items(lines=tuple(_only(report)))
+    for heading, entries in (
+        ("Better than the best of their time on the loads of the search only:", found.search_only),
+        ("Better there, and on the gate not told in time:", found.untold),
+    ):
+        if entries:
+            yield Paragraph(line=heading)
+            yield Items(lines=tuple(_listed(report, entries)))
 
 
-def _only(report: Report) -> Iterator[Line]:
-    entries = report.splits.search_only
+def _listed(report: Report, entries: Sequence[Entry]) -> Iterator[Line]:
     for entry in entries[-_LISTED:]:
         shown = "; ".join(gate_words(gate, report.find, report.facts.quality) for gate in entry.gates or ())
         yield (*parts(words.numbered(entry)), ": ", Quoted(text=one_line(shown, _WORDS)))

@@ -16,15 +16,22 @@ from harness.gate import GatedStanding
 from harness.readings.lineage import larger_half
 from harness.types import Entry, OnSplit
 
+SIZES_DIFFER = 0.25
+"""What a program gains differs with sizes and loads, also where it is made for none: less than this share of the gain
+is no overfitting.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
     """The best program against the seed program on each split that was measured, in the order of `SPLITS`.
-    `search_only` are the programs that beat the best of their time on the loads of the search, and not on the gate.
+    `search_only` are the programs that beat the best of their time on the loads of the search and are worse on the
+    gate, `untold` those of which the gate could not tell in its time.
     """
 
     measured: tuple[OnSplit, ...]
     search_only: tuple[Entry, ...]
+    untold: tuple[Entry, ...] = ()
 
     def on(self, split: str) -> Duel | None:
         return next((each.duel for each in self.measured if each.split == split), None)
@@ -42,15 +49,19 @@ class Splits:
 
     @property
     def overfits(self) -> tuple[str, ...]:
-        """The held-out splits on which the program surely gains less than on the loads of the search."""
-        return tuple(split for split, gap in self.gaps.items() if gap.low > 0)
+        """The held-out splits on which the program surely gains less than on the loads of the search, by more than
+        `SIZES_DIFFER` of that gain.
+        """
+        search = self.on("search")
+        due = SIZES_DIFFER * abs(search.gain.median) if search is not None and search.gain is not None else 0.0
+        return tuple(split for split, gap in self.gaps.items() if gap.low > due)
 
 
 def splits(measured: Sequence[OnSplit], standing: GatedStanding) -> Splits:
     """`measured` are those of the best program."""
     order: dict[str, int] = {split: at for at, split in enumerate(SPLITS)}
     known = sorted((each for each in measured if each.split in order), key=lambda each: order[each.split])
-    return Splits(measured=tuple(known), search_only=standing.search_only)
+    return Splits(measured=tuple(known), search_only=standing.search_only, untold=standing.untold)
 
 
 def qualities(duel: Duel) -> tuple[float, float] | None:

@@ -5,7 +5,7 @@ Owns: how they are worded. Does not know: when they are measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -16,6 +16,7 @@ from harness.report import jsonl
 from harness.report.duels_view import gate_words
 from harness.report.tables import figures, named, plain_table, points_interval, ratio_interval, titled
 from harness.text import one_line
+from harness.types import Entry
 
 _NAME, _LISTED = 40, 5
 
@@ -36,21 +37,28 @@ def table(found: Splits, quality: str, seed: str) -> RenderableType:
 def gap_lines(found: Splits) -> Iterator[str]:
     """A line for each held-out split: the gap in gain, and whether it is overfitting."""
     for split, gap in found.gaps.items():
-        verdict = "overfitting" if split in found.overfits else "no sure gap"
+        verdict = "overfitting" if split in found.overfits else "no overfitting seen"
         yield f"gap from search to {split}: {points_interval(gap)} points, {verdict}"
 
 
 def only_lines(found: Splits) -> Iterator[str]:
-    """A line for the programs that are better on the loads of the search only; none if there are none."""
+    """A line for the programs that are better on the loads of the search only, and one for those of which the gate
+    could not tell; none if there are none.
+    """
     if found.search_only:
-        named_ = [f"{entry.number} {one_line(entry.name, _NAME)}" for entry in found.search_only[-_LISTED:]]
-        more = len(found.search_only) - len(named_)
-        also = f", and {more} before" if more else ""
-        yield f"better on the loads of the search only: {', '.join(named_)}{also}"
+        yield f"better on the loads of the search only: {_listed(found.search_only)}"
+    if found.untold:
+        yield f"on held-out loads not told in time (judge.timing.duel_s): {_listed(found.untold)}"
+
+
+def _listed(entries: Sequence[Entry]) -> str:
+    words = [f"{entry.number} {one_line(entry.name, _NAME)}" for entry in entries[-_LISTED:]]
+    more = len(entries) - len(words)
+    return ", ".join(words) + (f", and {more} before" if more else "")
 
 
 def record(found: Splits, find: Find) -> dict[str, Any]:
-    """The keys `splits`, `overfitting` and `search_only` as JSON values."""
+    """The keys `splits`, `overfitting`, `search_only` and `untold` as JSON values."""
     measured = {}
     for each in found.measured:
         values = qualities(each.duel)
@@ -61,8 +69,12 @@ def record(found: Splits, find: Find) -> dict[str, Any]:
             "speedup": jsonl.interval(each.duel.speedup),
             "gap": jsonl.gain_record(found.gaps.get(each.split)),
         }
-    only = [
-        {"number": entry.number, "name": entry.name, "gate": [gate_words(gate, find) for gate in entry.gates or ()]}
-        for entry in found.search_only
-    ]
-    return {"splits": measured, "overfitting": list(found.overfits), "search_only": only}
+
+    def told(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+        return [
+            {"number": entry.number, "name": entry.name, "gate": [gate_words(gate, find) for gate in entry.gates or ()]}
+            for entry in entries
+        ]
+
+    only, untold = told(found.search_only), told(found.untold)
+    return {"splits": measured, "overfitting": list(found.overfits), "search_only": only, "untold": untold}

@@ -125,7 +125,7 @@ class Run:
 
     @property
     def best(self) -> RunAttempt | None:
-        """The champion under the run's objective; None while no program is valid."""
+        """The champion under the objective, as held-out loads confirm it; None if none is valid."""
         return self._made(self._now.best)
 
     @property

@@ -62,7 +62,7 @@ class TestAllowed:
         now = duel(ratio, noise=0.02, gain=gain, gain_noise=noise)
         assert not (allowed.passed(now) and allowed.missed(now))
         open_ = OpenDuel(duel=now, half_width=0.02, resolution=5e-4, enough_rounds=rounds, decided=False)
-        assert allowed.told(open_) or not (allowed.passed(now) or allowed.missed(now))
+        assert allowed.told(open_) == (allowed.passed(now) or (rounds and allowed.missed(now)))
 
 
 class TestBest:
@@ -92,6 +92,24 @@ class TestBest:
         assert where.of_search == standing(entries, OBJECTIVE)
         assert where.without_gates.best is entries[1]
         assert {member.number for member in where.shown} == {0, 1}
+
+    def test_a_gate_that_could_not_tell_says_nothing_against_a_program(self) -> None:
+        unsure = Gate(against="e0", duel=duel(1.5, gain=0.0, gain_noise=0.01))
+        where = gated_standing([SEED, claimant(1, 2.0, "e0", unsure)], OBJECTIVE)
+        assert where.best is SEED and where.search_only == () and [entry.number for entry in where.untold] == [1]
+
+    @pytest.mark.parametrize(("gain", "ratio"), [(-0.0009, 1.2), (0.0, 0.95)])
+    def test_small_losses_do_not_add_up_along_the_best_programs(self, gain: float, ratio: float) -> None:
+        where = gated_standing([SEED], OBJECTIVE)
+        for number in range(1, 13):
+            assert where.best is not None and where.champion is not None
+            won = Confirmation(against=where.champion.id, duel=duel(1.2, gain=0.0))
+            more = () if where.champion is where.best else (Confirmation(against=where.best.id, duel=won.duel),)
+            held = gate(where.best.id, ratio, gain)
+            one = replace(entry(number, scored(0.8, 1.2**number, gain=0.0)), confirmations=(won, *more), gates=(held,))
+            where = where.add(one)
+        assert where.best is not None and 3 <= where.best.number <= 6
+        assert where.champion is not None and where.champion.number == 12 == where.best.number + len(where.search_only)
 
     def test_an_attempt_without_its_gate_is_not_the_best(self) -> None:
         for held in (None, gate("another")):

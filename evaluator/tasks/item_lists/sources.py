@@ -78,8 +78,8 @@ class Source:
         name = f"{self.name}-{split}"
         if self.recorded is not None:
             return replace(self, name=name)
-        items = max(3, self.items * (4 if split == "gate" else 3) // 5 // 3 * 3)
-        capacity = self.capacity * (11 if split == "gate" else 13) // 10
+        items = max(3, self.items * (9 if split == "gate" else 8) // 10 // 3 * 3)
+        capacity = self.capacity * (11 if split == "gate" else 12) // 10
         return replace(self, name=name, items=items, capacity=capacity if self.capacity <= 3000 else self.capacity)
 
     @property

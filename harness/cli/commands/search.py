@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from evaluator import Duel, Rejected
-from harness.archive import Archive
+from harness.archive import Archive, is_gated
 from harness.cli import plan
 from harness.cli.completing import run_folders
 from harness.cli.console import Json, Plain, UserError, emit, messages, output
@@ -143,7 +143,7 @@ def _run(
             console.print(stats_view(stats(result, archive.entries)))
         write_program(folder / "best.py", archive.source(result.best.id))
         direct, measured = against_seed(
-            result.best, result.seed, archive, ours.judges[0], notices, held_out=bool(config.held_out)
+            result.best, result.seed, archive, ours.judges[0], notices, held_out=is_gated(archive.config)
         )
     found = splits(measured, result)
     if json:
