@@ -119,7 +119,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.proposers": (
             "evaluator evaluator.screen evaluator.settings evaluator.types harness.git harness.identity harness.llm "
-            "harness.patch harness.prompt harness.select harness.text harness.types"
+            "harness.patch harness.prompt harness.select harness.series harness.text harness.types"
         ),
         "harness.readings": (
             "evaluator evaluator.types harness.archive harness.patch harness.select harness.text harness.turns "
@@ -134,8 +134,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
             "harness.proposers harness.select harness.turns harness.types"
         ),
-        "harness.select": "evaluator.types harness.series harness.types",
+        "harness.select": "evaluator.types harness.series harness.shape harness.types",
         "harness.series": "",
+        "harness.shape": "evaluator.screen",
         "harness.starts": "evaluator evaluator.shipped harness.config harness.prompt",
         "harness.study": "evaluator evaluator.shipped harness.config harness.proposers harness.readings harness.types",
         "harness.text": "",

@@ -22,7 +22,6 @@ from harness.runs.judges import judge_of
 from harness.search import Report, SearchSetup, settle
 from harness.search import search as run_search
 from harness.search.budget import Budget
-from harness.select import SELECTORS
 from harness.types import Entry
 
 
@@ -54,7 +53,7 @@ class Searcher:
             setup = SearchSetup(
                 judges=self.judges,
                 proposer=proposer_of(config, self.folder, stack),
-                selector=SELECTORS[config.raw.search.rule],
+                selector=config.selector(archive.source),
                 objective=config.objective,
                 budget=self.budget,
                 seed=config.seed,

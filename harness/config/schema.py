@@ -16,6 +16,13 @@ from evaluator import is_task_file
 from evaluator.settings import JudgeSettings, Policy, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
 from harness.config.model_schema import ModelSection, Section
+from harness.config.rules_schema import (
+    AdaptiveSection,
+    IslandsSection,
+    MapElitesSection,
+    PowerLawSection,
+    TournamentSection,
+)
 from harness.llm.bandit import BanditSettings
 from harness.proposers import ProposerOptions, Shares
 from harness.select import SELECTORS
@@ -145,9 +152,19 @@ class SearchSection(Section):
     """How parents are chosen, and how many proposals are in flight."""
 
     rule: str = "front"
-    """The selection rule: `front`, `best` or `random`."""
+    """The selection rule."""
     in_flight: int = Field(default=1, ge=1)
     """Proposals under way at once."""
+    tournament: TournamentSection = TournamentSection()
+    """The options of `rule: tournament`."""
+    power_law: PowerLawSection = PowerLawSection()
+    """The options of `rule: power_law`, and of the ranks on islands."""
+    islands: IslandsSection = IslandsSection()
+    """The options of `rule: islands`."""
+    map_elites: MapElitesSection = MapElitesSection()
+    """The options of `rule: map_elites`."""
+    adaptive: AdaptiveSection = AdaptiveSection()
+    """The options of `rule: adaptive`."""
 
     @field_validator("rule")
     @classmethod
