@@ -99,6 +99,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.figures": "harness.text harness.types",
+        "harness.forms": "evaluator.screen harness.identity",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
         "harness.imports": "harness.text harness.types",
@@ -131,8 +132,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.types"
         ),
         "harness.search": (
-            "evaluator.fate evaluator.types harness.archive harness.fate harness.identity harness.llm harness.patch "
-            "harness.proposers harness.select harness.turns harness.types"
+            "evaluator.fate evaluator.types harness.archive harness.fate harness.forms harness.identity harness.llm "
+            "harness.patch harness.proposers harness.select harness.turns harness.types"
         ),
         "harness.select": "evaluator.types harness.series harness.shape harness.types",
         "harness.series": "",

@@ -59,6 +59,7 @@ class Searcher:
                 seed=config.seed,
                 models=asked,
                 in_flight=config.raw.search.in_flight,
+                refuse_repeats=config.raw.search.repeats == "refuse",
                 progress=progress,
             )
             yield run_search(archive, setup)

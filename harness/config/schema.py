@@ -155,6 +155,9 @@ class SearchSection(Section):
     """The selection rule."""
     in_flight: int = Field(default=1, ge=1)
     """Proposals under way at once."""
+    repeats: Literal["keep", "refuse"] = "keep"
+    """What becomes of a program that is new in names or layout alone: it keeps the verdict of the one it repeats, where
+    that is known by its syntax; or it is rejected before it is judged, and goes back to the model."""
     tournament: TournamentSection = TournamentSection()
     """The options of `rule: tournament`."""
     power_law: PowerLawSection = PowerLawSection()
