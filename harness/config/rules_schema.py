@@ -20,6 +20,7 @@ from harness.select import (
     PowerLawSettings,
     RuleSettings,
     TournamentSettings,
+    TradeOffSettings,
 )
 
 _RULES = RuleSettings()
@@ -75,6 +76,15 @@ class AdaptiveSection(Section):
     """What is left of it with each layer behind the front."""
 
 
+class TradeOffsSection(Section):
+    """`rule: trade_offs`: quality and speed, weighed otherwise for each pick."""
+
+    goal: float = Field(default=_RULES.trade_offs.goal, ge=0, le=1)
+    """The share of picks that weigh them as the objective does; the others do at random."""
+    fatigue: float = Field(default=_RULES.trade_offs.fatigue, ge=0)
+    """What ln(1 + tries) costs a program, as a share of the front's extent."""
+
+
 class RuleSections(Protocol):
     """The section of a config that holds them."""
 
@@ -83,6 +93,7 @@ class RuleSections(Protocol):
     islands: IslandsSection
     map_elites: MapElitesSection
     adaptive: AdaptiveSection
+    trade_offs: TradeOffsSection
 
 
 def rule_settings(section: RuleSections) -> RuleSettings:
@@ -93,4 +104,5 @@ def rule_settings(section: RuleSections) -> RuleSettings:
         islands=IslandSettings(**section.islands.model_dump()),
         map_elites=Behaviour(**section.map_elites.model_dump()),
         adaptive=AdaptiveSettings(**section.adaptive.model_dump()),
+        trade_offs=TradeOffSettings(**section.trade_offs.model_dump()),
     )

@@ -22,10 +22,11 @@ from harness.config.rules_schema import (
     MapElitesSection,
     PowerLawSection,
     TournamentSection,
+    TradeOffsSection,
 )
 from harness.llm.bandit import BanditSettings
 from harness.proposers import ProposerOptions, Shares
-from harness.select import SELECTORS
+from harness.select import DEFAULT, SELECTORS
 
 _JUDGE = JudgeSettings()
 _TIMING = TimingSettings()
@@ -151,13 +152,12 @@ class BudgetSection(Section):
 class SearchSection(Section):
     """How parents are chosen, and how many proposals are in flight."""
 
-    rule: str = "front"
+    rule: str = DEFAULT
     """The selection rule."""
     in_flight: int = Field(default=1, ge=1)
     """Proposals under way at once."""
     repeats: Literal["keep", "refuse"] = "keep"
-    """What becomes of a program that is new in names or layout alone: it keeps the verdict of the one it repeats, where
-    that is known by its syntax; or it is rejected before it is judged, and goes back to the model."""
+    """Programs new in names or layout alone: judged, if need be, or sent back to the model."""
     tournament: TournamentSection = TournamentSection()
     """The options of `rule: tournament`."""
     power_law: PowerLawSection = PowerLawSection()
@@ -168,6 +168,8 @@ class SearchSection(Section):
     """The options of `rule: map_elites`."""
     adaptive: AdaptiveSection = AdaptiveSection()
     """The options of `rule: adaptive`."""
+    trade_offs: TradeOffsSection = TradeOffsSection()
+    """The options of `rule: trade_offs`."""
 
     @field_validator("rule")
     @classmethod

@@ -17,7 +17,7 @@ from harness.select.comparing import (
     speed,
 )
 from harness.select.objectives import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
-from harness.select.rules import SELECTORS, Selector, build
+from harness.select.rules import DEFAULT, SELECTORS, Selector, build
 from harness.select.settings import (
     AXES,
     AdaptiveSettings,
@@ -27,12 +27,14 @@ from harness.select.settings import (
     PowerLawSettings,
     RuleSettings,
     TournamentSettings,
+    TradeOffSettings,
 )
 from harness.select.simple import pick_best, pick_front, pick_random
 from harness.select.standing import Standing, standing
 
 __all__ = [
     "AXES",
+    "DEFAULT",
     "EQUAL_QUALITY",
     "QUALITY_LEEWAY",
     "RUN_ERROR",
@@ -52,6 +54,7 @@ __all__ = [
     "Selector",
     "Standing",
     "TournamentSettings",
+    "TradeOffSettings",
     "Weighted",
     "build",
     "claim",

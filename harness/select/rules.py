@@ -20,11 +20,13 @@ from harness.select.ranked import Crowding, PowerLaw, Tournament
 from harness.select.settings import RuleSettings
 from harness.select.simple import pick_best, pick_front, pick_random
 from harness.select.standing import Standing
+from harness.select.trade_offs import TradeOffs
 from harness.types import Entry
 
 Selector = Callable[[Standing, random.Random, int], tuple[Entry, ...]]
 """Picks up to `n` different parents; a patch applies to the first. Empty only if `valid` is."""
 
+DEFAULT = "trade_offs"
 SELECTORS: Mapping[str, Callable[[RuleSettings, Source], Selector]] = MappingProxyType(
     {
         "front": lambda settings, source: pick_front,
@@ -36,6 +38,7 @@ SELECTORS: Mapping[str, Callable[[RuleSettings, Source], Selector]] = MappingPro
         "islands": lambda settings, source: Islands(settings.islands, settings.power_law),
         "map_elites": lambda settings, source: MapElites(settings.map_elites, source),
         "adaptive": lambda settings, source: Adaptive(settings.adaptive),
+        "trade_offs": lambda settings, source: TradeOffs(settings.trade_offs),
     }
 )
 

@@ -76,7 +76,7 @@ class TestValues:
         assert config.budget == Budget(attempts=3)
         assert config.reference.path == shipped("programs/eplb/vectorised_greedy.py")
         assert {file.path.parent for file in config.patches} == {shipped("programs/eplb/patches")}
-        assert config.raw.search.rule == "front"
+        assert config.raw.search.rule == "trade_offs"
 
     @pytest.mark.parametrize(
         ("text", "expected"),

@@ -1,6 +1,7 @@
 import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,14 @@ from harness.select import (
     AdaptiveSettings,
     Behaviour,
     IslandSettings,
+    Objective,
     Pareto,
     PowerLawSettings,
     RuleSettings,
+    RuntimeLimit,
     TournamentSettings,
+    TradeOffSettings,
+    Weighted,
     build,
     standing,
 )
@@ -170,6 +175,32 @@ class TestAdaptive(RuleContract):
         assert firsts("adaptive", [*pair, *wins], settings)[1] > firsts("adaptive", [*pair, *losses], settings)[1]
 
 
+class TestTradeOffs(RuleContract):
+    name = "trade_offs"
+    FRONT = (entry(0, scored(0.80, 8.0)), entry(1, scored(0.88, 4.0)), entry(2, scored(0.90, 2.0)))
+
+    def picks(self, objective: Objective, entries: Sequence[Entry] = FRONT, **options: float) -> Counter[int]:
+        rule = build("trade_offs", RuleSettings(trade_offs=TradeOffSettings(**options)), source)
+        where = standing(entries, objective)
+        return Counter(rule(where, random.Random(seed), 1)[0].number for seed in range(300))
+
+    def test_random_weights_reach_the_whole_front_and_nothing_behind_it(self) -> None:
+        behind = entry(3, scored(0.81, 1.0))
+        counts = self.picks(Pareto(epsilon=0.5), (*self.FRONT, behind), goal=0.0)
+        assert set(counts) == {0, 1, 2} and min(counts.values()) > 20
+
+    def test_the_goal_is_that_of_the_objective(self) -> None:
+        assert set(self.picks(Pareto(), goal=1.0)) == {0}
+        assert set(self.picks(RuntimeLimit(min_speedup_over_seed=0.1), goal=1.0)) == {2}
+        assert set(self.picks(Weighted(quality_weight=100, speed_weight=0), goal=1.0)) == {2}
+        assert set(self.picks(Weighted(quality_weight=0, speed_weight=1), goal=1.0)) == {0}
+
+    def test_tries_move_the_effort_to_the_next_best(self) -> None:
+        tries = [entry(n, REJECTED, parents=("e0",)) for n in range(3, 40)]
+        assert set(self.picks(Pareto(), [*self.FRONT, *tries], goal=1.0, fatigue=0.0)) == {0}
+        assert set(self.picks(Pareto(), [*self.FRONT, *tries], goal=1.0, fatigue=0.2)) == {1}
+
+
 def test_every_rule_has_a_contract_test() -> None:
     assert {suite.name for suite in RuleContract.__subclasses__()} == set(SELECTORS)
 
@@ -185,6 +216,7 @@ def test_every_rule_has_a_contract_test() -> None:
         lambda: Behaviour(axes=("size", "size")),
         lambda: Behaviour(axes=("colour",)),  # type: ignore[arg-type]
         lambda: AdaptiveSettings(depth=1.5),
+        lambda: TradeOffSettings(goal=2.0),
     ],
 )
 def test_invalid_options_are_refused(make: object) -> None:
