@@ -81,8 +81,6 @@ class TradeOffsSection(Section):
 
     goal: float = Field(default=_RULES.trade_offs.goal, ge=0, le=1)
     """The share of picks that weigh them as the objective does; the others do at random."""
-    fatigue: float = Field(default=_RULES.trade_offs.fatigue, ge=0)
-    """What ln(1 + tries) costs a program, as a share of the front's extent."""
 
 
 class RuleSections(Protocol):

@@ -86,16 +86,12 @@ class AdaptiveSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeOffSettings:
-    """`trade_offs`: how often quality and speed are weighed as the objective does, else at random; and what tries cost
-    a program, as a share of the front's extent for each factor of e.
-    """
+    """`trade_offs`: how often quality and speed are weighed as the objective does, else at random."""
 
     goal: float = 0.3
-    fatigue: float = 0.07
 
     def __post_init__(self) -> None:
         check(0 <= self.goal <= 1, "0 <= goal <= 1", self.goal)
-        check(self.fatigue >= 0, "fatigue >= 0", self.fatigue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

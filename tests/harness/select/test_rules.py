@@ -195,11 +195,6 @@ class TestTradeOffs(RuleContract):
         assert set(self.picks(Weighted(quality_weight=100, speed_weight=0), goal=1.0)) == {2}
         assert set(self.picks(Weighted(quality_weight=0, speed_weight=1), goal=1.0)) == {0}
 
-    def test_tries_move_the_effort_to_the_next_best(self) -> None:
-        tries = [entry(n, REJECTED, parents=("e0",)) for n in range(3, 40)]
-        assert set(self.picks(Pareto(), [*self.FRONT, *tries], goal=1.0, fatigue=0.0)) == {0}
-        assert set(self.picks(Pareto(), [*self.FRONT, *tries], goal=1.0, fatigue=0.2)) == {1}
-
 
 def test_every_rule_has_a_contract_test() -> None:
     assert {suite.name for suite in RuleContract.__subclasses__()} == set(SELECTORS)
