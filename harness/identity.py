@@ -98,31 +98,36 @@ def syntax_hash(source: str) -> str:
         tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
-    written, strings = _written(tree)
-    if not INTROSPECTIVE_NAMES.isdisjoint(_WORD.findall("\n".join(strings))):
+    lines, strings = written(tree)
+    if not INTROSPECTIVE_NAMES.isdisjoint(words(strings)):
         return ""
     python = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
-    text = "\n".join((f"meaning {_FORMAT}, {python}", *written))
+    text = "\n".join((f"meaning {_FORMAT}, {python}", *lines))
     return hashlib.blake2b(text.encode("ascii"), digest_size=20).hexdigest()
 
 
-def _written(tree: ast.Module) -> tuple[list[str], list[str]]:
+def words(texts: list[str]) -> list[str]:
+    """The words of some texts, each of letters, digits and underscores."""
+    return _WORD.findall("\n".join(texts))
+
+
+def written(tree: ast.Module) -> tuple[list[str], list[str]]:
     """The tree as lines, node by node, without loss; and every string in it, `metaclass` for a class derived from
     `type` too.
 
     Not recursive: a tree may be nested deeper than Python's call stack.
     """
-    written: list[str] = []
+    lines: list[str] = []
     strings: list[str] = []
     todo: list[Any] = [tree]
     while todo:
         value = todo.pop()
         if isinstance(value, ast.Constant):
-            written.append(f"={_constant(value.value)}")  # {None: x} differs from {**x}, where None means no key
+            lines.append(f"={_constant(value.value)}")  # {None: x} differs from {**x}, where None means no key
             if isinstance(value.value, str):
                 strings.append(value.value)
         elif isinstance(value, ast.AST):
-            written.append(type(value).__name__)
+            lines.append(type(value).__name__)
             if isinstance(value, ast.ClassDef) and any(getattr(base, "id", "") == "type" for base in value.bases):
                 strings.append("metaclass")
             fields = [getattr(value, name, None) for name in reversed(value._fields) if name not in _IGNORED]
@@ -130,13 +135,13 @@ def _written(tree: ast.Module) -> tuple[list[str], list[str]]:
                 fields = [_without_docstring(field) if field is value.body else field for field in fields]
             todo += fields
         elif isinstance(value, list):
-            written.append(f"[{len(value)}")
+            lines.append(f"[{len(value)}")
             todo += reversed(value)
         else:
-            written.append(_constant(value))
+            lines.append(_constant(value))
             if isinstance(value, str):
                 strings.append(value)
-    return written, strings
+    return lines, strings
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -1,6 +1,7 @@
-"""Immutable sequences and sets that are cheap to extend: persistent, append-only.
+"""Immutable sequences and sets that are cheap to extend, and what follows a sequence as it grows.
 
-Owns: how a longer sequence shares its storage with the shorter one that it extends. Pure.
+Owns: how a longer sequence shares its storage with the shorter one that it extends, and when a sequence continues
+another. Pure.
 Does not know: what the items are.
 
 Extending the newest sequence takes constant time: it appends to the shared storage, past the part that older
@@ -9,10 +10,11 @@ sequences read. Extending an older sequence copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, TypeVar, overload
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -92,3 +94,24 @@ class Names:
         return isinstance(other, Names) and len(self) == len(other) and all(name in other for name in self)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class Follower(Generic[T]):
+    """Passes each item of a growing sequence to `add` once. If one does not continue the one before, it calls `forget`
+    and starts again.
+    """
+
+    def __init__(self, forget: Callable[[], None], add: Callable[[T], None]) -> None:
+        self._forget, self._add = forget, add
+        self._last: T | None = None
+        self._count = 0
+
+    def follow(self, items: Sequence[T]) -> None:
+        count = self._count
+        if count > len(items) or (count and items[count - 1] is not self._last):
+            self._forget()
+            count = 0
+        for at in range(count, len(items)):
+            self._add(items[at])
+        self._count = len(items)
+        self._last = items[-1] if items else None

@@ -113,6 +113,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.exchange": "harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.figures": "harness.text harness.types",
+        "harness.forms": "evaluator.screen harness.identity",
         "harness.gate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.git": "harness.text harness.types",
         "harness.identity": "evaluator.screen harness.text",
@@ -137,7 +138,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.proposers": (
             "evaluator evaluator.screen evaluator.settings evaluator.types harness.git harness.identity harness.llm "
-            "harness.patch harness.prompt harness.select harness.text harness.types"
+            "harness.patch harness.prompt harness.select harness.series harness.text harness.types"
         ),
         "harness.readings": (
             "evaluator evaluator.types harness.archive harness.gate harness.patch harness.select harness.text "
@@ -149,15 +150,16 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.runs": (
             "evaluator evaluator.settings harness.accounts harness.archive harness.config harness.gate harness.patch "
-            "harness.proposers harness.search harness.select harness.types"
+            "harness.proposers harness.search harness.types"
         ),
         "harness.search": (
             "evaluator.fate evaluator.splits evaluator.types harness.accounts harness.archive harness.fate "
-            "harness.gate harness.identity harness.llm harness.patch harness.proposers harness.select harness.turns "
-            "harness.types"
+            "harness.forms harness.gate harness.identity harness.llm harness.patch harness.proposers harness.select "
+            "harness.turns harness.types"
         ),
-        "harness.select": "evaluator.types harness.series harness.types",
+        "harness.select": "evaluator.types harness.series harness.shape harness.types",
         "harness.series": "",
+        "harness.shape": "evaluator.screen",
         "harness.starts": "evaluator evaluator.shipped harness.config harness.prompt",
         "harness.study": "evaluator evaluator.shipped harness.config harness.proposers harness.readings harness.types",
         "harness.text": "",

@@ -25,7 +25,7 @@ from harness.runs.judges import AnyJudge, Judges, entered, judge_of, started
 from harness.search import Report, SearchSetup, settle
 from harness.search import search as run_search
 from harness.search.budget import Budget
-from harness.select import SELECTORS, standing
+from harness.select import standing
 from harness.types import Entry
 
 
@@ -63,12 +63,13 @@ class Searcher:
                 judges=self.judges,
                 checkers=self.checkers,
                 proposer=proposer,
-                selector=SELECTORS[config.raw.search.rule],
+                selector=config.selector(archive.source),
                 objective=config.objective,
                 budget=self.budget,
                 seed=config.seed,
                 models=asked,
                 in_flight=_in_flight(config, len(self.judges)),
+                refuse_repeats=config.raw.search.repeats == "refuse",
                 progress=progress,
             )
             yield run_search(archive, setup)

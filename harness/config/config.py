@@ -7,7 +7,7 @@ keys affect scores. Does not know: how anything it configures works.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from harness.config.document import Assignment, ConfigError, Document, key_path,
 from harness.config.files import File, find, find_all
 from harness.config.policies import policy_of
 from harness.config.problems import explained
+from harness.config.rules_schema import rule_settings
 from harness.config.schema import ObjectiveSection, Settings, unsupported
 from harness.config.tasks import TRACES, task_of, with_task
 from harness.islands import IslandSettings
@@ -31,7 +32,7 @@ from harness.llm.model import Model
 from harness.prompt import read_templates
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER, PROPOSERS, PatchText, ProposerOptions, Shares
 from harness.search.budget import Budget
-from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
+from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Selector, Weighted, build
 from harness.text import meant
 
 _FORMER_JUDGE: Mapping[str, float | bool] = {"load_timeout_s": 20.0, "held_out": False}
@@ -115,6 +116,10 @@ class Config:
     @property
     def objective(self) -> Objective:
         return objective_of(self.raw.objective)
+
+    def selector(self, source: Callable[[str], str]) -> Selector:
+        """A fresh rule that picks parents. `source` gives the text of an entry's program, by the entry's id."""
+        return build(self.raw.search.rule, rule_settings(self.raw.search), source)
 
     @property
     def proposer_options(self) -> ProposerOptions:

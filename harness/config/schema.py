@@ -16,10 +16,18 @@ from evaluator import is_task_file
 from evaluator.settings import JudgeSettings, Policy, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
 from harness.config.model_schema import ModelSection, Section
+from harness.config.rules_schema import (
+    AdaptiveSection,
+    IslandsSection,
+    MapElitesSection,
+    PowerLawSection,
+    TournamentSection,
+    TradeOffsSection,
+)
 from harness.islands import IslandSettings
 from harness.llm.bandit import BanditSettings
 from harness.proposers import ProposerOptions, Shares
-from harness.select import SELECTORS
+from harness.select import DEFAULT, SELECTORS
 
 _JUDGE = JudgeSettings()
 _TIMING = TimingSettings()
@@ -150,10 +158,24 @@ class BudgetSection(Section):
 class SearchSection(Section):
     """How parents are chosen, and how many proposals are in flight."""
 
-    rule: str = "front"
-    """The selection rule: `front`, `best` or `random`."""
+    rule: str = DEFAULT
+    """The selection rule."""
     in_flight: int = Field(default=1, ge=1)
     """Proposals under way at once; with several judges one more than judges, unless it is set."""
+    repeats: Literal["keep", "refuse"] = "keep"
+    """Programs new in names or layout alone: judged, if need be, or sent back to the model."""
+    tournament: TournamentSection = TournamentSection()
+    """The options of `rule: tournament`."""
+    power_law: PowerLawSection = PowerLawSection()
+    """The options of `rule: power_law`, and of the ranks on islands."""
+    islands: IslandsSection = IslandsSection()
+    """The options of `rule: islands`."""
+    map_elites: MapElitesSection = MapElitesSection()
+    """The options of `rule: map_elites`."""
+    adaptive: AdaptiveSection = AdaptiveSection()
+    """The options of `rule: adaptive`."""
+    trade_offs: TradeOffsSection = TradeOffsSection()
+    """The options of `rule: trade_offs`."""
 
     @field_validator("rule")
     @classmethod
@@ -313,7 +335,7 @@ class ExecutorSection(Section):
     """Judges at once, in a process each if several; none is one for each lane, or what a cluster has room for."""
 
 
-class IslandsSection(Section):
+class RemotesSection(Section):
     """Other runs to exchange elites with, by way of git repositories; not stored with the run."""
 
     remotes: tuple[Annotated[str, Field(min_length=1)], ...] = ()
@@ -358,7 +380,7 @@ class Settings(Section):
     """What a program may use, and how it is measured."""
     executor: ExecutorSection = ExecutorSection()
     """Where programs are judged."""
-    islands: IslandsSection = IslandsSection()
+    islands: RemotesSection = RemotesSection()
     """Other runs to exchange elites with."""
 
 

@@ -9,36 +9,16 @@ Without them, a search of n attempts would read all of its entries n times.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from evaluator.types import Rejected
+from harness.series import Follower
 from harness.types import Entry
 
 NO_REPLY = frozenset({"no_reply", "refused", "empty_reply"})
 """Rejection reasons of attempts whose model gave no text to judge."""
 _MOST_ANCESTORS = 64
 """The most ancestors of a program that are visited."""
-
-
-class Follower:
-    """Passes each entry of growing views to `add` once. If a view does not continue the one before, it calls `forget`
-    and starts again.
-    """
-
-    def __init__(self, forget: Callable[[], None], add: Callable[[Entry], None]) -> None:
-        self._forget, self._add = forget, add
-        self._last: Entry | None = None
-        self._count = 0
-
-    def follow(self, entries: Sequence[Entry]) -> None:
-        count = self._count
-        if count > len(entries) or (count and entries[count - 1] is not self._last):
-            self._forget()
-            count = 0
-        for entry in entries[count:]:
-            self._add(entry)
-        self._count = len(entries)
-        self._last = entries[-1] if entries else None
 
 
 class History:

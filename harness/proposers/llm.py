@@ -34,8 +34,9 @@ from harness.prompt import (
 from harness.prompt import build as build_prompt
 from harness.proposers.base import Contender, Needed, Proposer, ProposerOptions, View
 from harness.proposers.gather import Gatherer, Subject
-from harness.proposers.history import Follower, History
+from harness.proposers.history import History
 from harness.select import Standing
+from harness.series import Follower
 from harness.types import Entry, HarnessError, Kind, Message, Request, Turn
 
 LATEST_FAILURES = 24

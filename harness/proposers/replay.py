@@ -21,7 +21,8 @@ from evaluator.types import Rejected
 from harness import patch
 from harness.patch import PatchError
 from harness.proposers.base import PatchText, Proposer, ProposerOptions, Recorded, View
-from harness.proposers.history import NO_REPLY, Follower
+from harness.proposers.history import NO_REPLY
+from harness.series import Follower
 from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
 
 NAME = "replay"

@@ -16,7 +16,6 @@ from harness.patch import PatchError
 from harness.proposers import LLM_PROPOSER, PROPOSERS, Shares
 from harness.runs.opened import OpenRun
 from harness.search import Judge, Report, outside, settle
-from harness.select import SELECTORS
 from harness.types import Entry, HarnessError, Kind, Message, Pending, Turn, Usage
 
 MOST_REPLY = 16_000_000
@@ -41,7 +40,7 @@ def ask(opened: OpenRun, kind: Kind | None = None) -> Pending:
         raise HarnessError(f"{opened.folder} has its own prompts, which are not stored with it: add --config CONFIG")
     options = replace(config.proposer_options, models=(), bandit=None)
     proposer = PROPOSERS[LLM_PROPOSER](options if kind is None else replace(options, shares=Shares.only(kind)))
-    return outside.ask(archive, proposer, SELECTORS[config.raw.search.rule], config.objective, config.seed)
+    return outside.ask(archive, proposer, config.selector(archive.source), config.objective, config.seed)
 
 
 def seed_scored(archive: Archive) -> bool:

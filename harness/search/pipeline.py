@@ -14,6 +14,7 @@ champion after this check, the claim counts as not confirmed.
 
 A program that was judged before, equal by its bytes or by its syntax, is not judged again: its attempt gets the verdict
 of the first one, at no cost, even one due to a busy machine. If the first one is being judged, the ticket waits for it.
+Where repeats are refused (see `twins`), it goes back to the model instead.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any, assert_never
 
 from evaluator.types import Rejected, Scored
 from harness import patch
-from harness.archive import Archive, ArchiveError, is_gated
+from harness.archive import Archive, is_gated
 from harness.archive.writing import Writing
 from harness.patch import PatchError
 from harness.proposers import LLM_PROPOSER
@@ -39,6 +40,7 @@ from harness.search.progress import Phase, Progress, Report
 from harness.search.source import Source
 from harness.search.tally import Tally
 from harness.search.ticket import Ticket
+from harness.search.twins import Repeats, judged_before
 from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, whole_candidate, with_refusal
 from harness.types import Entry, Gate, HarnessError, Pending, Proposal, Request, Turn, Unjudged
 
@@ -73,6 +75,7 @@ class Pipeline:
         )
         self._pool.count_duels(archive.entries, ours=False)
         self._no_gates: tuple[Gate, ...] | None = () if is_gated(archive.config) else None
+        self._repeats = Repeats(archive) if source is not None and source.refuse_repeats else None
         self._tickets: dict[int, Ticket] = {}
         self._in_flight: set[int] = set()
         self._ready: list[Outcome] = []
@@ -239,9 +242,14 @@ class Pipeline:
             self._judge_or_reuse(ticket)
 
     def _judge_or_reuse(self, ticket: Ticket) -> None:
-        """Have a program judged, unless an equal one is judged (reuse its verdict) or being judged (wait for it)."""
-        first = self._judged_before(ticket)
-        if first is not None and not isinstance(first.verdict, Unjudged):
+        """Have a program judged, unless an equal one is judged (reuse its verdict) or being judged (wait for it), or it
+        repeats another and repeats are refused.
+        """
+        first = judged_before(self._archive, ticket)
+        refusal = self._repeats.refusal(ticket, first, self._tally.standing) if self._repeats else None
+        if refusal is not None:
+            self._ready.append(Judged(ticket=ticket.number, verdict=refusal))
+        elif first is not None and not isinstance(first.verdict, Unjudged):
             ticket.same_as = first.id
             self._ready.append(Judged(ticket=ticket.number, verdict=first.verdict))
         elif any(other.judging and other.same_program(ticket) for other in self._tickets.values()):
@@ -256,15 +264,6 @@ class Pipeline:
             if other.waits and other.same_program(ticket):
                 other.waits = False
                 self._after_commit.append(partial(self._judge_or_reuse, other))
-
-    def _judged_before(self, ticket: Ticket) -> Entry | None:
-        """The attempt in which this program was judged; None also where its verdict is damaged and cannot be read."""
-        first = self._archive.known(ticket.program_id, ticket.syntax_hash)
-        with contextlib.suppress(ArchiveError):
-            if first is not None and first.scored is not None:
-                list(first.scored.score.cases)  # from the disk
-            return first
-        return None
 
     def _submit(self, ticket: Ticket, verdict: Scored | None = None) -> None:
         job = ticket.job(verdict)

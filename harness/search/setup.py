@@ -45,6 +45,8 @@ class SearchSetup:
     """What answers the proposer's requests; None for a proposer that makes none."""
     in_flight: int = 1
     """How many proposals may be under way at once."""
+    refuse_repeats: bool = False
+    """Whether a program that repeats another is rejected, and goes back to the model, before a judge has it."""
     waiting: int | None = None
     """How many answers of models may wait for a judge, or be judged, before no further call is begun.
 
@@ -74,4 +76,5 @@ class SearchSetup:
             seed=self.seed,
             in_flight=self.in_flight,
             waiting=waiting,
+            refuse_repeats=self.refuse_repeats,
         )

@@ -27,13 +27,16 @@ def attempt_rng(seed: int, ticket: int) -> random.Random:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A proposer, the selector of its parents, and how many of its proposals may be under way."""
+    """A proposer, the selector of its parents, how many of its proposals may be under way, and whether those that
+    repeat a program are refused.
+    """
 
     proposer: Proposer
     selector: Selector
     seed: int
     in_flight: int
     waiting: int
+    refuse_repeats: bool = False
 
     def propose(
         self, archive: Archive, standing: Standing, ticket: int, open_: tuple[Request | Proposal, ...]

@@ -49,7 +49,7 @@ from harness.proposers.base import Contender
 from harness.search import SearchSetup, search
 from harness.search.budget import Budget
 from harness.search.calls import Again, Done
-from harness.select import SELECTORS, Pareto
+from harness.select import Pareto, pick_front
 from harness.turns import with_turn
 from harness.types import Attempt, Candidate, Entry, Proposal, Request, Turn, Usage
 from tests.benchmarks import machine
@@ -183,7 +183,7 @@ def searched(archive: Archive, models: Any, *, attempts: int, in_flight: int) ->
     setup = SearchSetup(
         judges=[NumberJudge()],
         proposer=proposer(),
-        selector=SELECTORS["front"],
+        selector=pick_front,
         objective=Pareto(),
         budget=Budget(attempts=attempts),
         seed=0,

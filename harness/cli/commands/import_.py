@@ -31,7 +31,6 @@ from harness.runs.judges import started
 from harness.runs.vouched import vouch
 from harness.search import ImportedProgram, ImportProposer, SearchSetup, judge_imported, store_unjudged
 from harness.search.budget import Budget
-from harness.select import SELECTORS
 from harness.text import one_line
 from harness.types import Claimed, Imported
 
@@ -201,7 +200,7 @@ def _judge(run: Path, archive: Archive, config: Config, programs: Sequence[Impor
         setup = SearchSetup(
             judges=judges,
             proposer=ImportProposer(programs, archive.root_id),
-            selector=SELECTORS[config.raw.search.rule],
+            selector=config.selector(archive.source),
             objective=config.objective,
             budget=Budget(attempts=archive.next_number + len(programs)),
             seed=config.seed,

@@ -77,7 +77,7 @@ class TestValues:
         assert config.budget == Budget(attempts=3)
         assert config.reference.path == shipped("programs/eplb/vectorised_greedy.py")
         assert {file.path.parent for file in config.patches} == {shipped("programs/eplb/patches")}
-        assert config.raw.search.rule == "front"
+        assert config.raw.search.rule == "trade_offs"
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -277,7 +277,10 @@ class TestRefusals:
                 "judge: {timing: {min_pairs: 9, max_pairs: 4}}",
                 "judge.timing: expected min_pairs <= max_pairs, found 9 and 4",
             ),
-            ("search: {rule: frond}", "search.rule: expected one of front, best, random, found 'frond'"),
+            ("search: {rule: frond}", f"search.rule: expected one of {', '.join(SELECTORS)}, found 'frond'"),
+            ("search: {islands: {count: 0}}", "search.islands.count: expected"),
+            ("search: {map_elites: {axes: [size, colour]}}", "found 'colour'"),
+            ("search: {map_elites: {axes: [size, size]}}", "expected different axes of quality, time"),
             (
                 "objective: {kind: best}",
                 "objective.kind: expected one of 'pareto', 'constrained', 'weighted', found 'best'",

@@ -1,8 +1,7 @@
-"""Contract suites of proposers and selectors; a test class inherits a suite and makes the object under test.
+"""Contract suites of proposers; a test class inherits a suite and makes the object under test.
 
 To test a new proposer, subclass `ProposerContract`, or `OfflineContract` if it asks no model, and implement `make`
-(a fresh proposer) and `view` (a search that it has a proposal for). A new selector: subclass `SelectorContract`
-and set `selector`.
+(a fresh proposer) and `view` (a search that it has a proposal for).
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ import random
 from evaluator.types import Rejected
 from harness import patch
 from harness.proposers import Proposer, View
-from harness.select import Pareto, Selector, Standing, standing
+from harness.select import standing
 from harness.types import Message, Proposal, Request, Turn
-from tests.harness.builders import REJECTED, confirmed, entry, scored
 
 REFUSED = Rejected(stage="patch", reason="no_match", detail="Block 1: its SEARCH is nowhere")
 
@@ -106,44 +104,3 @@ class OfflineContract(ProposerContract):
         assert (proposal.usd, proposal.tokens, proposal.turns) == (0.0, 0, ())
         asked = Request(kind="patch", parents=proposal.parents, model="", messages=(Message(role="user", text="Do."),))
         assert self.make().repair(asked, (Turn(text="no", model="m"),), REFUSED) is None
-
-
-class SelectorContract:
-    """Inherit, and set `selector = staticmethod(...)`."""
-
-    selector: Selector
-
-    def standing(self) -> Standing:
-        entries = [
-            entry(0, scored(0.80, 1.0)),
-            entry(1, scored(0.85, 2.0)),
-            entry(2, scored(0.90, 1.5)),
-            entry(3, REJECTED),
-            entry(4, scored(0.70, 9.0)),
-            entry(5, scored(0.95, 0.5)),
-            entry(6, scored(0.82, 1.2)),
-        ]
-        return standing(confirmed(entries, Pareto()), Pareto())
-
-    def test_picks_different_programs_above_the_floor(self) -> None:
-        where = self.standing()
-        allowed = {entry.id for entry in where.valid}
-        for seed in range(20):
-            for n in (1, 2, 5, 50):
-                picked = self.selector(where, random.Random(seed), n)
-                ids = [entry.id for entry in picked]
-                assert 1 <= len(ids) <= n
-                assert len(set(ids)) == len(ids)
-                assert set(ids) <= allowed
-
-    def test_same_random_state_picks_the_same(self) -> None:
-        where = self.standing()
-        for seed in range(20):
-            assert self.selector(where, random.Random(seed), 3) == self.selector(where, random.Random(seed), 3)
-
-    def test_picks_the_seed_if_nothing_else_is_valid(self) -> None:
-        seed = entry(0, scored(0.8, 1.0))
-        assert self.selector(standing([seed], Pareto()), random.Random(0), 4) == (seed,)
-
-    def test_picks_nothing_if_nothing_is_scored(self) -> None:
-        assert self.selector(standing([], Pareto()), random.Random(0), 4) == ()

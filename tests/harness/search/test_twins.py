@@ -304,3 +304,37 @@ class TestShown:
         console.file = io.StringIO()
         console.print(stats_view(fresh))
         assert "known already" not in console.file.getvalue()
+
+
+class TestRefusedRepeats:
+    """With `refuse_repeats`, a program that does the same as another goes back to the model before a judge has it."""
+
+    RENAMED = PROGRAM.replace("first", "third").replace("ROUNDS = 4", "ROUNDS = 6")
+
+    def test_new_names_alone_are_sent_back_to_differ(self, tmp_path: Path) -> None:
+        archive, judge = archive_at(tmp_path / "run"), KnobJudge()
+
+        def answer(ticket: int, request: Request) -> Turn:
+            return turn(
+                knobs(6) if ticket == 1 else making(self.RENAMED, "a") if len(request.messages) == 1 else knobs(8)
+            )
+
+        options: dict[str, Any] = {"judges": judge, "proposer": Asking(repairs=1), "refuse_repeats": True}
+        entries = list(run(archive, answer, budget=Budget(attempts=2), **options))
+        assert len(judge.sources) == 3, "the seed program, the first, and what came of the second"
+        assert [one.refusal for one in entries[2].turns] == ["repeats: try again", ""] and entries[2].scored
+
+    @pytest.mark.parametrize("reply", [knobs(6), laid_out(knobs(6), "b"), making(RENAMED, "c")])
+    def test_one_that_stays_a_repeat_is_archived_with_a_typed_verdict(self, tmp_path: Path, reply: str) -> None:
+        archive, judge = archive_at(tmp_path / "run"), KnobJudge()
+        replies = [knobs(6), reply]
+        options: dict[str, Any] = {"judges": judge, "proposer": Asking(repairs=0), "refuse_repeats": True}
+        entries = list(run(archive, replies, **options))
+        verdict = entries[2].verdict
+        assert isinstance(verdict, Rejected) and (verdict.stage, verdict.reason) == ("screen", "repeats")
+        assert len(judge.sources) == 2 and entries[2].same_as == ""
+
+    def test_another_constant_is_judged(self, tmp_path: Path) -> None:
+        archive, judge = archive_at(tmp_path / "run"), KnobJudge()
+        entries = list(run(archive, [knobs(6), knobs(8)], judges=judge, refuse_repeats=True))
+        assert all(one.scored for one in entries) and len(judge.sources) == 3

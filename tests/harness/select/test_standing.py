@@ -1,5 +1,4 @@
 import math
-import random
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 from evaluator.types import Score, Scored
 from harness.select import (
     RUN_ERROR,
-    SELECTORS,
     Objective,
     Pareto,
     QualityLimit,
@@ -20,53 +18,18 @@ from harness.select import (
     claim,
     confirmation_level,
     improves,
-    pick_best,
-    pick_front,
-    pick_random,
     quality,
     speed,
     standing,
 )
 from harness.types import Confirmation, Entry
 from tests.harness.builders import ENVIRONMENT, REJECTED, confirmed, duel, entry, scored
-from tests.harness.proposers.contracts import SelectorContract
 
 PARETO = Pareto()
 
 
 def numbers(entries: tuple[Entry, ...]) -> list[int]:
     return [entry.number for entry in entries]
-
-
-class TestPickFront(SelectorContract):
-    selector = staticmethod(pick_front)
-
-    def test_reaches_every_member_as_first(self) -> None:
-        where = self.standing()
-        firsts = {pick_front(where, random.Random(seed), 1)[0].id for seed in range(200)}
-        assert firsts == {entry.id for entry in where.front}
-
-
-class TestPickBest(SelectorContract):
-    selector = staticmethod(pick_best)
-
-    def test_champion_comes_first(self) -> None:
-        where = self.standing()
-        assert where.champion is not None
-        assert {pick_best(where, random.Random(seed), 2)[0].id for seed in range(20)} == {where.champion.id}
-
-
-class TestPickRandom(SelectorContract):
-    selector = staticmethod(pick_random)
-
-    def test_reaches_programs_off_the_front(self) -> None:
-        firsts = {pick_random(self.standing(), random.Random(seed), 1)[0].number for seed in range(200)}
-        assert firsts == {0, 1, 2, 5, 6}
-
-
-def test_every_selector_has_a_contract_test() -> None:
-    tested = {TestPickFront.selector, TestPickBest.selector, TestPickRandom.selector}
-    assert set(SELECTORS.values()) == tested
 
 
 def pareto(entries: list[Entry], epsilon: float = 0.0) -> list[int]:

@@ -1,0 +1,73 @@
+"""Which program is the champion, which are on the Pareto front, and which become parents."""
+
+from harness.select.comparing import (
+    EQUAL_QUALITY,
+    QUALITY_LEEWAY,
+    RUN_ERROR,
+    SPEED_LEEWAY,
+    Claim,
+    claim,
+    clearly_better,
+    clearly_faster,
+    confirmation_level,
+    confirms,
+    improves,
+    needs_confirmation,
+    quality,
+    speed,
+)
+from harness.select.objectives import Objective, Pareto, QualityLimit, RuntimeLimit, Weighted
+from harness.select.rules import DEFAULT, SELECTORS, Selector, build
+from harness.select.settings import (
+    AXES,
+    AdaptiveSettings,
+    Axis,
+    Behaviour,
+    IslandSettings,
+    PowerLawSettings,
+    RuleSettings,
+    TournamentSettings,
+    TradeOffSettings,
+)
+from harness.select.simple import pick_best, pick_front, pick_random
+from harness.select.standing import Standing, standing
+
+__all__ = [
+    "AXES",
+    "DEFAULT",
+    "EQUAL_QUALITY",
+    "QUALITY_LEEWAY",
+    "RUN_ERROR",
+    "SELECTORS",
+    "SPEED_LEEWAY",
+    "AdaptiveSettings",
+    "Axis",
+    "Behaviour",
+    "Claim",
+    "IslandSettings",
+    "Objective",
+    "Pareto",
+    "PowerLawSettings",
+    "QualityLimit",
+    "RuleSettings",
+    "RuntimeLimit",
+    "Selector",
+    "Standing",
+    "TournamentSettings",
+    "TradeOffSettings",
+    "Weighted",
+    "build",
+    "claim",
+    "clearly_better",
+    "clearly_faster",
+    "confirmation_level",
+    "confirms",
+    "improves",
+    "needs_confirmation",
+    "pick_best",
+    "pick_front",
+    "pick_random",
+    "quality",
+    "speed",
+    "standing",
+]
