@@ -106,6 +106,8 @@ class RayLine:
         raise JudgeLost(f"{self.shown}: no node of the cluster had room for it in {patience_s:.0f} s", for_good=True)
 
     def post(self, order: bytes) -> None:
+        if self._actor is None:
+            raise JudgeLost(f"{self.shown} is not at work")
         self._actor.post.remote(order)
 
     def events(self) -> list[Event]:
@@ -125,7 +127,7 @@ class RayLine:
             return
         with contextlib.suppress(*_errors(self._ray)):
             self._ray.get(self._actor.close.remote(), timeout=_POLL_S)
-        with contextlib.suppress(*_errors(self._ray)):
+        with contextlib.suppress(*_errors(self._ray), ValueError):  # ValueError: it is gone already
             self._ray.kill(self._actor)
         self._actor = None
 
@@ -140,7 +142,7 @@ class RayLine:
 
 def _errors(ray: Any) -> tuple[type[BaseException], ...]:
     """What Ray raises where an actor, a node, the head or the connection is gone."""
-    return (ray.exceptions.RayError, ConnectionError, TimeoutError, ValueError)
+    return (ray.exceptions.RayError, ConnectionError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
