@@ -10,11 +10,12 @@ Actors belong to the driver: when that ends, for any reason, Ray ends them, and 
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -105,6 +106,8 @@ class RayLine:
         raise JudgeLost(f"{self.shown}: no node of the cluster had room for it in {patience_s:.0f} s", for_good=True)
 
     def post(self, order: bytes) -> None:
+        if self._actor is None:
+            raise JudgeLost(f"{self.shown} is not at work")
         self._actor.post.remote(order)
 
     def events(self) -> list[Event]:
@@ -124,7 +127,7 @@ class RayLine:
             return
         with contextlib.suppress(*_errors(self._ray)):
             self._ray.get(self._actor.close.remote(), timeout=_POLL_S)
-        with contextlib.suppress(*_errors(self._ray)):
+        with contextlib.suppress(*_errors(self._ray), ValueError):  # ValueError: it is gone already
             self._ray.kill(self._actor)
         self._actor = None
 
@@ -139,7 +142,7 @@ class RayLine:
 
 def _errors(ray: Any) -> tuple[type[BaseException], ...]:
     """What Ray raises where an actor, a node, the head or the connection is gone."""
-    return (ray.exceptions.RayError, ConnectionError, TimeoutError, ValueError)
+    return (ray.exceptions.RayError, ConnectionError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +183,8 @@ class Cluster:
         else:
             options["address"] = self._address
         try:
-            ray.init(**options)
+            with _our_handlers():
+                ray.init(**options)
         except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError) as error:
             why = " ".join(str(error).split())[:300]
             raise EvaluatorError(
@@ -239,14 +243,30 @@ class Cluster:
             if env is None or env.fingerprint == deciding.fingerprint:
                 judge.fingerprint = deciding.fingerprint
                 measure.append(judge)
-            else:
+            elif (refused := judge.check(spec.reference)) is None:
                 check.append(judge)
+            else:  # it would reject everything
+                failed[judge] = f"{judge.shown}: the reference fails there at {refused.stage}: {refused.detail}"
         kinds = Counter((env.hardware, env.fingerprint) for _, env in here)
         told = [
             f"{number} judges on {name}, {'whose times count' if mark == deciding.fingerprint else 'which only check'}"
             for (name, mark), number in kinds.items()
         ]
         return Gathered(judges=measure, checkers=check, told=(*told, *failed.values()))
+
+
+@contextlib.contextmanager
+def _our_handlers() -> Iterator[None]:
+    """Keep our handlers of signals, where Ray puts its own in place of them: ours end a search cleanly."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
 
 
 def _environments(

@@ -91,8 +91,10 @@ class Serving:
                     self._busy = True
                     self._events.put(self._outcome(judge, order))
                     self._busy = False
-        except EvaluatorError as error:
+        except (EvaluatorError, OSError) as error:
             self._events.put(Failed(text=str(error)))
+        except Exception:  # nobody sees what a thread raises, and the sender would wait
+            self._events.put(Failed(text=traceback.format_exc(), bug=True))
         finally:
             self._events.put(None)
 

@@ -20,6 +20,7 @@ from harness.islands.reading import Expected
 from harness.text import one_line
 
 _LINE = 400
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +63,12 @@ class Exchanger:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """The last exchange publishes what was found."""
+        """The last exchange publishes what was found, unless the search failed or a remote hangs."""
         self._ended.set()
-        self._thread.join()
-        if kind is None or kind is GeneratorExit:
+        self._thread.join(_PATIENCE_S)
+        if self._thread.is_alive():
+            self._note(f"islands: a remote did not answer for {_PATIENCE_S:.0f} s, and the last exchange was left out")
+        elif kind is None or kind is GeneratorExit:
             self.exchange(fetches=False)
 
     def publish(self, elites: Mapping[int, str]) -> None:

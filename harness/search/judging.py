@@ -144,6 +144,8 @@ class JudgePool:
                 try:
                     judge.arrive()
                 except JudgeLost as lost:
+                    if not self._stopping.is_set():
+                        self._events.put(JudgeProgress(ticket=0, name="", lost=f"{lost}; it takes no programs"))
                     self._retire(worker, lost)
         while not worker.retired and (job := self._jobs.take(checks=worker.judge is None)) is not None:
             with _PassErrors(self._events):

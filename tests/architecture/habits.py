@@ -14,7 +14,7 @@ from tests.architecture.source import Tree, nodes, within
 MAX_LINES, MAX_FUNCTION = 400, 60
 
 CATCHES_ALL = {"evaluator.confined.worker": 1, "evaluator.task_file.host": 1, "harness.cli": 1}
-CATCHES_ALL |= {"harness.trackers.feed": 1, "evaluator.remote.serving": 1}
+CATCHES_ALL |= {"harness.trackers.feed": 1, "evaluator.remote.serving": 2}
 PRINTS = ("harness.cli", "harness.report")
 EXITS = ("harness.cli", "harness.__main__", "evaluator.confined", "evaluator.task_file.host")
 # Git is given an environment cleaned of the user's settings; a worker sets which one GPU its process will see, and how

@@ -5,6 +5,7 @@ a cluster takes ten seconds of processor time to start.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -161,3 +162,9 @@ def test_the_run_decides_else_the_name_else_most() -> None:
     assert _deciding([one, other, gpu], "", gpu) == gpu
     assert _deciding([one, other], "", gpu) is None and _deciding([one], "H100", None) is None
     assert _deciding([], "", None) is None
+
+
+def test_without_the_package_it_is_said_which_extra_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(EvaluatorError, match=r"install packsmith\[ray\], or use executor\.kind: local"), Cluster():
+        pass

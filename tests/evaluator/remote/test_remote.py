@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from evaluator import JudgeSettings, Lane, shipped
-from evaluator.remote import ProcessLine, RemoteJudge
-from evaluator.remote.messages import Done, dumps, loads
-from evaluator.remote.messages import JudgeSpec as Spec
+from evaluator import Judge, JudgeSettings, Lane, shipped
+from evaluator.remote import JudgeSpec, ProcessLine, RemoteJudge
+from evaluator.remote.messages import Done, Failed, dumps, loads
+from evaluator.remote.serving import Serving
 from evaluator.types import EvaluatorError, JudgeLost
 from tests.evaluator.judges import JudgeContract, spec_and_task
 from tests.harness.builders import PROGRAM, KnobJudge
@@ -82,9 +83,30 @@ def test_a_judge_that_cannot_be_made_says_why() -> None:
         judge.evaluate("x = 1")
 
 
+class Full(JudgeSpec):
+    """A judge on a machine whose disk is full."""
+
+    def judge(self) -> Judge:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/packsmith-x")
+
+
+class Broken(JudgeSpec):
+    def judge(self) -> Judge:
+        raise ZeroDivisionError("a bug")
+
+
+def test_a_full_disk_and_a_bug_are_told_and_nobody_waits() -> None:
+    spec, _ = spec_and_task()
+    for kind, bug, told in ((Full, False, "No space left on device"), (Broken, True, "ZeroDivisionError: a bug")):
+        serving = Serving(kind(task=spec.task, reference=spec.reference))
+        (event,) = serving.events(10)
+        assert isinstance(event, Failed) and event.bug is bug and told in event.text
+        serving.close()
+
+
 def test_messages_keep_their_values() -> None:
     verdict = KnobJudge().evaluate(PROGRAM)
     assert loads(dumps(Done(outcome=verdict))) == Done(outcome=verdict)
     spec, _ = spec_and_task()
     again = loads(dumps(spec))
-    assert isinstance(again, Spec) and again.settings == spec.settings and again.reference == spec.reference
+    assert isinstance(again, JudgeSpec) and again.settings == spec.settings and again.reference == spec.reference

@@ -89,7 +89,7 @@ def test_a_damaged_file_loses_nothing_that_a_living_search_has_seen(tmp_path: Pa
         second.ledger.reserve(Bound(usd=0.25))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_together_they_never_exceed_the_limit(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     """Searches come, reserve, settle, end and die in any order; costs are at most what was reserved."""

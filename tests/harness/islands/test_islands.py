@@ -187,7 +187,7 @@ def test_two_runs_reach_the_same_front_through_a_bare_repository(tmp_path: Path,
 
 def test_a_forged_score_is_measured_again_and_exposed(tmp_path: Path, bus: str) -> None:
     first, second = two(tmp_path, bus)
-    first.search(4)
+    first.search(2)
     ref = max(published(bus))
     claimed = record(bus, ref)
     score = claimed["verdict"]["scored"]["score"]
@@ -196,7 +196,7 @@ def test_a_forged_score_is_measured_again_and_exposed(tmp_path: Path, bus: str) 
         score["gain"] = {"median": 0.9, "low": 0.9, "high": 0.9}
     program = b"FORGED = 1\n" + git(Path(bus.removeprefix("file://")), "show", f"{ref}:program.py").encode()
     forged(bus, ref, {"attempt.json": json.dumps(claimed).encode(), "program.py": program})
-    second.search(8)
+    second.search(3)
     told = {entry.number: exposed(entry, 0.001) for entry in second.entries if exposed(entry, 0.001)}
     assert len(told) == 1
     (number,), (text,) = told.keys(), told.values()
@@ -216,7 +216,7 @@ def test_an_archive_can_be_an_island_and_nothing_is_sent_to_it(tmp_path: Path, b
 
 def test_an_elite_is_taken_once_and_the_newest_first(tmp_path: Path, bus: str, archive: Archive) -> None:
     first, _ = two(tmp_path, bus)
-    first.search(10)
+    first.search(5)
     memory, numbers = Memory(), list[int]()
     while elites := asked(archive, bus, memory, most=1).elites:
         numbers += [elite.origin.number for elite in elites]
@@ -270,8 +270,7 @@ def test_a_rewritten_run_is_refused_for_good_and_named(tmp_path: Path, bus: str,
     assert asked(archive, bus, memory).elites
     ref = min(published(bus))
     forged(bus, ref, {"program.py": b"other = 1\n"})
-    first.search(8)
-    second.search(2)
+    second.search(1)
     made = asked(archive, bus, memory)
     (line,) = made.refused
     assert "was rewritten, and nothing more is taken from it" in line and ref in line
@@ -328,6 +327,6 @@ def test_a_run_that_lies_again_and_again_is_not_judged_any_more(tmp_path: Path, 
         program = f"FORGED = {number}\n".encode() + PROGRAM.encode()
         files: dict[str, bytes | None] = {"attempt.json": json.dumps(claimed).encode(), "program.py": program}
         forged(bus, ref, files, to=f"refs/islands/{root}/{number:06d}")
-    second.search(9)
+    second.search(5)
     lies = [entry for entry in second.entries if exposed(entry, 0.001)]
     assert len(lies) == 3
