@@ -80,6 +80,7 @@ class RemoteJudge:
         self._opened: Opened | None = None
         self._left: list[Event] = []
         self._environment: Environment | None = None
+        self._owed = 0
         self.has_arrived = False
         self.fingerprint = ""
         """That of the environments whose times count; "" for any."""
@@ -159,7 +160,8 @@ class RemoteJudge:
     def restart(self) -> None:
         """Start the judge again, after it was lost, and wait until it is there. Raises JudgeLost."""
         self._line.close()
-        self._opened, self._left, self._environment, self.has_arrived = None, [], None, False
+        self._opened, self._left, self._environment = None, [], None
+        self._owed, self.has_arrived = 0, False
         self._line.open(self._spec)
         self.arrive()
 
@@ -183,21 +185,33 @@ class RemoteJudge:
         progress: Report | None = None,
     ) -> Any:
         """Carry out an order; what it led to is of one of these kinds. Raises what the judge did, and JudgeLost."""
+        if self._owed:  # an exception ended an earlier call here: what it led to is not for this one
+            self.stop()
         self._line.post(dumps(order))
+        self._owed += 1
         while True:
             event = self._next()
+            stale = self._owed > 1
             match event:
                 case Stepped():
-                    if progress is not None:
+                    if progress is not None and not stale:
                         progress(event.step)
                 case Asked(state=Estimate() as estimate):
-                    self._line.post(dumps(Answer(value=fate(estimate) if fate else "")))
+                    self._line.post(dumps(Answer(value=fate(estimate) if fate and not stale else "")))
                 case Asked(state=OpenDuel() as duel):
-                    self._line.post(dumps(Answer(value=settled(duel) if settled else False)))
+                    self._line.post(dumps(Answer(value=stale or (settled is not None and settled(duel)))))
                 case Done(outcome=outcome):
+                    self._owed -= 1
+                    if stale:
+                        continue
                     if not isinstance(outcome, kinds):
                         raise EvaluatorError(f"{self.shown} answered with a {type(outcome).__name__}")
                     return outcome
+                case Failed() if self._opened is not None and stale:
+                    self._owed -= 1
+                case Failed():
+                    self._owed = 0
+                    self._take_in(event)
                 case _:
                     self._take_in(event)
 

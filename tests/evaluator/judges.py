@@ -81,6 +81,15 @@ class JudgeContract:
         refused = judge.check("def f(:")
         assert isinstance(refused, Rejected) and refused.stage == "screen"
 
+    def test_what_an_interrupted_call_led_to_is_not_taken_for_the_next(self, judge: RemoteJudge) -> None:
+        def interrupt(step: Progress) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            judge.evaluate(self.reference(judge), progress=interrupt)
+        refused = judge.check("def f(:")
+        assert isinstance(refused, Rejected) and refused.stage == "screen"
+
     def test_stopped_in_another_thread_it_ends_soon(self, judge: RemoteJudge) -> None:
         ended: list[object] = []
         source = SLEEPER.replace("pack(weights, packs)", f"{judge.task.entry_point}(*args)")
