@@ -93,6 +93,7 @@ device: cpu
 seed: 5
 proposer: {{kind: catalogue, patches: [careful.patch, hasty.patch, broken.patch]}}
 budget: {{attempts: 7}}
+search: {{rule: front}}
 objective: {{kind: pareto, epsilon: 0.9}}
 judge: {{reference: solver.py, held_out: false, timing: {{budget_s: 0.05, min_pairs: 7, duel_s: 0.5}}}}
 """

@@ -252,6 +252,6 @@ def test_status_is_readable_text(cli: Cli) -> None:
     asked(cli, "--kind", "patch")
     done = cli("status", "run")
     lines = dict(line.split(maxsplit=1) for line in done.out.splitlines())
-    assert lines["seed"].startswith("attempt 0, seed: balance_next ") and lines["ticket"] == "1: patch of 0, asked"
+    assert lines["seed"].startswith("attempt 0, seed: balance ") and lines["ticket"] == "1: patch of 0, asked"
     assert lines["attempts"].startswith("0, 0 of them scored")
     assert max(map(len, done.out.splitlines())) <= 120

@@ -140,7 +140,7 @@ def test_an_internal_error_is_exit_code_3_with_a_log(cli: Cli, tmp_path: Path) -
     """The boundary itself: an unexpected exception is exit code 3, with its traceback in a file."""
     code = (
         "import sys\nfrom harness import cli\n"
-        "def build():\n    raise RuntimeError('unforeseen')\n"
+        "def build(*_):\n    raise RuntimeError('unforeseen')\n"
         "cli.build = build\nsys.exit(cli.run(['log', 'run']))\n"
     )
     done = subprocess.run(

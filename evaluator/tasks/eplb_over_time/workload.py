@@ -134,7 +134,10 @@ class Workload:
             return replace(self, sizes=held_out(self.sizes, split, experts_fixed=True))
         most = max(DRIFTS[name] for name in self.drifts or (ELASTIC_DRIFT,))
         drifting = self.drifting * min(SHIFTS[split].drift, MOST_DRIFT / most)
-        return replace(self, sizes=held_out(self.sizes, split), drifting=drifting)
+        try:
+            return replace(self, sizes=held_out(self.sizes, split), drifting=drifting)
+        except WorkloadError:  # half as many slots are too few where ranks are missing
+            return replace(self, sizes=held_out(self.sizes, split, experts_fixed=True), drifting=drifting)
 
     @property
     def notes(self) -> tuple[str, ...]:

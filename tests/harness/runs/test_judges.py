@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,11 @@ def at_the_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_judge_works_in_this_process() -> None:
+    core = min(os.sched_getaffinity(0))  # of those that this test may use
     for options in (
         (),
-        ("judge.lanes=[{cpus: [0]}]",),
-        ("executor.workers=1", "judge.lanes=[{cpus: [0]}, {cpus: [0]}]"),
+        (f"judge.lanes=[{{cpus: [{core}]}}]",),
+        ("executor.workers=1", f"judge.lanes=[{{cpus: [{core}]}}, {{cpus: [{core}]}}]"),
     ):
         (judge,) = judges_of(config(*options))
         assert isinstance(judge, Judge)
