@@ -62,6 +62,6 @@ def test_attempts_left_out_are_listed_with_exit_code_1(cli: Cli, own_run: Path) 
 
 
 def test_progress_is_shown_on_a_terminal(cli: Cli, own_run: Path) -> None:
-    code, seen = on_terminal(cli.cwd, 100, "pull", "mine", f"file://{own_run}")
+    code, seen = on_terminal(cli.cwd, 200, "pull", "mine", f"file://{own_run}")
     text = without_escapes(seen)
     assert code == 0 and f"asking file://{own_run}" in text and "made mine from file://" in text
