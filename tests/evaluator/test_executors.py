@@ -299,11 +299,12 @@ def test_time_limit_of_loading() -> None:
 def test_helpers_killed_from_outside_raise_an_evaluator_error() -> None:
     from evaluator.confined.supervisor import descendants
 
-    others = set(descendants(os.getpid()))  # those of other judges
     with LocalExecutor(SETTINGS) as executor:
         executor.ready  # noqa: B018  waits
+        assert executor._process is not None
+        supervisor = executor._process.pid
         with pytest.raises(EvaluatorError, match="helper processes"):
-            for pid in set(descendants(os.getpid())) - others:
+            for pid in (supervisor, *descendants(supervisor)):  # not those of other judges
                 os.kill(pid, 9)
             executor.open(request_bytes=1, answer_bytes=1, device="cpu")
 
