@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 from pathlib import Path
 from types import ModuleType
 
@@ -37,7 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Processes that share the tests keep to a core each: then they share no timing lane either."""
+    """Processes that share the tests keep to a core each: then they share no timing lane either. Archives that tests
+    leave open until they are collected need more files than many machines allow at first.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     name = os.environ.get("PYTEST_XDIST_WORKER", "")
     cores = sorted(os.sched_getaffinity(0))
     if name.startswith("gw") and len(cores) > 1:

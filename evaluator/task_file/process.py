@@ -45,6 +45,12 @@ class Text:
         return f"{self.file}:{line}" if line else self.file
 
 
+def _readable(channel: socket.socket) -> bool:
+    poll = select.poll()  # unlike select, it takes descriptors above 1,023
+    poll.register(channel, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class TaskProcess:
     """Asks the process of one task file. It is started when it is first asked, and again where it ended. Any thread may
     ask; they wait for one another.
@@ -95,7 +101,7 @@ class TaskProcess:
             self._end()
 
     def _channel(self) -> socket.socket:
-        if self._running is not None and select.select([self._running[0]], [], [], 0)[0]:
+        if self._running is not None and _readable(self._running[0]):
             self._end()  # it says something unasked: it ended while it was idle
         if self._running is None:
             self._running = self._start()

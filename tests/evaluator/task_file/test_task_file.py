@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
 import threading
 import time
@@ -23,7 +24,7 @@ from evaluator.task_file import Unfit, checking, stored_task
 from evaluator.task_file.channel import Closed, receive, send
 from evaluator.task_file.host import CASES_HELD
 from evaluator.task_file.process import TaskProcess, Text
-from evaluator.task_file.starting import MOST_OUTPUT
+from evaluator.task_file.starting import MOST_OUTPUT, Started
 from evaluator.task_file.values import Frame, NotSent, sizes, value_of
 from evaluator.task_protocol import Column, Ladder
 from evaluator.types import Call, Case, CaseQuality, EvaluatorError, HardCase, InvalidAnswer, WorkloadError
@@ -258,6 +259,20 @@ class TestFaults:
         with pytest.raises(TaskFileError, match=r"task.py: `steps` gave no result within 0.3 s: it hangs"):
             task.steps(task.cases(0)[0])
         assert len(task.cases(0)) == 2, "the next request starts it again"
+
+    def test_a_channel_may_have_any_number(self) -> None:
+        """`select` takes none above 1,023, which a command with many archives open reaches."""
+
+        def start() -> Started:
+            channel, end = in_thread()
+            moved = socket.socket(fileno=fcntl.fcntl(channel.fileno(), fcntl.F_DUPFD_CLOEXEC, 1500))
+            channel.close()
+            return moved, lambda: (moved.close(), end())[1]
+
+        process = TaskProcess(Text(file="task.py", source=SOURCE, options={}), start=start)
+        process.load()
+        assert process.ask("cases", 0)[0].name == "few"
+        process.close()
 
     def test_a_process_of_its_own_that_may_end(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         """A real one: what it prints goes among the messages, and its end is an error, after which another starts."""
