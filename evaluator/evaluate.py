@@ -26,7 +26,7 @@ from evaluator.measuring.contest import Contest, Strays
 from evaluator.measuring.passes import Plans, ask_hard_cases, pass_over_cases
 from evaluator.measuring.race import ROUND_PAIRS, Race
 from evaluator.measuring.redraws import Redrawn, redraw
-from evaluator.scoring import disputed, score_duel, score_program
+from evaluator.scoring import first_dispute, score_duel, score_program
 from evaluator.screen import screen
 from evaluator.settings import JudgeSettings
 from evaluator.splits import Split, SplitCases
@@ -265,21 +265,19 @@ class Judge:
 
         with self._lane(report):
             loaded = self._kept(source, worker)
+            timing = settings if race is None else settings.with_rounds_of(ROUND_PAIRS)
+            measure = partial(contest.measure, timing, budget_s=settings.budget_s * len(self.cases), rounds=ROUNDS)
             try:
-                samples = contest.measure(
-                    settings if race is None else settings.with_rounds_of(ROUND_PAIRS),
-                    budget_s=settings.budget_s * len(self.cases),
-                    rounds=ROUNDS,
-                    enough=enough,
-                    loaded=loaded,
-                )
+                samples = measure(enough=enough, loaded=loaded)
                 scatters = contest.quality_scatter(settings.budget_s / 2)
+                refused = first_dispute(self.task, self.cases, passes, self._reference_passes, samples, scatters)
+                if refused is not None:  # a few calls may differ by chance, so as many again decide with them
+                    both = [stats.joined(parts) for parts in zip(samples, measure(enough=lambda _: False), strict=True)]
+                    refused = first_dispute(self.task, self.cases, passes, self._reference_passes, both, scatters)
             except OtherFailed as error:
                 raise EvaluatorError(f"{error}; correct it, or choose another reference program") from None
-        for case, measured, scatter in zip(self.cases, samples, scatters, strict=True):
-            plans = passes[case.name], self._reference_passes[case.name]
-            if (refused := disputed(self.task, case, *plans, measured, scatter=scatter)) is not None:
-                return refused
+        if refused is not None:
+            return refused
         score = score_program(
             self.task,
             qualities,

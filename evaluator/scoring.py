@@ -5,7 +5,7 @@ Owns: how each figure of a score is averaged. Does not know: how plans were made
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, median, pstdev
 
 from evaluator.chained import quality_in_pass
@@ -76,6 +76,22 @@ def disputed(
     if not detail:
         return None
     return Rejected(stage="measure", reason="quality_disputed", detail=f"case {case.name}: {detail}")
+
+
+def first_dispute(
+    task: Task,
+    cases: Sequence[Case],
+    passes: Mapping[str, Sequence[Plan]],
+    reference: Mapping[str, Sequence[Plan]],
+    samples: Sequence[Samples],
+    scatters: Sequence[float],
+) -> Rejected | None:
+    """The rejection of a program for the first case that is disputed, if any; passes are by the case's name."""
+    for case, measured, scatter in zip(cases, samples, scatters, strict=True):
+        refused = disputed(task, case, passes[case.name], reference[case.name], measured, scatter=scatter)
+        if refused is not None:
+            return refused
+    return None
 
 
 def _qualities(task: Task, case: Case, plans: Sequence[Plan]) -> list[float]:

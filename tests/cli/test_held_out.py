@@ -16,7 +16,12 @@ def test_a_program_that_recognises_the_loads_of_the_search_is_never_the_best(cli
     """It leads the search; `halved`, made from the seed program, becomes the best without leading."""
     (cli.cwd / "overfit.patch").write_text(OVERFIT)
     (cli.cwd / "halved.patch").write_text(patch("halved", "Half the pause.", "PAUSE_S = 0.008\n", "PAUSE_S = 0.003\n"))
-    settings = ("judge.held_out=true", "budget.attempts=2", "proposer.patches=[overfit.patch, halved.patch]")
+    settings = (
+        "judge.held_out=true",
+        "judge.timing.duel_s=5",
+        "budget.attempts=2",
+        "proposer.patches=[overfit.patch, halved.patch]",
+    )
     options = [part for each in (*settings, "search.rule=random", "seed=5") for part in ("-s", each)]
     done = cli("search", "tiny.yaml", "--run", "run", *options)
     assert done.code == 0, done.err

@@ -631,7 +631,7 @@ class TestKey:
 class TestThread:
     def test_many_at_once_with_few_connections_each(self) -> None:
         arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
-        with Stub(latency_s=0.3) as stub, Models([model(stub)], Ledger()) as models:
+        with Stub(latency_s=1.0) as stub, Models([model(stub)], Ledger()) as models:
             for ticket in range(3 * CALLS_A_CLIENT):
                 models.submit(ticket, REQUEST, lambda ticket, _: arrived.put(ticket))
             tickets = [arrived.get(timeout=20) for _ in range(3 * CALLS_A_CLIENT)]
