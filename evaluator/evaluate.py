@@ -49,8 +49,6 @@ from evaluator.worker_handle import Stopped, Worker
 
 ROUNDS, DUEL_ROUNDS = 5, 20
 """Into how many rounds of fresh processes the time of a measurement, and of a comparison, is divided."""
-
-
 PASSES_KEPT = 256
 """The largest number of programs whose times in the pass are kept, which tell the slow ones."""
 SLOW_LOAD_NS = 250_000_000
@@ -155,10 +153,7 @@ class Judge:
         refused = screen(source, self.task.entry_point, max_bytes=self.settings.source_bytes)
         if refused is not None:
             return refused
-        if self._aborted.is_set():  # `stop` ended the helper processes
-            self._aborted.clear()
-            self._executor.__exit__()
-            self._executor.__enter__()
+        self._revive()
         self._loads_ns = {}
         try:
             return judge()
@@ -166,6 +161,13 @@ class Judge:
             return stopped.verdict
         finally:
             self._executor.end()
+
+    def _revive(self) -> None:
+        """Start the helper processes again if `stop` ended them."""
+        if self._aborted.is_set():
+            self._aborted.clear()
+            self._executor.__exit__()
+            self._executor.__enter__()
 
     def _pass(self, source: str, report: Report) -> tuple[Worker, dict[str, Plans]]:
         """A worker in which the program passed the hard cases, and its plans. Raises Stopped."""
@@ -293,19 +295,15 @@ class Judge:
         """The process that made the pass, for the first round, if programs like this take long to load. Otherwise it is
         ended: it has answered more calls than the reference's, and was 1 % faster for that.
         """
-        if self._loads_ns[source][0] < SLOW_LOAD_NS:
+        if slow := self._loads_ns[source][0] >= SLOW_LOAD_NS:
+            worker.pin(self._cpus)
+        else:
             self._executor.end()
-            return None
-        worker.pin(self._cpus)
-        return worker
+        return worker if slow else None
 
     def _steps(self, stage: str, report: Report, where: SplitCases | None = None) -> Callable[[int], None]:
         cases = (where or self._search).cases
-
-        def step(at: int) -> None:
-            report(Progress(stage=stage, case=cases[at].name, done=at, total=len(cases)))
-
-        return step
+        return lambda at: report(Progress(stage=stage, case=cases[at].name, done=at, total=len(cases)))
 
     def compare(
         self,
@@ -341,7 +339,7 @@ class Judge:
     ) -> Duel:
         settings, resolution = self.settings.timing, self.task.resolution
         contest = self._contest(source, other, name, self._steps("duel", report, at), at)
-        here = self.environment()
+        here = self._here()
 
         def enough(samples: Sequence[Samples]) -> bool:
             decided = stats.settled(samples, level, settings.half_width, resolution)
@@ -362,11 +360,15 @@ class Judge:
         return score_duel(samples, level, self._environment_of(contest), contest.secret)
 
     def _environment_of(self, contest: Contest) -> Environment:
-        here = self.environment(contest.empty_call_us)
+        here = self._here(contest.empty_call_us)
         return replace(here, scatter=contest.scatter, warnings=(*here.warnings, *contest.warnings))
 
-    def environment(self, empty_call_us: int = 0) -> Environment:
+    def environment(self) -> Environment:
         """Where this judge takes its scores. Raises EvaluatorError if the helper processes do not start."""
+        self._revive()
+        return self._here()
+
+    def _here(self, empty_call_us: int = 0) -> Environment:
         return environment.of_scores(
             self._target,
             threads=self.settings.threads,

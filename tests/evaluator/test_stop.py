@@ -50,4 +50,13 @@ def test_judge_stops_during_its_start_and_during_a_call(root: Path, calling: boo
         if calling:
             return
         judge.stop()  # while it does nothing
+        assert judge.environment().torch
+        judge.stop()
         assert isinstance(judge.qualify(greedy), tuple)
+
+
+def test_a_judge_stopped_before_it_was_ready_says_where_it_works(root: Path) -> None:
+    task = TASKS["eplb"]({"cases": [FLAT]})
+    with Judge(task, reference=(root / task.reference).read_text(), device="cpu", settings=SETTINGS) as judge:
+        judge.stop()
+        assert judge.environment().torch
