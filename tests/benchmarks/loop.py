@@ -117,6 +117,7 @@ class NumberJudge:
         level: float,
         other_name: str = "",
         progress: Callable[[Judging], None] | None = None,
+        **_: object,
     ) -> Duel | Rejected:
         return duel(1.0, level=level)
 
