@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import queue
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 
@@ -62,32 +64,28 @@ def judges(lanes: Sequence[Lane], pairs: int, budget_s: float = 60.0) -> list[Re
     return made
 
 
-def judged(lanes: Sequence[Lane], programs: int, pairs: int) -> tuple[float, list[Scored]]:
-    """Seconds in which the lanes judge these programs, taken from one queue by whichever is free, and the scores."""
-    with ExitStack() as stack:
-        ready = [stack.enter_context(judge) for judge in judges(lanes, pairs)]
-        source = shipped(ready[0].task.reference).read_text()
-        todo: queue.SimpleQueue[int] = queue.SimpleQueue()
-        scores: list[Scored] = []
+def judged(judges: Sequence[RemoteJudge], programs: int) -> tuple[float, list[Scored]]:
+    """Seconds in which these judges judge the programs, taken from one queue by whichever is free, and the scores."""
+    source = shipped(judges[0].task.reference).read_text()
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    scores: list[Scored] = []
 
-        def work(judge: RemoteJudge) -> None:
-            while True:
-                try:
-                    todo.get_nowait()
-                except queue.Empty:
-                    return
-                verdict = judge.evaluate(source)
-                if not isinstance(verdict, Scored):
-                    raise SystemExit(f"expected a score, found {verdict}")
-                scores.append(verdict)
+    def work(judge: RemoteJudge) -> None:
+        while True:
+            try:
+                todo.get_nowait()
+            except queue.Empty:
+                return
+            verdict = judge.evaluate(source)
+            if not isinstance(verdict, Scored):
+                raise SystemExit(f"expected a score, found {verdict}")
+            scores.append(verdict)
 
-        for judge in ready:  # the reference's pass, and everything that is done once
-            judge.evaluate(source)
-        for number in range(programs):
-            todo.put(number)
-        begin = time.perf_counter()
-        _together([lambda judge=judge: work(judge) for judge in ready])  # type: ignore[misc]
-        return time.perf_counter() - begin, scores
+    for number in range(programs):
+        todo.put(number)
+    begin = time.perf_counter()
+    _together([lambda judge=judge: work(judge) for judge in judges])  # type: ignore[misc]
+    return time.perf_counter() - begin, scores
 
 
 def _together(jobs: Sequence[Callable[[], None]]) -> None:
@@ -96,6 +94,52 @@ def _together(jobs: Sequence[Callable[[], None]]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+PLAIN = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+numbers = [float(at * 7919 % 1009) for at in range(20_000)]
+sorted(numbers)
+print("ready", flush=True)
+for line in sys.stdin:
+    begin = time.perf_counter()
+    for _ in range(int(line)):
+        sorted(numbers, key=abs)
+    print(time.perf_counter() - begin, flush=True)
+"""
+"""Sorts on one core, as often as each line of its input says."""
+
+
+class Plain:
+    """What this machine's cores give programs that share nothing: a sorting process for each core."""
+
+    def __init__(self, cpus: Sequence[int], enter: Callable[[subprocess.Popen[str]], subprocess.Popen[str]]) -> None:
+        command = [sys.executable, "-I", "-c", PLAIN]
+        pipes = partial(subprocess.Popen, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._processes = [enter(pipes([*command, str(cpu)])) for cpu in cpus]
+        for process in self._processes:
+            assert process.stdout is not None
+            process.stdout.readline()
+
+    def seconds(self, which: Sequence[int], times: int = 100) -> float:
+        """Seconds until each of these processes has sorted this often."""
+        chosen = [self._processes[at] for at in which]
+        begin = time.perf_counter()
+        for process in chosen:
+            assert process.stdin is not None
+            process.stdin.write(f"{times}\n")
+            process.stdin.flush()
+        for process in chosen:
+            assert process.stdout is not None
+            process.stdout.readline()
+        return time.perf_counter() - begin
+
+    def close(self) -> None:
+        """End the processes: they end with their input."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
 
 
 def error_of(scores: Sequence[Scored]) -> tuple[float, float, float]:
@@ -108,20 +152,36 @@ def error_of(scores: Sequence[Scored]) -> tuple[float, float, float]:
     return fmean(map(abs, logs)), median(widths), fmean(covered)
 
 
-def lanes(programs: int, pairs: int) -> dict[str, float]:
-    """Two lanes against one."""
+def lanes(rounds: int, programs: int, pairs: int) -> dict[str, float]:
+    """Two lanes against one, by turns: in each round one lane judges some programs, then both judge twice as many. The
+    lanes take turns at being alone, so that neither a slow core nor a drift of the machine counts for one side. Beside
+    it, what two processes that share nothing gain over one: no more can be had on this machine.
+    """
     if cores() < 2:
         raise SystemExit("expected two cores or more")
-    one, two = [Lane(cpus=(0,))], [Lane(cpus=(0,)), Lane(cpus=(1,))]
-    first_s, first = judged(one, programs // 2, pairs)
-    both_s, both = judged(two, 2 * programs, pairs)
-    last_s, last = judged(one, programs - programs // 2, pairs)  # so that a drift of the machine meets both alike
-    alone_s, alone = first_s + last_s, [*first, *last]
+    alone_s, both_s, plain, alone, both = [], [], [], list[Scored](), list[Scored]()
+    with ExitStack() as stack:
+        ready = [stack.enter_context(judge) for judge in judges([Lane(cpus=(0,)), Lane(cpus=(1,))], pairs)]
+        sorting = Plain((0, 1), stack.enter_context)
+        stack.callback(sorting.close)
+        judged(ready, 2 * len(ready))  # the reference's pass, and everything that is done once
+        for number in range(rounds):
+            seconds, scores = judged([ready[number % 2]], programs)
+            alone_s.append(seconds)
+            alone += scores
+            seconds, scores = judged(ready, 2 * programs)
+            both_s.append(seconds)
+            both += scores
+            plain.append(2 * sorting.seconds([number % 2]) / sorting.seconds([0, 1]))
     (error, width, covered), (error2, width2, covered2) = error_of(alone), error_of(both)
+    speedups = [2 * one / two for one, two in zip(alone_s, both_s, strict=True)]
     return {
-        "lanes2_speedup": 2 * alone_s / both_s,
-        "programs_per_s_one_lane": programs / alone_s,
-        "programs_per_s_two_lanes": 2 * programs / both_s,
+        "lanes2_speedup": median(speedups),
+        "lanes2_speedup_least": min(speedups),
+        "lanes2_speedup_most": max(speedups),
+        "lanes2_speedup_plain": median(plain),
+        "programs_per_s_one_lane": programs / median(alone_s),
+        "programs_per_s_two_lanes": 2 * programs / median(both_s),
         "aa_error_one_lane": error,
         "aa_error_two_lanes": error2,
         "aa_half_width_one_lane": width,
@@ -244,14 +304,16 @@ def main() -> None:
     if options.ray:
         _ray(quick=options.quick, as_json=options.json)
         return
-    figures = lanes(8 if options.quick else 40, PAIRS)
+    figures = lanes(*((4, 3) if options.quick else (12, 8)), PAIRS)
     if options.json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return
     lines = [
         describe(),
-        f"two lanes over one              {figures['lanes2_speedup']:6.2f} x   (target 1.9; "
+        f"two lanes over one              {figures['lanes2_speedup']:6.2f} x   (target 1.9; rounds "
+        f"{figures['lanes2_speedup_least']:.2f} to {figures['lanes2_speedup_most']:.2f}; "
         f"{figures['programs_per_s_one_lane']:.2f} and {figures['programs_per_s_two_lanes']:.2f} programs/s)",
+        f"two plain processes over one    {figures['lanes2_speedup_plain']:6.2f} x   (what this machine can give)",
         f"a program against itself, alone {figures['aa_error_one_lane']:6.2%} off, intervals "
         f"±{figures['aa_half_width_one_lane']:.2%}, {figures['aa_covered_one_lane']:.0%} hold 1",
         f"... on two lanes at once        {figures['aa_error_two_lanes']:6.2%} off, intervals "
