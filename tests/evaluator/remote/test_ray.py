@@ -28,7 +28,7 @@ from harness.types import Claimed, Imported, Proposal
 from tests.evaluator.judges import JudgeContract, spec_and_task
 from tests.harness.builders import scored
 
-ATTEMPTS = 16
+ATTEMPTS, IN_FLIGHT = 96, 64
 
 
 class Nodes:
@@ -137,13 +137,13 @@ def test_a_node_is_killed_and_one_added_in_mid_run(nodes: Nodes, cluster: Cluste
             objective=Pareto(),
             seed=1,
             budget=Budget(attempts=ATTEMPTS),
-            in_flight=64,
+            in_flight=IN_FLIGHT,
             progress=steps.append,
         )
         for entry in search(archive, setup):
-            if entry.number == 2:
+            if entry.number == 8:
                 nodes.kill_one()
-            if entry.number == 4:
+            if entry.number == 16:
                 nodes.add_one()
     with Archive.open(tmp_path / "run") as archive:
         assert [entry.number for entry in archive.entries] == list(range(ATTEMPTS + 1))
