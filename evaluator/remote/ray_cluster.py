@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from evaluator.remote.handle import RemoteJudge
 from evaluator.remote.messages import Event, JudgeSpec, dumps, loads
+from evaluator.remote.ray_head import Head
 from evaluator.remote.serving import Serving
 from evaluator.task_protocol import Task
 from evaluator.types import Environment, EvaluatorError, JudgeLost
@@ -67,8 +68,8 @@ class RayLine:
 
     elsewhere = True
 
-    def __init__(self, ray: Any, number: int, room: Room) -> None:
-        self._ray, self._name, self._room = ray, f"judge {number} of the cluster", room
+    def __init__(self, ray: Any, number: int, room: Room, head: Head | None = None) -> None:
+        self._ray, self._name, self._room, self._head = ray, f"judge {number} of the cluster", room, head
         self._node = ""
         self._actor: Any = None
         self._sent: Any = None
@@ -91,7 +92,7 @@ class RayLine:
             max_restarts=0,
             scheduling_strategy="SPREAD",
         )
-        self._actor = kind.remote(self._sent)
+        self._actor = self._asked(lambda: kind.remote(self._sent))
 
     def arrive(self, patience_s: float = ARRIVAL_S) -> None:
         """Wait until the actor runs. Raises JudgeLost where no node has room in time, or it cannot start."""
@@ -101,6 +102,7 @@ class RayLine:
             if ready:
                 self._node = str(self._answer(asked))
                 return
+            self._check_head()
             if time.monotonic() > deadline_s:
                 break
         raise JudgeLost(f"{self.shown}: no node of the cluster had room for it in {patience_s:.0f} s", for_good=True)
@@ -116,6 +118,7 @@ class RayLine:
             happened: list[bytes] = self._answer(self._actor.events.remote(_POLL_S))
             if happened:
                 return [loads(data) for data in happened]
+            self._check_head()
             if time.monotonic() - heard_s > _SILENCE_S:
                 self.close()
                 raise JudgeLost(f"{self.shown} said nothing for {_SILENCE_S:.0f} s")
@@ -123,21 +126,30 @@ class RayLine:
     def close(self) -> None:
         """End the actor."""
         self._closing.set()
-        if self._actor is None:
+        if self._actor is None or (self._head is not None and self._head.lost):
+            self._actor = None
             return
         with contextlib.suppress(*_errors(self._ray)):
             self._ray.get(self._actor.close.remote(), timeout=_POLL_S)
-        with contextlib.suppress(*_errors(self._ray), ValueError):  # ValueError: it is gone already
-            self._ray.kill(self._actor)
+        with contextlib.suppress(*_errors(self._ray), JudgeLost, ValueError):  # ValueError: it is gone already
+            self._asked(lambda: self._ray.kill(self._actor))
         self._actor = None
 
     def _answer(self, asked: Any) -> Any:
-        """Raises JudgeLost where the actor is gone."""
+        """Raises JudgeLost where the actor or the head is gone."""
         try:
-            return self._ray.get(asked)
+            return self._asked(lambda: self._ray.get(asked))
         except _errors(self._ray) as error:
             why = " ".join(str(error).split())[:300]
             raise JudgeLost(f"{self.shown} is lost ({type(error).__name__}): {why}") from None
+
+    def _asked(self, call: Callable[[], Any]) -> Any:
+        """What a call of Ray's returns that may wait for the head. Raises JudgeLost where that is lost."""
+        return call() if self._head is None else self._head.wait_for(call, lambda why: JudgeLost(why, for_good=True))
+
+    def _check_head(self) -> None:
+        if self._head is not None and (why := self._head.lost):
+            raise JudgeLost(why, for_good=True)
 
 
 def _errors(ray: Any) -> tuple[type[BaseException], ...]:
@@ -163,6 +175,7 @@ class Cluster:
         """
         self._address, self._ships = address, ships
         self._ray: Any = None
+        self._head: Head | None = None
 
     def __enter__(self) -> Self:
         """Connect. Raises EvaluatorError."""
@@ -192,9 +205,15 @@ class Cluster:
                 f"`ray start --head`, or use `local`"
             ) from error
         self._ray = ray
+        if self._address != _LOCAL and not self._address.startswith("ray://"):
+            self._head = Head(ray.get_runtime_context().gcs_address).__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._head is not None:
+            self._head.__exit__()
+            if self._head.lost:
+                return  # what Ray would do now waits for the head; it is done as this process ends
         self._ray.shutdown()
 
     def room_for(self, room: Room) -> int:
@@ -222,7 +241,9 @@ class Cluster:
         the run's scores, else of the kind that most are of. Judges that have no room yet join later, if they are of
         that kind. `enter` is called with each, and ends it. Raises EvaluatorError where none decides.
         """
-        judges = [RemoteJudge(RayLine(self._ray, number, room), spec, task) for number in range(1, count + 1)]
+        judges = [
+            RemoteJudge(RayLine(self._ray, number, room, self._head), spec, task) for number in range(1, count + 1)
+        ]
         for judge in judges:
             enter(judge)
         here, failed = _environments(judges)

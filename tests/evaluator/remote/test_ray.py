@@ -26,35 +26,10 @@ from harness.search.budget import Budget
 from harness.select import Pareto, pick_front
 from harness.types import Claimed, Imported, Proposal
 from tests.evaluator.judges import JudgeContract, spec_and_task
+from tests.evaluator.remote.nodes import Nodes
 from tests.harness.builders import scored
 
 ATTEMPTS, IN_FLIGHT = 96, 64
-
-
-class Nodes:
-    """Node processes of a cluster on this machine."""
-
-    def __init__(self) -> None:
-        from ray.cluster_utils import Cluster as Processes
-
-        self.room = {"num_cpus": 2, "object_store_memory": 80_000_000}
-        # Not 127.0.0.1: a driver that is given a loopback address looks for the head at the machine's own.
-        head = {**self.room, "include_dashboard": False}
-        self.processes = Processes(initialize_head=True, head_node_args=head)
-        self.added: list[Any] = [self.processes.add_node(**self.room) for _ in range(2)]
-
-    @property
-    def address(self) -> str:
-        return str(self.processes.address)
-
-    def kill_one(self) -> None:
-        self.processes.remove_node(self.added.pop(), allow_graceful=False)
-
-    def add_one(self) -> None:
-        self.added.append(self.processes.add_node(**self.room))
-
-    def close(self) -> None:
-        self.processes.shutdown()
 
 
 @pytest.fixture(scope="module")
