@@ -198,7 +198,7 @@ def show(result: dict[str, Any]) -> None:
     """Print a table for each case, then the bound."""
     outs = [f"unseen {name}" for name in NAMES]
     for case in CASES:
-        heads = [f"-{name.split('_')[0][:3]} {name.split('_')[1][2:6]}" for name in NAMES]
+        heads = [f"{name[:3]} {name.split('_in')[1].split('out')[0]}" for name in NAMES]
         print(f"{case:<22}{'known':>8}{'unseen':>8}" + "".join(f"{head:>10}" for head in heads))
         for name, row in result[case].items():
             each = "".join(f"{row[out]:>10.4f}" for out in outs if out in row)
