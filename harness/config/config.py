@@ -131,6 +131,7 @@ class Config:
             models=model_settings.contenders(self.raw),
             bandit=bandit,
             shares=Shares(**section.shares.model_dump()),
+            merges=section.merges,
             repairs=section.repairs,
             inspirations=section.inspirations,
             rejections=section.rejections,

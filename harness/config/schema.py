@@ -103,6 +103,8 @@ class ProposerSection(Section):
     """catalogue: files, folders, globs; none is those shipped with the task."""
     shares: SharesSection = SharesSection()
     """llm, ask: how often each kind of proposal is asked for."""
+    merges: float = Field(default=_OPTIONS.merges, ge=0, le=1)
+    """llm, ask: the share of crossovers that begin with git's merge; a model is asked where it conflicts."""
     repairs: int = Field(default=_OPTIONS.repairs, ge=0)
     """llm: how often a rejected answer is sent back with the error."""
     inspirations: int = Field(default=_OPTIONS.inspirations, ge=0)

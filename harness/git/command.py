@@ -1,7 +1,6 @@
 """Calls of the `git` command, in a controlled environment.
 
-Owns: that environment, the streamed reading of objects, and the three-way merge of texts.
-Does not know: how objects and refs are written.
+Owns: that environment, and the streamed reading of objects. Does not know: how objects and refs are written.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from harness.text import decode, encode
 from harness.types import HarnessError
 
 _PASSED_ON = ("PATH", "TMPDIR", "LD_LIBRARY_PATH")
@@ -96,21 +94,6 @@ def python_process(code: str, *args: str) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def merge_file(ours: str, base: str, theirs: str) -> str | None:
-    """The three-way merge of two texts made from `base`; None on a conflict or binary data. Raises GitError."""
-    with tempfile.TemporaryDirectory(prefix="packsmith-merge-") as folder:
-        names = ("ours", "base", "theirs")
-        for name, text in zip(names, (ours, base, theirs), strict=True):
-            (Path(folder) / name).write_bytes(encode(text))
-        # A --git-dir that is not a repository stops git from searching the parent folders for one.
-        done = run_git(f"--git-dir={folder}", "merge-file", "-p", *names, cwd=Path(folder))
-    if done.returncode == 0:
-        return decode(done.stdout)
-    if done.returncode < 128 or b"binary" in done.stderr:
-        return None
-    raise GitError(f"git merge-file failed with status {done.returncode}: {said(done.stderr)}")
 
 
 class ObjectReader:

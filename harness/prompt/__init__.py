@@ -3,15 +3,18 @@
 from harness.prompt.build import TooLarge, build, lighter, size
 from harness.prompt.conversation import further_turn
 from harness.prompt.material import Failure, Frame, Material, Results, Shown, TaskFacts
+from harness.prompt.merge import Clash, Merge
 from harness.prompt.sample import PROMPT_KINDS, check
 from harness.prompt.templates import Templates, read_templates
 from harness.prompt.text import data_line, error_text, fenced, identifier, seen, shortened, tokens
 
 __all__ = [
     "PROMPT_KINDS",
+    "Clash",
     "Failure",
     "Frame",
     "Material",
+    "Merge",
     "Results",
     "Shown",
     "TaskFacts",

@@ -10,11 +10,12 @@ If a prompt is too large, these are left out, in this order:
 4. inspirations, last first;
 5. for a repair, the middle of the failed reply, and the change that was applied;
 6. the latest rejection;
-7. the second parent of a crossover becomes a patch against the first;
+7. the second parent of a crossover becomes a patch against the first; where their merge conflicts, the first one's
+   change since their common ancestor, then the second one's;
 8. the parent's tables of scores, then the machine;
 9. advice, oldest first.
-The task, the format, the parent's source and the summary of its scores are never left out. If they alone are too large,
-the prompt is refused.
+The task, the format, the parent's source, the summary of its scores and a merge's conflicts are never left out. If they
+alone are too large, the prompt is refused.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def render(material: Material, frame: Frame, templates: Templates) -> tuple[Mess
     values |= {"task": frame.task, "limits": frame.limits}
     return (
         Message(role="system", text=templates.render("system.j2", values)),
-        Message(role="user", text=templates.render(f"{material.kind}.j2", values)),
+        Message(role="user", text=templates.render(f"{'merge' if material.merge else material.kind}.j2", values)),
     )
 
 
@@ -87,7 +88,10 @@ def lighter(material: Material) -> Iterator[Material]:
         yield (now := replace(now, failed=cut))
     if now.rejections:
         yield (now := replace(now, rejections=()))
-    if now.other is not None and (shown := _as_patch(now.other)) is not None:
+    if (merge := now.merge) is not None:
+        yield (now := replace(now, merge=replace(merge, first="")))
+        yield (now := replace(now, merge=replace(merge, first="", second="")))
+    elif now.other is not None and (shown := _as_patch(now.other)) is not None:
         yield (now := replace(now, other=shown))
     yield (now := replace(now, parent=replace(now.parent, results=Results)))
     if now.machine:

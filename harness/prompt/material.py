@@ -16,6 +16,7 @@ from typing import Any
 from evaluator import Task
 from evaluator.screen import available_imports
 from evaluator.settings import JudgeSettings
+from harness.prompt.merge import Merge
 from harness.prompt.text import data_line, identifier, seen
 from harness.types import Kind
 
@@ -134,6 +135,8 @@ class Material:
     goal: str
     parent: Shown
     other: Shown | None = None
+    merge: Merge | None = None
+    """How git's merge of a crossover's parents conflicts; None to ask for an ordinary crossover."""
     failed: Failure | None = None
     best: str = ""
     seed: str = ""

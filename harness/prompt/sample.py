@@ -11,6 +11,7 @@ from dataclasses import replace
 from harness.prompt.build import render
 from harness.prompt.conversation import TEMPLATE, told
 from harness.prompt.material import Failure, Frame, Material, Results, Shown
+from harness.prompt.merge import Clash, Merge
 from harness.prompt.templates import Templates
 from harness.types import Kind
 
@@ -62,7 +63,11 @@ def _samples(kind: Kind) -> Iterator[Material]:
         rejections=(_FAILURE,),
         advice=("do this",),
     )
+    clash = Clash(first="a\n", base="b\n", second="c\n")
     bare = Shown(label="attempt 1", name="", description="", text="answer = 1\n")
     failed = replace(_FAILURE, name="", reply="", change="")
-    yield full
-    yield Material(kind=kind, goal="more", parent=bare, other=bare, failed=failed)
+    least = Material(kind=kind, goal="more", parent=bare, other=bare, failed=failed)
+    yield from (full, least)
+    if kind == "crossover":
+        yield replace(full, merge=Merge(base="attempt 0", conflicts=(clash,), first="one", second="two", rest="three"))
+        yield replace(least, merge=Merge(base="attempt 0", conflicts=(replace(clash, second=""),)))

@@ -196,6 +196,8 @@ class ProposerOptions:
     """llm: None chooses models by their weights alone."""
     shares: Shares = field(default_factory=Shares)
     """llm: how often each kind of proposal is made."""
+    merges: float = 0.5
+    """llm: the share of crossovers that begin with git's merge of two programs; a model is asked where it conflicts."""
     repairs: int = 2
     """llm: the most further turns of a conversation after a rejected answer."""
     inspirations: int = 3
@@ -220,5 +222,7 @@ class ProposerOptions:
         for name, value in (("repairs", self.repairs), ("inspirations", self.inspirations)):
             if value < 0:
                 raise ValueError(f"expected {name} of at least 0, found {value}")
+        if not 0 <= self.merges <= 1:
+            raise ValueError(f"expected merges from 0 to 1, found {self.merges}")
         if self.rejections < 0 or self.context_tokens < 1:
             raise ValueError(f"expected rejections >= 0 and context_tokens >= 1, found {self}")

@@ -20,7 +20,7 @@ from harness.identity import program_id
 from harness.patch import PatchError
 from harness.proposers.base import Proposer, ProposerOptions, View
 from harness.proposers.constants import variants
-from harness.proposers.crossover import merged
+from harness.proposers.crossover import as_reply, merge_reply, merged
 from harness.select import improves
 from harness.text import one_line
 from harness.types import Entry, Kind, Proposal, Request, Turn
@@ -160,13 +160,7 @@ class Catalogue:
                 child = self._merged[key]
                 if child is None or program_id(child) in known:
                     continue
-                names = f"{first.name} (attempt {first.number}) and {second.name} (attempt {second.number})"
-                reply = self._as_reply(
-                    view.source(first.id),
-                    child,
-                    f"cross_{first.number}_with_{second.number}",
-                    f"The changes of {names}, merged.",
-                )
+                reply = merge_reply(first, second, view.source(first.id), child)
                 if reply is not None:
                     yield _proposal("crossover", (first.id, second.id), reply)
 
@@ -181,18 +175,9 @@ class Catalogue:
             for variant in candidates:
                 if program_id(variant.source) in known:
                     continue
-                reply = self._as_reply(source, variant.source, variant.name, variant.description)
+                reply = as_reply(source, variant.source, variant.name, variant.description)
                 if reply is not None:
                     yield _proposal("patch", (parent.id,), reply)
-
-    @staticmethod
-    def _as_reply(old: str, new: str, name: str, description: str) -> str | None:
-        """The reply that turns one program into the other; None where no patch can."""
-        try:
-            reply = patch.render(patch.diff(old, new, name=name, description=description))
-            return reply if patch.apply_reply(reply, old).source == new else None
-        except PatchError:
-            return None
 
 
 def build(options: ProposerOptions) -> Proposer:

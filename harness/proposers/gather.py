@@ -7,62 +7,46 @@ models.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Generic, TypeVar
 
 from evaluator.types import Rejected, Score
 from harness import patch
 from harness.patch import PatchError
 from harness.patch.lines import cut
-from harness.prompt import Failure, Material, Results, Shown, error_text, identifier, scores, shortened
+from harness.prompt import Clash, Failure, Material, Merge, Results, Shown, error_text, identifier, scores, shortened
 from harness.proposers.base import Needed, ProposerOptions, View
 from harness.proposers.history import History
+from harness.proposers.memo import Memo
+from harness.proposers.merges import Conflicting
 from harness.select import improves
 from harness.types import Entry, Kind
 
-T = TypeVar("T")
 LONGEST_REPLY = 20_000
 """The most bytes of a failed reply in a prompt."""
 LONGEST_DETAIL = 1_500
 """The most bytes of the text of a rejection before the program has run; see `error_text` for later ones."""
+LONGEST_CHANGE = 12_000
+"""The most bytes of each of the two changes that conflict."""
 LONGEST_ADVICE = 4_000
 MOST_TRIED = 5
 MOST_LINES = 3_000
 """Patches are not computed for programs with more lines."""
-_KEPT = 256
-
-
-class Memo(Generic[T]):
-    """An LRU cache of a pure function's results, by key."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Hashable, T] = {}
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        if key in self._kept:
-            self._kept[key] = value = self._kept.pop(key)
-            return value
-        if len(self._kept) >= _KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = value = make()
-        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a prompt is about: the program that the answer is applied to, for a crossover a second one, for a repair the
-    failed attempt (which is the parent itself if its reply could be applied).
+    """What a prompt is about: the program that the answer is applied to, for a crossover a second one, and how git's
+    merge of the two conflicts if that is to be resolved; for a repair the failed attempt (which is the parent itself
+    if its reply could be applied).
     """
 
     kind: Kind
     parent: Entry
     other: Entry | None = None
+    conflicting: Conflicting | None = None
     failed: Entry | None = None
 
     @property
@@ -127,6 +111,7 @@ class Gatherer:
             goal=scores.goal(standing),
             parent=self._shown(parent, view),
             other=None if subject.other is None else self._shown(subject.other, view, parent),
+            merge=None if subject.conflicting is None else self._merge(subject.conflicting, view),
             failed=None if subject.failed is None else self._failed(subject, view, history),
             best="" if champion is None or champion is seed else _standing_line(champion, parent),
             seed="" if seed is None else _standing_line(seed, parent),
@@ -146,12 +131,13 @@ class Gatherer:
         parents = (entry for entry in new if entry is subject.parent or entry is subject.other)
         return Needed(programs=tuple(new), scores=tuple(parents))
 
-    def _source(self, entry: Entry, view: View) -> str:
+    def source(self, entry: Entry, view: View) -> str:
+        """An entry's program."""
         return self._sources.get(entry.program_id, lambda: view.source(entry.id))
 
     def _patch(self, old: Entry, new: Entry, view: View) -> str:
         """The patch from one program to another; "" where none exists or it would take long."""
-        before, after = self._source(old, view), self._source(new, view)
+        before, after = self.source(old, view), self.source(new, view)
 
         def make() -> str:
             if max(before.count("\n"), after.count("\n")) > MOST_LINES:
@@ -167,7 +153,7 @@ class Gatherer:
         return self._programs.get(_key(entry, against), lambda: self._show(entry, view, against))
 
     def _show(self, entry: Entry, view: View, against: Entry | None) -> Shown:
-        source = self._source(entry, view)
+        source = self.source(entry, view)
         score = None if entry.scored is None else entry.scored.score
         return Shown(
             label=label(entry),
@@ -196,6 +182,13 @@ class Gatherer:
                 summary=shown.summary,
             )
         return shown
+
+    def _merge(self, found: Conflicting, view: View) -> Merge:
+        first, second = (
+            shortened(self._patch(found.base, entry, view), LONGEST_CHANGE) for entry in (found.first, found.second)
+        )
+        conflicts = tuple(Clash(first=one.ours, base=one.base, second=one.theirs) for one in found.conflicts)
+        return Merge(base=label(found.base), first=first, second=second, conflicts=conflicts, rest=found.rest)
 
     def _failed(self, subject: Subject, view: View, history: History) -> Failure:
         failed = subject.failed

@@ -1,6 +1,7 @@
 """Indices over a search's entries, updated as the entries grow.
 
-Owns: indices that follow from the entries alone: by id, rejected and scored children, attempts already repaired.
+Owns: indices that follow from the entries alone: by id, rejected and scored children, attempts already repaired, pairs
+of programs already crossed, programs already known.
 Does not know: prompts, models, how the indices are used.
 
 Without them, a search of n attempts would read all of its entries n times.
@@ -8,7 +9,7 @@ Without them, a search of n attempts would read all of its entries n times.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from evaluator.types import Rejected
@@ -34,13 +35,18 @@ class History:
         self._scored: dict[str, list[Entry]] = defaultdict(list)
         self._failures: list[Entry] = []
         self._repaired: set[str] = set()
+        self._crossed: Counter[frozenset[str]] = Counter()
+        self._known: set[str] = set()
 
     def _add(self, entry: Entry) -> None:
         self.by_id[entry.id] = entry
+        self._known.update((entry.program_id, entry.syntax_hash))
         if entry.kind == "seed":
             return
         if entry.kind == "repair":
             self._repaired.update((entry.parents[0], *entry.inspirations[:1]))
+        if entry.kind == "crossover":
+            self._crossed[frozenset(entry.parents)] += 1
         for parent in dict.fromkeys(entry.parents):
             if entry.scored is not None:
                 self._scored[parent].append(entry)
@@ -79,6 +85,14 @@ class History:
     def scored_children(self, of: Entry) -> Iterator[Entry]:
         """Scored attempts made from an entry, latest first."""
         return reversed(self._scored.get(of.id, []))
+
+    def crossed(self, pair: frozenset[str]) -> int:
+        """How many attempts are crossovers of two entries, in either order."""
+        return self._crossed[pair]
+
+    def knows(self, program_id: str, syntax_hash: str) -> bool:
+        """Whether a program was tried, by its bytes or its syntax ("" for none)."""
+        return program_id in self._known or (syntax_hash != "" and syntax_hash in self._known)
 
     def related(self, first: Entry, second: Entry) -> bool:
         """Whether one of two entries descends from the other."""

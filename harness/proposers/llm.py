@@ -5,7 +5,8 @@ how answers are judged.
 
 - patch and rewrite change the selector's first parent.
 - crossover changes the first parent; the second is another program of the front or of the selector, preferably neither
-  an ancestor nor a descendant of the first.
+  an ancestor nor a descendant of the first. A share of the crossovers begins with git's merge of the two: what git can
+  merge is proposed without a model, and a model is asked to resolve what conflicts (`merges`).
 - repair takes one of the latest rejected attempts that no repair was made for or is under way for. If its reply could
   be applied, the resulting program is the parent; if not, the parent is the program it was written for, and the failed
   attempt is the first inspiration.
@@ -35,9 +36,10 @@ from harness.prompt import build as build_prompt
 from harness.proposers.base import Contender, Needed, Proposer, ProposerOptions, View
 from harness.proposers.gather import Gatherer, Subject
 from harness.proposers.history import History
+from harness.proposers.merges import Merges
 from harness.select import Standing
 from harness.series import Follower
-from harness.types import Entry, HarnessError, Kind, Message, Request, Turn
+from harness.types import Entry, HarnessError, Kind, Message, Proposal, Request, Turn
 
 LATEST_FAILURES = 24
 """How many of the latest rejected attempts a repair is chosen from."""
@@ -68,12 +70,14 @@ class Llm:
         check(self._frame, self._templates)
         self._gatherer = Gatherer(options)
         self._history = History()
+        # Outside, where no model is configured, every ticket is a prompt: what git can merge is no work for anybody.
+        self._merges = Merges(options.merges, conflicts_only=not options.models)
         self._standing: Standing | None = None
         self._bandit: Bandit | None = None
         self._follow = Follower(self._forget, self._add).follow
 
-    def propose(self, view: View, rng: random.Random) -> Request | None:
-        """The next request; None where this view allows none of the kinds that have a share.
+    def propose(self, view: View, rng: random.Random) -> Proposal | Request | None:
+        """The next request, or a merge to judge; None where this view allows none of the kinds that have a share.
 
         Raises HarnessError where no prompt of these kinds fits its model's context.
         """
@@ -85,7 +89,7 @@ class Llm:
             subject = subjects.pop(kind)
             assert subject is not None
             try:
-                return self._request(subject, view, rng)
+                return self._made(subject, view, rng)
             except TooLarge as error:
                 refused = error
         if refused is not None:
@@ -98,8 +102,9 @@ class Llm:
             return Needed()
         subjects = self._subjects(view, rng)
         kind = self._kind(subjects, rng)
-        subject = None if kind is None else subjects[kind]
-        if subject is None:
+        found = None if kind is None else subjects[kind]
+        subject = None if found is None else self._merge(found, view, rng)
+        if not isinstance(subject, Subject):
             return Needed()
         _, inspirations = self._shown(subject, view, rng)
         return self._gatherer.needed(subject, inspirations)
@@ -178,6 +183,24 @@ class Llm:
         made_a_program = isinstance(chosen.verdict, Rejected) and chosen.verdict.stage != "patch"
         parent = chosen if made_a_program else self._history.by_id.get(chosen.parents[0], view.standing.seed)
         return None if parent is None else Subject(kind="repair", parent=parent, failed=chosen)
+
+    def _made(self, subject: Subject, view: View, rng: random.Random) -> Proposal | Request:
+        merge = self._merge(subject, view, rng)
+        if isinstance(merge, Proposal):
+            return merge
+        if merge.conflicting is not None:
+            with contextlib.suppress(TooLarge):
+                return self._request(merge, view, rng)
+        return self._request(subject, view, rng)
+
+    def _merge(self, subject: Subject, view: View, rng: random.Random) -> Subject | Proposal:
+        """A merge in place of a crossover, or what is left of one for a model; else the subject as it is."""
+        if subject.kind != "crossover":
+            return subject
+        found = self._merges.find(view, self._history, rng, lambda entry: self._gatherer.source(entry, view))
+        if found is None or isinstance(found, Proposal):
+            return found or subject
+        return replace(subject, parent=found.first, other=found.second, conflicting=found)
 
     def _request(self, subject: Subject, view: View, rng: random.Random) -> Request:
         model, inspirations = self._shown(subject, view, rng)

@@ -142,7 +142,7 @@ models:
 models: [{name: m, weight: 2, kinds: [rewrite, patch], context_tokens: 5000}, {name: n}]
 proposer:
   {repairs: 0, inspirations: 1, rejections: 2, error_texts: false, context_tokens: 9000, shares: {rewrite: 0},
-   choice: bandit, bandit: {discount: 0.9}}
+   merges: 0.25, choice: bandit, bandit: {discount: 0.9}}
 """
         options = loaded(tmp_path, MINIMAL + text).proposer_options
         assert [(one.name, one.weight, one.kinds, one.context_tokens) for one in options.models] == [
@@ -150,7 +150,7 @@ proposer:
             ("n", 1.0, (), None),
         ]
         assert (options.repairs, options.inspirations, options.rejections, options.context_tokens) == (0, 1, 2, 9000)
-        assert options.error_texts is False
+        assert options.error_texts is False and options.merges == 0.25
         assert options.shares == Shares(rewrite=0.0)
         assert options.bandit == BanditSettings(discount=0.9)
         assert options.task is not None

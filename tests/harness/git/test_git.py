@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.git import GitError, Repository, disk, merge_file, run_git, store
+from harness.git import GitError, Repository, disk, run_git, store
 from harness.git import command as git_command
 from harness.text import decode, encode
 from tests.harness.archive.archives import fsck, git
 
-BASE = "a\nb\nc\nd\ne\n"
 WHEN = 1_700_000_000
 
 
@@ -40,29 +39,6 @@ def truncate(path: Path, size: int) -> None:
     data = path.read_bytes()[:size]
     path.unlink()
     path.write_bytes(data)
-
-
-class TestMergeFile:
-    def test_changes_apart_merge(self) -> None:
-        assert merge_file("A\nb\nc\nd\ne\n", BASE, "a\nb\nc\nd\nE\n") == "A\nb\nc\nd\nE\n"
-
-    def test_a_conflict_gives_none(self) -> None:
-        assert merge_file("a\nX\nc\nd\ne\n", BASE, "a\nY\nc\nd\ne\n") is None
-
-    @pytest.mark.parametrize("end", ["\n", "\r\n"])
-    def test_line_ends_and_odd_characters_survive(self, end: str) -> None:
-        base = BASE.replace("\n", end)
-        assert merge_file(base.replace("a", "é\udc80"), base, base.replace("e" + end, "no end")) == base.replace(
-            "a", "é\udc80"
-        ).replace("e" + end, "no end")
-
-    def test_binary_content_gives_none(self) -> None:
-        assert merge_file("\0a\n", BASE, "\0b\n") is None
-
-    def test_many_conflicts_give_none(self) -> None:
-        lines = [f"{i}\n" for i in range(2000)]
-        ours, theirs = ("".join(f"{who}{line}" if i % 5 == 0 else line for i, line in enumerate(lines)) for who in "xy")
-        assert merge_file(ours, "".join(lines), theirs) is None
 
 
 @pytest.mark.parametrize("text", ["", "plain\r\n\n", "é€😀", "\ud800", "\udce2\udc82\udcac", "\0\x1b[31m", "\ufeffx"])
