@@ -2,7 +2,7 @@
 
 from harness.prompt.build import TooLarge, build, lighter, size
 from harness.prompt.conversation import further_turn
-from harness.prompt.material import Failure, Frame, Material, Results, Shown, TaskFacts
+from harness.prompt.material import Failure, Frame, IdeaGroup, Material, Results, Shown, Summary, TaskFacts
 from harness.prompt.sample import PROMPT_KINDS, check
 from harness.prompt.templates import Templates, read_templates
 from harness.prompt.text import data_line, error_text, fenced, identifier, seen, shortened, tokens
@@ -11,9 +11,11 @@ __all__ = [
     "PROMPT_KINDS",
     "Failure",
     "Frame",
+    "IdeaGroup",
     "Material",
     "Results",
     "Shown",
+    "Summary",
     "TaskFacts",
     "Templates",
     "TooLarge",
