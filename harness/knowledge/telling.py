@@ -97,7 +97,7 @@ def _ordered(ideas: Ideas, bought: Bought, tried: dict[str, Idea], has: set[str]
 
 def _line(idea: Idea, quality: str, *, on_it: bool, in_it: bool) -> str:
     """What is known of an idea, on one line of at most `LONGEST_LINE` characters that are seen."""
-    name = identifier(idea.first.name)[:_LONGEST_NAME] or "without a name"
+    name = identifier(idea.best.name or idea.first.name)[:_LONGEST_NAME] or "without a name"
     marks = ", tried on the program above" * on_it + ", in the lineage of the program above" * in_it
     counts = f"{idea.tries} {'try' if idea.tries == 1 else 'tries'}, {idea.valid} valid"
     if idea.repeats:
@@ -135,8 +135,8 @@ def _sure(mean: Mean, better: str, worse: str) -> str:
     words = {1: f"surely {better}", -1: f"surely {worse}", 0: "no sure change"}[sign(mean.interval)]
     if mean.count == 1:
         return words
-    alone = [f"{count} {word}" for count, word in ((mean.better, better), (mean.worse, worse)) if count]
-    return f"{words} (mean of {mean.count} tries{', ' + ' and '.join(alone) + ' by itself' if alone else ''})"
+    alone = [f"{count} surely {word}" for count, word in ((mean.better, better), (mean.worse, worse)) if count]
+    return f"{words} (mean of {mean.count} tries{', of which ' + ' and '.join(alone) if alone else ''})"
 
 
 def _refusals(idea: Idea) -> str:
