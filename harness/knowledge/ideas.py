@@ -11,7 +11,6 @@ the order of their numbers; one more entry costs the same however many there are
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -96,7 +95,7 @@ class Ideas:
         self._entries: dict[str, Entry] = {}
         self._of: dict[str, Idea] = {}
         self._named: dict[Words, Idea] = {}
-        self._alike: defaultdict[str, deque[Words]] = defaultdict(lambda: deque(maxlen=_MOST_ALIKE))
+        self._alike: dict[str, list[Words]] = {}
         # A dict is an ordered set: an idea that is tried again moves to its end.
         self._by: dict[Bought, dict[str, Idea]] = {bought: {} for bought in BOUGHT}
 
@@ -142,7 +141,9 @@ class Ideas:
             return None
         idea = self._named[said] = Idea(first=entry, best=entry)
         for key in keys(said):
-            self._alike[key].append(said)
+            alike = self._alike.setdefault(key, [])
+            alike.append(said)
+            del alike[:-_MOST_ALIKE]
         return idea
 
     def _near(self, said: Words) -> Idea | None:
