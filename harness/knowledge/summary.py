@@ -26,7 +26,7 @@ MOST_CHARACTERS = 2_000
 _IN_FLIGHT = 64
 """How many attempts more than two summaries lie apart are looked through for one."""
 _BLOCKS = re.compile(r"^[ \t]*(?:<DIFF>|<{5,}|```|~~~)", re.MULTILINE)
-"""Where the part of an answer begins that may hold a program."""
+"""Where the part of an answer begins that may hold a program, unless a summary began before."""
 _SUMMARY = re.compile(r"^[ \t]*<SUMMARY>(.*?)</SUMMARY>", re.MULTILINE | re.DOTALL)
 
 
@@ -41,9 +41,8 @@ class Summary:
 def summary_of(reply: str) -> str:
     """The summary with which a model's reply begins, cleaned and cut; "" for a reply without one."""
     answer = patch.without_thoughts(reply)
-    blocks = _BLOCKS.search(answer)
-    found = _SUMMARY.search(answer[: blocks.start()] if blocks else answer)
-    if found is None:
+    found, blocks = _SUMMARY.search(answer), _BLOCKS.search(answer)
+    if found is None or (blocks is not None and blocks.start() < found.start()):
         return ""
     text = seen(found.group(1)[: 4 * MOST_CHARACTERS]).strip()
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 4].rstrip() + " ..."

@@ -111,7 +111,9 @@ class TestChoice:
                     yield idea
 
         ideas = Noting()
-        made = [tried(n, "".join("abcdefghij"[int(digit)] for digit in f"{n:04d}"), 0.8, 2.0) for n in range(1, 700)]
+        made = [
+            tried(n, "".join("abcdefghij"[int(digit)] for digit in f"{n:03d}") + "x", 0.8, 2.0) for n in range(1, 700)
+        ]
         ideas.follow([SEED, *made])
         found = tell(ideas, above=tuple(f"e{n}" for n in range(699, 635, -1)), children=("e1", "e2"))
         assert len(lines(found)) == 12 and len(looked) <= 12 + 64 + 2

@@ -342,7 +342,7 @@ class TestPromptContent:
         assert "In all: 5 ideas in 5 tries: 2 surely better, 1 a trade, 1 refuted, 1 never valid." in found
         assert "# Tried before" not in found
         line = "worse_child (attempt 7, e7), tried on the program above: 1 try, 1 valid; 0.5 times as fast [0.48, 0.52]"
-        assert f"{line}, surely slower; balance -0.0300 [-0.0300, -0.0300], surely worse" in found
+        assert f"{line}, surely slower; balance_next -0.0300 [-0.0300, -0.0300], surely worse" in found
         assert "fewer_rounds (attempt 1, e1), in the lineage of the program above: 1 try, 1 valid; 2 times as" in found
         assert worse.id == "e7"
         few = text(asked(only("patch", ideas=1), view))
