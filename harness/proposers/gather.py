@@ -112,7 +112,8 @@ class Gatherer:
         self._programs: Memo[Shown] = Memo()
         self._ideas = knowledge.Ideas()
         every = options.summary_every
-        self._summaries = every and knowledge.Summaries(every, (LLM_PROPOSER, EXTERNAL_PROPOSER))
+        theirs = (LLM_PROPOSER, EXTERNAL_PROPOSER)
+        self._summaries = None if every is None else knowledge.Summaries(every, theirs)
 
     def inspirations(self, subject: Subject, view: View, rng: random.Random) -> tuple[Entry, ...]:
         """Other programs to learn from: half of them from the front, the champion first, the others from all valid
@@ -177,7 +178,7 @@ class Gatherer:
         )
         groups = tuple(IdeaGroup(title=title, lines=lines) for title, lines in told.groups)
         known = _Known(ideas=groups, tally=told.tally)
-        if self._summaries:
+        if self._summaries is not None:
             latest = self._summaries.latest(view.entries, view.reply)
             if latest is not None:
                 known["summary"] = Summary(label=label(latest.by), text=latest.text)

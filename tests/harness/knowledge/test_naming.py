@@ -64,7 +64,7 @@ def test_words_that_count_for_nothing_are_stems_or_whole_words() -> None:
 def test_any_text_is_read_quickly_and_always_alike(name: str, description: str) -> None:
     found = words(name, description)
     assert found == words(name, description) == tuple(sorted(set(found)))
-    assert len(found) <= 8 and all(0 < len(word) <= 48 for word in found)
+    assert len(found) <= 8 and all(0 < len(word) <= 3 * 24 for word in found)
 
 
 @given(NAMES, NAMES)
