@@ -54,7 +54,7 @@ def change(entry: Entry, parent: Entry) -> Change:
     if entry.scored is None or parent.scored is None:
         return Change()
     mine, theirs = entry.scored.score, parent.scored.score
-    quality = _between(mine.quality_interval, theirs.quality_interval)
+    quality: Interval | None = _between(mine.quality_interval, theirs.quality_interval)
     comparable = entry.scored.environment is parent.scored.environment or not entry.scored.environment.differing(
         parent.scored.environment
     )

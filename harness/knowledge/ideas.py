@@ -69,7 +69,7 @@ class Idea:
         if entry.same_as:
             self.repeats += 1
         elif isinstance(entry.verdict, Rejected):
-            refusal = (entry.verdict.stage, entry.verdict.reason)
+            refusal: tuple[str, str] = (entry.verdict.stage, entry.verdict.reason)
             if refusal not in self.refusals and len(self.refusals) >= _MOST_REFUSALS:
                 refusal = OTHER
             self.refusals[refusal] = self.refusals.get(refusal, 0) + 1

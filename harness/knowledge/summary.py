@@ -2,7 +2,7 @@
 
 Owns: the tags round it, its length, and the latest one of a search. Pure. Does not know: prompts, what a summary says.
 
-A summary comes with an answer: every so many proposals, a prompt asks that the answer begin with one. So it is archived
+A summary comes with an answer: now and then (`Summaries.due`), a prompt asks that the answer begin with one. So it is archived
 as part of the reply, its tokens are booked and kept within the budget as those of the reply, and a search that
 continues finds it again. The text is a model's, so it is data: it is cleaned, cut, and fenced where it is shown.
 """
@@ -58,11 +58,13 @@ class Summaries:
         """`proposers` are the names of those whose replies may hold a summary."""
         self._every, self._proposers = every, frozenset(proposers)
         self._within = 2 * every + _IN_FLIGHT
-        self._forget()
+        self._count = 0
+        self._unread: deque[tuple[int, Entry]] = deque(maxlen=self._within)
+        self._found: tuple[int, Summary] | None = None
         self._follow = Follower(self._forget, self._add).follow
 
     def due(self, entries: Sequence[Entry], under_way: int) -> bool:
-        """Whether the proposal made now, after these entries and so many others under way, is to bring a summary."""
+        """Whether the proposal made now, after these entries and beside those under way, is to bring a summary."""
         return (len(entries) + under_way) % self._every == 0
 
     def latest(self, entries: Sequence[Entry], reply: Callable[[str], str]) -> Summary | None:
@@ -81,9 +83,8 @@ class Summaries:
         return self._found[1]
 
     def _forget(self) -> None:
-        self._count = 0
-        self._unread: deque[tuple[int, Entry]] = deque(maxlen=self._within)
-        self._found: tuple[int, Summary] | None = None
+        self._count, self._found = 0, None
+        self._unread.clear()
 
     def _add(self, entry: Entry) -> None:
         self._count += 1

@@ -48,7 +48,7 @@ def attempts(count: int, rng: random.Random) -> list[Entry]:
 
 
 def measured(count: int) -> dict[str, float]:
-    """The figures of a run of so many attempts."""
+    """The figures of a run with this number of attempts."""
     entries = attempts(count, random.Random(count))
     ideas, history = Ideas(), History()
 

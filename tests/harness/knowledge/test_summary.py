@@ -118,6 +118,7 @@ def test_a_search_with_an_endpoint_asks_for_summaries_and_shows_them_also_when_i
             models=(Contender(name="m", max_output_tokens=300),),
             shares=Shares.only("patch"),
             inspirations=0,
+            repairs=0,
             summary_every=3,
         )
         with Archive.open(tmp_path / "run") as archive, Models([model], budget.ledger(spent=archive.booked)) as models:

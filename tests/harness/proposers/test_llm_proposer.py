@@ -348,7 +348,7 @@ class TestPromptContent:
         few = text(asked(only("patch", ideas=1), view))
         assert (found.count(" try, "), few.count(" try, ")) == (5, 1)
 
-    def test_a_summary_is_asked_for_once_in_so_many_proposals(self) -> None:
+    def test_a_summary_is_asked_for_in_every_fourth_proposal(self) -> None:
         """Those under way count: no two of them bring one."""
         programs = search()
         proposer = only("patch", summary_every=4)
