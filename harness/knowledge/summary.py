@@ -2,8 +2,8 @@
 
 Owns: the tags round it, its length, and the latest one of a search. Pure. Does not know: prompts, what a summary says.
 
-A summary comes with an answer: now and then (`Summaries.due`), a prompt asks that the answer begin with one. So it is archived
-as part of the reply, its tokens are booked and kept within the budget as those of the reply, and a search that
+A summary comes with an answer: now and then (`Summaries.due`), a prompt asks that the answer begin with one. So it is
+archived as part of the reply, its tokens are booked and kept within the budget as those of the reply, and a search that
 continues finds it again. The text is a model's, so it is data: it is cleaned, cut, and fenced where it is shown.
 """
 

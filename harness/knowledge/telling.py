@@ -2,8 +2,9 @@
 
 Owns: the choice, the wording, and how long a line may be. Pure. Does not know: templates, how ideas are told apart.
 
-Whatever the length of a search, no more ideas are told than the caller asks for, and few more are looked at. They come in groups by what they bought. Within a group, ideas that were tried on the program of the prompt come first, then
-the others, those that were tried last first; those of its ancestors come last, since it has them already.
+Whatever the length of a search, no more ideas are told than the caller asks for, and few more are looked at. They come
+in groups by what they bought. Within a group, ideas that were tried on the program of the prompt come first, then the
+others, those that were tried last first; those of its ancestors come last, since it has them already.
 
 Every figure is relative: what tries changed against the programs that they were applied to. None compares an idea with
 the program of the prompt, except where the line says that it was tried on that.
