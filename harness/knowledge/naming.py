@@ -60,10 +60,12 @@ def words(name: str, description: str = "") -> Words:
 
 def near(first: Words, second: Words) -> bool:
     """Whether two sets of words mean one idea. Symmetric; equal sets do."""
-    mine, theirs = set(first), set(second)
-    if (mine ^ theirs) & _OPPOSED:
-        return False
     part, whole = _NEAR
+    if whole * min(len(first), len(second)) < part * max(len(first), len(second)):
+        return False
+    mine, theirs = set(first), set(second)
+    if not (mine ^ theirs).isdisjoint(_OPPOSED):
+        return False
     return whole * len(mine & theirs) >= part * len(mine | theirs)
 
 
@@ -105,8 +107,8 @@ def _word(token: str) -> str:
 def _stem(word: str) -> str:
     """A word without its ending, in one spelling: `vectorised`, `vectorizing` and `vector` are one."""
     word = word.replace("iz", "is")
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST and not word.endswith("eed"):
+    for ending in _ENDINGS if word.endswith(_ENDINGS) and not word.endswith("eed") else ():
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST:
             word = word[: len(word) - len(ending)]
             break
     return word[:-1] if len(word) > _SHORTEST and word[-1] == word[-2] else word
