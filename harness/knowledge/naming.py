@@ -39,9 +39,10 @@ _SHORTEST = 3
 """A stem has at least this many characters."""
 _SAY_NOTHING = (
     "a an and are as at be by for from in into is it its of on so than that the then this to via when while with we "
-    "will add added adding apply approach attempt better best chang change cod code enhanc fast faster final fix get "
-    "giv good implement improv improvement increas instead introduc mak new now only optim optimal perform performanc "
-    "program propos quick quicker replac set solut solution speed speedup try tun tweak updat us using variant version"
+    "will add added adding apply approach attempt better best chang change cod code cros enhanc fast faster final fix "
+    "get giv good implement improv improvement increas instead introduc mak new now only optim optimal perform "
+    "performanc program propos quick quicker replac set solut solution speed speedup try tun tweak updat us using "
+    "variant version"
 )
 _EMPTY = frozenset(_SAY_NOTHING.split())
 """Words and stems that say nothing of what is changed."""

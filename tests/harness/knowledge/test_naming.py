@@ -50,6 +50,8 @@ def test_a_name_that_says_nothing_leaves_it_to_the_description() -> None:
     assert words("improved_version_3", said) == words("", said) != ()
     assert words("v2", "") == words("", "") == words("42", "!?") == ()
     assert words("prefix_sums", said) == words("prefix_sums")
+    merged = [f"The changes of {one} (attempt 2) and careful (attempt 1), merged." for one in ("hasty", "sorted_rows")]
+    assert len({words("cross_2_with_1", said) for said in merged}) == 2
 
 
 def test_words_that_count_for_nothing_are_stems_or_whole_words() -> None:
