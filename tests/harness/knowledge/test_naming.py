@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.knowledge.naming import _EMPTY, _OPPOSED, _stem, keys, near, words
@@ -60,6 +60,7 @@ def test_words_that_count_for_nothing_are_stems_or_whole_words() -> None:
     assert not _EMPTY & _OPPOSED
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES)
 @example("", "")
 @example("a" * 10_000, "\u202e\ud800\0" * 5_000)

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evaluator import TASKS
@@ -48,6 +48,7 @@ class TestReading:
     def test_what_stands_elsewhere_is_none(self, reply: str) -> None:
         assert summary_of(reply) == ""
 
+    @settings(deadline=None)
     @given(ANY)
     @example("a" * 100_000)
     @example("\u202e" * 3_000 + "x")
