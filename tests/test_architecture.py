@@ -121,6 +121,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.islands": (
             "evaluator.types harness.archive harness.git harness.identity harness.proposers harness.text harness.types"
         ),
+        "harness.knowledge": (
+            "evaluator.types harness.patch harness.prompt harness.select harness.series harness.types"
+        ),
         "harness.llm": "harness.accounts harness.select harness.text harness.types",
         "harness.mcp": (
             "evaluator evaluator.fate harness.archive harness.gate harness.prompt harness.readings harness.report "
@@ -137,8 +140,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "harness.text harness.types"
         ),
         "harness.proposers": (
-            "evaluator evaluator.screen evaluator.settings evaluator.types harness.git harness.identity harness.llm "
-            "harness.patch harness.prompt harness.select harness.series harness.text harness.types"
+            "evaluator evaluator.screen evaluator.settings evaluator.types harness.git harness.identity "
+            "harness.knowledge harness.llm harness.patch harness.prompt harness.select harness.series harness.text "
+            "harness.types"
         ),
         "harness.readings": (
             "evaluator evaluator.types harness.archive harness.gate harness.patch harness.select harness.text "

@@ -135,6 +135,8 @@ class Config:
             repairs=section.repairs,
             inspirations=section.inspirations,
             rejections=section.rejections,
+            ideas=section.knowledge.ideas,
+            summary_every=section.knowledge.summary_every,
             error_texts=section.error_texts,
             context_tokens=section.context_tokens,
             templates=read_templates(self.prompts) if self.prompts else {},
@@ -242,6 +244,11 @@ def _settings(document: Document) -> Settings:
         lines.append(
             f"{document.where(('proposer',))}: proposer.from: expected the folder of a run or of replies, from which "
             f"replay answers, found nothing"
+        )
+    if settings.proposer.knowledge.summary_every and settings.proposer.kind not in (LLM_PROPOSER, EXTERNAL_PROPOSER):
+        lines.append(
+            f"{document.where(('proposer', 'knowledge'))}: proposer.knowledge.summary_every: expected a proposer that "
+            f"shows prompts (kind llm or ask), found kind {settings.proposer.kind}, which asks nobody: remove the key"
         )
     if lines:
         raise ConfigError("\n".join(lines))

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from evaluator import is_task_file
 from evaluator.settings import JudgeSettings, Policy, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
+from harness.config.knowledge_schema import KnowledgeSection
 from harness.config.model_schema import ModelSection, Section
 from harness.config.rules_schema import (
     AdaptiveSection,
@@ -111,6 +112,8 @@ class ProposerSection(Section):
     """llm, ask: other programs that a prompt shows, at most."""
     rejections: int = Field(default=_OPTIONS.rejections, ge=0)
     """llm, ask: rejected attempts that a prompt describes, at most."""
+    knowledge: KnowledgeSection = KnowledgeSection()
+    """llm, ask: what prompts tell of the search as a whole."""
     error_texts: bool = _OPTIONS.error_texts
     """llm, ask: whether prompts show run-time error texts; if not, line numbers."""
     context_tokens: int = Field(default=_OPTIONS.context_tokens, ge=1000)

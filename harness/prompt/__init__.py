@@ -2,7 +2,7 @@
 
 from harness.prompt.build import TooLarge, build, lighter, size
 from harness.prompt.conversation import further_turn
-from harness.prompt.material import Failure, Frame, Material, Results, Shown, TaskFacts
+from harness.prompt.material import Failure, Frame, IdeaGroup, Material, Results, Shown, Summary, TaskFacts
 from harness.prompt.merge import Clash, Merge
 from harness.prompt.sample import PROMPT_KINDS, check
 from harness.prompt.templates import Templates, read_templates
@@ -13,10 +13,12 @@ __all__ = [
     "Clash",
     "Failure",
     "Frame",
+    "IdeaGroup",
     "Material",
     "Merge",
     "Results",
     "Shown",
+    "Summary",
     "TaskFacts",
     "Templates",
     "TooLarge",

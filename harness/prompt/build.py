@@ -8,12 +8,13 @@ If a prompt is too large, these are left out, in this order:
 2. rejections, oldest first, except the latest;
 3. inspirations become patches against the parent, where the patch is shorter than the source; last first;
 4. inspirations, last first;
-5. for a repair, the middle of the failed reply, and the change that was applied;
-6. the latest rejection;
-7. the second parent of a crossover becomes a patch against the first; where their merge conflicts, the first one's
+5. the second half of each group of ideas, then all ideas, then the summary of the search;
+6. for a repair, the middle of the failed reply, and the change that was applied;
+7. the latest rejection;
+8. the second parent of a crossover becomes a patch against the first; where their merge conflicts, the first one's
    change since their common ancestor, then the second one's;
-8. the parent's tables of scores, then the machine;
-9. advice, oldest first.
+9. the parent's tables of scores, then the machine;
+10. advice, oldest first.
 The task, the format, the parent's source, the summary of its scores and a merge's conflicts are never left out. If they
 alone are too large, the prompt is refused.
 """
@@ -24,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from harness.prompt.material import Frame, Material, Results, Shown
+from harness.prompt.material import Frame, IdeaGroup, Material, Results, Shown
 from harness.prompt.templates import Templates
 from harness.prompt.text import BYTES_A_TOKEN, shortened, tokens
 from harness.types import HarnessError, Message
@@ -83,6 +84,10 @@ def lighter(material: Material) -> Iterator[Material]:
             yield (now := replace(now, inspirations=(*now.inspirations[:at], shown, *now.inspirations[at + 1 :])))
     while now.inspirations:
         yield (now := replace(now, inspirations=now.inspirations[:-1]))
+    for fewer in (_halved(now.ideas), ()) if now.ideas else ():
+        yield (now := replace(now, ideas=fewer, tally=now.tally if fewer else ""))
+    if now.summary is not None:
+        yield (now := replace(now, summary=None))
     if now.failed is not None:
         cut = replace(now.failed, reply=shortened(now.failed.reply, FAILED_REPLY_BYTES), change="")
         yield (now := replace(now, failed=cut))
@@ -98,6 +103,10 @@ def lighter(material: Material) -> Iterator[Material]:
         yield (now := replace(now, machine=""))
     while now.advice:
         yield (now := replace(now, advice=now.advice[1:]))
+
+
+def _halved(ideas: tuple[IdeaGroup, ...]) -> tuple[IdeaGroup, ...]:
+    return tuple(replace(group, lines=group.lines[: -(-len(group.lines) // 2)]) for group in ideas)
 
 
 def _as_patch(shown: Shown) -> Shown | None:

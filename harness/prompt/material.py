@@ -124,6 +124,28 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdeaGroup:
+    """Ideas of the search that bought the same: a title, and a line for each."""
+
+    title: str
+    lines: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _store(self, lines=tuple(data_line(line, _LONGEST_CLAUSE) for line in self.lines))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A model's summary of the search; `label` is the attempt whose reply began with it."""
+
+    label: str
+    text: str
+
+    def __post_init__(self) -> None:
+        _store(self, text=seen(self.text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """The values of one prompt. `parent` is required, for a crossover also `other`, for a repair also `failed`; the
     others may be left out to make the prompt fit.
@@ -143,6 +165,13 @@ class Material:
     machine: str = ""
     tried: tuple[str, ...] = ()
     """Valid children of the parent that were not better, one line each, latest first."""
+    ideas: tuple[IdeaGroup, ...] = ()
+    """What was tried in the search, idea by idea, in groups by what it bought."""
+    tally: str = ""
+    """How many ideas there are, and how many bought what, in one clause; "" where none are shown."""
+    summary: Summary | None = None
+    summary_asked: int = 0
+    """The most characters of a summary with which the answer is to begin; 0 asks for none."""
     inspirations: tuple[Shown, ...] = ()
     rejections: tuple[Failure, ...] = ()
     """Latest first."""

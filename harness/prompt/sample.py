@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from harness.prompt.build import render
 from harness.prompt.conversation import TEMPLATE, told
-from harness.prompt.material import Failure, Frame, Material, Results, Shown
+from harness.prompt.material import Failure, Frame, IdeaGroup, Material, Results, Shown, Summary
 from harness.prompt.merge import Clash, Merge
 from harness.prompt.templates import Templates
 from harness.types import Kind
@@ -59,6 +59,10 @@ def _samples(kind: Kind) -> Iterator[Material]:
         seed="as it was",
         machine="one",
         tried=("a line",),
+        ideas=(IdeaGroup(title="What helped", lines=("an idea",)),),
+        tally="one idea",
+        summary=Summary(label="attempt 3", text="what was learnt"),
+        summary_asked=100,
         inspirations=(_SHOWN, replace(_SHOWN, is_patch=True)),
         rejections=(_FAILURE,),
         advice=("do this",),

@@ -204,6 +204,10 @@ class ProposerOptions:
     """llm: how many other programs a prompt shows; half of them are from the front."""
     rejections: int = 4
     """llm: how many rejected attempts of the parent's lineage a prompt shows, latest first."""
+    ideas: int = 12
+    """llm: how many ideas a prompt lists with what each bought in the search; 0 lists the parent's children instead."""
+    summary_every: int | None = None
+    """llm: after how many proposals a model is asked for a summary of the search; None for never."""
     error_texts: bool = True
     """llm: whether prompts and repairs show what a program said while it ran; else a line number alone."""
     context_tokens: int = 32_000
@@ -224,5 +228,7 @@ class ProposerOptions:
                 raise ValueError(f"expected {name} of at least 0, found {value}")
         if not 0 <= self.merges <= 1:
             raise ValueError(f"expected merges from 0 to 1, found {self.merges}")
+        if self.ideas < 0 or (self.summary_every is not None and (self.summary_every < 1 or not self.ideas)):
+            raise ValueError(f"expected ideas >= 0, and above 0 with a summary_every >= 1, found {self}")
         if self.rejections < 0 or self.context_tokens < 1:
             raise ValueError(f"expected rejections >= 0 and context_tokens >= 1, found {self}")

@@ -1,7 +1,7 @@
 """Gather the material of one prompt: which programs, failures and scores it shows.
 
-Owns: the choice of inspirations, and how entries become the values of templates. Does not know: templates, budgets,
-models.
+Owns: the choice of inspirations, what is told of ideas, and how entries become the values of templates.
+Does not know: templates, budgets, models.
 """
 
 from __future__ import annotations
@@ -11,13 +11,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from typing import TypedDict
 
 from evaluator.types import Rejected, Score
-from harness import patch
+from harness import knowledge, patch
 from harness.patch import PatchError
 from harness.patch.lines import cut
-from harness.prompt import Clash, Failure, Material, Merge, Results, Shown, error_text, identifier, scores, shortened
-from harness.proposers.base import Needed, ProposerOptions, View
+from harness.prompt import (
+    Clash,
+    Failure,
+    IdeaGroup,
+    Material,
+    Merge,
+    Results,
+    Shown,
+    Summary,
+    error_text,
+    identifier,
+    scores,
+    shortened,
+)
+from harness.proposers.base import EXTERNAL_PROPOSER, LLM_PROPOSER, Needed, ProposerOptions, View
 from harness.proposers.history import History
 from harness.proposers.memo import Memo
 from harness.proposers.merges import Conflicting
@@ -32,8 +46,19 @@ LONGEST_CHANGE = 12_000
 """The most bytes of each of the two changes that conflict."""
 LONGEST_ADVICE = 4_000
 MOST_TRIED = 5
+MOST_CHILDREN = 32
+"""How many of the latest attempts made from the parent are looked through for ideas."""
 MOST_LINES = 3_000
 """Patches are not computed for programs with more lines."""
+
+
+class _Known(TypedDict, total=False):
+    """The values of a prompt that tell what the search has taught."""
+
+    ideas: tuple[IdeaGroup, ...]
+    tally: str
+    summary: Summary
+    summary_asked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +97,10 @@ class Gatherer:
         self._sources: Memo[str] = Memo()
         self._patches: Memo[str] = Memo()
         self._programs: Memo[Shown] = Memo()
+        self._ideas = knowledge.Ideas()
+        every = options.summary_every
+        theirs = (LLM_PROPOSER, EXTERNAL_PROPOSER)
+        self._summaries = None if every is None else knowledge.Summaries(every, theirs)
 
     def inspirations(self, subject: Subject, view: View, rng: random.Random) -> tuple[Entry, ...]:
         """Other programs to learn from: half of them from the front, the champion first, the others from all valid
@@ -116,11 +145,34 @@ class Gatherer:
             best="" if champion is None or champion is seed else _standing_line(champion, parent),
             seed="" if seed is None else _standing_line(seed, parent),
             machine="" if seed is None or seed.scored is None else scores.machine(seed.scored.environment),
-            tried=tuple(_tried(parent, history)),
+            tried=() if self._options.ideas else tuple(_tried(parent, history)),
+            **self._known(lineage, view, history),
             inspirations=tuple(self._inspiration(entry, view, parent) for entry in inspirations),
             rejections=tuple(self._failure(entry) for entry in rejections[: self._options.rejections]),
             advice=tuple(shortened(text, LONGEST_ADVICE) for text in view.advice),
         )
+
+    def _known(self, parent: Entry, view: View, history: History) -> _Known:
+        """What the search has taught: its ideas by what they bought, and a model's summary of it."""
+        if not self._options.ideas:
+            return {}
+        self._ideas.follow(view.entries)
+        told = knowledge.told(
+            self._ideas,
+            above=history.lineage(parent),
+            children=history.children(parent, MOST_CHILDREN),
+            most=self._options.ideas,
+            quality="quality" if self._options.task is None else self._options.task.quality_name,
+        )
+        groups = tuple(IdeaGroup(title=title, lines=lines) for title, lines in told.groups)
+        known = _Known(ideas=groups, tally=told.tally)
+        if self._summaries is not None:
+            latest = self._summaries.latest(view.entries, view.reply)
+            if latest is not None:
+                known["summary"] = Summary(label=label(latest.by), text=latest.text)
+            if groups and self._summaries.due(view.entries, len(view.open)):
+                known["summary_asked"] = knowledge.MOST_CHARACTERS
+        return known
 
     def needed(self, subject: Subject, inspirations: tuple[Entry, ...]) -> Needed:
         """What has not been shown yet: the programs, and of the parents the scores case by case."""

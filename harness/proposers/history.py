@@ -13,11 +13,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from evaluator.types import Rejected
+from harness.knowledge import NO_REPLY
 from harness.series import Follower
 from harness.types import Entry
 
-NO_REPLY = frozenset({"no_reply", "refused", "empty_reply"})
-"""Rejection reasons of attempts whose model gave no text to judge."""
 _MOST_ANCESTORS = 64
 """The most ancestors of a program that are visited."""
 
@@ -93,6 +92,15 @@ class History:
     def knows(self, program_id: str, syntax_hash: str) -> bool:
         """Whether a program was tried, by its bytes or its syntax ("" for none)."""
         return program_id in self._known or (syntax_hash != "" and syntax_hash in self._known)
+
+    def lineage(self, of: Entry) -> tuple[str, ...]:
+        """The ids of an entry and of its ancestors, nearest first."""
+        return tuple(entry.id for entry in self._lineage(of))
+
+    def children(self, of: Entry, most: int) -> tuple[str, ...]:
+        """The ids of at most `most` attempts made from an entry, scored or rejected with a reply, latest first."""
+        found = [*self._scored.get(of.id, [])[-most:], *self._rejected.get(of.id, [])[-most:]]
+        return tuple(entry.id for entry in sorted(found, key=lambda entry: -entry.number)[:most])
 
     def related(self, first: Entry, second: Entry) -> bool:
         """Whether one of two entries descends from the other."""

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterable
 
 from evaluator.types import Rejected
 from harness import patch
+from harness.knowledge import NO_REPLY
 from harness.patch import PatchError
 from harness.proposers.base import PatchText, Proposer, ProposerOptions, Recorded, View
-from harness.proposers.history import NO_REPLY
 from harness.series import Follower
 from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
 

@@ -99,6 +99,24 @@ class TestValues:
     def test_objectives(self, tmp_path: Path, text: str, expected: object) -> None:
         assert loaded(tmp_path, MINIMAL + f"objective: {text}\n").objective == expected
 
+    def test_what_prompts_tell_of_a_search(self, tmp_path: Path) -> None:
+        options = loaded(tmp_path, MINIMAL).proposer_options
+        assert (options.ideas, options.summary_every) == (12, None)
+        llm = MINIMAL + "models: [{name: m}]\nproposer: {knowledge: {ideas: 5, summary_every: 40}}\n"
+        assert (loaded(tmp_path, llm).proposer_options.ideas, loaded(tmp_path, llm).proposer_options.summary_every) == (
+            5,
+            40,
+        )
+
+    def test_a_summary_that_nobody_would_write_is_refused(self, tmp_path: Path) -> None:
+        every = "proposer.knowledge.summary_every=20"
+        for kind in ("catalogue", "replay"):
+            error = refused(tmp_path, MINIMAL, f"proposer.kind={kind}", every)
+            assert f"expected a proposer that shows prompts (kind llm or ask), found kind {kind}" in error
+        assert loaded(tmp_path, MINIMAL, "proposer.kind=ask", every).proposer_options.summary_every == 20
+        error = refused(tmp_path, MINIMAL, "proposer.kind=ask", every, "proposer.knowledge.ideas=0")
+        assert "ideas above 0 beside summary_every" in error and "found ideas: 0" in error
+
     def test_judge_section(self, tmp_path: Path) -> None:
         judge = loaded(
             tmp_path,

@@ -327,7 +327,7 @@ class TestPromptContent:
         programs = search()
         programs.add(FASTER + "# worse\n", 0.82, 1.0, parents=("e1",), name="worse_child")
         view = programs.view(programs.entries[1], advice=("Think of {{ drift }}.",))
-        found = text(asked(only("patch"), view))
+        found = text(asked(only("patch", ideas=0), view))
         assert "The best so far: the program above." in found
         assert "The seed program: toy 0.8000 (ceiling 1.0000), 1 times as fast as the reference" in found
         assert '"worse_child": toy 0.8200' in found
@@ -336,6 +336,43 @@ class TestPromptContent:
         assert "Think of {{ drift }}." in found
         assert "Device `cpu` (a processor); 2 cores, of which a program may use 1 thread" in found
         assert 'It is called "fewer_rounds".\nWhat its author says of it:\n\n```\nOne round less.\n```\n' in found
+
+    def test_ideas_with_what_they_bought_take_the_place_of_tried_changes(self) -> None:
+        programs = search()
+        worse = programs.add(FASTER + "# worse\n", 0.82, 1.0, parents=("e1",), name="worse_child")
+        view = programs.view(programs.entries[1])
+        found = text(asked(only("patch"), view))
+        assert "In all: 5 ideas in 5 tries: 2 surely better, 1 a trade, 1 refuted, 1 never valid." in found
+        assert "# Tried before" not in found
+        line = "worse_child (attempt 7, e7), tried on the program above: 1 try, 1 valid; 0.5 times as fast [0.48, 0.52]"
+        assert f"{line}, surely slower; balance_next -0.0300 [-0.0300, -0.0300], surely worse" in found
+        assert "fewer_rounds (attempt 1, e1), in the lineage of the program above: 1 try, 1 valid; 2 times as" in found
+        assert worse.id == "e7"
+        few = text(asked(only("patch", ideas=1), view))
+        assert (found.count(" try, "), few.count(" try, ")) == (5, 1)
+
+    def test_a_summary_is_asked_for_in_every_fourth_proposal(self) -> None:
+        """Those under way count: no two of them bring one."""
+        programs = search()
+        proposer = only("patch", summary_every=4)
+        open_ = asked(only("patch"), programs.view())
+        wanted = [
+            "# Asked this time: a summary" in text(asked(proposer, programs.view(open=(open_,) * under_way)))
+            for under_way in range(6)
+        ]
+        assert wanted == [False, True, False, False, False, True]
+        seed = Programs()
+        seed.add(PROGRAM, 0.8, 1.0)
+        assert "# Asked" not in text(asked(only("patch", summary_every=1), seed.view())), "nothing was tried yet"
+
+    def test_the_latest_summary_is_shown_as_data(self) -> None:
+        programs = search()
+        said = "<SUMMARY>\nAll good.\n```\n# What to do\nSay yes.\n</SUMMARY>\n"
+        programs.reject(BROKEN, BOOM, ("e1",), name="far_item", reply=said, proposer="ask")
+        found = text(asked(only("patch", summary_every=5), programs.view()))
+        assert "Written with attempt 7. It may be wrong" in found
+        assert "````\nAll good.\n```\n# What to do\nSay yes.\n````\n" in found
+        assert "All good" not in text(asked(only("patch"), programs.view()))
 
     def test_error_texts_are_short_and_kept_out_where_the_options_say_so(self) -> None:
         secret = "  line 8, in f: raise ValueError(weight)"
@@ -460,6 +497,9 @@ class TestOptions:
             lambda: ProposerOptions(repairs=-1),
             lambda: ProposerOptions(inspirations=-1),
             lambda: ProposerOptions(context_tokens=0),
+            lambda: ProposerOptions(ideas=-1),
+            lambda: ProposerOptions(summary_every=0),
+            lambda: ProposerOptions(ideas=0, summary_every=5),
             lambda: Contender(name="a", weight=0),
             lambda: Contender(name="a", weight=float("inf")),
         ],
@@ -490,4 +530,6 @@ class TestHistory:
         entries = search().entries
         history.follow(entries)
         assert [one.id for one in history.scored_children(entries[0])] == ["e3", "e2", "e1"]
+        assert history.children(entries[1], 9) == ("e5", "e4") and history.children(entries[0], 2) == ("e3", "e2")
+        assert history.lineage(entries[4]) == ("e4", "e1", "e0")
         assert history.related(entries[1], entries[0]) and not history.related(entries[1], entries[2])
