@@ -14,7 +14,7 @@ from itertools import pairwise
 from pydantic import BaseModel
 
 from evaluator.screen import parse
-from harness.config import model_schema, rules_schema, schema
+from harness.config import mix_schema, model_schema, rules_schema, schema
 
 Meanings = Mapping[tuple[str, str], str]
 """The text of each key, which is named by its section's class and its own name there."""
@@ -22,7 +22,7 @@ Meanings = Mapping[tuple[str, str], str]
 
 def meanings() -> Meanings:
     """The texts of all keys. A key without a text is left out."""
-    trees = [parse(inspect.getsource(module)) for module in (schema, rules_schema, model_schema)]
+    trees = [parse(inspect.getsource(module)) for module in (schema, mix_schema, rules_schema, model_schema)]
     return {
         (section.name, key): text
         for tree in trees
