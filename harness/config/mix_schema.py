@@ -45,7 +45,7 @@ class MixSection(Section):
 
     @property
     def shares(self) -> dict[str, float]:
-        """The shares above 0, by the name of the proposer."""
+        """The shares above 0, each by its proposer."""
         return {name: share for name, share in self.model_dump().items() if share > 0}
 
 

@@ -85,7 +85,7 @@ def test_whose_turn_it_is_follows_from_the_turns_whenever_they_become_known(
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": 0.0}, {"a": -1.0}, {"a": float("nan")}, {"a": float("inf")}])
-def test_weights_that_are_none_are_refused(weights: dict[str, float]) -> None:
+def test_useless_weights_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="weights above 0"):
         Stride(weights)
 

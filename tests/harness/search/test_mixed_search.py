@@ -54,7 +54,7 @@ class Few:
 
 
 class Limited(Models):
-    """Models whose budget covers `calls` calls in all, or with `at_once` so many under way."""
+    """Models whose budget covers `calls` calls in all, or with `at_once` that number under way."""
 
     def __init__(self, answer: Answer, calls: int, *, at_once: bool = False) -> None:
         super().__init__(answer)
@@ -123,7 +123,7 @@ def test_what_needs_no_model_is_judged_while_as_many_calls_as_may_be_are_under_w
     assert makers(archive) == "llclllcl" and models.most == 3
 
 
-@pytest.mark.parametrize("cut", [1, 2, 3, 6])
+@pytest.mark.parametrize("cut", [2, 6])
 def test_a_continued_run_goes_on_with_the_same_one(tmp_path: Path, cut: int) -> None:
     straight, broken = archive_at(tmp_path / "straight"), archive_at(tmp_path / "broken")
     list(run(straight, Models(answer), 12))
