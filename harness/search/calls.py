@@ -74,6 +74,11 @@ class Calls:
         """What is wrong with the models, for a search that has no other proposals left."""
         return self._failure or self._outage
 
+    @property
+    def cause(self) -> str:
+        """What keeps calls from being begun, in a word; "" for nothing."""
+        return "failure" if self._failure else "outage" if self._outage else "budget" if self._refusal else ""
+
     def full(self, asked: int) -> bool:
         """Whether no further call has room beside those of `asked` tickets."""
         return asked >= (1 if self._outage else self._most) or (self._refusal is not None and bool(self.under_way))
@@ -128,6 +133,11 @@ class Calls:
                 self._set_aside(answered.outcome, made)
         else:
             self._lost_in_a_row, self._outage, self._aside = 0, None, _ASIDE
+
+    def attempt_made(self) -> None:
+        """An attempt is archived: where other searches held the rest of the budget, some of it may be free again."""
+        if self._spare and self._refusal is not None and not self._refusal.final and not self.under_way:
+            self._refusal = None
 
     def _set_aside(self, last: Turn, made: int) -> None:
         error = HarnessError(

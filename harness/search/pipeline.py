@@ -309,6 +309,7 @@ class Pipeline:
         self._release_twins(ticket)
         self._tally.fold(self._archive.entry(entry.number))
         self._pool.count_duels([entry], ours=True)
+        self._calls.attempt_made()
         self._done.append(entry)
 
     # Proposing
@@ -363,7 +364,7 @@ class Pipeline:
         if pending is None:
             self._idle = source.why_idle()
             return
-        for news in self._left_out.news(source, asks=pending.request is not None):
+        for news in self._left_out.news(source, self._calls.cause):
             self._report_step("left_out", number, reason=news)
         ticket, request = self._add_ticket(pending), pending.request
         writing.put(pending)

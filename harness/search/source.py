@@ -109,16 +109,15 @@ class Source:
 
 
 class LeftOut:
-    """Says once of each proposer of a mix that the others go on without it; of models that were asked since, again."""
+    """Says of each proposer of a mix, once, that the others go on without it; of models once for each cause."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._said: set[tuple[str, str]] = set()
 
-    def news(self, source: Source, *, asks: bool) -> Iterator[str]:
-        """What is new with the last proposal, as sentences. `asks`: it is a request for a model."""
-        if asks:
-            self._said.discard(LLM_PROPOSER)
+    def news(self, source: Source, cause: str) -> Iterator[str]:
+        """What is new with the last proposal, as sentences. `cause`: why models cannot be asked, in a word."""
         for name, why in source.left_out().items():
-            if name not in self._said:
-                self._said.add(name)
+            said = (name, cause if name == LLM_PROPOSER else "")
+            if said not in self._said:
+                self._said.add(said)
                 yield f"{name} is left out for now, and the others go on: {why}"
