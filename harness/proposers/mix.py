@@ -85,9 +85,7 @@ class Mix:
     def foresee(self, view: View, rng: random.Random) -> Needed:
         """What the next request of models needs; whether it will be their turn is not known yet."""
         asking = self._members.get(LLM_PROPOSER)
-        if view.closed or not isinstance(asking, Foreseeing):
-            return Needed()
-        return asking.foresee(view, rng)
+        return asking.foresee(view, rng) if isinstance(asking, Foreseeing) else Needed()
 
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
         """What the proposer that asks models makes of it; None without one."""

@@ -355,7 +355,7 @@ class Pipeline:
         full, closed = self._calls.full(self._asked()), self._calls.closed(self._archive.next_number)
         try:
             standing = self._tally.standing.of_search  # what is held out steers nothing
-            source.foresee(self._archive, standing, range(number, number + foresee), open_)
+            source.foresee(self._archive, standing, range(number, number + (0 if closed else foresee)), open_)
             made = source.propose(self._archive, standing, number, open_, full=full, closed=closed)
             pending = None if made is None else pending_of(number, made, self._calls.bound, self._archive.owner)
         except HarnessError as error:
