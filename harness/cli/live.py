@@ -21,10 +21,10 @@ from harness.cli.panel import Panel
 from harness.config import Config
 from harness.gate import GatedStanding, gated_standing
 from harness.llm.ledger import Ledger
-from harness.proposers import LLM_PROPOSER
 from harness.report import attempts, jsonl
 from harness.report.live_view import Limit, Live, panel
 from harness.report.progress import judging_words
+from harness.report.shares import shares_words
 from harness.runs.judges import AnyJudge
 from harness.search import Progress
 from harness.search.budget import Budget
@@ -68,6 +68,8 @@ class View:
         continuing = f", continuing after attempt {last}" if last >= 0 else ""
         start = f"{self._judge.task.name} on {self._judge.device} from {config.program.path.name}"
         self._notice(f"{start}, archived in {folder}{continuing}")
+        if config.mix:
+            self._notice(f"proposed by {shares_words(config.mix)}")
         self._notice(attempts.legend(config.reference.path.name), style="dim")
         self._row(Text(attempts.heading(self._judge.task), style="bold"))
 
@@ -81,7 +83,7 @@ class View:
         """Note the current step of the search."""
         if step.phase == "ended":
             self.ended = step.reason
-        elif step.phase == "lost":
+        elif step.phase in ("lost", "left_out"):
             self.note(step.reason)
         elif self._panel is not None:
             self._facts.step(step)
@@ -214,7 +216,7 @@ class Facts:
             judge_s=self._judge_s,
             limits=self._limits(elapsed_s),
             now=said[-self._most :],
-            models=self.config.kind == LLM_PROPOSER,
+            models=self.config.asks_models,
             asked=step.asked,
             waiting=step.waiting,
         )

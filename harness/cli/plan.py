@@ -17,8 +17,8 @@ from harness.config.models import addressed
 from harness.llm.model import Model, bound
 from harness.prompt import Frame, Material, Shown, TaskFacts, Templates, build, read_templates
 from harness.prompt.text import BYTES_A_TOKEN
-from harness.proposers import LLM_PROPOSER
 from harness.report import jsonl
+from harness.report.shares import shares_words
 from harness.types import Message, Request
 
 BUDGETS = {
@@ -47,7 +47,7 @@ def show(config: Config, folder: Path, *, json: bool, plain: bool = False) -> No
 def facts(config: Config, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """The plan as JSON values."""
     section = config.raw
-    asks = config.kind == LLM_PROPOSER
+    asks = config.asks_models
     models = [_model(model, config, environment) for model in addressed(config.models, environment)] if asks else []
     limits = section.budget.model_dump(mode="json")
     return {
@@ -59,6 +59,7 @@ def facts(config: Config, folder: Path, environment: Mapping[str, str]) -> dict[
         "run": str(folder),
         "goes_on": is_run(folder),
         "proposer": config.kind,
+        "mix": dict(config.mix),
         "shares": section.proposer.shares.model_dump() if asks else {},
         "repairs": section.proposer.repairs if asks else 0,
         "choice": section.proposer.choice if asks else None,
@@ -67,6 +68,7 @@ def facts(config: Config, folder: Path, environment: Mapping[str, str]) -> dict[
         "prompt": _prompt(config) if asks else None,
         "models": models,
         "worst_case": _worst_case(config, models) if asks else None,
+        "by_share": _by_share(config),
     }
 
 
@@ -106,7 +108,7 @@ def _model(model: Model, config: Config, environment: Mapping[str, str]) -> dict
 def _worst_case(config: Config, models: list[dict[str, Any]]) -> dict[str, Any]:
     """The most that a whole run may cost, if every try costs its maximum; None if nothing limits it."""
     budget = config.raw.budget
-    proposals = budget.attempts
+    proposals = budget.attempts  # of a mix, too: the models may be left to make all of them
     tries = max(model["tries"] for model in models)
     calls = None if proposals is None else proposals * (1 + config.raw.proposer.repairs) * tries
     calls = min((limit for limit in (calls, budget.calls) if limit is not None), default=None)
@@ -123,12 +125,18 @@ def _worst_case(config: Config, models: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _by_share(config: Config) -> dict[str, int]:
+    """How many of the budget's attempts each proposer of a mix makes while all have something to propose."""
+    attempts, whole = config.raw.budget.attempts, sum(config.mix.values())
+    return {} if attempts is None else {name: round(attempts * share / whole) for name, share in config.mix.items()}
+
+
 def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "plan", f"{plan['config']}; nothing is called, judged or archived"
     cases = "1 case" if plan["cases"] == 1 else f"{plan['cases']} cases"
     yield "task", f"{plan['task']}, {cases}, from {plan['program']}, on {plan['device']}"
     yield "run", f"{plan['run']} ({'continues' if plan['goes_on'] else 'new'})"
-    yield "proposer", plan["proposer"]
+    yield "proposer", shares_words(plan["mix"]) or plan["proposer"]
     yield "budget", ", ".join(BUDGETS[name].format(limit) for name, limit in plan["budget"].items())
     if plan["prompt"] is None:
         yield "models", "no model is called"
@@ -143,6 +151,9 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "model", _model_line(model)
         yield "", _cost_line(model)
     yield "worst case", _worst_line(plan["worst_case"], plan["models"])
+    if plan["by_share"] and len(plan["mix"]) > 1:
+        share = plan["by_share"]["llm"]
+        yield "", f"if the others have nothing to propose: by their share, models make {share:,} of the attempts"
     for model in plan["models"]:
         usd, limit = model["most_usd_a_try"], plan["budget"].get("usd")
         if usd is not None and limit is not None and usd > limit:

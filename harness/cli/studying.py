@@ -24,7 +24,6 @@ from harness.config import Config, conflicts
 from harness.config.models import keyed
 from harness.gate import gated_standing
 from harness.llm import Model
-from harness.proposers import LLM_PROPOSER
 from harness.readings.hypervolume import Figures
 from harness.search import Progress
 from harness.select import quality, speed
@@ -96,9 +95,7 @@ def _less(limit: object, before: object) -> bool:
 
 def keys_of(cells: Sequence[Cell], environment: Mapping[str, str]) -> dict[str, tuple[Model, ...]]:
     """The models of each cell with their keys, before anything is started. Raises ConfigError for a missing key."""
-    return {
-        cell.name: keyed(cell.config.models, environment) if cell.config.kind == LLM_PROPOSER else () for cell in cells
-    }
+    return {cell.name: keyed(cell.config.models, environment) if cell.config.asks_models else () for cell in cells}
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from evaluator.shipped import shipped
 from harness.config import models as model_settings
 from harness.config.document import Assignment, ConfigError, Document, key_path, override, read
 from harness.config.files import File, find, find_all
+from harness.config.mix_schema import with_kind
 from harness.config.policies import policy_of
 from harness.config.problems import explained
 from harness.config.rules_schema import rule_settings
@@ -30,7 +31,7 @@ from harness.islands import IslandSettings
 from harness.llm.bandit import BanditSettings
 from harness.llm.model import Model
 from harness.prompt import read_templates
-from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER, PROPOSERS, PatchText, ProposerOptions, Shares
+from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER, MIX, PROPOSERS, PatchText, ProposerOptions, Shares
 from harness.search.budget import Budget
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit, Selector, Weighted, build
 from harness.text import meant
@@ -64,6 +65,16 @@ class Config:
     def kind(self) -> str:
         """The kind of proposer: a key of `PROPOSERS`, or EXTERNAL_PROPOSER."""
         return self.raw.proposer.kind
+
+    @property
+    def mix(self) -> Mapping[str, float]:
+        """The share of each proposer of a mix, relative to the others; {} for a proposer alone."""
+        return _mix(self.raw)
+
+    @property
+    def asks_models(self) -> bool:
+        """Whether the search calls models."""
+        return LLM_PROPOSER in (self.kind, *self.mix)
 
     @property
     def device(self) -> str:
@@ -142,6 +153,7 @@ class Config:
             templates=read_templates(self.prompts) if self.prompts else {},
             task=self.task,
             judge=self.judge,
+            mix=self.mix,
         )
 
     @property
@@ -211,17 +223,10 @@ def _plain(value: object) -> str:
     raise TypeError(f"expected a plain YAML value, found {type(value).__name__}")
 
 
-def _with_kind(document: Document) -> Document:
-    """The document with `proposer.kind: llm` added where models imply it: no kind is given, or the file gives a kind
-    and the command line gives models.
-    """
-    proposer = document.tree.get("proposer", {})
-    if not document.tree.get("models") or not isinstance(proposer, dict):
-        return document
-    models_laid_over = any(path.startswith("models") for path in document.laid_over)
-    if "kind" in proposer and (not models_laid_over or {"proposer", "proposer.kind"} & document.laid_over):
-        return document
-    return replace(document, tree={**document.tree, "proposer": {**proposer, "kind": LLM_PROPOSER}})
+def _mix(settings: Settings) -> dict[str, float]:
+    """The shares of a mix of proposers, if the proposer is one."""
+    section = settings.proposer
+    return section.mix.shares if section.kind == MIX and section.mix is not None else {}
 
 
 def _settings(document: Document) -> Settings:
@@ -235,24 +240,31 @@ def _settings(document: Document) -> Settings:
         f"{document.where(steps)}: {key_path(steps)}: not supported in this version; {advice}"
         for steps, advice in unsupported(settings, (*PROPOSERS, EXTERNAL_PROPOSER))
     ]
-    if settings.proposer.kind not in (LLM_PROPOSER, EXTERNAL_PROPOSER) and not settings.budget.ends:
+    kind, kinds = settings.proposer.kind, tuple(_mix(settings)) or (settings.proposer.kind,)
+    if kind == MIX and settings.proposer.mix is None:
+        lines.append(
+            f"{document.where(('proposer',))}: proposer.mix: expected shares, as in {{llm: 6, catalogue: 2}}, beside "
+            f"kind: mix, found nothing"
+        )
+    if any(each not in (LLM_PROPOSER, EXTERNAL_PROPOSER) for each in kinds) and not settings.budget.ends:
         lines.append(
             f"{document.where(('budget',))}: budget: usd, tokens and calls limit calls of models, which a proposer of "
-            f"kind {settings.proposer.kind} does not make: add another limit, for example attempts: 200"
+            f"kind {' or '.join(each for each in kinds if each != LLM_PROPOSER)} does not make: add another limit, for "
+            f"example attempts: 200"
         )
-    if settings.proposer.kind == "replay" and settings.proposer.from_ is None:
+    if "replay" in kinds and settings.proposer.from_ is None:
         lines.append(
             f"{document.where(('proposer',))}: proposer.from: expected the folder of a run or of replies, from which "
             f"replay answers, found nothing"
         )
-    if settings.proposer.knowledge.summary_every and settings.proposer.kind not in (LLM_PROPOSER, EXTERNAL_PROPOSER):
+    if settings.proposer.knowledge.summary_every and not {LLM_PROPOSER, EXTERNAL_PROPOSER} & set(kinds):
         lines.append(
             f"{document.where(('proposer', 'knowledge'))}: proposer.knowledge.summary_every: expected a proposer that "
             f"shows prompts (kind llm or ask), found kind {settings.proposer.kind}, which asks nobody: remove the key"
         )
     if lines:
         raise ConfigError("\n".join(lines))
-    if settings.proposer.kind == LLM_PROPOSER:
+    if LLM_PROPOSER in kinds:
         model_settings.check(settings, document)
     return settings
 
@@ -296,7 +308,7 @@ def load(path: str | Path, overrides: Sequence[str | Assignment] = ()) -> Config
     file = _open(Path(path))
     folder = file.parent
     document = with_task(read(file, name), folder)
-    document = _with_kind(with_task(override(document, overrides), folder))
+    document = with_kind(with_task(override(document, overrides), folder))
     settings = _settings(document)
 
     def found(written: str, *steps: str | int, or_folder: bool = False) -> File:

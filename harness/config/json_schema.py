@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from evaluator import TaskKind
 from evaluator.tasks import TASKS
 from harness.config.meanings import Meanings, meanings, section_text
+from harness.config.mix_schema import MixSection
 from harness.config.schema import BudgetSection, ConstrainedSection, SearchSection, Settings, TaskSection
 from harness.select import SELECTORS
 
@@ -97,6 +98,7 @@ def _narrow(parts: Mapping[str, dict[str, Any]]) -> None:
     task["allOf"] = [_options_of(name, kind) for name, kind in TASKS.items()]
     parts[SearchSection.__name__]["properties"]["rule"]["enum"] = list(SELECTORS)
     parts[BudgetSection.__name__]["minProperties"] = 1
+    parts[MixSection.__name__]["minProperties"] = 1
     parts[ConstrainedSection.__name__]["oneOf"] = [
         {
             "properties": {"limit": {"const": "runtime"}, "within": {"type": "null"}},

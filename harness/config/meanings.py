@@ -14,7 +14,7 @@ from itertools import pairwise
 from pydantic import BaseModel
 
 from evaluator.screen import parse
-from harness.config import knowledge_schema, model_schema, rules_schema, schema
+from harness.config import knowledge_schema, mix_schema, model_schema, rules_schema, schema
 
 Meanings = Mapping[tuple[str, str], str]
 """The text of each key, which is named by its section's class and its own name there."""
@@ -22,7 +22,8 @@ Meanings = Mapping[tuple[str, str], str]
 
 def meanings() -> Meanings:
     """The texts of all keys. A key without a text is left out."""
-    trees = [parse(inspect.getsource(module)) for module in (schema, rules_schema, model_schema, knowledge_schema)]
+    modules = (schema, mix_schema, rules_schema, model_schema, knowledge_schema)
+    trees = [parse(inspect.getsource(module)) for module in modules]
     return {
         (section.name, key): text
         for tree in trees

@@ -16,6 +16,7 @@ from evaluator import is_task_file
 from evaluator.settings import JudgeSettings, Policy, SandboxLevel, TimingSettings
 from evaluator.tasks import TASKS
 from harness.config.knowledge_schema import KnowledgeSection
+from harness.config.mix_schema import MixSection
 from harness.config.model_schema import ModelSection, Section
 from harness.config.rules_schema import (
     AdaptiveSection,
@@ -94,12 +95,14 @@ class BanditSection(Section):
 
 
 class ProposerSection(Section):
-    """The proposer. Without `kind`: llm if there are `models`, else catalogue. Models on the command line imply llm,
-    even if the file gives a kind.
+    """The proposer. Without `kind`: mix if there is a `mix`, llm if there are `models`, else catalogue. A mix or models
+    on the command line imply their kind, even if the file gives another.
     """
 
-    kind: Literal["catalogue", "llm", "replay", "ask"] = "catalogue"
-    """A model, the offline catalogue, a recording, or you."""
+    kind: Literal["catalogue", "llm", "replay", "ask", "mix"] = "catalogue"
+    """A model, the offline catalogue, a recording, you, or several at once."""
+    mix: MixSection | None = None
+    """mix: several proposers in one search, each with its share of the attempts."""
     patches: tuple[str, ...] | None = None
     """catalogue: files, folders, globs; none is those shipped with the task."""
     shares: SharesSection = SharesSection()

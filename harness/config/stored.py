@@ -81,7 +81,7 @@ def restored(
     tree["judge"].setdefault("held_out", False)  # a run of an earlier version
     tree["program"] = _write(folder / "program", resolved["program"]["file"], program)
     tree["judge"]["reference"] = _write(folder / "reference", resolved["judge"]["reference"]["file"], reference)
-    tree["proposer"] |= {"kind": EXTERNAL_PROPOSER, "patches": [], "prompts": None, "from": None}
+    tree["proposer"] |= {"kind": EXTERNAL_PROPOSER, "mix": None, "patches": [], "prompts": None, "from": None}
     if prompts is not None:
         tree["proposer"]["prompts"] = _write_templates(folder / "prompts", prompts)
     tree["models"] = []

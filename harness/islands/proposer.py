@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 from evaluator.types import Rejected
 from harness.identity import program_id
 from harness.islands.elites import exposed, origin_of
 from harness.islands.exchanger import Exchanger
 from harness.proposers import Proposer, View
-from harness.proposers.base import Explaining, Foreseeing, Needed
+from harness.proposers.base import Explaining, Foreseeing, Needed, Sharing
 from harness.types import Proposal, Request, Turn
 
 MOST_EXPOSED = 3
@@ -51,3 +52,11 @@ class IslandProposer:
 
     def why_idle(self) -> str:
         return self._inner.why_idle() if isinstance(self._inner, Explaining) else ""
+
+    @property
+    def offline(self) -> bool:
+        """Whether the own proposer goes on where no model can be asked."""
+        return isinstance(self._inner, Sharing) and self._inner.offline
+
+    def left_out(self) -> Mapping[str, str]:
+        return self._inner.left_out() if isinstance(self._inner, Sharing) else {}

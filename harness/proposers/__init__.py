@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from harness.proposers import catalogue, llm, replay
+from harness.proposers import catalogue, llm, mix, replay
 from harness.proposers.base import (
     EXTERNAL_PROPOSER,
     LLM_PROPOSER,
+    MIX,
     Contender,
     PatchText,
     Proposer,
@@ -20,12 +21,13 @@ from harness.proposers.base import (
 from harness.proposers.replay import recorded_replies, recorded_run
 
 PROPOSERS: Mapping[str, Callable[[ProposerOptions], Proposer]] = MappingProxyType(
-    {"catalogue": catalogue.build, "llm": llm.build, "replay": replay.build}
+    {"catalogue": catalogue.build, "llm": llm.build, "mix": mix.build, "replay": replay.build}
 )
 
 __all__ = [
     "EXTERNAL_PROPOSER",
     "LLM_PROPOSER",
+    "MIX",
     "PROPOSERS",
     "Contender",
     "PatchText",

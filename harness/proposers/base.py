@@ -18,8 +18,10 @@ from harness.llm.bandit import BanditSettings
 from harness.select import Standing
 from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
 
-EXTERNAL_PROPOSER, LLM_PROPOSER = "ask", "llm"
-"""Two kinds of proposer that a search treats apart: `packsmith ask` and `tell`, and models behind endpoints."""
+EXTERNAL_PROPOSER, LLM_PROPOSER, MIX = "ask", "llm", "mix"
+"""The kinds of proposer that a search treats apart: `packsmith ask` and `tell`, models behind endpoints, and several
+proposers at once.
+"""
 
 
 def _nothing(programs: Sequence[Entry], scores: Sequence[Entry]) -> None:
@@ -38,9 +40,12 @@ class View:
 
     `parents` are in the order of preference and never empty once the seed program is scored; a proposer may use other
     parents. `reply` returns the raw text of an attempt's last reply. `open` are the requests and proposals under way,
-    oldest first: asked or answered, and not archived yet. `advice` are texts that people added to the run, oldest
-    first. `entries` grow from one view to the next and stay the same objects; a proposer may cache what follows from
-    them.
+    oldest first: asked or answered, and not archived yet; `tickets` are their numbers. `advice` are texts that people
+    added to the run, oldest first. `entries` grow from one view to the next and stay the same objects; a proposer may
+    cache what follows from them.
+
+    A mix of proposers is also told whether a model may be asked: `full` while as many calls are under way as may be,
+    `closed` says why none can be, "" where one can.
     """
 
     entries: Sequence[Entry]
@@ -50,6 +55,9 @@ class View:
     reply: Callable[[str], str] = _no_reply
     advice: tuple[str, ...] = ()
     open: tuple[Request | Proposal, ...] = ()
+    tickets: tuple[int, ...] = ()
+    full: bool = False
+    closed: str = ""
     prepare: Callable[[Sequence[Entry], Sequence[Entry]], None] = _nothing
 
 
@@ -99,6 +107,20 @@ class Explaining(Protocol):
 
     def why_idle(self) -> str:
         """What of its material was of no use, as a clause; "" where nothing is to be said."""
+        ...
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A proposer of which a part may go on where another cannot, as a mix of proposers."""
+
+    @property
+    def offline(self) -> bool:
+        """Whether it may have proposals where no model can be asked."""
+        ...
+
+    def left_out(self) -> Mapping[str, str]:
+        """The parts that had nothing when the last proposal was made, each with the reason."""
         ...
 
 
@@ -221,6 +243,9 @@ class ProposerOptions:
 
     recorded: tuple[Recorded, ...] = ()
     """replay: the answers, in order."""
+
+    mix: Mapping[str, float] = field(default_factory=dict)
+    """mix: the share of each proposer, relative to the others."""
 
     def __post_init__(self) -> None:
         for name, value in (("repairs", self.repairs), ("inspirations", self.inspirations)):

@@ -5,6 +5,7 @@ Owns: which facts belong to it, and how they are worded. Does not know: who work
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -45,6 +46,7 @@ class Open:
     ticket: int
     kind: str
     state: TicketState
+    proposer: str
     model: str
     parents: tuple[int, ...]
     """Numbers of attempts; 0 is the seed program."""
@@ -56,6 +58,8 @@ class Status:
 
     attempts: int
     scored: int
+    proposers: Mapping[str, int]
+    """Attempts by proposer, most first."""
     seed: Entry | None
     best: Entry | None
     front: tuple[Entry, ...]
@@ -85,6 +89,7 @@ def status(
     return Status(
         attempts=len(made),
         scored=sum(entry.scored is not None for entry in made),
+        proposers=dict(Counter(entry.proposer for entry in made).most_common()),
         seed=standing.seed,
         best=standing.best,
         front=standing.front,
@@ -102,6 +107,7 @@ def _open(pending: Pending, orphaned: bool, numbers: Mapping[str, int]) -> Open:
         ticket=pending.ticket,
         kind=pending.proposal.kind,
         state=_state(pending, orphaned),
+        proposer=pending.proposal.proposer,
         model=pending.request.model if pending.request is not None else pending.proposal.model,
         parents=tuple(numbers.get(parent, 0) for parent in pending.proposal.parents),
     )
@@ -120,6 +126,7 @@ def record(state: Status, find: Find) -> dict[str, Any]:
     return {
         "attempts": state.attempts,
         "scored": state.scored,
+        "proposers": dict(state.proposers),
         "seed": None if state.seed is None else _program(state.seed),
         "best": None if state.best is None else _program(state.best),
         "front": [entry.number for entry in state.front],
@@ -148,6 +155,8 @@ def _program(entry: Entry) -> dict[str, Any]:
 def view(state: Status, run: str, quality: str) -> RenderableType:
     """The status in lines of 80 columns; `quality` is what the task calls its quality."""
     lines = [("run", run), ("attempts", f"{state.attempts}, {state.scored} of them scored")]
+    if len(state.proposers) > 1:
+        lines.append(("made by", ", ".join(f"{name} {count:,}" for name, count in state.proposers.items())))
     lines.append(("seed", "not judged yet" if state.seed is None else _words(state.seed, quality)))
     if state.best is not None:
         lines.append(("best", _words(state.best, quality)))
@@ -184,6 +193,7 @@ def _words(entry: Entry, quality: str) -> str:
 
 
 def _ticket(ticket: Open) -> str:
-    who = f" ({ticket.model})" if ticket.model else ""
+    who = ticket.model or ("" if ticket.state is TicketState.ASKED else ticket.proposer)
+    who = f" ({who})" if who else ""
     parents = " and ".join(str(number) for number in ticket.parents)
     return f"{ticket.ticket}: {ticket.kind} of {parents}{who}, {ticket.state}"

@@ -31,18 +31,17 @@ from harness import patch
 from harness.archive import Archive, is_gated
 from harness.archive.writing import Writing
 from harness.patch import PatchError
-from harness.proposers import LLM_PROPOSER
 from harness.search.calls import Calls, Models
 from harness.search.events import Answered, Event, Judged, JudgeFailed, JudgeProgress, NotAsked, Outcome, Retry
 from harness.search.judge import Checker, Judge
 from harness.search.judging import JudgePool, owes
 from harness.search.progress import Phase, Progress, Report
-from harness.search.source import Source
+from harness.search.source import LeftOut, Source
 from harness.search.tally import Tally
-from harness.search.ticket import Ticket
+from harness.search.ticket import Ticket, pending_of
 from harness.search.twins import Repeats, judged_before
-from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, whole_candidate, with_refusal
-from harness.types import Entry, Gate, HarnessError, Pending, Proposal, Request, Turn, Unjudged
+from harness.turns import answer_ticket, lost_turn, nothing_came, whole_candidate
+from harness.types import Entry, Gate, HarnessError, Pending, Request, Turn, Unjudged
 
 _MOST_EVENTS, _MOST_PROPOSED = 64, 32
 """The most events and new proposals of a round. In larger ones, hundreds of calls would be sent and answered together,
@@ -68,7 +67,8 @@ class Pipeline:
     ) -> None:
         self._archive, self._tally, self._source, self._report = archive, tally, source, report
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._calls = Calls(models, self._events, source.in_flight if source else 1)
+        spare = source is not None and source.spare
+        self._calls = Calls(models, self._events, source.in_flight if source else 1, spare=spare)
         self._durable_standing = tally.standing
         self._pool = JudgePool(
             judges, checkers, self._events, standing=lambda: self._durable_standing, source=archive.source, clock=clock
@@ -83,6 +83,7 @@ class Pipeline:
         self._done: list[Entry] = []
         self._unwritten: dict[int, Pending] = {}
         self._idle = ""
+        self._left_out = LeftOut()
         self._more = False
         self._stop_seen = False
         self._judge_error: BaseException | None = None
@@ -126,7 +127,8 @@ class Pipeline:
             if not self._tickets:
                 break
             events = self._wait()
-        if (failure := self._failure or self._calls.failure) is not None:
+        idle = bool(self._idle) and self._reason_to_stop() == self._idle
+        if (failure := self._failure or self._calls.failure or (self._calls.trouble if idle else None)) is not None:
             raise failure
 
     def ended(self) -> None:
@@ -198,7 +200,8 @@ class Pipeline:
                 assert_never(event)
 
     def _end_call(self, writing: Writing, ticket: Ticket, answered: Answered) -> None:
-        self._calls.ended(answered)
+        self._calls.ended(answered, self._archive.next_number)
+        self._idle = ""
         if isinstance(answered.outcome, Turn):
             self._keep_answer(writing, ticket, answered.outcome)
         else:
@@ -295,15 +298,7 @@ class Pipeline:
     def _ask_for_repair(self, writing: Writing, ticket: Ticket, request: Request) -> None:
         bound = self._calls.bound(request)
         self._release_twins(ticket)
-        ticket.before = ticket.pending
-        ticket.pending = replace(
-            ticket.pending,
-            proposal=with_refusal(ticket.pending.proposal, request.messages[-1].text),
-            request=request,
-            answered=False,
-            bound_usd=bound.usd,
-            bound_tokens=bound.tokens,
-        )
+        ticket.ask_again(request, bound)
         self._in_flight.add(ticket.number)
         writing.put(ticket.pending)
         self._after_commit.append(lambda: self._begin_call(ticket, request))
@@ -314,8 +309,8 @@ class Pipeline:
         self._release_twins(ticket)
         self._tally.fold(self._archive.entry(entry.number))
         self._pool.count_duels([entry], ours=True)
+        self._calls.attempt_made()
         self._done.append(entry)
-        self._idle = ""
 
     # Proposing
 
@@ -331,7 +326,12 @@ class Pipeline:
 
     def _has_room(self, source: Source) -> bool:
         waiting = len(self._tickets) - len(self._in_flight)
-        return len(self._in_flight) < source.in_flight and waiting <= source.waiting
+        taken = len(self._in_flight) - (self._asked() if source.apart else 0)
+        return taken < source.in_flight and waiting <= source.waiting
+
+    def _asked(self) -> int:
+        """How many of the tickets in flight are calls of models."""
+        return sum(self._tickets[number].pending.request is not None for number in self._in_flight)
 
     def _reason_to_stop(self) -> str | None:
         """Why nothing more is begun, as a sentence; None where there is no reason."""
@@ -351,32 +351,26 @@ class Pipeline:
         """Make a proposal, after what it and the next ones, `foresee` together, will need is read in one pass."""
         number = writing.ticket()
         self._report_step("proposing", number)
-        open_ = tuple(ticket.pending.request or ticket.pending.proposal for ticket in self._tickets.values())
+        open_ = {each.number: each.pending.request or each.pending.proposal for each in self._tickets.values()}
+        full, closed = self._calls.full(self._asked()), self._calls.closed(self._archive.next_number)
         try:
             standing = self._tally.standing.of_search  # what is held out steers nothing
-            source.foresee(self._archive, standing, range(number, number + foresee), open_)
-            made = source.propose(self._archive, standing, number, open_)
-            pending = None if made is None else self._reserve(number, made)
+            source.foresee(self._archive, standing, range(number, number + (0 if closed else foresee)), open_)
+            made = source.propose(self._archive, standing, number, open_, full=full, closed=closed)
+            pending = None if made is None else pending_of(number, made, self._calls.bound, self._archive.owner)
         except HarnessError as error:
             self._failure = error
             return
         if pending is None:
             self._idle = source.why_idle()
             return
+        for news in self._left_out.news(source, self._calls.cause):
+            self._report_step("left_out", number, reason=news)
         ticket, request = self._add_ticket(pending), pending.request
         writing.put(pending)
         self._after_commit.append(
             lambda: self._read_answer(ticket) if request is None else self._begin_call(ticket, request)
         )
-
-    def _reserve(self, number: int, made: Proposal | Request) -> Pending:
-        """The pending record of a new ticket. Raises HarnessError for a request that no model can answer."""
-        owner = self._archive.owner
-        if isinstance(made, Proposal):
-            return Pending(ticket=number, proposal=made, answered=True, owner=owner)
-        bound = self._calls.bound(made)
-        asked = open_ticket(number, made, proposer=LLM_PROPOSER)
-        return replace(asked, bound_usd=bound.usd, bound_tokens=bound.tokens, owner=owner)
 
     def _begin_call(self, ticket: Ticket, request: Request) -> None:
         if not self._calls.begin(ticket.number, request):
@@ -393,6 +387,7 @@ class Pipeline:
     def _remove_ticket(self, ticket: Ticket) -> None:
         del self._tickets[ticket.number]
         self._in_flight.discard(ticket.number)
+        self._idle = ""
 
     def _report_step(self, phase: Phase, number: int, **more: Any) -> None:
         asked = len(self._in_flight)

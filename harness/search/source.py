@@ -7,15 +7,18 @@ Does not know: models, judges, what becomes of a proposal.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from evaluator.types import Rejected
 from harness.archive import Archive
-from harness.proposers.base import LLM_PROPOSER, Explaining, Foreseeing, Proposer, View
+from harness.proposers.base import LLM_PROPOSER, Explaining, Foreseeing, Proposer, Sharing, View
 from harness.select import Selector, Standing
 from harness.turns import nothing_came
 from harness.types import Pending, Proposal, Request
 
+Open = Mapping[int, Request | Proposal]
+"""The requests and proposals under way, by ticket, oldest first."""
 PARENTS = 4
 """How many parents the selector is asked for: one to change, the others to choose or learn from."""
 
@@ -38,17 +41,37 @@ class Source:
     waiting: int
     refuse_repeats: bool = False
 
+    @property
+    def spare(self) -> bool:
+        """Whether there may be proposals where no model can be asked."""
+        return isinstance(self.proposer, Sharing) and self.proposer.offline
+
+    @property
+    def apart(self) -> bool:
+        """Whether model calls and proposals that need none have room of their own, so that neither waits for the other.
+        With one in flight each proposal sees the outcome of the one before.
+        """
+        return self.spare and self.in_flight > 1
+
     def propose(
-        self, archive: Archive, standing: Standing, ticket: int, open_: tuple[Request | Proposal, ...]
+        self, archive: Archive, standing: Standing, ticket: int, open_: Open, *, full: bool = False, closed: str = ""
     ) -> Proposal | Request | None:
-        """The proposal of a ticket, given the open ones; None for none. Raises HarnessError."""
+        """The proposal of a ticket, given the open ones; None for none. `full`: no further call has room; `closed`: why
+        no model can be asked. Raises HarnessError.
+        """
         rng = attempt_rng(self.seed, ticket)
-        return self.proposer.propose(self._view(archive, standing, rng, open_), rng)
+        view = self._view(archive, standing, rng, open_)
+        return self.proposer.propose(replace(view, full=full, closed=closed), rng)
+
+    def left_out(self) -> Mapping[str, str]:
+        """The proposers of a mix that had nothing for the last proposal, each with the reason."""
+        return self.proposer.left_out() if isinstance(self.proposer, Sharing) else {}
 
     def why_idle(self) -> str:
         """Why there was no proposal, as a clause."""
         reason = self.proposer.why_idle() if isinstance(self.proposer, Explaining) else ""
-        return "the proposer has nothing left to propose" + (f": {reason}" if reason else "")
+        who = "no proposer has anything" if self.left_out() else "the proposer has nothing"
+        return f"{who} left to propose" + (f": {reason}" if reason else "")
 
     def repair(self, pending: Pending, verdict: Rejected) -> Request | None:
         """The request to repair the rejected answer to a ticket; None for none."""
@@ -59,9 +82,7 @@ class Source:
             return None
         return self.proposer.repair(request, turns, verdict)
 
-    def foresee(
-        self, archive: Archive, standing: Standing, tickets: range, open_: tuple[Request | Proposal, ...]
-    ) -> None:
+    def foresee(self, archive: Archive, standing: Standing, tickets: range, open_: Open) -> None:
         """Have read, in one pass, what the proposals of these tickets need as far as it is known by now."""
         if len(tickets) < 2 or not isinstance(self.proposer, Foreseeing):
             return
@@ -73,9 +94,7 @@ class Source:
             [entry for each in needed for entry in each.programs], [entry for each in needed for entry in each.scores]
         )
 
-    def _view(
-        self, archive: Archive, standing: Standing, rng: random.Random, open_: tuple[Request | Proposal, ...]
-    ) -> View:
+    def _view(self, archive: Archive, standing: Standing, rng: random.Random, open_: Open) -> View:
         return View(
             entries=archive.entries,
             standing=standing,
@@ -84,5 +103,21 @@ class Source:
             reply=archive.reply,
             prepare=archive.prepare,
             advice=archive.advice(),
-            open=open_,
+            open=tuple(open_.values()),
+            tickets=tuple(open_),
         )
+
+
+class LeftOut:
+    """Says of each proposer of a mix, once, that the others go on without it; of models once for each cause."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[str, str]] = set()
+
+    def news(self, source: Source, cause: str) -> Iterator[str]:
+        """What is new with the last proposal, as sentences. `cause`: why models cannot be asked, in a word."""
+        for name, why in source.left_out().items():
+            said = (name, cause if name == LLM_PROPOSER else "")
+            if said not in self._said:
+                self._said.add(said)
+                yield f"{name} is left out for now, and the others go on: {why}"

@@ -6,13 +6,26 @@ steps (`pipeline`), archives, models.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from evaluator.types import Rejected, Scored, Verdict
 from harness import patch
 from harness.identity import program_id, syntax_hash
+from harness.llm.ledger import Bound
+from harness.proposers import LLM_PROPOSER
 from harness.search.jobs import Job
-from harness.types import Attempt, Candidate, Confirmation, Gate, Pending
+from harness.turns import open_ticket, with_refusal
+from harness.types import Attempt, Candidate, Confirmation, Gate, Pending, Proposal, Request
+
+
+def pending_of(number: int, made: Proposal | Request, most: Callable[[Request], Bound], owner: str) -> Pending:
+    """The pending record of a new ticket; `most` is what a try of a request may cost, and may raise HarnessError."""
+    if isinstance(made, Proposal):
+        return Pending(ticket=number, proposal=made, answered=True, owner=owner)
+    bound = most(made)
+    asked = open_ticket(number, made, proposer=LLM_PROPOSER)
+    return replace(asked, bound_usd=bound.usd, bound_tokens=bound.tokens, owner=owner)
 
 
 @dataclass(slots=True)
@@ -53,6 +66,18 @@ class Ticket:
         self.candidate, self.program_id, self.syntax_hash, self.same_as = None, "", "", ""
         self.verdict, self.confirmations, self.lost = None, (), ()
         self.gates = None if self.gates is None else ()
+
+    def ask_again(self, request: Request, bound: Bound) -> None:
+        """Request a repair of the answer; what was is kept as `before`."""
+        self.before = self.pending
+        self.pending = replace(
+            self.pending,
+            proposal=with_refusal(self.pending.proposal, request.messages[-1].text),
+            request=request,
+            answered=False,
+            bound_usd=bound.usd,
+            bound_tokens=bound.tokens,
+        )
 
     def take_candidate(self, candidate: Candidate) -> None:
         """Store the program that the answer made."""

@@ -34,7 +34,7 @@ from harness.config.models import keyed
 from harness.gate import GatedStanding, gated_standing
 from harness.islands import exposed
 from harness.llm import Model
-from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER
+from harness.proposers import EXTERNAL_PROPOSER
 from harness.readings.splits import Splits, splits
 from harness.report import attempts, jsonl, splits_view
 from harness.report.stats import stats
@@ -88,7 +88,7 @@ def search(
         return
     need_git()
     # Before the run is started: without its keys a search cannot work.
-    models = keyed(config.models, os.environ) if config.kind == LLM_PROPOSER else ()
+    models = keyed(config.models, os.environ) if config.asks_models else ()
     console, notices = output(plain=plain), messages(plain=plain)
     with begin_run(folder, config, plain=plain) as opened:
         archive, config = opened.archive, opened.config

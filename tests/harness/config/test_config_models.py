@@ -25,6 +25,7 @@ budget: {attempts: 3}
 """
 KEY = "sk-secret-0123456789abcdef"
 MODEL = "models: [{name: m}]\n"
+MIX = "proposer: {mix: {llm: 6, catalogue: 2}, repairs: 0, patches: []}\n"
 
 
 def loaded(folder: Path, text: str, *overrides: str) -> Config:
@@ -86,6 +87,13 @@ class TestKind:
             ("proposer: {kind: catalogue}\n", ["models[0].name=m"], "llm"),
             ("proposer: {kind: catalogue}\n", ["models[0].name=m", "proposer.kind=catalogue"], "catalogue"),
             (MODEL, ["proposer={kind: replay, from: runs/x}"], "replay"),
+            (MODEL + MIX, [], "mix"),
+            (MODEL + MIX, ["models[0].name=n"], "mix"),
+            (MODEL + MIX, ["proposer.kind=catalogue"], "catalogue"),
+            (MODEL + "proposer: {kind: mix, mix: {llm: 1}}\n", [], "mix"),
+            (MODEL + "proposer: {kind: catalogue}\n", ["proposer.mix.llm=1"], "mix"),
+            ("proposer: {mix: {catalogue: 1}}\n", [], "mix"),
+            ("proposer: {mix: {catalogue: 1}}\n", ["models[0].name=m"], "llm"),
         ],
     )
     def test_models_imply_it_and_the_command_line_wins(
@@ -106,6 +114,45 @@ class TestKind:
         assert "my.yaml:4: proposer.from: expected the folder of a run" in refused(
             tmp_path, MINIMAL + "proposer: {kind: replay}\n"
         )
+
+
+class TestMix:
+    def test_shares_and_the_settings_of_each(self, tmp_path: Path) -> None:
+        config = loaded(tmp_path, MINIMAL + MODEL + MIX)
+        options = config.proposer_options
+        assert options.mix == config.mix == {"llm": 6.0, "catalogue": 2.0} and config.asks_models
+        assert ([model.name for model in options.models], options.repairs, options.patches) == (["m"], 0, ())
+        assert config.resolved()["proposer"]["mix"] == {"llm": 6.0, "catalogue": 2.0, "replay": 0.0}
+
+    def test_another_kind_on_the_command_line_sets_it_aside(self, tmp_path: Path) -> None:
+        config = loaded(tmp_path, MINIMAL + MODEL + MIX, "proposer.kind=ask")
+        assert config.mix == config.proposer_options.mix == {} and not config.asks_models
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("proposer: {mix: {llm: 1}}\n", "my.yaml:4: a proposer of kind llm needs a model"),
+            ("proposer: {mix: {catalogue: 1, replay: 1}}\n", "proposer.from: expected the folder of a run"),
+            ("proposer: {kind: mix}\n", "my.yaml:4: proposer.mix: expected shares, as in {llm: 6, catalogue: 2}"),
+            ("proposer: {kind: ask, mix: {llm: 1}}\n", "my.yaml:4: proposer.kind: expected mix, or no kind, beside"),
+            (
+                "proposer: {mix: {ask: 1, llm: 1}}\n",
+                "found ask, which needs none: packsmith ask and tell",
+            ),
+            ("proposer: {mix: {lm: 1}}\n", "unknown key `proposer.mix.lm`; did you mean `proposer.mix.llm`?"),
+            ("proposer: {mix: {llm: 0}}\n", "proposer.mix: expected a share above 0, as in {llm: 6, catalogue: 2}"),
+            ("proposer: {mix: {llm: -1}}\n", "proposer.mix.llm: expected a number at least 0"),
+            ("proposer: {mix: {llm: .inf}}\n", "proposer.mix.llm: expected a finite number"),
+            ("proposer: {mix: 3}\n", "proposer.mix: expected a mapping"),
+        ],
+    )
+    def test_mistakes_are_named(self, tmp_path: Path, text: str, words: str) -> None:
+        assert words in refused(tmp_path, MINIMAL + text)
+
+    def test_a_budget_of_models_alone_does_not_end_it(self, tmp_path: Path) -> None:
+        calls = MINIMAL.replace("attempts: 3", "calls: 3")
+        assert "which a proposer of kind catalogue does not make" in refused(tmp_path, calls + MODEL + MIX)
+        assert loaded(tmp_path, calls + MODEL + "proposer: {mix: {llm: 1}}\n").mix == {"llm": 1.0}
 
 
 class TestValues:

@@ -62,6 +62,7 @@ GOOD: tuple[tuple[str, Any], ...] = (
     ("judge.lanes", [{"device": "cuda:0", "cpus": [1, 2]}, {}]),
     ("judge.timing.budget_s", 1),
     ("proposer.from", "runs/first"),
+    ("proposer.mix", {"llm": 6, "catalogue": 0.5}),
     ("search.rule", "best"),
 )
 BAD: tuple[tuple[str, Any], ...] = (
@@ -92,6 +93,9 @@ BAD: tuple[tuple[str, Any], ...] = (
     ("judge.lanes", [{"cpus": [-1]}]),
     ("proposer.from_", "runs/first"),
     ("proposer.kind", "oracle"),
+    ("proposer.mix", {}),
+    ("proposer.mix", {"ask": 1}),
+    ("proposer.mix", {"llm": -1}),
     ("search.rule", "worst"),
     ("anything", 1),
 )
