@@ -110,7 +110,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator evaluator.types harness.accounts harness.figures harness.readings harness.report harness.select "
             "harness.text harness.types"
         ),
-        "harness.exchange": "harness.archive harness.git harness.text harness.types",
+        "harness.exchange": "evaluator harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.figures": "harness.text harness.types",
         "harness.forms": "evaluator.screen harness.identity",
