@@ -31,6 +31,10 @@ class Models(Protocol):
         """The most that one try of a request may cost."""
         ...
 
+    def refusal(self, bound: Bound) -> OverBudget | None:
+        """Why the budget does not cover a try now; None where it does."""
+        ...
+
     def submit(self, ticket: int, request: Request, done: Done, again: Again) -> None:
         """Send a request, and call `done` once, in any thread. Raises OverBudget, and sends nothing, where the budget
         does not cover the call.
@@ -47,7 +51,9 @@ class Calls:
         self._lost_in_a_row = 0
         self.under_way: set[int] = set()
         self.refusal: OverBudget | None = None
-        """Why no further call is begun until another one has ended."""
+        """Why no further call is begun until another one has ended, of this search or of another on the run."""
+        self._refused: Bound | None = None
+        """The most that the refused call may cost."""
         self.failure: HarnessError | None = None
         """Why no further call is begun at all."""
 
@@ -62,7 +68,7 @@ class Calls:
         try:
             self._asked().submit(ticket, request, self._done, self._again)
         except OverBudget as error:
-            self.refusal = error
+            self.refusal, self._refused = error, self.bound(request)
         except HarnessError as error:
             self.failure = error
         else:
@@ -70,13 +76,23 @@ class Calls:
         self.under_way.discard(ticket)
         return False
 
+    @property
+    def wait(self) -> bool:
+        """Whether no call is begun because other searches have reserved what is left, which they may not spend."""
+        return self.refusal is not None and not self.refusal.final and not self.under_way
+
+    def ask_again(self) -> None:
+        """Where other searches are waited for, see whether the call that was refused fits by now."""
+        if self.wait:
+            self.refusal = None if self._refused is None else self._asked().refusal(self._refused)
+
     def ended(self, answered: Answered) -> None:
         """Record the outcome of a call. A call of an earlier process says nothing about the endpoint now."""
         if answered.ticket not in self.under_way:
             return
         self.under_way.remove(answered.ticket)
         if isinstance(answered.outcome, OverBudget):
-            self.refusal = answered.outcome
+            self.refusal, self._refused = answered.outcome, None
             return
         self.refusal = None
         if isinstance(answered.outcome, HarnessError):

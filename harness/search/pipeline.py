@@ -31,24 +31,24 @@ from harness import patch
 from harness.archive import Archive, is_gated
 from harness.archive.writing import Writing
 from harness.patch import PatchError
-from harness.proposers import LLM_PROPOSER
 from harness.search.calls import Calls, Models
 from harness.search.events import Answered, Event, Judged, JudgeFailed, JudgeProgress, NotAsked, Outcome, Retry
+from harness.search.gathering import gather
 from harness.search.judge import Checker, Judge
 from harness.search.judging import JudgePool, owes
 from harness.search.progress import Phase, Progress, Report
 from harness.search.source import Source
 from harness.search.tally import Tally
-from harness.search.ticket import Ticket
+from harness.search.ticket import Ticket, opened
 from harness.search.twins import Repeats, judged_before
-from harness.turns import answer_ticket, lost_turn, nothing_came, open_ticket, whole_candidate, with_refusal
-from harness.types import Entry, Gate, HarnessError, Pending, Proposal, Request, Turn, Unjudged
+from harness.turns import answer_ticket, lost_turn, nothing_came, whole_candidate
+from harness.types import Entry, Gate, HarnessError, Pending, Request, Turn, Unjudged
 
 _MOST_EVENTS, _MOST_PROPOSED = 64, 32
 """The most events and new proposals of a round. In larger ones, hundreds of calls would be sent and answered together,
 with nothing to do in between."""
-_GATHER_S = 0.0005
-"""How long a round waits for one more event: what comes at the same time shares one wait for the disk."""
+_AGAIN_S = 1.0
+"""How often a search that waits for the reservations of others looks whether its next call fits."""
 
 
 class Pipeline:
@@ -83,7 +83,7 @@ class Pipeline:
         self._done: list[Entry] = []
         self._unwritten: dict[int, Pending] = {}
         self._idle = ""
-        self._more = False
+        self._more = self._told_waiting = False
         self._stop_seen = False
         self._judge_error: BaseException | None = None
         self._failure: HarnessError | None = None
@@ -123,7 +123,7 @@ class Pipeline:
             yield from self._round(events, propose=propose)
             if self._judge_error is not None:
                 raise self._judge_error
-            if not self._tickets:
+            if not self._tickets and not (propose and self._waits_for_others()):
                 break
             events = self._wait()
         if (failure := self._failure or self._calls.failure) is not None:
@@ -140,20 +140,16 @@ class Pipeline:
             self._pool.count_duels([entry], ours=False)
 
     def _wait(self) -> list[Outcome]:
-        """The outcomes that are ready; at least one, unless there is more to propose. Reports progress of judges."""
+        """The outcomes that are ready; at least one, unless there is more to propose or others are waited for."""
         events, self._ready = self._ready, []
+        wait_s = 0.0 if self._more else _AGAIN_S if self._calls.wait else None
         # With as many outcomes as tickets there is nothing to wait for.
-        while len(events) < min(_MOST_EVENTS, len(self._tickets)):
-            try:
-                event = self._events.get(block=not self._more, timeout=_GATHER_S if events else None)
-            except queue.Empty:
-                break
-            if isinstance(event, JudgeProgress):
-                phase: Phase = "lost" if event.lost else "judging"
-                self._report_step(phase, event.ticket, name=event.name, judging=event.step, reason=event.lost)
-            else:
-                events.append(event)
+        gather(self._events, events, min(_MOST_EVENTS, max(1, len(self._tickets))), wait_s, self._report_judging)
         return events
+
+    def _report_judging(self, event: JudgeProgress) -> None:
+        phase: Phase = "lost" if event.lost else "judging"
+        self._report_step(phase, event.ticket, name=event.name, judging=event.step, reason=event.lost)
 
     def _round(self, events: Sequence[Outcome], *, propose: bool) -> list[Entry]:
         """Handle these events, propose more, and make all of it durable at once."""
@@ -295,15 +291,7 @@ class Pipeline:
     def _ask_for_repair(self, writing: Writing, ticket: Ticket, request: Request) -> None:
         bound = self._calls.bound(request)
         self._release_twins(ticket)
-        ticket.before = ticket.pending
-        ticket.pending = replace(
-            ticket.pending,
-            proposal=with_refusal(ticket.pending.proposal, request.messages[-1].text),
-            request=request,
-            answered=False,
-            bound_usd=bound.usd,
-            bound_tokens=bound.tokens,
-        )
+        ticket.ask_for_repair(request, bound)
         self._in_flight.add(ticket.number)
         writing.put(ticket.pending)
         self._after_commit.append(lambda: self._begin_call(ticket, request))
@@ -315,13 +303,14 @@ class Pipeline:
         self._tally.fold(self._archive.entry(entry.number))
         self._pool.count_duels([entry], ours=True)
         self._done.append(entry)
-        self._idle = ""
+        self._idle, self._told_waiting = "", False
 
     # Proposing
 
     def _propose_more(self, writing: Writing) -> None:
         """Propose while there is room and no reason to stop."""
         source = self._source
+        self._calls.ask_again()
         for made in range(_MOST_PROPOSED):
             self._more = source is not None and self._has_room(source) and self._reason_to_stop() is None
             if source is None or not self._more:
@@ -343,6 +332,16 @@ class Pipeline:
             return str(self._calls.refusal)
         return self._idle or None
 
+    def _waits_for_others(self) -> bool:
+        """Whether nothing is begun only because other searches have reserved what is left; reports it once."""
+        refusal = self._calls.refusal if self._calls.wait else None
+        if refusal is None or self._stopping() or self._tally.spent_out(0) is not None:
+            return False
+        if not self._told_waiting:
+            self._told_waiting = True
+            self._report_step("waits", self._archive.next_number, reason=f"waits for other searches: {refusal}")
+        return True
+
     def _stopping(self) -> bool:
         self._stop_seen = self._stop_seen or self._archive.stop_asked()
         return self._stop_seen or (self._judge_error or self._failure or self._calls.failure) is not None
@@ -356,7 +355,7 @@ class Pipeline:
             standing = self._tally.standing.of_search  # what is held out steers nothing
             source.foresee(self._archive, standing, range(number, number + foresee), open_)
             made = source.propose(self._archive, standing, number, open_)
-            pending = None if made is None else self._reserve(number, made)
+            pending = None if made is None else opened(number, made, self._calls.bound, self._archive.owner)
         except HarnessError as error:
             self._failure = error
             return
@@ -368,15 +367,6 @@ class Pipeline:
         self._after_commit.append(
             lambda: self._read_answer(ticket) if request is None else self._begin_call(ticket, request)
         )
-
-    def _reserve(self, number: int, made: Proposal | Request) -> Pending:
-        """The pending record of a new ticket. Raises HarnessError for a request that no model can answer."""
-        owner = self._archive.owner
-        if isinstance(made, Proposal):
-            return Pending(ticket=number, proposal=made, answered=True, owner=owner)
-        bound = self._calls.bound(made)
-        asked = open_ticket(number, made, proposer=LLM_PROPOSER)
-        return replace(asked, bound_usd=bound.usd, bound_tokens=bound.tokens, owner=owner)
 
     def _begin_call(self, ticket: Ticket, request: Request) -> None:
         if not self._calls.begin(ticket.number, request):

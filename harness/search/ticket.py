@@ -1,18 +1,30 @@
 """A ticket: one proposal until it is archived as an attempt.
 
-Owns: the state of one ticket, the job it gives a judge, and the attempt it becomes. Does not know: the order of its
-steps (`pipeline`), archives, models.
+Owns: the state of one ticket, its pending record, the job it gives a judge, and the attempt it becomes. Does not know:
+the order of its steps (`pipeline`), archives, models.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from evaluator.types import Rejected, Scored, Verdict
 from harness import patch
 from harness.identity import program_id, syntax_hash
+from harness.llm.ledger import Bound
+from harness.proposers import LLM_PROPOSER
 from harness.search.jobs import Job
-from harness.types import Attempt, Candidate, Confirmation, Gate, Pending
+from harness.turns import open_ticket, with_refusal
+from harness.types import Attempt, Candidate, Confirmation, Gate, Pending, Proposal, Request
+
+
+def opened(number: int, made: Proposal | Request, bound: Callable[[Request], Bound], owner: str) -> Pending:
+    """The pending record of a new ticket. Raises HarnessError for a request that no model can answer."""
+    if isinstance(made, Proposal):
+        return Pending(ticket=number, proposal=made, answered=True, owner=owner)
+    most, asked = bound(made), open_ticket(number, made, proposer=LLM_PROPOSER)
+    return replace(asked, bound_usd=most.usd, bound_tokens=most.tokens, owner=owner)
 
 
 @dataclass(slots=True)
@@ -53,6 +65,18 @@ class Ticket:
         self.candidate, self.program_id, self.syntax_hash, self.same_as = None, "", "", ""
         self.verdict, self.confirmations, self.lost = None, (), ()
         self.gates = None if self.gates is None else ()
+
+    def ask_for_repair(self, request: Request, bound: Bound) -> None:
+        """Open the ticket for one more turn, which may cost at most `bound`."""
+        self.before = self.pending
+        self.pending = replace(
+            self.pending,
+            proposal=with_refusal(self.pending.proposal, request.messages[-1].text),
+            request=request,
+            answered=False,
+            bound_usd=bound.usd,
+            bound_tokens=bound.tokens,
+        )
 
     def take_candidate(self, candidate: Candidate) -> None:
         """Store the program that the answer made."""
