@@ -110,7 +110,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
             "evaluator evaluator.types harness.accounts harness.figures harness.readings harness.report harness.select "
             "harness.text harness.types"
         ),
-        "harness.exchange": "harness.archive harness.git harness.text harness.types",
+        "harness.exchange": "evaluator harness.archive harness.git harness.text harness.types",
         "harness.fate": "evaluator.fate evaluator.types harness.select harness.types",
         "harness.figures": "harness.text harness.types",
         "harness.forms": "evaluator.screen harness.identity",
@@ -121,9 +121,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "harness.islands": (
             "evaluator.types harness.archive harness.git harness.identity harness.proposers harness.text harness.types"
         ),
-        "harness.knowledge": (
-            "evaluator.types harness.patch harness.prompt harness.select harness.series harness.types"
-        ),
+        "harness.knowledge": "evaluator.types harness.patch harness.prompt harness.select harness.series harness.types",
         "harness.llm": "harness.accounts harness.select harness.text harness.types",
         "harness.mcp": (
             "evaluator evaluator.fate harness.archive harness.gate harness.prompt harness.readings harness.report "

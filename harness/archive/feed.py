@@ -25,6 +25,7 @@ from harness.archive.index_file import IndexFile, Row
 from harness.archive.measurements import Measurements
 from harness.archive.notices import Notices
 from harness.archive.opening import SEED, repository_at, root_of
+from harness.archive.split_notes import SplitNotes
 from harness.archive.texts import Texts
 from harness.archive.tickets import StoredTicket, Tickets
 from harness.git import PENDING
@@ -63,6 +64,7 @@ class Feed:
         self._tickets = Tickets(self._repository, self._tickets_done.__contains__)
         self._open: dict[tuple[str, str], Pending | None] = {}
         self.measurements = Measurements(self._repository)
+        self.split_notes = SplitNotes(self._repository)
         self.found = 0
         """How many attempts there were at the last look, handed over or still to be."""
         self.damage: dict[str, str] = {}

@@ -12,7 +12,7 @@ for people and scripts; packsmith computes it from the environment.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evaluator.types import Environment, Interval, Samples, Score, Scored, Verdict
@@ -126,19 +126,26 @@ def _note(texts: Iterable[GitObject]) -> Note:
 def _measurement(line: bytes) -> Measurement:
     """Raises ValueError (RecordError among them)."""
     stored = load(_Line, json.loads(line), "a measurement")
-    if not (0 <= stored.when <= _LAST_S and 0 <= stored.seed < _MOST_SEED):
-        raise RecordError(f"expected a time and a seed, found {stored.when} and {stored.seed}")
+    check_time(stored.when)
+    if not 0 <= stored.seed < _MOST_SEED:
+        raise RecordError(f"expected a seed, found {stored.seed}")
     environment = stored.environment
     if isinstance(stored.verdict, Scored):
         environment = stored.verdict.environment
-        _check([case.samples for case in stored.verdict.score.cases])
+        check_samples([case.samples for case in stored.verdict.score.cases])
         _check_qualities(stored.verdict.score)
     if environment is None:
         raise RecordError("expected the environment of a rejected program, found none")
     return Measurement(verdict=stored.verdict, when_s=stored.when, seed=stored.seed, environment=environment)
 
 
-def _check(per_case: list[Samples | None]) -> None:
+def check_time(when_s: int) -> None:
+    """Raises RecordError for what is no Unix time."""
+    if not 0 <= when_s <= _LAST_S:
+        raise RecordError(f"expected a time, found {when_s}")
+
+
+def check_samples(per_case: Sequence[Samples | None]) -> None:
     """Raises RecordError if statistics cannot be computed from these samples."""
     rounds = [len(samples.rounds or (1,)) for samples in per_case if samples is not None]
     if not per_case or len(rounds) != len(per_case) or len(set(rounds)) != 1:
@@ -146,6 +153,8 @@ def _check(per_case: list[Samples | None]) -> None:
     longest = max(max(samples.candidate_us + samples.reference_us) for samples in per_case if samples is not None)
     if longest > _LONGEST_US:
         raise RecordError(f"expected calls of at most {_LONGEST_US} microseconds, found one of {longest}")
+    qualities = [samples.candidate_quality + samples.reference_quality for samples in per_case if samples is not None]
+    _check_size([value for values in qualities for value in values])
 
 
 def _check_qualities(score: Score) -> None:
@@ -167,10 +176,13 @@ def _check_qualities(score: Score) -> None:
     values = [score.quality.value, score.pass_quality or 0.0, *_ends(score.gain)]
     for case in score.cases:
         values += [case.quality.value, case.reference_quality, *_ends(case.gain)]
-    for each in samples:
-        values += [*each.candidate_quality, *each.reference_quality]
-    if max(map(abs, values)) > _LARGEST_QUALITY:
-        raise RecordError(f"expected qualities of at most {_LARGEST_QUALITY:g}, found {max(map(abs, values)):g}")
+    _check_size(values)
+
+
+def _check_size(qualities: Sequence[float]) -> None:
+    largest = max(map(abs, qualities), default=0.0)
+    if largest > _LARGEST_QUALITY:
+        raise RecordError(f"expected qualities of at most {_LARGEST_QUALITY:g}, found {largest:g}")
 
 
 def _ends(interval: Interval | None) -> tuple[float, ...]:

@@ -2,15 +2,18 @@
 
 Owns: the format of such a note. Does not know: how a duel is measured, what is concluded from it.
 
-A note has one JSON object per line, the first of a split and an opponent counts: the final loads are measured once.
+A note has one JSON object per line, in any order. Of a split and an opponent the earliest counts: the final loads are
+measured once.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
+from harness.archive.measurements import check_samples, check_time
 from harness.archive.opening import disk_advice
-from harness.archive.records import RecordError, dump, load
+from harness.archive.records import dump, load
 from harness.git import Repository
 from harness.git.notes import Notes, NotesError
 from harness.types import OnSplit
@@ -32,17 +35,48 @@ class SplitNotes:
             self._repository.begin_writing()
             self._notes.add_line(commit, line, _MESSAGE)
 
-    def on(self, commit: str) -> dict[str, OnSplit]:
-        """The first readable measurement of each split; {} if the notes are damaged."""
+    @property
+    def version(self) -> str:
+        """Changes whenever a note does; "" before the first."""
+        return self._repository.ref(SPLIT_NOTES) or ""
+
+    def on(self, commit: str, against: str) -> dict[str, OnSplit]:
+        """The earliest readable measurement of each split against an entry; {} if the notes are damaged."""
         try:
             texts = self._notes.on(commit)
         except NotesError:
             return {}
         found: dict[str, OnSplit] = {}
         for line in (line for text in texts if not text.problem for line in text.data.split(b"\n") if line.strip()):
-            try:
-                measured = load(OnSplit, json.loads(line), "a measurement on a split")
-            except (RecordError, ValueError, RecursionError):
+            measured = readable(line)
+            if isinstance(measured, str) or measured.against != against:
                 continue
-            found.setdefault(measured.split, measured)
+            earlier = found.get(measured.split)
+            if earlier is None or measured.when_s < earlier.when_s:
+                found[measured.split] = measured
         return found
+
+    def all(self) -> Iterator[tuple[str, OnSplit | str]]:
+        """Every measurement, by commit; a text says why a line, or a whole note, cannot be read, or all notes (of the
+        commit "").
+        """
+        try:
+            for commit, texts in self._notes.all():
+                for text in texts:
+                    if text.problem:
+                        yield commit, text.problem
+                    for line in filter(None, map(bytes.strip, text.data.split(b"\n"))):
+                        yield commit, readable(line)
+        except NotesError as error:
+            yield "", str(error)
+
+
+def readable(line: bytes) -> OnSplit | str:
+    """The measurement that a line of a note holds; a text says why it cannot be read."""
+    try:
+        measured = load(OnSplit, json.loads(line), "a measurement on a split")
+        check_time(measured.when_s)
+        check_samples(measured.duel.samples)
+    except (ValueError, RecursionError) as error:  # RecordError, no JSON, or nested too deep
+        return str(error)
+    return measured

@@ -19,11 +19,11 @@ from harness.exchange.holdings import Pulled, Sent
 from harness.exchange.receiving import Hooks
 from harness.gate import gated_standing
 from harness.git.remote import Remote, remote
-from harness.readings.verify import faults
+from harness.readings.verify import faults, figures_fault
 from harness.report import jsonl
 from harness.report.progress import Waiting
 from harness.text import one_line
-from harness.types import Entry
+from harness.types import Entry, OnSplit
 
 Other = Annotated[str, typer.Argument(metavar="REMOTE", help="A folder, or an address: ssh, https, http, git.")]
 _LINE = 300
@@ -64,7 +64,7 @@ class Shown:
 
     @property
     def hooks(self) -> Hooks:
-        return Hooks(check=_check, choose=_choose, say=self.say)
+        return Hooks(check=_check, fault=_fault, choose=_choose, say=self.say)
 
     def _stop(self) -> None:
         if self._waiting is not None:
@@ -79,6 +79,12 @@ def _check(archive: Archive, numbers: Collection[int]) -> dict[int, str]:
         if fault.number is not None:
             faults_by_number.setdefault(fault.number, f"expected {fault.expected}, found {fault.found}")
     return faults_by_number
+
+
+def _fault(measured: OnSplit) -> str:
+    """What `packsmith verify` would report of a measurement on a split; "" if nothing."""
+    found = figures_fault(measured.duel, "a measurement on a split")
+    return "" if found is None else f"expected {found[0]}, found {found[1]}"
 
 
 def _choose(archive: Archive) -> tuple[Entry | None, Sequence[Entry]]:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from evaluator import CaseQuality, Judge, Ladder, Rejected
+from evaluator import CaseQuality, Judge, Ladder, Rejected, Split
 from harness.cli.console import UserError, emit, messages, output
 from harness.cli.user_files import read_program
 from harness.report import jsonl, tables
@@ -38,8 +38,8 @@ def _rungs(judge: Judge, ladder: Ladder) -> dict[str, tuple[CaseQuality, ...]]:
     return rungs
 
 
-def climb(judge: Judge, *, json: bool) -> None:
-    """Judge and show the ladder of the judge's task. Raises UserError if it has none."""
+def climb(judge: Judge, *, split: Split, json: bool) -> None:
+    """Judge and show the ladder of the judge's task; `split` says which loads it has. Raises UserError without one."""
     task = judge.task
     ladder = task.ladder
     if ladder is None:
@@ -50,7 +50,7 @@ def climb(judge: Judge, *, json: bool) -> None:
         case: told_apart([qualities[at] for qualities in rungs.values()], ladder) for at, case in enumerate(cases)
     }
     if json:
-        record: dict[str, Any] = {"ladder": ladder.metric, "told_apart": separated}
+        record: dict[str, Any] = {"ladder": ladder.metric, "split": split, "told_apart": separated}
         record["rungs"] = {
             name: [jsonl.quality_record(quality, task.quality_key) for quality in qualities]
             for name, qualities in rungs.items()

@@ -83,7 +83,7 @@ class View:
         """Note the current step of the search."""
         if step.phase == "ended":
             self.ended = step.reason
-        elif step.phase in ("lost", "left_out"):
+        elif step.phase in ("lost", "left_out", "waits"):
             self.note(step.reason)
         elif self._panel is not None:
             self._facts.step(step)

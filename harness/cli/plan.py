@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from harness.archive.feed import Feed
 from harness.cli.console import emit, output
 from harness.cli.runs import is_run
 from harness.config import Config
@@ -34,7 +36,10 @@ BUDGETS = {
 
 
 def show(config: Config, folder: Path, *, json: bool, plain: bool = False) -> None:
-    """Print the plan of a search."""
+    """Print the plan of a search. Raises ArchiveError for a run that cannot be read."""
+    if is_run(folder):
+        with closing(Feed(folder)) as feed:
+            config = config.continuing(feed.config)
     plan = facts(config, folder, os.environ)
     if json:
         emit(jsonl.line(plan))
@@ -54,6 +59,8 @@ def facts(config: Config, folder: Path, environment: Mapping[str, str]) -> dict[
         "config": config.name,
         "task": config.task.name,
         "cases": len(config.task.cases(config.seed)),
+        "held_out": {split: len(task.cases(config.seed)) for split, task in config.held_out.items()},
+        "duel_s": config.judge.timing.duel_s,
         "program": config.program.path.name,
         "device": config.device,
         "run": str(folder),
@@ -133,8 +140,8 @@ def _by_share(config: Config) -> dict[str, int]:
 
 def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "plan", f"{plan['config']}; nothing is called, judged or archived"
-    cases = "1 case" if plan["cases"] == 1 else f"{plan['cases']} cases"
-    yield "task", f"{plan['task']}, {cases}, from {plan['program']}, on {plan['device']}"
+    yield "task", f"{plan['task']}, {_cases(plan['cases'])}, from {plan['program']}, on {plan['device']}"
+    yield "held out", _held_out_line(plan)
     yield "run", f"{plan['run']} ({'continues' if plan['goes_on'] else 'new'})"
     yield "proposer", shares_words(plan["mix"]) or plan["proposer"]
     yield "budget", ", ".join(BUDGETS[name].format(limit) for name, limit in plan["budget"].items())
@@ -160,6 +167,22 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "warning", f"a call to {model['name']} with the largest prompt may cost more than budget.usd"
     for name in dict.fromkeys(model["key_env"] for model in plan["models"] if model["key_is_set"] is False):
         yield "missing", f"the environment variable {name} is not set: export {name}=..."
+
+
+def _cases(number: int) -> str:
+    return "1 case" if number == 1 else f"{number} cases"
+
+
+def _held_out_line(plan: Mapping[str, Any]) -> str:
+    """What is measured on held-out loads, beside the cases of the search, and for how long."""
+    held = [f"{split} ({_cases(number)})" for split, number in plan["held_out"].items()]
+    if not held:
+        return "no loads: nothing shows whether what is found holds on others"
+    seconds = f"up to {plan['duel_s']:g} s"
+    return (
+        f"{' and '.join(held)}: for each program that would be the new best, {seconds} on the gate; at the end, for "
+        f"the best program, {seconds} on each of search, {', '.join(plan['held_out'])}"
+    )
 
 
 def _model_line(model: Mapping[str, Any]) -> str:

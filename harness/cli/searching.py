@@ -72,10 +72,12 @@ class Searcher:
                 refuse_repeats=config.raw.search.repeats == "refuse",
                 progress=progress,
             )
-            yield run_search(archive, setup)
-            if exchanger is not None:  # what was archived since the last proposal, too
-                front = standing(archive.entries, config.objective).front
-                exchanger.publish({entry.number: entry.id for entry in front})
+            try:
+                yield run_search(archive, setup)
+            finally:
+                if exchanger is not None:  # what was archived since the last proposal, too
+                    front = standing(archive.entries, config.objective).front
+                    exchanger.publish({entry.number: entry.id for entry in front})
 
     def _exchanger(self, notice: Callable[[str], None]) -> Exchanger | None:
         """What exchanges elites with the islands of the config; None without islands. Raises RemoteError."""

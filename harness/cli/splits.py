@@ -21,15 +21,14 @@ def against_seed(
     best: Entry, seed: Entry, archive: Archive, judge: AnyJudge, notices: Console, *, held_out: bool
 ) -> tuple[Duel | Rejected | None, tuple[OnSplit, ...]]:
     """The duel on the loads of the search, and what is known on every split (() without held-out loads). Each split is
-    measured once for a best program. The duel is None if both are one program, or if the seed program fails now.
+    measured once for a best program, and noted. The duel is None if both are one program, or if the seed program fails
+    now.
     """
     if best.program_id == seed.program_id:
         return None, ()
-    known = {split: each for split, each in archive.split_notes.on(best.id).items() if each.against == seed.id}
+    known = archive.split_notes.on(best.id, seed.id)
     direct = known["search"].duel if "search" in known else _measured("search", best, seed, archive, judge, notices)
-    if not held_out:
-        return direct, ()
-    for split in SPLITS:
+    for split in SPLITS if held_out else SPLITS[:1]:
         duel = direct if split == "search" else None
         if split not in known and duel is None:
             duel = _measured(split, best, seed, archive, judge, notices)
@@ -38,7 +37,7 @@ def against_seed(
             archive.split_notes.add(best.id, known[split])
         elif isinstance(duel, Rejected):
             notices.print(f"warning: on the {split} loads the best program was rejected: {duel.detail}", markup=False)
-    return direct, tuple(known.values())
+    return direct, tuple(known.values()) if held_out else ()
 
 
 def _measured(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evaluator import Judge, Scored, Task, Verdict
+from evaluator import Judge, Scored, Split, Task, Verdict
 from harness.cli import deployment
 from harness.cli.console import emit, messages, output, warn
 from harness.report import jsonl, tables
@@ -20,8 +20,12 @@ def say_notes(task: Task) -> None:
         messages().print(f"note: {note}", markup=False)
 
 
-def judge_all(judge: Judge, sources: Mapping[str, str], *, details: bool = False, json: bool = False) -> list[Verdict]:
-    """Judge and show programs, each as soon as its verdict is reached; with `details`, what an engine would see too."""
+def judge_all(
+    judge: Judge, sources: Mapping[str, str], *, split: Split, details: bool = False, json: bool = False
+) -> list[Verdict]:
+    """Judge and show programs, each as soon as its verdict is reached; with `details`, what an engine would see too.
+    `split`: which loads the judge's task has.
+    """
     verdicts: list[Verdict] = []
     with deployment.deployment(judge.task, seed=judge.seed, settings=judge.settings) as engine:
         for name, source in sources.items():
@@ -29,7 +33,7 @@ def judge_all(judge: Judge, sources: Mapping[str, str], *, details: bool = False
                 verdict = judge.evaluate(source, progress=lambda p, name=name, w=waiting: w.judging(name, p))  # type: ignore[misc]
             verdicts.append(verdict)
             seen = engine.figures(name, source) if details and isinstance(verdict, Scored) else None
-            _show(judge, name, verdict, seen, json=json)
+            _show(judge, name, verdict, seen, split=split, json=json)
     scored = [verdict for verdict in verdicts if isinstance(verdict, Scored)]
     if scored and not json:
         environment = scored[-1].environment
@@ -39,13 +43,15 @@ def judge_all(judge: Judge, sources: Mapping[str, str], *, details: bool = False
     return verdicts
 
 
-def _show(judge: Judge, name: str, verdict: Verdict, seen: deployment.Figures | None, *, json: bool) -> None:
+def _show(
+    judge: Judge, name: str, verdict: Verdict, seen: deployment.Figures | None, *, split: Split, json: bool
+) -> None:
     """`seen`: what an engine would see of the program; None if that is not asked for."""
     if json:
         record = jsonl.verdict_record(
             verdict, program=name, task=judge.task, device=judge.device, environment=judge.environment()
         )
-        emit(jsonl.line(record | deployment.record(seen)))
+        emit(jsonl.line(record | {"split": split} | deployment.record(seen)))
         return
     console = output()
     console.print(tables.verdict_view(verdict, program=name, task=judge.task))

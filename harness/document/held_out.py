@@ -22,7 +22,7 @@ _LISTED, _WORDS = 20, 300
 
 def held_out(report: Report) -> Iterator[Block]:
     found, quality = report.splits, report.facts.quality
-    if not (found.measured or found.search_only or found.untold):
+    if not (found.held_out or found.search_only or found.untold):
         return
     yield Heading(text="On held-out loads", anchor="held-out")
     yield Paragraph(

@@ -5,9 +5,9 @@ Does not know: how anything is sent (`sending`) or received (`receiving`).
 
 Exchanged are: the root commit (`refs/heads/seed`), which identifies a run; the attempts, whose commits contain their
 numbers, so that two runs that gave one number to different attempts have diverged for good; advice, which is added
-under the next free numbers; and the notes of measurements, which are merged. `refs/heads/best` and `refs/elites/*` are
-derived from the attempts: they are sent for people to see, and never taken over. Tickets (`refs/pending/*`) belong to
-processes of one machine and stay there.
+under the next free numbers; and notes of later measurements and of those on splits, which are merged.
+`refs/heads/best` and `refs/elites/*` are derived from the attempts: they are sent for people to see, and never taken
+over. Tickets (`refs/pending/*`) belong to processes of one machine and stay there.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from harness.archive.commits import ArchiveError
 from harness.archive.measurements import NOTES
 from harness.archive.notices import ADVICE
 from harness.archive.opening import BEST, SEED
+from harness.archive.split_notes import SPLIT_NOTES
 from harness.archive.writing import ELITES
 
 _NUMBERED = re.compile(rf"({ATTEMPTS}|{ADVICE})/([0-9]{{6,9}})", re.ASCII)
 _NAMED = 5
+CARRIED = {NOTES: "refs/notes/theirs", SPLIT_NOTES: "refs/notes/their-splits"}
+"""The notes that are exchanged, and where those of the other side stand while they are checked."""
 
 
 class ExchangeError(ArchiveError):
@@ -33,14 +36,14 @@ class ExchangeError(ArchiveError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What one side has: ids by number, "" for a torn ref. `torn` holds the names of torn refs, `other` those of refs
-    that are not exchanged.
+    """What one side has: ids by number, "" for a torn ref, and of notes by ref. `torn` holds the names of torn refs,
+    `other` those of refs that are not exchanged.
     """
 
     seed: str = ""
     attempts: Mapping[int, str] = field(default_factory=dict)
     advice: Mapping[int, str] = field(default_factory=dict)
-    notes: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
     derived: Mapping[str, str] = field(default_factory=dict)
     torn: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
@@ -50,7 +53,7 @@ class Held:
         numbered: dict[str, dict[int, str]] = {ATTEMPTS: {}, ADVICE: {}}
         other: list[str] = []
         derived = {name: refs[name] for name in refs if name == BEST or name.startswith(f"{ELITES}/")}
-        for name in sorted(refs.keys() - derived.keys() - {SEED, NOTES}):
+        for name in sorted(refs.keys() - derived.keys() - {SEED, *CARRIED}):
             match = _NUMBERED.fullmatch(name)
             # Names are canonical: 000042, never 0000042.
             if match and f"{int(match[2]):06d}" == match[2]:
@@ -62,7 +65,7 @@ class Held:
             seed=refs.get(SEED, ""),
             attempts=numbered[ATTEMPTS],
             advice=numbered[ADVICE],
-            notes=refs.get(NOTES, ""),
+            notes={name: refs[name] for name in CARRIED if refs.get(name)},
             derived=derived,
             torn=tuple(torn),
             other=tuple(other),
@@ -76,6 +79,10 @@ class Held:
         """The advice of the other side that is missing here, in its order."""
         known = set(self.advice.values())
         return tuple(dict.fromkeys(id_ for _, id_ in sorted(theirs.advice.items()) if id_ not in known))
+
+    def lacks_notes(self, theirs: Held) -> bool:
+        """Whether the other side has other notes than this one."""
+        return any(self.notes.get(name) != id_ for name, id_ in theirs.notes.items())
 
     def with_advice(self, added: Iterable[str]) -> dict[str, str]:
         """Refs for this advice, under the numbers that follow here."""

@@ -23,10 +23,11 @@ from harness.archive.archive import Archive
 from harness.archive.attempt_table import ATTEMPTS
 from harness.archive.commits import ArchiveError
 from harness.archive.index_file import FILE as INDEX
-from harness.archive.measurements import NOTES
 from harness.archive.notices import ADVICE
 from harness.archive.opening import BEST, SEED, exists, repository_at, root_of
+from harness.archive.split_notes import SplitNotes
 from harness.exchange.holdings import (
+    CARRIED,
     ExchangeError,
     Held,
     Pulled,
@@ -36,12 +37,13 @@ from harness.exchange.holdings import (
     refuse_differing,
     refuse_no_run,
 )
+from harness.exchange.noted import Known, sifted
 from harness.git import GitError, Repository
 from harness.git.disk import sync
 from harness.git.remote import Remote, RemoteError
-from harness.git.staging import THEIRS, Staging, staged
+from harness.git.staging import Staging, staged
 from harness.text import decode, visible
-from harness.types import Entry
+from harness.types import Entry, OnSplit
 
 _AT_ONCE = 256
 """Refs that are locked together: fewer than a process may have open files."""
@@ -56,21 +58,23 @@ class Hooks:
     """The callbacks of a pull.
 
     `check(archive, numbers)`: the faults of those attempts, by number; a faulty one is left out.
+    `fault(measured)`: what is wrong with a measurement on a split; "" where nothing is.
     `choose(archive)`: the best attempt and the elites. `say` receives what is being done.
     """
 
     check: Callable[[Archive, Collection[int]], Mapping[int, str]]
+    fault: Callable[[OnSplit], str]
     choose: Callable[[Archive], tuple[Entry | None, Sequence[Entry]]]
     say: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sifted:
-    """The accepted part of what was received: refs of attempts, advice in order, the commit of the notes."""
+    """The accepted part of what was received: refs of attempts, advice in order, the commits of notes by ref."""
 
     attempts: Mapping[str, str]
     advice: tuple[str, ...]
-    notes: str
+    notes: Mapping[str, str]
     left_out: tuple[str, ...]
 
 
@@ -96,9 +100,9 @@ def receive(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
     with staged(whole.parent, f".{whole.name}.pull-", head=BEST, lasting=True) as staging:
         _fetch(staging, remote, theirs, hooks)
         seed = Held.of(staging.repository.refs("refs")).seed
-        sifted = _sift(staging, Held(), seed, remote.shown, hooks)
+        sifted = _sift(staging, Held(), seed, remote.shown, hooks, lambda *_: {})
         refs = {SEED: seed, BEST: seed, **sifted.attempts, **Held().with_advice(sifted.advice)}
-        staging.hold(refs | ({NOTES: sifted.notes} if sifted.notes else {}))
+        staging.hold({**refs, **sifted.notes})
         with _told_of(staging, remote.shown), Archive.open(staging.path) as archive:
             archive.point(*hooks.choose(archive))
         size_bytes = staging.size_bytes
@@ -153,9 +157,9 @@ def _pull_into(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
         advice = f"to have both, pull into a new folder: packsmith pull NEWRUN {remote.shown}"
         refuse_differing(mine, theirs, here=str(run), there=remote.shown, what_to_do=advice)
         torn = tuple(f"{ref} is torn here: delete that file and pull again" for ref in mine.torn)
-        if NOTES in mine.torn:  # the newest of them may still be found: they must not be replaced
-            theirs = replace(theirs, notes="")
-        if not (mine.lacking(theirs) or mine.new_advice(theirs) or theirs.notes not in ("", mine.notes)):
+        # The newest of torn notes may still be found: they must not be replaced.
+        theirs = replace(theirs, notes={ref: id_ for ref, id_ in theirs.notes.items() if ref not in mine.torn})
+        if not (mine.lacking(theirs) or mine.new_advice(theirs) or mine.lacks_notes(theirs)):
             total = len(mine.attempts)
             left_out = (*torn, *_foreign(theirs, remote.shown))
             return Pulled(attempts=0, total=total, advice=0, notes=False, size_bytes=0, made=False, left_out=left_out)
@@ -164,12 +168,13 @@ def _pull_into(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
             known = {attempt_ref(nr): id_ for nr, id_ in mine.attempts.items() if id_ == theirs.attempts.get(nr)}
             staging.hold({SEED: root.id, **known})
             _fetch(staging, remote, theirs, hooks)
-            sifted = _sift(staging, mine, root.id, remote.shown, hooks)
+            own = SplitNotes(repository).on
+            sifted = _sift(staging, mine, root.id, remote.shown, hooks, own)
             size_bytes = staging.size_bytes
             staging.hand_over(repository.path / "objects")
             _create(repository, sifted.attempts, run)
             told = _add_advice(repository, sifted.advice)
-            noted = bool(sifted.notes) and _merge_notes(repository, staging, sifted.notes)
+            noted = [_merge_notes(repository, staging, ref, id_) for ref, id_ in sifted.notes.items()]
     with Archive.open(run) as archive:
         if sifted.attempts:
             archive.point(*hooks.choose(archive))
@@ -178,7 +183,7 @@ def _pull_into(run: Path, remote: Remote, hooks: Hooks) -> Pulled:
         attempts=len(sifted.attempts),
         total=total,
         advice=told,
-        notes=noted,
+        notes=any(noted),
         size_bytes=size_bytes,
         made=False,
         left_out=(*torn, *sifted.left_out),
@@ -206,7 +211,7 @@ def _fetch(staging: Staging, remote: Remote, theirs: Held, hooks: Hooks) -> None
     specs += [
         f"{prefix}/*:{prefix}/*" for prefix, some in ((ATTEMPTS, theirs.attempts), (ADVICE, theirs.advice)) if some
     ]
-    specs += [f"{NOTES}:{THEIRS}"] if theirs.notes else []
+    specs += [f"{ref}:{CARRIED[ref]}" for ref in theirs.notes]
     remote.fetch(staging.path, specs)
     if remote.address.startswith("file:") or (remote.folder is not None and remote.folder.is_file()):
         hooks.say(f"checking the objects of {remote.shown}")
@@ -216,28 +221,36 @@ def _fetch(staging: Staging, remote: Remote, theirs: Held, hooks: Hooks) -> None
             raise RemoteError(f"{remote.shown}: {error}. Nothing was changed. What to do: create it again") from error
 
 
-def _sift(staging: Staging, mine: Held, root_id: str, there: str, hooks: Hooks) -> _Sifted:
+_Own = Callable[[str, str], Mapping[str, OnSplit]]
+"""What a run has measured itself, of an attempt against another, by split."""
+
+
+def _sift(staging: Staging, mine: Held, root_id: str, there: str, hooks: Hooks, own: _Own) -> _Sifted:
     """Check what was received into `staging`, which then holds the root and all attempts with a number."""
     repository = staging.repository
     refs = repository.refs("refs")
-    came, notes = Held.of(refs), refs.get(THEIRS, "")
+    came = Held.of(refs)
+    noted = {ref: refs[kept] for ref, kept in CARRIED.items() if kept in refs}
     wanted = mine.lacking(came)
     staging.hold({SEED: root_id} | {attempt_ref(number): id_ for number, id_ in came.attempts.items()})
     hooks.say(f"checking {len(wanted)} attempts")
     with _told_of(staging, there), Archive.open(staging.path) as archive:
         wrong = _wrong(archive, wanted, hooks)
+        entries = [entry for entry in archive.entries if entry.number not in wrong]
+        seed = next((entry.id for entry in entries if entry.kind == "seed"), "")
     # Faulty attempts come first, then those made from them.
     left_out = [f"attempt {number}: {why}" for number, why in wrong.items()]
     advice, problems = _advice(repository, mine, came)
-    if notes and (tip := repository.read(notes)).kind != "commit":
-        left_out.append(f"the notes: expected a commit, found {tip.problem or f'a {tip.kind}'}")
-        notes = ""
+    numbers = {id_: number for number, id_ in mine.attempts.items()} | {entry.id: entry.number for entry in entries}
+    known = Known(attempts=numbers, seed=seed, own=lambda commit: own(commit, seed))
+    notes, doubts = sifted(staging, noted, known, hooks.fault)
     taken = {attempt_ref(number): id_ for number, id_ in wanted.items() if number not in wrong}
-    if left_out or problems:
-        known = {attempt_ref(nr): id_ for nr, id_ in came.attempts.items() if nr not in wanted}
+    if left_out or problems or notes != noted:
+        held = {attempt_ref(nr): id_ for nr, id_ in came.attempts.items() if nr not in wanted}
         told = {advice_ref(nr): id_ for nr, id_ in enumerate(advice)}
-        staging.shed({SEED: root_id} | known | taken | told | ({THEIRS: notes} if notes else {}))
-    return _Sifted(attempts=taken, advice=advice, notes=notes, left_out=(*left_out, *problems, *_foreign(came, there)))
+        staging.shed({SEED: root_id} | held | taken | told | {CARRIED[ref]: id_ for ref, id_ in notes.items()})
+    why = (*left_out, *doubts, *problems, *_foreign(came, there))
+    return _Sifted(attempts=taken, advice=advice, notes=notes, left_out=why)
 
 
 def _wrong(archive: Archive, wanted: Collection[int], hooks: Hooks) -> dict[int, str]:
@@ -313,12 +326,12 @@ def _add_advice(repository: Repository, advice: Iterable[str]) -> int:
     return added
 
 
-def _merge_notes(repository: Repository, staging: Staging, theirs: str) -> bool:
-    """Merge the notes of both sides under their ref; returns whether that changed it."""
+def _merge_notes(repository: Repository, staging: Staging, ref: str, theirs: str) -> bool:
+    """Merge the notes of both sides under a ref; returns whether that changed it."""
     with repository.batch() as batch:
         # Locked before the notes are read until they are written, so that no update is lost.
-        lock = batch.keep(repository.wait_for(NOTES))
-        ours = repository.ref(NOTES)
+        lock = batch.keep(repository.wait_for(ref))
+        ours = repository.ref(ref)
         merged = staging.merged_notes(ours, theirs) if ours else theirs
         if merged != ours:
             staging.hand_over(repository.path / "objects")

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from harness.archive.archive import Archive
 from harness.archive.attempt_table import ATTEMPTS
-from harness.archive.measurements import NOTES
 from harness.archive.notices import ADVICE
 from harness.archive.opening import BEST, SEED, repository_at
 from harness.archive.writing import ELITES
 from harness.exchange.holdings import (
+    CARRIED,
     ExchangeError,
     Held,
     Sent,
@@ -33,7 +33,7 @@ from harness.exchange.holdings import (
 )
 from harness.exchange.receiving import Hooks, receive, refuse_used, writing_to
 from harness.git.remote import Remote, RemoteError
-from harness.git.staging import THEIRS, Staging
+from harness.git.staging import Staging
 from harness.types import Entry
 
 _SUFFIX = ".bundle"
@@ -53,7 +53,7 @@ class _Outgoing:
         held = self.held
         numbered = {attempt_ref(number): id_ for number, id_ in held.attempts.items()}
         numbered |= {advice_ref(number): id_ for number, id_ in held.advice.items()}
-        return {SEED: held.seed, **numbered, **held.derived} | ({NOTES: held.notes} if held.notes else {})
+        return {SEED: held.seed, **numbered, **held.derived, **held.notes}
 
 
 def push(run: Path, remote: Remote, hooks: Hooks) -> Sent:
@@ -132,13 +132,13 @@ def _push_new(run: Path, outgoing: _Outgoing, folder: Path, hooks: Hooks) -> Sen
     with _staging(run) as staging, writing_to(folder, "nothing was made there"):
         staging.hold(outgoing.refs)
         ours = Remote(address=str(staging.path), shown=str(run), folder=staging.path, progress=None)
-        pulled = receive(folder, ours, replace(hooks, check=lambda *_: {}, choose=choose))
+        pulled = receive(folder, ours, replace(hooks, check=lambda *_: {}, fault=lambda _: "", choose=choose))
     return _sent(outgoing, outgoing.held, derived=True, size_bytes=pulled.size_bytes, made=True)
 
 
 def _push(outgoing: _Outgoing, theirs: Held, remote: Remote, staging: Staging, hooks: Hooks) -> Sent:
     mine = outgoing.held
-    notes = _notes_to_send(mine.notes, theirs.notes, remote, staging)
+    notes = _notes_to_send(mine, theirs, remote, staging)
     missing = theirs.lacking(mine)
     advice = theirs.with_advice(theirs.new_advice(mine))
     # If the other side has attempts of its own, it decides which is best.
@@ -147,7 +147,7 @@ def _push(outgoing: _Outgoing, theirs: Held, remote: Remote, staging: Staging, h
     moved = {name: id_ for name, id_ in derived.items() if theirs.derived.get(name, id_) != id_}
     gone = sorted(theirs.derived.keys() - derived.keys()) if derived else []
     refs = {attempt_ref(number): id_ for number, id_ in missing.items()} | advice | fresh
-    refs |= ({NOTES: notes} if notes else {}) | ({} if theirs.seed else {SEED: mine.seed})
+    refs |= notes | ({} if theirs.seed else {SEED: mine.seed})
     staging.hold(refs | moved)
     if refs or moved or gone:
         hooks.say(f"sending to {remote.shown}")
@@ -172,15 +172,19 @@ def _push(outgoing: _Outgoing, theirs: Held, remote: Remote, staging: Staging, h
     )
 
 
-def _notes_to_send(mine: str, theirs: str, remote: Remote, staging: Staging) -> str:
-    """The commit of the merged notes of both sides; "" if the other side has all of them."""
-    if not mine or mine == theirs:
-        return ""
-    if not theirs:
-        return mine
-    remote.fetch(staging.path, [f"{NOTES}:{THEIRS}"])
-    merged = staging.merged_notes(mine, staging.repository.ref(THEIRS) or theirs)
-    return "" if merged == theirs else merged
+def _notes_to_send(mine: Held, theirs: Held, remote: Remote, staging: Staging) -> dict[str, str]:
+    """The commits of the merged notes of both sides, by ref; without those of which the other side has all."""
+    sent = dict[str, str]()
+    for ref, ours in mine.notes.items():
+        held = theirs.notes.get(ref)
+        if held is None:
+            sent[ref] = ours
+        elif held != ours:
+            remote.fetch(staging.path, [f"{ref}:{CARRIED[ref]}"])
+            held = staging.repository.ref(CARRIED[ref]) or held
+            merged = staging.merged_notes(ours, held)
+            sent |= {} if merged == held else {ref: merged}
+    return sent
 
 
 def _sent(

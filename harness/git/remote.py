@@ -94,6 +94,10 @@ class TooLarge(RemoteError):
     """More came from another repository than is accepted."""
 
 
+class TooLate(RemoteError):
+    """A call of git was not done in time, and was ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """How much may come: in the files of a folder, or else as output."""
@@ -127,6 +131,8 @@ class Remote:
     """The path, if it is on this machine, whether or not it exists."""
     progress: Callable[[str], None] | None = None
     terminal: bool = False
+    until_s: float | None = None
+    """When calls are given up, by `time.monotonic`; None is never."""
 
     def refs(self, *patterns: str, most_bytes: int | None = None) -> dict[str, str]:
         """Name to id of all its refs, or of those that match a pattern. Raises RemoteError, also where the list is
@@ -169,10 +175,17 @@ class Remote:
         environment = _environment(terminal=self.terminal)
         try:
             code, out, words = run_watched(
-                *settings, *args, environment=environment, progress=self.progress, guard=guard
+                *settings,
+                *args,
+                environment=environment,
+                progress=self.progress,
+                guard=guard,
+                until_s=self.until_s,
             )
         except TooLarge as error:
             raise RemoteError(f"{self.shown}: {error}. Nothing of it was kept") from None
+        except TooLate as error:
+            raise RemoteError(f"{self.shown}: {error}") from None
         if code == 0:
             return out, words
         refused = [line[2:] for line in out.decode("utf-8", "replace").splitlines() if line.startswith("!\t")]
@@ -208,11 +221,12 @@ def run_watched(
     environment: dict[str, str],
     progress: Callable[[str], None] | None,
     guard: Guard | None = None,
+    until_s: float | None = None,
 ) -> tuple[int, bytes, str]:
     """`git args` with an eye on it: exit code, standard output, and the lines of standard error, the last ones.
 
     Where it is interrupted, git is asked to end first, so that it clears up. Raises RemoteError where there is no git,
-    or nothing moves, and TooLarge where the `guard` says so.
+    or nothing moves, TooLarge where the `guard` says so, and TooLate after `until_s`.
     """
     with tempfile.TemporaryFile() as out:
         try:
@@ -223,7 +237,7 @@ def run_watched(
             raise RemoteError("expected the command `git`, found none on PATH: install git and start again") from error
         try:
             watch = None if guard is None else lambda: guard.watch(os.fstat(out.fileno()).st_size)
-            words = _listen(process, progress, watch)
+            words = _listen(process, progress, watch, until_s)
         except BaseException:
             _end(process)
             raise
@@ -262,6 +276,7 @@ def _listen(
     process: subprocess.Popen[bytes],
     progress: Callable[[str], None] | None,
     watch: Callable[[], None] | None = None,
+    until_s: float | None = None,
 ) -> str:
     """All whole lines of standard error, the last ones; what comes between is progress.
 
@@ -274,6 +289,8 @@ def _listen(
     while True:
         if watch is not None:
             watch()
+        if until_s is not None and time.monotonic() > until_s:
+            raise TooLate("it did not answer in time")
         if poll.poll(100):
             chunk = os.read(pipe, 1 << 16)
             if not chunk:

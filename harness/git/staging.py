@@ -23,8 +23,9 @@ from harness.git.command import GitError, cleaned_environment, run_git, said
 from harness.git.disk import settle
 from harness.git.remote import RemoteError, run_watched, told_by, what_to_do
 from harness.git.repository import WRITERS_LOCK, Repository
+from harness.git.store import IDENTITY
 
-_OURS, THEIRS = "refs/notes/ours", "refs/notes/theirs"
+_OURS, _THEIRS, _SIFTED = "refs/notes/merge-ours", "refs/notes/merge-theirs", "refs/notes/sifted"
 _IDENTITY = ("-c", "user.name=packsmith", "-c", "user.email=packsmith@localhost")
 _STRAY_S = 3600.0
 
@@ -74,15 +75,27 @@ class Staging:
         Raises GitError.
         """
         self.repository.set_ref(_OURS, ours)
-        self.repository.set_ref(THEIRS, theirs)
-        merge = ("merge", "-q", "-s", "cat_sort_uniq", THEIRS)
+        self.repository.set_ref(_THEIRS, theirs)
+        merge = ("merge", "-q", "-s", "cat_sort_uniq", _THEIRS)
         done = run_git(*_IDENTITY, f"--git-dir={self.path}", "notes", f"--ref={_OURS}", *merge)
         merged = self.repository.ref(_OURS)
         if done.returncode != 0 or not merged:
             raise GitError(f"git cannot merge the notes of both sides: {said(done.stderr)}")
-        for ref in (_OURS, THEIRS):
+        for ref in (_OURS, _THEIRS):
             self.repository.delete_ref(ref)
         return merged
+
+    def notes_of(self, texts: Mapping[str, bytes]) -> str:
+        """The commit of notes with exactly these texts by commit, the same for the same texts. Raises GitError."""
+        parts = [f"commit {_SIFTED}\ncommitter {IDENTITY} 0 +0000\ndata 5\nNotes\n".encode()]
+        for commit, text in sorted(texts.items()):
+            parts.append(b"N inline %s\ndata %d\n%s\n" % (commit.encode(), len(text), text))
+        done = run_git(f"--git-dir={self.path}", "fast-import", "--quiet", given=b"".join(parts))
+        made = self.repository.ref(_SIFTED)
+        if done.returncode != 0 or not made:
+            raise GitError(f"git cannot write the notes that were accepted: {said(done.stderr)}")
+        self.repository.delete_ref(_SIFTED)
+        return made
 
     def check(self) -> None:
         """Check every received object with `git index-pack --strict`: git does not do so for bundles.

@@ -7,8 +7,9 @@ is judged.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,10 @@ from harness.islands.reading import Expected
 from harness.text import one_line
 
 _LINE = 400
-_PATIENCE_S = 60.0
+_PATIENCE_S, _STOPPING_S = 60.0, 10.0
+"""How long an exchange that is under way is waited for at the end; and how long a search that was stopped takes for
+that and for its last exchange, all remotes together.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +67,18 @@ class Exchanger:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """The last exchange publishes what was found, unless the search failed or a remote hangs."""
+        """The last exchange publishes what was found, unless the search failed or a remote hangs. A search that was
+        stopped, which is no failure, does not take long for it.
+        """
         self._ended.set()
-        self._thread.join(_PATIENCE_S)
+        stopped = kind is not None and kind is not GeneratorExit
+        patience_s = _STOPPING_S if stopped else _PATIENCE_S
+        until_s = time.monotonic() + patience_s
+        self._thread.join(patience_s)
         if self._thread.is_alive():
-            self._note(f"islands: a remote did not answer for {_PATIENCE_S:.0f} s, and the last exchange was left out")
-        elif kind is None or kind is GeneratorExit:
-            self.exchange(fetches=False)
+            self._note(f"islands: a remote did not answer for {patience_s:.0f} s, and the last exchange was left out")
+        elif kind is None or not issubclass(kind, Exception):
+            self.exchange(fetches=False, until_s=until_s if stopped else None)
 
     def publish(self, elites: Mapping[int, str]) -> None:
         """Commits by number to be published with the next exchange."""
@@ -81,15 +90,17 @@ class Exchanger:
         with self._lock:
             return self._waiting.pop(0) if self._waiting else None
 
-    def exchange(self, *, fetches: bool = True) -> None:
-        """Exchange with every remote now. What goes wrong with one is noted, and the others are asked."""
+    def exchange(self, *, fetches: bool = True, until_s: float | None = None) -> None:
+        """Exchange with every remote now, or as far as that is done by `until_s` of `time.monotonic`. What goes wrong
+        with one is noted, and the others are asked.
+        """
         for remote in self._remotes:
             with self._lock:
                 mine = dict(self._mine)
             try:
                 made = exchange(
                     self._run,
-                    remote,
+                    remote if until_s is None else replace(remote, until_s=until_s),
                     root=self._root_id,
                     mine=mine,
                     expected=self._expected,
@@ -101,7 +112,8 @@ class Exchanger:
             except (GitError, OSError) as error:
                 if remote.shown not in self._failed:  # said once, until it works again
                     self._failed.add(remote.shown)
-                    self._note(f"islands: {one_line(str(error), _LINE)}; the search goes on without it")
+                    rest = "the search goes on without it" if fetches else "what was found last is not published there"
+                    self._note(f"islands: {one_line(str(error), _LINE)}; {rest}")
                 continue
             self._failed.discard(remote.shown)
             for line in made.refused:

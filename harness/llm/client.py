@@ -147,6 +147,10 @@ class Models:
         """The most that one try of a request may cost."""
         return bound(self._endpoint(request).model, request)
 
+    def refusal(self, bound: Bound) -> OverBudget | None:
+        """Why the budget does not cover a try now; None where it does."""
+        return self._ledger.refusal(bound)
+
     def submit(self, ticket: int, request: Request, done: Done, again: Again | None = None) -> None:
         """Send a request, and call `done` once, in the models' thread; `again` is called there too. Raises OverBudget,
         and sends nothing, where the first try does not fit into the budget. A later try that does not fit ends the

@@ -139,6 +139,11 @@ class Ledger:
             self._held_tokens += bound.tokens
             return hold
 
+    def refusal(self, bound: Bound) -> OverBudget | None:
+        """Why a try does not fit now; None where it does. Nothing is reserved."""
+        with self._changing():
+            return self._refusal(bound)
+
     def settle(self, hold: Hold, usd: float, tokens: int) -> None:
         """Book the cost of a try in place of its reservation. Raises ValueError for a cost above a reservation that has
         a limit, and for a hold that is already settled.

@@ -10,14 +10,15 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-from evaluator import CaseScore, Interval, Rejected, Score, Scored, Task
+from evaluator import CaseScore, Rejected, Score, Scored, Task
 from harness.archive import ArchiveError
 from harness.archive.feed import Feed
 from harness.page.columns import outcome
 from harness.page.run import Run
+from harness.page.splits import gates
 from harness.page.texts import new_line, round_hit
 from harness.page.tickets import turn_record
-from harness.page.words import LONGEST, sound, whole
+from harness.page.words import LONGEST, interval, sound, whole
 from harness.readings.comparable import Group, Pooled, Taken, groups, members
 from harness.readings.lineage import gain
 from harness.report import attempts, duels_view
@@ -94,6 +95,8 @@ class Attempts:
             "change": attempts.change(entry, self._find) if entry.kind != "seed" else "",
             "score": None if entry.scored is None else self._score(entry.scored),
             "duels": [self._duel(entry, at) for at in range(len(entry.confirmations))],
+            "gates": gates(entry, self._find, self._task.quality_key),
+            "splits": self._run.on_splits(entry),
             **self._measurements(entry),
             "claimed": None if entry.claimed is None else _claimed(entry),
             **self._texts(entry),
@@ -171,9 +174,9 @@ class Attempts:
             "quality_high": quality.high,
             "ceiling": score.quality.ceiling,
             "pass_quality": score.pass_quality,
-            "gain": _interval(score.gain),
+            "gain": interval(score.gain),
             "runtime_ms": score.runtime_ms,
-            "speedup": _interval(score.speedup),
+            "speedup": interval(score.speedup),
             "load_s": score.load_s,
             "decided": sound(score.decided),
             "metrics": dict(score.metrics),
@@ -192,8 +195,8 @@ class Attempts:
             "against": None if other is None else other.number,
             "words": sound(words),
             "failure": whole(confirmation.failure, _DETAIL) or None,
-            "speedup": None if duel is None else _interval(duel.speedup),
-            "gain": None if duel is None else _interval(duel.gain),
+            "speedup": None if duel is None else interval(duel.speedup),
+            "gain": None if duel is None else interval(duel.gain),
             "comparison": None if duel is None else duel.comparison,
         }
 
@@ -233,10 +236,6 @@ class Attempts:
         return sound(program_diff(before, self._feed.source(second.id), (name, str(second.number))))
 
 
-def _interval(value: Interval | None) -> dict[str, float] | None:
-    return None if value is None else {"median": value.median, "low": value.low, "high": value.high}
-
-
 def _case(case: CaseScore) -> dict[str, Any]:
     value, samples = case.interval, case.samples
     names = ("candidate_us", "reference_us", "candidate_quality", "reference_quality", "rounds")
@@ -248,8 +247,8 @@ def _case(case: CaseScore) -> dict[str, Any]:
         "ceiling": case.quality.ceiling,
         "runtime_ms": case.runtime_ms,
         "reference_ms": case.reference_ms,
-        "speedup": _interval(case.speedup),
-        "gain": _interval(case.gain),
+        "speedup": interval(case.speedup),
+        "gain": interval(case.gain),
         "metrics": dict(case.quality.metrics),
         "samples": {name: list(getattr(samples, name)) if samples else [] for name in names},
     }
@@ -286,7 +285,7 @@ def _verdict(verdict: Outcome) -> dict[str, Any]:
         "quality_low": None if quality is None else quality.low,
         "quality_high": None if quality is None else quality.high,
         "runtime_ms": None if score is None else score.runtime_ms,
-        "speedup": None if score is None else _interval(score.speedup),
+        "speedup": None if score is None else interval(score.speedup),
     }
 
 
@@ -295,7 +294,7 @@ def _pooled(group: Group, pooled: Pooled) -> dict[str, Any]:
         "differs": [sound(words) for words in group.differs],
         "measurements": pooled.measurements,
         "rounds": pooled.rounds,
-        "speedup": _interval(pooled.speedup),
-        "quality": _interval(pooled.quality),
+        "speedup": interval(pooled.speedup),
+        "quality": interval(pooled.quality),
         "apart": pooled.apart,
     }

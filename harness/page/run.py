@@ -28,6 +28,7 @@ from harness.page.columns import Columns, Row
 from harness.page.marks import compared
 from harness.page.ranks import Ranks, TooLate
 from harness.page.scores import Scores
+from harness.page.splits import HeldOut
 from harness.page.tally import Tally
 from harness.page.texts import Texts
 from harness.page.tickets import ticket_record
@@ -59,6 +60,7 @@ class _Known:
         self.feed = feed
         self.columns, self.texts, self.tally, self.scores = Columns(), Texts(), Tally(), Scores()
         self.ranks = Ranks(stored_objective(feed.config))
+        self.held_out = HeldOut(feed)
         self.rows: dict[bytes, int] = {}
         self.numbers, self.parents, self.same = array("q"), array("q"), array("q")
         self.merged: dict[int, tuple[int, ...]] = {}
@@ -234,7 +236,9 @@ class Run:
         return iter(sorted((pair for pair in pairs if before is None or pair[0] < before), reverse=True))
 
     def rank(self, number: int) -> dict[str, bool]:
-        """Whether an attempt is the champion, was champion, and is on the front."""
+        """Whether an attempt is the champion, was champion, and is on the front; whether it is better than the best of
+        its time on the loads of the search only, or held-out loads could not tell.
+        """
         with self._lock:
             ranks = self._known.ranks
             champion = ranks.standing.best
@@ -242,7 +246,13 @@ class Run:
                 "champion": champion is not None and champion.number == number,
                 "was_champion": number in ranks.champions,
                 "on_front": any(entry.number == number for entry in ranks.standing.front),
+                "search_only": any(entry.number == number for entry in ranks.standing.search_only),
+                "untold": any(entry.number == number for entry in ranks.standing.untold),
             }
+
+    def on_splits(self, entry: Entry) -> list[dict[str, Any]]:
+        """An attempt on each split on which it was measured against the seed program."""
+        return self._known.held_out.measured(entry, self._known.ranks.standing)
 
     @property
     def seed(self) -> Entry | None:
@@ -336,6 +346,7 @@ class Run:
             "champion": None if standing.best is None else standing.best.number,
             "front": [entry.number for entry in standing.front],
             "champions": list(ranks.champions),
+            "splits": self._known.held_out.state(standing),
         }
 
 

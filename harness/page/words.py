@@ -11,6 +11,7 @@ import math
 import re
 from typing import Any
 
+from evaluator.types import Interval
 from harness.select import Objective, Pareto, QualityLimit, RuntimeLimit
 
 LONGEST = 500_000
@@ -42,6 +43,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def interval(value: Interval | None) -> dict[str, float] | None:
+    """An interval in JSON values; null for none."""
+    return None if value is None else {"median": value.median, "low": value.low, "high": value.high}
 
 
 def objective_words(objective: Objective, quality: str) -> str:

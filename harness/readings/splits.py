@@ -37,6 +37,11 @@ class Splits:
         return next((each.duel for each in self.measured if each.split == split), None)
 
     @property
+    def held_out(self) -> bool:
+        """Whether it was measured on loads that do not steer the search."""
+        return any(each.split != "search" for each in self.measured)
+
+    @property
     def gaps(self) -> Mapping[str, Interval]:
         """By held-out split: the gain in quality on the loads of the search less that on the split, with its 95 %
         interval (of a difference of independent values).

@@ -1,5 +1,5 @@
 """Verification of an archive: every stored reply, applied again to its stored parent, gives the same bytes; and every
-figure by which a program passed the gate follows from the raw samples.
+figure of a measurement on held-out loads follows from the raw samples.
 
 Owns: the checks and how a mismatch is reported. Does not know: git, the network, how anything was judged.
 """
@@ -12,7 +12,7 @@ from math import isclose
 from statistics import StatisticsError
 
 from evaluator import combined_gain, combined_speedup
-from evaluator.types import Rejected
+from evaluator.types import Duel, Rejected
 from harness.archive import Archive, ArchiveError
 from harness.archive.commits import Archived
 from harness.patch import PatchError, apply_reply
@@ -49,6 +49,7 @@ def verify(archive: Archive) -> VerifyReport:
         *(Mismatch(number=None, id="", expected="a sound repository", found=line) for line in archive.fsck()),
         *(Mismatch(number=None, id="", expected="a whole attempt", found=line) for line in archive.damage),
         *faults(archive),
+        *_noted(archive),
     )
     numbers = {entry.number for entry in archive.entries}
     gaps = tuple(number for number in range(archive.next_number) if number not in numbers)
@@ -111,19 +112,34 @@ def _held(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[tuple[str, str
         other = entries.get(gate.against)
         if other is None or other.number >= entry.number:
             yield "a gate against an attempt that came before", f"one against {gate.against[:12]}"
-        duel = gate.duel
-        if duel is None:
-            continue
-        try:
-            speedup, gain = combined_speedup(duel.samples), combined_gain(duel.samples)
-        except (ValueError, ZeroDivisionError, StatisticsError, OverflowError) as error:
-            yield "samples of a gate that figures follow from", str(error)
-            continue
-        figures = ((duel.speedup, speedup), (duel.gain, gain), (duel.certain_gain, gain), (duel.certain, speedup))
-        for stored, found in figures:
-            if stored is None or found is None or not isclose(stored.median, found.median, rel_tol=1e-6, abs_tol=1e-9):
-                yield "figures of a gate that follow from its samples", f"{stored} stored, {found} from the samples"
-                break
+        if gate.duel is not None and (fault := figures_fault(gate.duel, "a gate")) is not None:
+            yield fault
+
+
+def figures_fault(duel: Duel, what: str) -> tuple[str, str] | None:
+    """What is expected and found where figures of a duel do not follow from its samples; None where they do."""
+    try:
+        speedup, gain = combined_speedup(duel.samples), combined_gain(duel.samples)
+    except (ValueError, ZeroDivisionError, StatisticsError, OverflowError) as error:
+        return f"samples of {what} that figures follow from", str(error)
+    figures = ((duel.speedup, speedup), (duel.gain, gain), (duel.certain_gain, gain), (duel.certain, speedup))
+    for stored, found in figures:
+        if stored is None or found is None or not isclose(stored.median, found.median, rel_tol=1e-6, abs_tol=1e-9):
+            return f"figures of {what} that follow from its samples", f"{stored} stored, {found} from the samples"
+    return None
+
+
+def _noted(archive: Archive) -> Iterator[Mismatch]:
+    """The mismatches of measurements on splits, which are notes."""
+    numbers = {entry.id: entry.number for entry in archive.entries}
+    what = "a measurement on a split"
+    for commit, measured in archive.split_notes.all():
+        if isinstance(measured, str):
+            fault: tuple[str, str] | None = (f"{what} that can be read", measured)
+        else:
+            fault = figures_fault(measured.duel, what)
+        if fault is not None:
+            yield Mismatch(number=numbers.get(commit), id=commit, expected=fault[0], found=fault[1])
 
 
 def _replayed(archive: Archive, entry: Entry) -> Iterator[tuple[str, str]]:

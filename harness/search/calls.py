@@ -37,6 +37,10 @@ class Models(Protocol):
         """The most that one try of a request may cost."""
         ...
 
+    def refusal(self, bound: Bound) -> OverBudget | None:
+        """Why the budget does not cover a try now; None where it does."""
+        ...
+
     def submit(self, ticket: int, request: Request, done: Done, again: Again) -> None:
         """Send a request, and call `done` once, in any thread. Raises OverBudget, and sends nothing, where the budget
         does not cover the call.
@@ -57,11 +61,14 @@ class Calls:
         self._again_at, self._aside = 0, _ASIDE
         self.under_way: set[int] = set()
         self._refusal: OverBudget | None = None
+        self._refused: Bound | None = None  # the most that the refused call may cost
         self._failure: HarnessError | None = None
 
     @property
     def refusal(self) -> OverBudget | None:
-        """Why nothing more is begun until another call has ended; None where there are other proposals."""
+        """Why nothing more is begun until another call has ended, of this search or of another on the run; None where
+        there are other proposals.
+        """
         return None if self._spare else self._refusal
 
     @property
@@ -78,6 +85,19 @@ class Calls:
     def cause(self) -> str:
         """What keeps calls from being begun, in a word; "" for nothing."""
         return "failure" if self._failure else "outage" if self._outage else "budget" if self._refusal else ""
+
+    @property
+    def waits_for(self) -> OverBudget | None:
+        """Why no call is begun, where other searches have reserved what is left, which they may not spend."""
+        refusal = self._refusal
+        return refusal if refusal is not None and not refusal.final and not self.under_way else None
+
+    def ask_again(self) -> bool:
+        """Where other searches are waited for, see whether the call that was refused fits by now."""
+        if self.waits_for is None:
+            return False
+        self._refusal = None if self._refused is None else self._asked().refusal(self._refused)
+        return self._refusal is None
 
     def full(self, asked: int) -> bool:
         """Whether no further call has room beside those of `asked` tickets."""
@@ -105,7 +125,7 @@ class Calls:
         try:
             self._asked().submit(ticket, request, self._done, self._again)
         except OverBudget as error:
-            self._refusal = error
+            self._refusal, self._refused = error, self.bound(request)
         except HarnessError as error:
             self._failure = error
         else:
@@ -121,7 +141,7 @@ class Calls:
             return
         self.under_way.remove(answered.ticket)
         if isinstance(answered.outcome, OverBudget):
-            self._refusal = answered.outcome
+            self._refusal, self._refused = answered.outcome, None
             return
         if not (self._spare and self._refusal is not None and self._refusal.final):
             self._refusal = None
@@ -133,11 +153,6 @@ class Calls:
                 self._set_aside(answered.outcome, made)
         else:
             self._lost_in_a_row, self._outage, self._aside = 0, None, _ASIDE
-
-    def attempt_made(self) -> None:
-        """An attempt is archived: where other searches held the rest of the budget, some of it may be free again."""
-        if self._spare and self._refusal is not None and not self._refusal.final and not self.under_way:
-            self._refusal = None
 
     def _set_aside(self, last: Turn, made: int) -> None:
         error = HarnessError(

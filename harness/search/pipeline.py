@@ -33,6 +33,7 @@ from harness.archive.writing import Writing
 from harness.patch import PatchError
 from harness.search.calls import Calls, Models
 from harness.search.events import Answered, Event, Judged, JudgeFailed, JudgeProgress, NotAsked, Outcome, Retry
+from harness.search.gathering import AGAIN_S, gather
 from harness.search.judge import Checker, Judge
 from harness.search.judging import JudgePool, owes
 from harness.search.progress import Phase, Progress, Report
@@ -46,8 +47,6 @@ from harness.types import Entry, Gate, HarnessError, Pending, Request, Turn, Unj
 _MOST_EVENTS, _MOST_PROPOSED = 64, 32
 """The most events and new proposals of a round. In larger ones, hundreds of calls would be sent and answered together,
 with nothing to do in between."""
-_GATHER_S = 0.0005
-"""How long a round waits for one more event: what comes at the same time shares one wait for the disk."""
 
 
 class Pipeline:
@@ -84,7 +83,7 @@ class Pipeline:
         self._unwritten: dict[int, Pending] = {}
         self._idle = ""
         self._left_out = LeftOut()
-        self._more = False
+        self._more = self._told_waiting = False
         self._stop_seen = False
         self._judge_error: BaseException | None = None
         self._failure: HarnessError | None = None
@@ -124,7 +123,7 @@ class Pipeline:
             yield from self._round(events, propose=propose)
             if self._judge_error is not None:
                 raise self._judge_error
-            if not self._tickets:
+            if not self._tickets and not (propose and self._waits_for_others()):
                 break
             events = self._wait()
         idle = bool(self._idle) and self._reason_to_stop() == self._idle
@@ -142,20 +141,16 @@ class Pipeline:
             self._pool.count_duels([entry], ours=False)
 
     def _wait(self) -> list[Outcome]:
-        """The outcomes that are ready; at least one, unless there is more to propose. Reports progress of judges."""
+        """The outcomes that are ready; at least one, unless there is more to propose or others are waited for."""
         events, self._ready = self._ready, []
+        wait_s = 0.0 if self._more else AGAIN_S if self._calls.waits_for else None
         # With as many outcomes as tickets there is nothing to wait for.
-        while len(events) < min(_MOST_EVENTS, len(self._tickets)):
-            try:
-                event = self._events.get(block=not self._more, timeout=_GATHER_S if events else None)
-            except queue.Empty:
-                break
-            if isinstance(event, JudgeProgress):
-                phase: Phase = "lost" if event.lost else "judging"
-                self._report_step(phase, event.ticket, name=event.name, judging=event.step, reason=event.lost)
-            else:
-                events.append(event)
+        gather(self._events, events, min(_MOST_EVENTS, max(1, len(self._tickets))), wait_s, self._report_judging)
         return events
+
+    def _report_judging(self, event: JudgeProgress) -> None:
+        phase: Phase = "lost" if event.lost else "judging"
+        self._report_step(phase, event.ticket, name=event.name, judging=event.step, reason=event.lost)
 
     def _round(self, events: Sequence[Outcome], *, propose: bool) -> list[Entry]:
         """Handle these events, propose more, and make all of it durable at once."""
@@ -309,14 +304,15 @@ class Pipeline:
         self._release_twins(ticket)
         self._tally.fold(self._archive.entry(entry.number))
         self._pool.count_duels([entry], ours=True)
-        self._calls.attempt_made()
         self._done.append(entry)
+        self._told_waiting = False
 
     # Proposing
 
     def _propose_more(self, writing: Writing) -> None:
         """Propose while there is room and no reason to stop."""
         source = self._source
+        self._idle = "" if self._calls.ask_again() else self._idle
         for made in range(_MOST_PROPOSED):
             self._more = source is not None and self._has_room(source) and self._reason_to_stop() is None
             if source is None or not self._more:
@@ -342,6 +338,16 @@ class Pipeline:
         if self._calls.refusal is not None:
             return str(self._calls.refusal)
         return self._idle or None
+
+    def _waits_for_others(self) -> bool:
+        """Whether nothing is begun only because other searches have reserved what is left; reports it once."""
+        refusal = self._calls.waits_for
+        if refusal is None or self._stopping() or self._tally.spent_out(0) is not None:
+            return False
+        if not self._told_waiting:
+            self._told_waiting = True
+            self._report_step("waits", self._archive.next_number, reason=f"waits for other searches: {refusal}")
+        return True
 
     def _stopping(self) -> bool:
         self._stop_seen = self._stop_seen or self._archive.stop_asked()

@@ -11,7 +11,7 @@ from typing import Literal
 
 from evaluator.types import Progress as Judging
 
-Phase = Literal["proposing", "judging", "archived", "lost", "left_out", "ended"]
+Phase = Literal["proposing", "judging", "archived", "lost", "left_out", "waits", "ended"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +19,9 @@ class Progress:
     """One step of a search.
 
     `number` is the ticket's until the attempt is archived, then the attempt's. `judging` is set in the phase of that
-    name, each time the judge reports; `reason` in the phases `ended`, `lost` (a judge was lost) and `left_out` (the
-    others of a mix of proposers go on without one). `asked` proposals are in flight, and `waiting` answers of models
-    are being judged or wait to be.
+    name, each time the judge reports; `reason` in the phases `ended`, `lost` (a judge was lost), `left_out` (the others
+    of a mix of proposers go on without one) and `waits` (other searches on the run have reserved what is left of the
+    budget). `asked` proposals are in flight, and `waiting` answers of models are being judged or wait to be.
     """
 
     phase: Phase

@@ -1,7 +1,7 @@
 """A ticket: one proposal until it is archived as an attempt.
 
-Owns: the state of one ticket, the job it gives a judge, and the attempt it becomes. Does not know: the order of its
-steps (`pipeline`), archives, models.
+Owns: the state of one ticket, its pending record, the job it gives a judge, and the attempt it becomes. Does not know:
+the order of its steps (`pipeline`), archives, models.
 """
 
 from __future__ import annotations

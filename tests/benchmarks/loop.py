@@ -40,7 +40,7 @@ from evaluator import Progress as Judging
 from harness.archive import Archive
 from harness.cli import build
 from harness.llm import Model, Models
-from harness.llm.ledger import Bound
+from harness.llm.ledger import Bound, OverBudget
 from harness.llm.model import Price
 from harness.patch import apply_reply
 from harness.prompt import read_templates
@@ -141,6 +141,9 @@ class ScriptedModels:
 
     def bound(self, request: Request) -> Bound:
         return Bound()
+
+    def refusal(self, bound: Bound) -> OverBudget | None:
+        return None
 
     def submit(self, ticket: int, request: Request, done: Done, again: Again) -> None:
         self._asked.put((ticket, done))

@@ -17,7 +17,7 @@ TINY = ("--case", SIZES, "--device", "cpu", "--budget", "0.05")
 KEYS = [
     "program", "task", "device", "verdict", "stage", "reason", "detail", "quality", "balance", "same_window_balance",
     "gain", "pass_quality", "runtime_ms", "speedup", "load_s", "secret", "decided", "cases", "environment",
-    "agreement", "busy",
+    "split", "agreement", "busy",
 ]  # fmt: skip
 NULL_WHERE_REJECTED = ("quality", "balance", "same_window_balance", "runtime_ms", "speedup", "load_s")
 NULL_WHERE_REJECTED += ("gain", "pass_quality", "secret")
@@ -61,6 +61,7 @@ def test_json_has_the_documented_keys(judged: dict[str, dict[str, Any]]) -> None
     scored, rejected = judged["programs/eplb/snake.py"], judged["bad.py"]
     assert list(scored) == list(rejected) == KEYS
     assert (scored["program"], scored["task"], scored["device"]) == ("programs/eplb/snake.py", "eplb", "cpu")
+    assert scored["split"] == rejected["split"] == "search"
     assert scored["verdict"] == "scored" and scored["stage"] is scored["reason"] is scored["detail"] is None
     assert list(scored["quality"]) == ["name", "value", "ceiling"]
     assert scored["quality"]["name"] == "balance_next" and scored["quality"]["value"] == scored["balance"]
@@ -90,9 +91,10 @@ def test_texts_that_are_no_programs_are_rejected_at_the_screen(judged: dict[str,
 
 
 def test_the_ladder_tells_programs_apart(cli: Cli) -> None:
-    done = cli("evaluate", "--ladder", "--json", *TINY)
+    done = cli("evaluate", "--ladder", "--json", *TINY, "--split", "gate")
     assert done.code == 0, done.err
     [record] = done.records
+    assert record["split"] == "gate"
     assert list(record["rungs"]) == ["random_placement", "snake", "greedy", "lpt_swap"]
     values = [rung[0]["same_window_balance"] for rung in record["rungs"].values()]
     assert sorted(values) == values and len(set(values)) == 4

@@ -20,6 +20,7 @@ def test_plan_of_a_search_with_a_model(cli: Cli) -> None:
         assert done.code == 0, done.err
         assert f"gpt-x at {stub.base_url} (chat), key in OPENAI_API_KEY (set)" in done.out
         assert "400 attempts, 240 minutes, $5, 20,000,000 tokens" in done.out
+        assert "would be the new best, up to 10 s on the gate" in " ".join(done.out.split())
         assert "new (new)" in done.out and "16 calls at once" in done.out
         assert "6,000 calls, 20,000,000 tokens, $5.00" in done.out
         assert "missing" not in done.out and KEY not in done.out + done.err
@@ -47,6 +48,7 @@ def test_as_json(cli: Cli) -> None:
     assert model["most_tokens_a_try"] == 96_000 + 6 * 16 + 64 + 96
     assert model["most_usd_a_try"] == (96_000 + 6 * 16 + 64) / 1e6
     assert plan["worst_case"]["calls"] == 7
+    assert plan["held_out"] == {"gate": plan["cases"], "final": plan["cases"]} and plan["duel_s"] == 10
     assert plan["worst_case"]["usd"] == 7 * model["most_usd_a_try"]
     assert 5_000 < plan["prompt"]["first_bytes"] < plan["prompt"]["most_tokens"] * 3
 
@@ -60,6 +62,7 @@ def test_a_budget_below_the_cost_of_a_large_prompt_gives_a_warning(cli: Cli) -> 
 def test_a_catalogue_search_calls_no_model(cli: Cli) -> None:
     done = cli("search", "tiny.yaml", "--dry-run")
     assert done.code == 0 and "models      no model is called" in done.out
+    assert "held out    no loads" in done.out
     assert not Path(cli.cwd / "runs").exists()
 
 

@@ -69,7 +69,7 @@ def test_archived_calls_are_answered_again_and_give_the_stored_qualities(searche
         [attempt] = [each for each in searched.records if each["number"] == record["number"]]
         assert case["calls"] == record["calls"] == record["agree"] == attempt["cases"][0]["pairs"]
         assert record["largest_difference"] == 0 and record["rejected"] is None and record["differs"] == []
-    assert "notes" not in git(own_run, "for-each-ref"), "nothing is measured"
+    assert "refs/notes/measurements" not in git(own_run, "for-each-ref"), "nothing is measured"
     done = cli("remeasure", own_run, number, "--same-draws")
     assert f"{case['calls']} of {case['calls']} calls have the stored quality" in done.out
     assert "not judged under these conditions" not in done.out
@@ -147,4 +147,4 @@ def test_attempt_without_a_program_is_refused(searched: Searched, own_run: Path)
     cli = Cli(cwd=searched.workshop)
     error = cli.refused("remeasure", own_run, entry.number)
     assert f"attempt {entry.number} has no program to measure: its reply was refused" in error
-    assert "notes" not in git(own_run, "for-each-ref")
+    assert "refs/notes/measurements" not in git(own_run, "for-each-ref")

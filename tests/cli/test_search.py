@@ -37,13 +37,14 @@ def test_a_search_shows_its_attempts_its_front_and_its_best(searched: Searched) 
     assert "Front, fastest first" in out and f"Best ({best['name']}) against seed (solver.py)" in out
     assert f"best program:  run/best.py  (attempt {best['number']}, {best['name']})" in out
     assert "search ended: all 7 attempts are made" in searched.done.err
+    assert '"split":"search"' in git(searched.run, "notes", "--ref=splits", "show", "best"), "the last duel is kept"
     source = (searched.run / "best.py").read_text()
     assert source == Cli(cwd=searched.workshop)("best", "run").out and "PAUSE_S = 0.0\n" in source
 
 
 def test_git_shows_the_lineage(searched: Searched, tmp_path: Path) -> None:
     records = {record["id"]: record for record in log(Cli(cwd=searched.workshop), searched.run)}
-    graph = git(searched.run, "log", "--all", "--format=%H %P")
+    graph = git(searched.run, "log", "--exclude=refs/notes/*", "--all", "--format=%H %P")
     parents = {line.split()[0]: line.split()[1:] for line in graph.splitlines()}
     [root] = [commit for commit, above in parents.items() if not above]
     for commit, record in records.items():

@@ -20,7 +20,7 @@ from evaluator.types import (
 )
 from harness.identity import program_id
 from harness.select import Objective, speed, standing
-from harness.types import Confirmation, Entry, Kind
+from harness.types import Confirmation, Entry, Kind, OnSplit
 
 ENVIRONMENT = Environment(
     device="cpu",
@@ -134,6 +134,21 @@ def duel(
         gain=gained,
         certain_gain=gained,
     )
+
+
+def on_split(
+    split: str, gain: float, noise: float, ratio: float = 2.0, *, against: str = "e0", when_s: int = 1
+) -> OnSplit:
+    """A program against an entry on the loads of a split, better by `gain` in quality."""
+    samples = Samples(
+        candidate_us=(1000, 1000),
+        reference_us=(2000, 2000),
+        candidate_quality=(0.8 + gain, 0.8 + gain),
+        reference_quality=(0.8, 0.8),
+        calls=(0, 1),
+    )
+    measured = replace(duel(ratio, 0.02, gain=gain, gain_noise=noise), samples=(samples, samples))
+    return OnSplit(split=split, against=against, duel=measured, when_s=when_s)
 
 
 def confirmed(entries: Iterable[Entry], objective: Objective, noise: float = 0.0) -> list[Entry]:

@@ -16,6 +16,7 @@ from evaluator.types import Rejected
 from harness.archive import Archive
 from harness.types import Attempt, Candidate, Proposal
 from tests.cli.runs import PATCHES, QUICKLY, Cli, command, environment, write_workshop
+from tests.harness.builders import on_split
 from tests.page.browser import PATIENCE_S, Browser, chromium, dashboard, installed
 
 pytestmark = pytest.mark.slow
@@ -88,7 +89,9 @@ def _hostile(run: Path) -> None:
         source = archive.source(seed.id) + SNEAKY
         candidate = Candidate(name=BAD + TURNED + LONG, description=BAD + TURNED + LONG, source=source, warnings=(BAD,))
         verdict = Rejected(stage="run", reason="exception", detail=BAD + TURNED + LONG)
-        archive.append(Attempt(number=2, proposal=proposal, candidate=candidate, verdict=verdict))
+        made = archive.append(Attempt(number=2, proposal=proposal, candidate=candidate, verdict=verdict))
+        for split, gain in (("search", 0.02), ("gate", 0.018), ("final", 0.001)):
+            archive.split_notes.add(made.id, on_split(split, gain, 0.001, against=seed.id))
 
 
 @pytest.fixture(autouse=True)
@@ -184,8 +187,40 @@ def test_hostile_text_stays_text_in_every_view(site: Site) -> None:
     browser.go("#/r/0/a/2")
     assert "<img src=x onerror=" in browser.shows(".attempthead h1", "<img")
     assert "[U+202E]evil" in browser.shows("tr.come td.code", "evil")
+    assert "Overfitting on final" in browser.shows("[data-section=held-out] .overfitting")
     browser.go("#/r/0/attempts?q=onerror")
     browser.shows("td.title", "<img src=x")
+
+
+def test_the_overview_says_what_held_out_loads_say(site: Site) -> None:
+    """The panel in the page that shows it, with what a server says of a run with held-out loads."""
+    site.browser.open()
+    script = """
+        const { best, short } = await import('/static/js/splits.js');
+        const { fill } = await import('/static/js/dom.js');
+        const { run } = await import('/static/js/store.js');
+        const { columns, state } = run(0);
+        const interval = { median: 0.02, low: 0.01, high: 0.03 };
+        const row = { quality: 0.82, seed_quality: 0.8, gain: interval, speedup: interval, gap: interval };
+        const measured = [{ ...row, split: 'search', gap: null }, { ...row, split: 'gate' }];
+        const lists = { search_only: { count: 9, newest: [2] }, untold: { count: 0, newest: [] } };
+        const said = (splits) => {
+          const body = document.querySelector('.panel.splits .body');
+          fill(body, best(0, { columns, state: { ...state, splits, champion: 1, seed_attempt: 0 } }));
+          return [body.querySelectorAll('tbody tr').length, body.querySelectorAll('img').length, body.textContent];
+        };
+        const hidden = document.querySelector('.panel.splits').hidden;
+        const none = best(0, { columns, state: { ...state, splits: null } });
+        const line = document.createElement('p');
+        fill(line, short({ splits: { measured: [{ ...measured[1], overfits: true }] } }));
+        return [hidden, none, said({ measured, ...lists }), said({ measured: [], ...lists }), line.textContent];
+    """
+    hidden, none, shown, before, line = site.browser.awaited(script)
+    assert (hidden, none, shown[:2], before[:2]) == (True, None, [2, 0], [0, 0])
+    assert line.endswith("+2.00 points, 0.020× as fast (gate). Overfitting on gate.")
+    assert "+2.00 [+1.00, +3.00]" in shown[2] and "No overfitting seen on gate." in shown[2]
+    assert "search only:" in shown[2] and "<img src=x" in shown[2] and "and 8 before" in shown[2]
+    assert "surely no worse" in before[2] and "on the gate" in before[2]
 
 
 def test_stopping_asks_once_more_and_ends_the_search(site: Site) -> None:

@@ -69,8 +69,9 @@ def evaluate(
         options.check_wheels(programs or (), judge.task)
         say_notes(judge.task)
         stack.enter_context(judge)
-        verdicts = judge_all(judge, {each.name: each.source for each in named}, details=details, json=json)
+        sources = {each.name: each.source for each in named}
+        verdicts = judge_all(judge, sources, split=options.split, details=details, json=json)
         if ladder:
-            climb(judge, json=json)
+            climb(judge, split=options.split, json=json)
     if any(isinstance(verdict, Rejected) for verdict in verdicts):
         raise typer.Exit(1)

@@ -61,7 +61,8 @@ def replay(
     options.check_wheels((), built)
     with described as judge:
         names = (onto, str(out) if out is not None else f"{onto} patched")
-        before, after = judge_all(judge, dict(zip(names, (parent, child), strict=True)), json=json)
+        sources = dict(zip(names, (parent, child), strict=True))
+        before, after = judge_all(judge, sources, split=options.split, json=json)
     if isinstance(before, Scored) and isinstance(after, Scored) and not json:
         output().print(tables.change_table(before, after, task=built))
     if isinstance(after, Rejected) or isinstance(before, Rejected):

@@ -98,7 +98,8 @@ def _contents(opened: OpenRun, name: str, figure: Figure) -> Contents:
         return report_of(_facts(opened, name), archive.entries, archive.find, diff, grouped, on_splits)
 
     def on_splits(entry: Entry) -> tuple[OnSplit, ...]:
-        return tuple(archive.split_notes.on(entry.id).values())
+        seed = next((each for each in archive.entries if each.kind == "seed"), None)
+        return () if seed is None else tuple(archive.split_notes.on(entry.id, seed.id).values())
 
     def diff(before: Entry, after: Entry) -> str:
         names = (f"attempt {before.number}", f"attempt {after.number}")

@@ -23,7 +23,8 @@ def status(run: RunFolder, json: Json = False) -> None:
     with open_run(run) as opened:
         archive, task = opened.archive, opened.task
         standing = opened.standing()
-        measured = archive.split_notes.on(standing.best.id) if standing.best is not None else {}
+        best, seed = standing.best, standing.seed
+        measured = archive.split_notes.on(best.id, seed.id) if best is not None and seed is not None else {}
         state = status_view.status(
             standing,
             archive.entries,

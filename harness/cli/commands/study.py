@@ -141,7 +141,7 @@ class _Shown(Watcher):
         name = f"attempt {step.number}, {one_line(step.name, _NAME)}" if step.name else f"attempt {step.number}"
         if step.judging is not None:
             self._waiting.judging(name, step.judging)
-        elif step.phase == "left_out":
+        elif step.phase in ("left_out", "waits"):
             self.note(step.reason)
         elif step.phase != "ended":
             self._waiting.say(f"{name}: {step.phase}")

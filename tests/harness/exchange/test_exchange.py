@@ -18,15 +18,17 @@ from pathlib import Path
 
 import pytest
 
+from evaluator import Interval, combined_gain, combined_speedup
 from harness.archive import Archive, ArchiveError
 from harness.exchange.holdings import ExchangeError, Pulled, Sent
 from harness.exchange.receiving import Hooks, pull
 from harness.exchange.sending import bundle, push
 from harness.git import GitError
 from harness.git.remote import RemoteError, remote
-from harness.readings.verify import faults, verify
-from harness.types import Attempt, Entry, Proposal
+from harness.readings.verify import faults, figures_fault, verify
+from harness.types import Attempt, Entry, OnSplit, Proposal
 from tests.harness.archive.archives import changing, family, fsck, git, new, seed_attempt
+from tests.harness.builders import on_split
 from tests.harness.processes import Report, child, reported
 
 WHO = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
@@ -60,7 +62,12 @@ def newest(archive: Archive) -> tuple[Entry, Sequence[Entry]]:
     return archive.entries[-1], archive.entries[:1]
 
 
-HOOKS = Hooks(check=check, choose=newest, say=lambda _: None)
+def fault(measured: OnSplit) -> str:
+    found = figures_fault(measured.duel, "it")
+    return "" if found is None else found[0]
+
+
+HOOKS = Hooks(check=check, fault=fault, choose=newest, say=lambda _: None)
 
 
 def sent(run: Path, to: Path | str) -> Sent:
@@ -69,6 +76,14 @@ def sent(run: Path, to: Path | str) -> Sent:
 
 def pulled(run: Path, source: Path | str, hooks: Hooks = HOOKS) -> Pulled:
     return pull(run, remote(str(source)), hooks)
+
+
+def exact(split: str, seed: str, gain: float) -> OnSplit:
+    """A measurement on a split whose figures are those of its samples."""
+    made = on_split(split, gain, 0.0, against=seed)
+    speedup, gained = combined_speedup(made.duel.samples), combined_gain(made.duel.samples)
+    duel = replace(made.duel, speedup=speedup, certain=speedup, gain=gained, certain_gain=gained)
+    return replace(made, duel=duel)
 
 
 def bundled(run: Path, file: Path, *, force: bool = False) -> Sent:
@@ -396,6 +411,54 @@ class TestNotesAndAdvice:
         assert pulled(there, archive.path).notes
         assert self.notes(there, one.id) == {"mine", "theirs"}
         assert fsck(there) == fsck(archive.path) == ""
+
+    def test_measurements_on_splits_are_merged_and_our_own_stay(self, archive: Archive, tmp_path: Path) -> None:
+        seed, one, two, *_ = archive.entries
+        there = tmp_path / "copy"
+        sent(archive.path, there)
+        theirs = Archive.open(there)
+        both, mine, other = (
+            exact(split, seed.id, gain) for split, gain in (("gate", 0.01), ("final", 0.02), ("final", 0.5))
+        )
+        archive.split_notes.add(one.id, both)
+        assert sent(archive.path, there).notes and pulled(tmp_path / "new", archive.path).notes
+        assert len({refs(path)["refs/notes/splits"] for path in (there, archive.path, tmp_path / "new")}) == 1
+        archive.split_notes.add(one.id, mine)
+        theirs.split_notes.add(one.id, replace(other, when_s=0))
+        theirs.split_notes.add(two.id, other)
+        assert pulled(archive.path, there).notes
+        assert archive.split_notes.on(one.id, seed.id) == {"gate": both, "final": mine}, "whatever time they claim"
+        assert archive.split_notes.on(two.id, seed.id) == {"final": other}
+        assert pulled(archive.path, there).nothing
+        assert sent(archive.path, there).notes and sent(archive.path, there).nothing
+        assert pulled(archive.path, there).nothing
+        assert theirs.split_notes.on(two.id, seed.id) == {"final": other}
+        assert sound(there).entries == sound(archive.path).entries
+
+    def test_measurements_on_splits_that_are_unsound_are_left_out(self, archive: Archive, tmp_path: Path) -> None:
+        seed, one, *_ = archive.entries
+        good = exact("gate", seed.id, 0.01)
+        forged = replace(good, split="final", duel=replace(good.duel, speedup=Interval(median=9.0, low=8.0, high=10.0)))
+        for bad in (forged, replace(good, against=one.id), replace(good, split="other"), replace(good, when_s=-1)):
+            archive.split_notes.add(one.id, bad)
+        archive.split_notes.add(one.id, good)
+        archive.split_notes.add(archive.root_id, good)
+        git(archive.path, *WHO, "notes", "--ref=splits", "append", "-m", "[" * 100_000, one.id)
+        done = pulled(tmp_path / "mine", archive.path)
+        told = " ".join(done.left_out)
+        words = (
+            "follow from its samples",
+            "against the seed program",
+            "found 'other'",
+            "a time",
+            "which is no attempt",
+        )
+        assert len(done.left_out) == 6 and all(word in told for word in words), told
+        assert sound(tmp_path / "mine").split_notes.on(one.id, seed.id) == {"gate": good}
+        assert pulled(tmp_path / "mine", archive.path).attempts == 0
+        git(archive.path, "update-ref", "refs/notes/splits", git(archive.path, "rev-parse", "seed:program.py").strip())
+        assert "the measurements on splits: expected a commit" in pulled(tmp_path / "other", archive.path).left_out[0]
+        assert [wrong.number for wrong in verify(archive).mismatches] == [None]
 
     def test_advice_of_both_sides_stands_once_in_each(self, archive: Archive, tmp_path: Path) -> None:
         there = tmp_path / "copy"

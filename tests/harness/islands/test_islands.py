@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -313,6 +314,35 @@ def test_a_remote_that_cannot_be_reached_is_noted_once_and_the_search_goes_on(tm
     assert len(first.search(3)) == 4
     (note,) = first.notes
     assert "nowhere.git" in note and note.endswith("the search goes on without it")
+
+
+class Stopped(BaseException):
+    """As a signal raises it: no failure."""
+
+
+@pytest.mark.parametrize(("error", "left"), [(Stopped, True), (ValueError, False)])
+def test_what_was_found_is_published_by_a_search_that_is_stopped_but_not_by_one_that_fails(
+    archive: Archive, bus: str, error: type[BaseException], left: bool
+) -> None:
+    settings = IslandSettings(remotes=(bus,))
+    with (
+        pytest.raises(error),
+        Exchanger(archive.path, archive.root_id, [remote(bus)], settings, EXPECTED, note=lambda _: None) as exchanger,
+    ):
+        exchanger.publish({0: archive.root_id})
+        raise error
+    assert published(bus) == ({f"refs/islands/{archive.root_id}/000000": archive.root_id} if left else {})
+
+
+def test_a_remote_that_hangs_does_not_keep_a_stopped_search(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = list[str]()
+    settings, there = IslandSettings(remotes=("ssh://host/run",)), remote("ssh://host/run")
+    exchanger = Exchanger(archive.path, archive.root_id, [there], settings, EXPECTED, note=notes.append)
+    monkeypatch.setenv("GIT_SSH_COMMAND", "sleep 3; true")
+    begun = time.monotonic()
+    exchanger.exchange(fetches=False, until_s=begun + 0.3)
+    assert time.monotonic() - begun < 10
+    assert notes == ["islands: ssh://host/run: it did not answer in time; what was found last is not published there"]
 
 
 def test_a_run_that_lies_again_and_again_is_not_judged_any_more(tmp_path: Path, bus: str) -> None:

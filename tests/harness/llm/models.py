@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from evaluator.types import Rejected
 from harness import patch
-from harness.llm.ledger import Bound
+from harness.llm.ledger import Bound, OverBudget
 from harness.proposers import View
 from harness.search.calls import Again, Done
 from harness.types import HarnessError, Kind, Message, Request, Turn, Usage
@@ -43,6 +43,9 @@ class Models:
 
     def bound(self, request: Request) -> Bound:
         return BOUND
+
+    def refusal(self, bound: Bound) -> OverBudget | None:
+        return None
 
     def submit(self, ticket: int, request: Request, done: Done, again: Again) -> None:
         with self._lock:

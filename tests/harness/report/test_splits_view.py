@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from rich.console import Console, RenderableType
 
-from evaluator.types import Duel, Samples
 from harness.gate import gated_standing
 from harness.readings.splits import splits
 from harness.report import splits_view
 from harness.select import Pareto
-from harness.types import Confirmation, Entry, Gate, OnSplit
-from tests.harness.builders import duel, entry, scored
+from harness.types import Confirmation, Entry, Gate
+from tests.harness.builders import duel, entry, on_split, scored
 
 SEED = replace(entry(0, scored(0.8, 1.0, gain=0.0)), gates=())
 
@@ -22,18 +21,6 @@ def shown(view: RenderableType) -> str:
     console = Console(width=80, file=io.StringIO(), record=True)
     console.print(view)
     return console.export_text()
-
-
-def on(split: str, gain: float, noise: float, ratio: float = 2.0) -> OnSplit:
-    samples = Samples(
-        candidate_us=(1000, 1000),
-        reference_us=(2000, 2000),
-        candidate_quality=(0.8 + gain, 0.8 + gain),
-        reference_quality=(0.8, 0.8),
-        calls=(0, 1),
-    )
-    measured: Duel = replace(duel(ratio, 0.02, gain=gain, gain_noise=noise), samples=(samples, samples))
-    return OnSplit(split=split, against="e0", duel=measured, when_s=1)
 
 
 def overfitter(number: int) -> Entry:
@@ -46,7 +33,9 @@ def overfitter(number: int) -> Entry:
 
 def test_a_sure_gap_is_overfitting_and_who_is_better_on_the_search_only_is_named() -> None:
     standing = gated_standing([SEED, overfitter(1)], Pareto(epsilon=0.5))
-    found = splits([on("final", 0.001, 0.001), on("search", 0.02, 0.003), on("gate", 0.018, 0.002)], standing)
+    found = splits(
+        [on_split("final", 0.001, 0.001), on_split("search", 0.02, 0.003), on_split("gate", 0.018, 0.002)], standing
+    )
     text = shown(splits_view.table(found, "balance", "greedy.py"))
     assert max(map(len, text.splitlines())) <= 80 and "\x1b" not in text
     rows = [line.split()[0] for line in text.splitlines() if line.startswith(("search", "gate", "final"))]
@@ -65,7 +54,7 @@ def test_a_sure_gap_is_overfitting_and_who_is_better_on_the_search_only_is_named
 def test_a_gap_of_less_than_a_quarter_may_come_from_the_sizes() -> None:
     standing = gated_standing([SEED], Pareto())
     for gain, named in ((0.008, ()), (0.007, ("final",)), (0.012, ())):
-        found = splits([on("search", 0.01, 0.0001), on("final", gain, 0.0001)], standing)
+        found = splits([on_split("search", 0.01, 0.0001), on_split("final", gain, 0.0001)], standing)
         assert found.overfits == named
 
 

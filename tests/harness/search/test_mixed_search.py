@@ -14,12 +14,12 @@ import pytest
 
 from evaluator.types import Rejected
 from harness.archive import Archive
-from harness.llm.ledger import OverBudget
+from harness.llm.ledger import Bound, OverBudget
 from harness.proposers import ProposerOptions, View
 from harness.proposers.catalogue import Catalogue
 from harness.proposers.mix import Mix
 from harness.readings.verify import verify
-from harness.search import Progress, SearchSetup, search
+from harness.search import Progress, SearchSetup, pipeline, search
 from harness.search.budget import Budget
 from harness.search.calls import Again, Done
 from harness.select import Pareto, pick_front
@@ -167,20 +167,43 @@ def test_a_budget_that_other_calls_still_hold_is_waited_for(tmp_path: Path) -> N
     assert 4 <= makers(archive).count("c") <= 8
 
 
+class Held(Models):
+    """Models whose budget another search on the run holds, until it was asked this often whether it does."""
+
+    def __init__(self, asks: int) -> None:
+        super().__init__(answer)
+        self.asks = asks
+
+    def refusal(self, bound: Bound) -> OverBudget | None:
+        self.asks -= 1
+        return self._held()
+
+    def submit(self, ticket: int, request: Request, done: Done, again: Again) -> None:
+        if (refused := self._held()) is not None:
+            raise refused
+        super().submit(ticket, request, done, again)
+
+    def _held(self) -> OverBudget | None:
+        return OverBudget("another search holds it (budget.usd)", final=False) if self.asks > 0 else None
+
+
 def test_a_budget_that_other_searches_hold_is_tried_again(tmp_path: Path) -> None:
-    class Held(Models):
-        refused = 0
-
-        def submit(self, ticket: int, request: Request, done: Done, again: Again) -> None:
-            if self.refused < 3:
-                self.refused += 1
-                raise OverBudget("another search holds it (budget.usd)", final=False)
-            super().submit(ticket, request, done, again)
-
     archive, steps = archive_at(tmp_path / "run"), list[Progress]()
-    list(run(archive, Held(answer), 12, progress=steps.append))
-    assert makers(archive).startswith("cccl") and makers(archive).count("l") > 5, makers(archive)
+    list(run(archive, Held(4), 12, progress=steps.append))
+    assert makers(archive).startswith("cc") and makers(archive).count("l") > 5, makers(archive)
     assert ["another search holds it" in reason for reason in left_out(steps)] == [True]
+
+
+def test_where_nothing_else_is_left_a_mix_waits_for_what_others_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "AGAIN_S", 0.01)
+    archive, steps = archive_at(tmp_path / "run"), list[Progress]()
+    list(run(archive, Held(30), 8, Few(2), progress=steps.append))
+    assert makers(archive) == "cc" + "l" * 6
+    assert [step.reason for step in steps if step.phase == "waits"] == [
+        "waits for other searches: another search holds it (budget.usd)"
+    ]
 
 
 def test_it_ends_when_none_has_anything_left_and_says_why(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import { fill, h, stranger } from "./dom.js";
 import { labelled, role } from "./glyphs.js";
 import { attemptLink, changeWords, choice, facts, failure, raw, STAGES } from "./parts.js";
 import { cases, conversation, doubts, duels, later } from "./sections.js";
+import { ofAttempt } from "./splits.js";
 import * as store from "./store.js";
 import { oneLine, visible } from "./text.js";
 import * as format from "./format.js";
@@ -38,13 +39,15 @@ export class AttemptPage {
 
   #draw() {
     const one = this.detail;
+    const { quality } = store.run(this.position).state;
     this.top = h("header.attempthead", {});
     this.side = h("aside.panel", { "aria-label": "Facts" });
     const sections = [
       this.#change(),
-      one.score ? this.#section("cases", "Cases", cases(one.score, store.run(this.position).state.quality)) : null,
+      one.score ? this.#section("cases", "Cases", cases(one.score, quality)) : null,
       this.#section("reply", "The reply", conversation(one)),
       this.#section("duels", "Duels with the champion of the time", duels(one, this.position)),
+      this.#section("held-out", "On held-out loads", ofAttempt(one, this.position, quality)),
       this.#section("later", "Later measurements", later(one)),
       this.#program(),
     ];
@@ -74,6 +77,7 @@ export class AttemptPage {
         h("span", {}, `attempt ${one.number}`),
         as ? labelled(as) : null,
         one.was_champion && as !== "champion" ? h("span", {}, "was champion") : null,
+        one.search_only ? h("span.rejected", {}, "better on the loads of the search only") : null,
       ),
       h(
         "div.titleline",

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { fill, h, stranger } from "./dom.js";
 import { facts } from "./parts.js";
 import { inline } from "./glyphs.js";
+import { short } from "./splits.js";
 import { oneLine } from "./text.js";
 import * as format from "./format.js";
 
@@ -19,6 +20,7 @@ export class Headline {
     const row = state.champion === null ? undefined : columns.row(state.champion);
     if (state.champion !== null && row === undefined) return; // it is told of before its row has come
     this.#compare(state);
+    const heldOut = short(state);
     fill(
       this.element,
       h(
@@ -31,6 +33,7 @@ export class Headline {
       ),
       h("h1", {}, row === undefined ? this.#none(state) : this.#leader(run, row)),
       row === undefined ? null : h("p.lede", {}, this.#second(run, row)),
+      heldOut === null ? null : h("p.lede.heldout", {}, heldOut),
       this.#facts(run),
       state.problem ? h("p.notice", { role: "alert" }, state.problem) : null,
       state.damage.length ? h("p.notice", {}, `Damage: ${oneLine(state.damage.join("; "), 400)}`) : null,

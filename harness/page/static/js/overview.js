@@ -8,6 +8,7 @@ import { describe, modelOfRun } from "./pareto.js";
 import { choice } from "./parts.js";
 import { Progress } from "./progress.js";
 import { Scatter } from "./scatter.js";
+import * as splits from "./splits.js";
 import * as store from "./store.js";
 import { onTheme } from "./theme.js";
 
@@ -28,6 +29,7 @@ export class Overview {
     this.progress = new Progress({ quality: run.state.quality, height: 150 });
     this.parts = {
       front: panels.panel("The front", "front", "fastest first, with the seed program"),
+      splits: panels.panel("On held-out loads", "splits", "the best program against the seed program"),
       newest: panels.panel("Newest attempts", "latest"),
       verdicts: panels.panel("How attempts came out", "verdicts"),
       models: panels.panel("Proposals by model", "models"),
@@ -40,11 +42,12 @@ export class Overview {
 
   #grid() {
     const { front, now, newest, models, verdicts, spending } = this.parts;
+    const held = this.parts.splits.element;
     const column = (kind, ...parts) => h(`div.column${kind}`, {}, parts);
     return h(
       "div.grid",
       {},
-      column(".two-thirds", this.#paretoPanel(), front.element),
+      column(".two-thirds", this.#paretoPanel(), held, front.element),
       column(".third", this.progress.element, now.element, verdicts.element, spending.element),
       column("", newest.element),
       column("", models.element),
@@ -83,6 +86,9 @@ export class Overview {
     fill(this.legend, legend(run.state));
     this.progress.update([{ ...run, position: this.position }]);
     fill(this.parts.front.body, panels.front(this.position, run));
+    const held = splits.best(this.position, run);
+    this.parts.splits.element.hidden = held === null;
+    fill(this.parts.splits.body, held);
     fill(this.parts.newest.body, panels.newest(this.position, run, NEWEST, this.fresh));
     this.seen = run.columns.count;
     fill(this.parts.verdicts.body, panels.verdicts(this.position, run));

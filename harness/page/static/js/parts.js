@@ -49,6 +49,20 @@ export function table(label, columns, rows, tag = "table.plain") {
   return h("div.scrollx", {}, h(tag, { "aria-label": label }, h("thead", {}, head), h("tbody", {}, rows)));
 }
 
+/** How many times as fast, with its interval. */
+export function ratio(interval) {
+  return interval
+    ? [format.times(interval.median), h("span.quiet", {}, ` ${format.timesRange(interval.low, interval.high)}`)]
+    : "–";
+}
+
+/** A difference of qualities in points, with its interval. */
+export function pointsRange(interval) {
+  if (!interval) return "–";
+  const [middle, low, high] = [interval.median, interval.low, interval.high].map((value) => format.points(100 * value));
+  return [middle, h("span.quiet", {}, ` [${low}, ${high}]`)];
+}
+
 /** An attempt as a link with its mark: `◆ 17 zigzag_start`. */
 export function attemptLink(run, position, number, name, limit = 40) {
   const row = run.columns.row(number);

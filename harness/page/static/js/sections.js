@@ -1,15 +1,10 @@
 // The longer parts of an attempt's page. Owns: cases, the conversation with a model, duels, later measurements.
 
 import { h, stranger } from "./dom.js";
-import { raw, table } from "./parts.js";
+import { pointsRange, ratio, raw, table } from "./parts.js";
 import { strips } from "./strips.js";
 import { oneLine } from "./text.js";
 import * as format from "./format.js";
-
-const ratio = (interval) =>
-  interval
-    ? [format.times(interval.median), h("span.quiet", {}, ` ${format.timesRange(interval.low, interval.high)}`)]
-    : "–";
 
 /** The score, case by case, with the raw samples. */
 export function cases(score, quality) {
@@ -100,16 +95,7 @@ export function duels(one, position) {
       h("td", {}, duel.against === null ? "–" : h("a", { href: `#/r/${position}/a/${duel.against}` }, duel.against)),
       h("td", {}, duel.failure ? oneLine(duel.failure, 200) : duel.comparison || ""),
       h("td.num.nowrap", {}, ratio(duel.speedup)),
-      h(
-        "td.num.nowrap",
-        {},
-        duel.gain
-          ? [
-              format.points(100 * duel.gain.median),
-              h("span.quiet", {}, ` [${format.points(100 * duel.gain.low)}, ${format.points(100 * duel.gain.high)}]`),
-            ]
-          : "–",
-      ),
+      h("td.num.nowrap", {}, pointsRange(duel.gain)),
       h("td.small.spare", {}, oneLine(duel.words, 160)),
     ),
   );
