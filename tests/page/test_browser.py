@@ -20,7 +20,7 @@ from tests.page.browser import PATIENCE_S, Browser, chromium, dashboard, install
 
 pytestmark = pytest.mark.slow
 
-SEARCHED = 40
+SEARCHED = 80
 """Attempts after which the search ends."""
 BAD = "<img src=x onerror=\"window.hacked='image'\"></script><script>window.hacked='script'</script>"
 TURNED = "\u202eevil\u202c\u0007"
