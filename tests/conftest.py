@@ -5,9 +5,11 @@ Owns: the mark `process`, set by place, and what `--quick` leaves out. Does not 
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +17,8 @@ import hypothesis
 import pytest
 
 from evaluator.environment import cuda_devices
+from evaluator.executors import EXECUTORS
+from tests.evaluator.kept import KEPT, kept
 
 PROCESS_PLACES = (
     *("tests/cli", "tests/evaluator/confined"),
@@ -69,6 +73,19 @@ def shared(root: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def kept_processes() -> Iterator[None]:
+    """Judges that are made with `executor=KEPT` go on with the processes of the one before."""
+    with kept():
+        yield
+
+
+@pytest.fixture
+def shared_processes(kept_processes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So do all judges in this process."""
+    monkeypatch.setitem(EXECUTORS, "local", EXECUTORS[KEPT])
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """The quick loop does not even import tests that start processes, where their place or their first lines tell."""
     if not config.getoption("quick"):
@@ -101,6 +118,11 @@ def _fewer_examples(item: pytest.Item) -> None:
     if asked is not None and asked.max_examples > QUICK_EXAMPLES:
         fewer = hypothesis.settings(asked, max_examples=QUICK_EXAMPLES)
         function._hypothesis_internal_use_settings = fewer  # type: ignore[union-attr]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no later search for garbage is to look through it."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,8 +1,7 @@
 """The command `packsmith`: the only room that prints, exits and reads the environment.
 
-Owns: the list of verbs and the one boundary where an error becomes a message and an exit code: 0 done, 1 the user
-can fix it, 2 usage, 3 our bug (its log is saved), 128 + n ended by signal n (130: Ctrl-C). Does not know: what the
-verbs do.
+Owns: the command and the one boundary where an error becomes a message and an exit code: 0 done, 1 the user can fix
+it, 2 usage, 3 our bug (its log is saved), 128 + n ended by signal n (130: Ctrl-C). Does not know: what the verbs do.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from typer.exceptions import TyperException
 from evaluator import EvaluatorError
 from harness.cli.console import OutputClosed, emit, messages
 from harness.cli.signals import Interrupted, Interruptible, catch_signals
+from harness.cli.verbs import verbs
 from harness.types import HarnessError
 
 DONE, FIXABLE, USAGE, BUG = 0, 1, 2, 3
@@ -30,7 +30,9 @@ COMPLETE = "_PACKSMITH_COMPLETE"
 
 
 def build(arguments: Sequence[str] = ()) -> typer.Typer:
-    """The command with its verbs. A task file that the arguments name adds its options to the verbs that judge."""
+    """The command with its verbs, or with some of them where the arguments begin with one of these. A task file that
+    the arguments name adds its options to the verbs that judge.
+    """
     from harness.cli.own_options import with_own_options
 
     if COMPLETE in os.environ:
@@ -45,61 +47,9 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_options)
-    for verb in _verbs():
-        name = verb.__name__.rstrip("_").replace("_", "-")  # neither `import` nor `check-task` is a name in Python
+    for name, verb in verbs(arguments).items():
         app.command(name)(with_own_options(verb, arguments) if [*arguments[:1]] == [name] else verb)
     return app
-
-
-def _verbs() -> tuple[Callable[..., None], ...]:
-    """The verbs, in the order in which the help lists them: each is the function of its module's name."""
-    from harness.cli.commands import (
-        advise,
-        ask,
-        assess,
-        best,
-        bundle,
-        check_task,
-        checkout,
-        compare,
-        completion,
-        dashboard,
-        diff,
-        doctor,
-        evaluate,
-        export,
-        import_,
-        init,
-        lineage,
-        loads,
-        log,
-        mcp,
-        package,
-        plan,
-        pull,
-        push,
-        remeasure,
-        replay,
-        report,
-        schema,
-        search,
-        show,
-        stats,
-        status,
-        stop,
-        study,
-        tell,
-        track,
-        verify,
-    )
-
-    first = (search, evaluate, replay, ask, tell, status, stop, advise, stats, verify, log, show, diff, lineage, best)
-    seen = (dashboard, report, compare)
-    then = (package, remeasure, checkout, export, push, pull, bundle, import_, loads, plan, assess, doctor)
-    of_many = (study, track)
-    last = (mcp, init, check_task, schema, completion)
-    every = (*first, *seen, *of_many, *then, *last)
-    return tuple(getattr(module, module.__name__.rpartition(".")[2]) for module in every)
 
 
 def _version(asked: bool) -> None:

@@ -127,7 +127,7 @@ class Endpoint:
     """The model was found to take no system message."""
 
     def prepare(self) -> None:
-        """Load the SDK and the system's certificates, which is slow once. Never fails: the first call will instead."""
+        """Load the SDK and the certificates it needs, which is slow once. Never fails: the first call will instead."""
         with contextlib.suppress(_Unusable):
             self._clients.append(_Client(self._new_client()))
 
@@ -276,14 +276,18 @@ class Endpoint:
         import openai
 
         model = self.model
+        parts = urlsplit(model.base_url)
+        local = model.host in ("localhost", "127.0.0.1", "::1")
         try:
             if not self._tls:
-                self._tls.append(httpx2.create_ssl_context())
+                # A local server without TLS needs no certificates, which take longer to load than all the rest: if it
+                # redirects to one with TLS, the call fails, because none is trusted.
+                bare = local and parts.scheme == "http"
+                self._tls.append(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if bare else httpx2.create_ssl_context())
             http = openai.DefaultAsyncHttpxClient(
                 verify=self._tls[0],
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0),
-                # A proxy is not for local servers.
-                trust_env=model.host not in ("localhost", "127.0.0.1", "::1"),
+                trust_env=not local,  # a proxy is not for local servers
             )
         except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
             raise _Unusable(
@@ -292,7 +296,6 @@ class Endpoint:
             ) from None
         silence_s = model.stall_s if model.stream and model.stall_s else model.timeout_s
         timeout = httpx2.Timeout(model.timeout_s, connect=min(CONNECT_S, model.timeout_s), read=silence_s)
-        parts = urlsplit(model.base_url)
         key = model.key.reveal() or "none"
         return openai.AsyncOpenAI(
             base_url=urlunsplit(parts._replace(query="", fragment="")),

@@ -35,7 +35,7 @@ PATIENCE_S = 180.0
 SIZES = "layers=48,experts=16,replicas=24,groups=1,nodes=1,gpus=8"
 
 KNOBS = {
-    "import torch\n": "import time\n\nimport torch\n\nPAUSE_S = 0.008\nWASTED = 0\n",
+    "import torch\n": "import time\n\nimport torch\n\nPAUSE_S = 0.003\nWASTED = 0\n",
     "        busiest = replica_load.argmax(axis=1)\n": (
         "        well = replica - num_experts < PLACED_WELL - WASTED\n"
         "        busiest = replica_load.argmax(axis=1) if well else replica_load.argmin(axis=1)\n"
@@ -54,7 +54,7 @@ def solver() -> str:
     return source
 
 
-HASTY_LINES = "PAUSE_S = 0.008\nWASTED = 0\n"
+HASTY_LINES = "PAUSE_S = 0.003\nWASTED = 0\n"
 CAREFUL_LINES = "PLACED_WELL = 4\nEXTRA_S = 0.0\n"
 
 
@@ -71,7 +71,7 @@ PATCHES = {
         "careful",
         "All spare replicas to the heaviest experts, taking longer.",
         CAREFUL_LINES,
-        f'PLACED_WELL = 8\nEXTRA_S = 0.01\nBEFORE = """\n{HASTY_LINES}"""\n',
+        f'PLACED_WELL = 8\nEXTRA_S = 0.004\nBEFORE = """\n{HASTY_LINES}"""\n',
     ),
     "hasty.patch": patch(
         "hasty",

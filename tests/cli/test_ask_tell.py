@@ -126,7 +126,7 @@ class TestTell:
         ticket = asked(cli, "--program", "child.py")["ticket"]
         child = cli.cwd / "child.py"
         assert child.read_text() == solver()
-        child.write_text(solver().replace("PAUSE_S = 0.008", "PAUSE_S = 0.0"))
+        child.write_text(solver().replace("PAUSE_S = 0.003", "PAUSE_S = 0.0"))
         done = cli("tell", "run", ticket, "--program", "child.py", "--name", "no pause", "--description", "Quicker.")
         assert done.code == 0 and "attempt 1, no pause" in done.out and "it leads the search now" in done.out
         assert cli("best", "run").out == child.read_text()

@@ -76,7 +76,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seed = archive.append(seed_attempt(archive)).id
         careful = patch("careful", "Better.", "PLACED_WELL = 4\n", "PLACED_WELL = 8\n")
         one = archive.append(attempt(archive, [seed], careful, verdict=scored(0.6, 1.01))).id
-        hasty = patch(HOSTILE, "Quick.", "PAUSE_S = 0.008\n", "PAUSE_S = 0.0\n")
+        hasty = patch(HOSTILE, "Quick.", "PAUSE_S = 0.003\n", "PAUSE_S = 0.0\n")
         two = archive.append(attempt(archive, [seed], hasty, verdict=scored(0.5, 2.0))).id
         cross = attempt(archive, [one, two], hasty.replace(HOSTILE, "both"), "crossover", scored(0.6, 2.03))
         both = archive.append(cross).id

@@ -178,7 +178,7 @@ def test_replay_prints_the_patched_program(cli: Cli) -> None:
 
 
 def test_patches_apply_in_order_each_to_the_result_of_the_last(cli: Cli) -> None:
-    (cli.cwd / "first.patch").write_text(patch("first", "", "PAUSE_S = 0.008\n", "PAUSE_S = 0.02\n"))
+    (cli.cwd / "first.patch").write_text(patch("first", "", "PAUSE_S = 0.003\n", "PAUSE_S = 0.02\n"))
     (cli.cwd / "second.patch").write_text(patch("second", "", "PAUSE_S = 0.02\n", "PAUSE_S = 0.03\n"))
     done = cli("replay", "first.patch", "second.patch", "--onto", "solver.py", "-o", "child.py")
     assert done.code == 0 and done.out == "wrote child.py\n"
@@ -198,7 +198,7 @@ def test_a_refused_patch_prints_the_text_for_the_model(cli: Cli) -> None:
     (cli.cwd / "bad.patch").write_text(patch("bad", "", "PAUSE_S = 0.7\n", "PAUSE_S = 0.8\n"))
     error = cli.refused("replay", "bad.patch", "--onto", "solver.py", "-o", "child.py")
     assert error.startswith("error: bad.patch: refused (no_match)\nBlock 1")
-    assert "PAUSE_S = 0.008" in error, "the nearest lines are shown"
+    assert "PAUSE_S = 0.003" in error, "the nearest lines are shown"
     assert not (cli.cwd / "child.py").exists()
     done = cli("replay", "bad.patch", "--onto", "solver.py", "--json")
     assert done.code == 1 and done.records[0]["applied"] is False and done.records[0]["reason"] == "no_match"

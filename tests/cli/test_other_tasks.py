@@ -19,7 +19,9 @@ Lines = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
-def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Lines:
+def lines(
+    shared_processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Lines:
     """A command that has to end well, in a folder of its own; its records."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STUB_KEY", KEY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import run
+from harness.cli.verbs import verbs
 from tests.cli.conftest import Searched
 from tests.cli.runs import SIZES, Cli, check_width, command, environment, on_terminal
 
@@ -19,6 +21,18 @@ VERBS = (
     *("verify", "log", "show", "diff", "lineage", "best", "remeasure", "checkout", "export"),
     *("push", "pull", "bundle", "import", "doctor", "study", "track"),
 )
+
+
+ONE_BY_ONE = """
+import json, sys
+from harness import cli
+
+cli._prepare_streams()
+for words in json.loads(sys.argv[1]):
+    assert cli.run(words) == 0, words
+    print("\f", flush=True)
+"""
+"""Commands as the console script runs them, in one process: all that hangs on how an interpreter starts is the same."""
 
 
 def shell(cli: Cli, text: str) -> subprocess.CompletedProcess[str]:
@@ -42,6 +56,15 @@ def test_version_and_help(cli: Cli, root: Path) -> None:
         [line] = [line for line in done.out.splitlines() if line.startswith(f"  {verb} ")]
         assert line.endswith(".") and not line.endswith("..."), "a whole sentence, not one that is cut"
     assert "packsmith search configs/quickstart.yaml" in done.out
+
+
+def test_a_command_line_has_its_own_verb_and_any_other_all_of_them() -> None:
+    every = verbs()
+    assert [verb.__name__.rstrip("_").replace("_", "-") for verb in every.values()] == list(every)
+    for name in every:
+        few = verbs([name, "-h"])
+        assert name in few and few.items() < every.items()
+    assert verbs(["sarch"]) == verbs(["--version", "log"]) == every
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -76,9 +99,10 @@ def test_everything_fits_a_terminal_of_80_columns(searched: Searched) -> None:
 def test_a_pipe_gets_whole_lines_without_escapes(searched: Searched) -> None:
     cli = Cli(cwd=searched.workshop)
     assert "\x1b" not in searched.done.out + searched.done.err
-    for arguments in (["log", "run"], ["show", "run", "2"]):
-        done = cli(*arguments, afresh=True)
-        assert done.code == 0 and "\x1b" not in done.out + done.err
+    done = cli("log", "run", afresh=True)
+    assert done.code == 0 and "\x1b" not in done.out + done.err
+    done = cli("show", "run", "2")
+    assert done.code == 0 and "\x1b" not in done.out + done.err
     rows = cli("log", "run").out.splitlines()
     assert len(rows) == 9, "a row is never wrapped"
     assert not any(line != line.rstrip() for line in rows)
@@ -129,11 +153,21 @@ def test_commands_work_in_the_c_locale_without_home(searched: Searched) -> None:
     (searched.workshop / "umlaut.py").write_text("# größer\n" + (searched.workshop / "solver.py").read_text())
     cli = Cli(cwd=searched.workshop)
     poor = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    for arguments in (["log", "run"], ["show", "run", "3"], ["verify", "run"], ["best", "run", "-o", "b.py"]):
-        done = cli(*arguments, env=poor)
-        assert done.code == 0, done.err
-        assert done.out.isascii()
-    assert "# größer\n" in cli("replay", "hasty.patch", "--onto", "umlaut.py", env=poor).out
+    done = cli("log", "run", env=poor)
+    assert done.code == 0 and done.out.isascii(), done.err
+    several = [["show", "run", "3"], ["verify", "run"], ["best", "run", "-o", "b.py"]]
+    several.append(["replay", "hasty.patch", "--onto", "umlaut.py"])
+    shown = subprocess.run(
+        [sys.executable, "-c", ONE_BY_ONE, json.dumps(several)],
+        cwd=cli.cwd,
+        env=poor,
+        capture_output=True,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stderr.decode()
+    *texts, program, _ = shown.stdout.decode().split("\f\n")
+    assert len(texts) == 3 and all(text.strip() and text.isascii() for text in texts)
+    assert "# größer\n" in program
 
 
 def test_an_internal_error_is_exit_code_3_with_a_log(cli: Cli, tmp_path: Path) -> None:

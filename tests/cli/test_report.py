@@ -30,7 +30,7 @@ def made(folder: Path, name: str) -> Path:
         archive = opened.archive
         seed = archive.append(seed_attempt(archive)).id
         archive.append(refused(archive, 1, seed))
-        reply = patch(HOSTILE, "</div>\n# Quick, & <b>bold</b>.", "PAUSE_S = 0.008\n", "PAUSE_S = 0.0\n")
+        reply = patch(HOSTILE, "</div>\n# Quick, & <b>bold</b>.", "PAUSE_S = 0.003\n", "PAUSE_S = 0.0\n")
         archive.append(_patched(archive, seed, reply))
     return folder / name
 

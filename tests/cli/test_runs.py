@@ -32,7 +32,7 @@ def test_show_takes_a_number_a_commit_id_a_prefix_or_best(searched: Searched) ->
     assert cli("show", "run", "best").out == cli("show", "run", searched.best["number"]).out
     assert by_number.out.startswith(f"attempt 2  hasty\ncommit   {commit}\n")
     assert "No pause, two replicas wasted." in by_number.out and "\nloads in 0.0" in by_number.out
-    assert "\n-PAUSE_S = 0.008\n" in by_number.out and "\n+PAUSE_S = 0.0\n" in by_number.out
+    assert "\n-PAUSE_S = 0.003\n" in by_number.out and "\n+PAUSE_S = 0.0\n" in by_number.out
 
 
 def test_show_of_a_rejected_attempt_says_why(searched: Searched) -> None:

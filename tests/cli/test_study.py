@@ -39,7 +39,7 @@ def test_a_study_is_killed_continued_and_told(cli: Cli) -> None:
     first = cli("log", "cells/tiny/front/seed-1", "--json").records
     assert len(first) == 2
 
-    again = cli("study", "study.yaml", "--json", afresh=True)
+    again = cli("study", "study.yaml", "--json")
     assert again.code == 0, again.err
     assert again.err.startswith("search 2 of 2: hasty on tiny, seed 1"), "what has ended is not searched again"
     cell, front, hasty = again.records

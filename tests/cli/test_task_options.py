@@ -27,7 +27,7 @@ Command = Callable[..., list[str]]
 
 
 @pytest.fixture
-def evaluate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def evaluate(shared_processes: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """`packsmith evaluate` in an installation that has one task more; its lines."""
     monkeypatch.setitem(TASKS, "toy", KIND)
     monkeypatch.setenv("COLUMNS", "200")

@@ -16,7 +16,6 @@ from evaluator import TASKS
 from harness import Run
 from harness.cli import run as packsmith
 from tests.cli.runs import QUICKLY, SIZES
-from tests.evaluator.kept import kept
 from tests.pages import ROOT, Page
 
 TUTORIAL, API = (Page(path=ROOT / "harness" / name) for name in ("TUTORIAL.md", "API.md"))
@@ -81,15 +80,10 @@ def test_init_overwrites_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[st
 
 @pytest.mark.slow
 def test_the_tutorial_and_the_page_of_the_api(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    shared_processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "none-is-used")
-    with kept("local"):
-        read_both(tmp_path, monkeypatch, capfd)
-
-
-def read_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     said = {}
     for program, *words in TUTORIAL.commands():
         if program == "cd":

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-
-from tests.evaluator.kept import kept
 
 
 @pytest.fixture(scope="session", autouse=True)
-def kept_processes() -> Iterator[None]:
+def with_kept_processes(kept_processes: None) -> None:
     """Judges that are made with `executor=KEPT` share their processes with the next."""
-    with kept():
-        yield

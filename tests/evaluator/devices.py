@@ -5,6 +5,7 @@ A second implementation of `evaluator.confined.device.Gpu`, as asynchronous as t
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
@@ -17,6 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from evaluator.confined import worker
+from evaluator.confined.device import GpuDevice
 
 CACHE_BYTES = 1 << 16
 
@@ -98,14 +102,13 @@ class QueueGpu:
         return tensor.clone()
 
 
-def serve(root: str, channel: int, memory_fd: int, request_bytes: int, broken: str, log: str) -> None:
-    """A worker process with such a device; it writes the device log to the file `log` at the end. For `python -c`."""
-    sys.path.insert(0, root)
-    from evaluator.confined import worker
-    from evaluator.confined.device import GpuDevice
-
+def serve(channel: socket, memory_fd: int, request_bytes: int, broken: str, folder: Path) -> None:
+    """A worker with such a device, in the folder; it writes the device log to the file `log` there at the end. To be
+    run in a process of its own.
+    """
+    os.chdir(folder)
     torch.set_num_threads(1)
     gpu = QueueGpu(broken=broken)
     sys.modules["the_gpu"] = gpu  # type: ignore[assignment]  # programs submit their work to it
-    worker.serve(socket(fileno=channel), memory_fd, request_bytes, GpuDevice(gpu, 1 << 30))
-    Path(log).write_text("\n".join(gpu.log))
+    worker.serve(channel, memory_fd, request_bytes, GpuDevice(gpu, 1 << 30))
+    Path("log").write_text("\n".join(gpu.log))

@@ -249,7 +249,7 @@ def rebalance_experts(weight, num_replicas, num_groups, num_nodes, num_gpus, *, 
     assert isinstance(verdict, Scored), verdict
 
 
-def test_programs_may_answer_with_phy2log_alone(greedy: str) -> None:
+def test_programs_may_answer_with_phy2log_alone(greedy: str, shared_processes: None) -> None:
     task = TASKS["eplb"]({"cases": [SMALL], "form": "phy2log"})
     alone = greedy.replace("def rebalance_experts(", "def solve(") + (
         "\n\ndef rebalance_experts(*arguments):\n    return solve(*arguments)[0]\n"
@@ -314,8 +314,8 @@ def test_threads_share_the_cores_that_the_judge_allows(flat: Task, greedy: str, 
 
 def test_judges_at_once_share_out_the_cores(flat: Task, greedy: str) -> None:
     with (
-        Judge(flat, reference=greedy, device="cpu", settings=SETTINGS) as first,
-        Judge(flat, reference=greedy, device="cpu", settings=SETTINGS) as second,
+        Judge(flat, reference=greedy, device="cpu", settings=SETTINGS, executor=KEPT) as first,
+        Judge(flat, reference=greedy, device="cpu", settings=SETTINGS, executor=KEPT) as second,
     ):
         assert len(first._cpus) == len(second._cpus) == 1
         assert first._cpus != second._cpus or len(os.sched_getaffinity(0)) == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluator.executors import LocalExecutor
+from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.settings import JudgeSettings, SandboxLevel
 from evaluator.types import Call, EvaluatorError, Rejected
 from evaluator.worker_handle import Stopped
@@ -29,6 +29,7 @@ from tests.evaluator.hostile import (
     verdict_on,
     worker,
 )
+from tests.evaluator.kept import KEPT
 
 SECRET = "sk-a-key-that-nobody-may-see"
 SETTINGS = JudgeSettings(memory_gb=0.5, scratch_mb=16)
@@ -282,7 +283,7 @@ def test_empty_call_costs_less_than_a_millisecond(executor: LocalExecutor) -> No
 
 @pytest.mark.slow
 def test_time_limit_of_loading() -> None:
-    with LocalExecutor(JudgeSettings(load_timeout_s=0.3)) as executor:
+    with EXECUTORS[KEPT](JudgeSettings(load_timeout_s=0.3)) as executor:
         executor.ready  # noqa: B018  waits
         begin = time.monotonic()
         verdict = verdict_on(executor, "def solve(weight, count): pass\nwhile True: pass\n")

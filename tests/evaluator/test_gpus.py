@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from evaluator import gpus
-from evaluator.executors import LocalExecutor
+from evaluator.executors import EXECUTORS
 from evaluator.settings import JudgeSettings
 from evaluator.types import EvaluatorError
+from tests.evaluator.kept import KEPT
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_process_that_stays_is_returned(tool: Path) -> None:
 
 def test_tool_is_not_called_without_processes(tool: Path) -> None:
     assert gpus.wait_until_returned((), 5.0) == frozenset()
-    with LocalExecutor(JudgeSettings()) as executor:
+    with EXECUTORS[KEPT](JudgeSettings()) as executor:
         executor.open(request_bytes=1, answer_bytes=1, device="cpu")
         executor.end()
     assert not (tool / "asked").exists()
@@ -65,7 +66,7 @@ def test_tool_is_not_called_without_processes(tool: Path) -> None:
 def test_unreturned_memory_of_a_killed_worker_stops_the_judge(tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script still lists a worker of this machine after its end."""
     monkeypatch.setattr("evaluator.executors._GPU_PATIENCE_S", 0.2)
-    with LocalExecutor(JudgeSettings()) as executor:
+    with EXECUTORS[KEPT](JudgeSettings()) as executor:
         pid = executor.open(request_bytes=1, answer_bytes=1, device="cpu")._link.pid
         executor._on_gpu.append(pid)
         (tool / "list").write_text(f"{pid}\n")

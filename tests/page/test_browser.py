@@ -21,7 +21,7 @@ from tests.page.browser import PATIENCE_S, Browser, chromium, dashboard, install
 
 pytestmark = pytest.mark.slow
 
-SEARCHED = 40
+SEARCHED = 80
 """Attempts after which the search ends."""
 BAD = "<img src=x onerror=\"window.hacked='image'\"></script><script>window.hacked='script'</script>"
 TURNED = "\u202eevil\u202c\u0007"
@@ -115,7 +115,7 @@ def test_points_appear_and_an_attempt_opens_while_the_search_runs(site: Site) ->
     browser.click(".newest a.attempt", "hasty")
     browser.shows(".attempthead h1", "hasty")
     assert "PAUSE_S = 0.0" in browser.shows("tr.come td.code", "PAUSE_S")
-    assert "PAUSE_S = 0.008" in browser.shows("tr.gone td.code", "PAUSE_S")
+    assert "PAUSE_S = 0.003" in browser.shows("tr.gone td.code", "PAUSE_S")
     assert browser.run("return document.querySelector('tr.come ins').innerText") in "0.0"
     assert len(browser.run("return [...document.querySelectorAll('.strip circle')]")) >= 3
     browser.press("k")
@@ -132,8 +132,8 @@ def test_search_finds_names_reasons_and_code(site: Site) -> None:
     assert "careful" in browser.shows("td.title", "careful")
     browser.click(".finder button", "code")
     browser.until("return location.hash.includes('in=code')")
-    browser.go("#/r/0/attempts?q=EXTRA_S %3D 0.01&in=code")
-    assert "EXTRA_S = 0.01" in browser.shows(".excerpt mark", "EXTRA_S")
+    browser.go("#/r/0/attempts?q=EXTRA_S %3D 0.004&in=code")
+    assert "EXTRA_S = 0.004" in browser.shows(".excerpt mark", "EXTRA_S")
     browser.go("#/r/0/attempts?q=never-written")
     browser.shows(".attempts", "No attempt matches")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import mmap
 import os
+import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,15 @@ import torch
 
 from evaluator import Judge, Scored, gpus
 from evaluator.confined.device import FLUSH, CpuDevice, CudaGpu, Device, GpuDevice, make
-from evaluator.executors import LocalExecutor
+from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.measuring.clocks import Clocks
 from evaluator.settings import JudgeSettings
 from evaluator.tasks import TASKS
 from evaluator.types import Call, EvaluatorError
 from evaluator.worker_handle import Ending, Link, LocalWorker, Stopped
-from tests.evaluator.devices import CACHE_BYTES, QueueGpu
+from tests.evaluator.devices import CACHE_BYTES, QueueGpu, serve
 from tests.evaluator.hostile import ENTRY, EXPECTED, HONEST, WEIGHT
+from tests.evaluator.kept import KEPT
 
 MEMORY_BYTES = 1 << 20
 CALL = Call(args=(WEIGHT, 3))
@@ -110,49 +112,49 @@ class Served:
 
 
 @pytest.fixture
-def served(root: Path, tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Starts a worker on a software device, over the judge's own link."""
-    opened: list[tuple[subprocess.Popen[bytes], LocalWorker]] = []
+def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Starts a worker on a software device, over the judge's own link. It is a fork, since torch is imported here."""
+    opened: list[BaseProcess] = []
 
     def start(broken: str = "") -> Served:
-        request_bytes, log = 1 << 16, tmp_path / "log"
+        request_bytes = 1 << 16
         memory_fd = os.memfd_create("test")
         os.ftruncate(memory_fd, 1 << 17)
         ours, theirs = socket.socketpair()
-        arguments = (str(root), theirs.fileno(), memory_fd, request_bytes, broken, str(log))
-        code = (
-            f"import sys; sys.path.insert(0, {str(root)!r}); from tests.evaluator.devices import serve; "
-            f"serve(*{arguments!r})"
-        )
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], pass_fds=(theirs.fileno(), memory_fd), cwd=tmp_path, stdout=subprocess.DEVNULL
-        )
+
+        def work() -> None:
+            ours.close()  # else it would never see that the judge hangs up
+            serve(theirs, memory_fd, request_bytes, broken, tmp_path)
+
+        process = get_context("fork").Process(target=work)
+        process.start()
+        opened.append(process)
         memory = mmap.mmap(memory_fd, 1 << 17)
         os.close(memory_fd)
         theirs.close()
+        assert process.pid is not None
         link = Link(
             pid=process.pid,
             memory=memory,
             channel=ours,
             request_bytes=request_bytes,
-            ending=lambda: Ending(code=process.poll()),
+            ending=lambda: Ending(code=process.exitcode),
             settles=True,
         )
         worker = LocalWorker(link, timeout_s=5, load_timeout_s=20)
-        opened.append((process, worker))
 
         def ended() -> list[str]:
             worker.close()
-            os.kill(process.pid, 18)
-            process.wait(20)
-            return log.read_text().splitlines()
+            os.kill(link.pid, signal.SIGCONT)
+            process.join(20)
+            return (tmp_path / "log").read_text().splitlines()
 
         return Served(worker, ended)
 
     yield start
-    for process, _ in opened:
+    for process in opened:
         process.kill()
-        process.wait()
+        process.join()
 
 
 def test_every_call_on_a_gpu_is_settled_and_waited_for(served: Callable[..., Served]) -> None:
@@ -233,11 +235,10 @@ def test_program_that_breaks_its_device_between_calls_is_rejected(served: Callab
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_worker_without_its_gpu_is_the_machines_fault() -> None:
-    with (
-        LocalExecutor(JudgeSettings()) as executor,
-        pytest.raises(EvaluatorError, match=r"making the device ready: .*(CUDA|NVIDIA)"),
-    ):
-        executor.open(request_bytes=1, answer_bytes=1, device="cuda:GPU-1234")
+    with EXECUTORS[KEPT](JudgeSettings()) as executor:
+        with pytest.raises(EvaluatorError, match=r"making the device ready: .*(CUDA|NVIDIA)"):
+            executor.open(request_bytes=1, answer_bytes=1, device="cuda:GPU-1234")
+        executor.end()
 
 
 @pytest.mark.gpu

@@ -26,6 +26,7 @@ from evaluator.tasks.eplb_over_time.workload import Workload
 from evaluator.types import Answer, Call, Case, Plan, WorkloadError
 from harness.patch import apply_reply
 from tests.evaluator.contracts import TaskContract
+from tests.evaluator.kept import KEPT
 from tests.evaluator.replay import answer_of, entry_of
 
 SMALL = EplbCase(layers=4, experts=32, replicas=40, groups=1, nodes=2, gpus=8)
@@ -300,7 +301,8 @@ def test_scored_calls_are_chains_of_each_programs_own_plans() -> None:
     """What the judge stored of both programs, worked out again from the draws, with the moves from their own plans."""
     sources = {"candidate_quality": patched("keep"), "reference_quality": patched()}
     settings = JudgeSettings(timing=TimingSettings(budget_s=0.05, max_pairs=8))
-    with Judge(TASK, reference=sources["reference_quality"], device="cpu", settings=settings) as judge:
+    reference = sources["reference_quality"]
+    with Judge(TASK, reference=reference, device="cpu", settings=settings, executor=KEPT) as judge:
         verdict = judge.evaluate(sources["candidate_quality"])
         assert isinstance(verdict, Scored), verdict
         [again] = judge.requalify(sources["candidate_quality"], verdict.score)

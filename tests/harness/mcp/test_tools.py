@@ -41,7 +41,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         fails = Rejected(stage="run", reason="exception", detail=f"ValueError: no Expert 7\n{HOSTILE}" + "x" * 9000)
         archive.append(changing(archive, 3, [better], "WASTED = 0", "WASTED = 1", verdict=fails))
         archive.append(
-            changing(archive, 4, [better, seed], "PAUSE_S = 0.008", "PAUSE_S = 0.0", verdict=scored(0.61, 3.0))
+            changing(archive, 4, [better, seed], "PAUSE_S = 0.003", "PAUSE_S = 0.0", verdict=scored(0.61, 3.0))
         )
     with opened(folder / "run") as run:
         yield Desk(run)

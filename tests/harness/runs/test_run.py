@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         better = changing(archive, 1, [seed], "PLACED_WELL = 4", "PLACED_WELL = 8", verdict=scored(0.6, 1.01))
         one = archive.append(better).id
         archive.append(refused(archive, 2, one, reply="I would rather not."))
-        faster = changing(archive, 3, [one, seed], "PAUSE_S = 0.008", "PAUSE_S = 0.0", verdict=scored(0.61, 3.0))
+        faster = changing(archive, 3, [one, seed], "PAUSE_S = 0.003", "PAUSE_S = 0.0", verdict=scored(0.61, 3.0))
         archive.append(faster)
     return folder / "run"
 
