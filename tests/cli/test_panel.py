@@ -17,8 +17,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.next_steps import lines as next_lines
+from harness.cli.next_steps import next_steps
 from harness.cli.panel import Panel, rows_of
+from harness.cli.verbs import verbs
 from tests.cli.runs import PATIENCE_S, QUICKLY, command, environment
 from tests.cli.screen import Screen
 
@@ -98,14 +99,13 @@ def test_rows_that_lines_take() -> None:
     assert rows_of([0, 1, 10, 11, 25], 10) == 1 + 1 + 1 + 2 + 3
 
 
-def test_what_to_do_next_names_only_verbs_that_there_are() -> None:
-    few = next_lines({"best", "show"}, Path("runs/my first"), 7, 80)
-    assert few[0] == "next:" and len(few) == 3
-    assert few[1].startswith("  packsmith best 'runs/my first'  ")
-    assert few[2].startswith("  packsmith show 'runs/my first' 7  ")
-    narrow = next_lines({"dashboard", "report", "log"}, Path("r"), 1, 50)
-    assert narrow == ["next:", "  packsmith report r -o report.html", "  packsmith dashboard r"]
-    assert next_lines((), Path("r"), 1, 80) == []
+def test_what_to_do_next_names_verbs_and_fits_the_width() -> None:
+    wide = next_steps(Path("runs/my first"), 7, 80)
+    assert wide[0] == "next:" and wide[1].startswith("  packsmith best 'runs/my first'  ")
+    assert wide[2].startswith("  packsmith show 'runs/my first' 7  ")
+    narrow = next_steps(Path("r"), 1, 50)
+    assert narrow[3:] == ["  packsmith report r -o report.html", "  packsmith dashboard r"]
+    assert {line.split()[1] for line in narrow[1:]} <= verbs().keys()
 
 
 class Session:

@@ -43,7 +43,6 @@ from harness.text import one_line
 
 
 def search(
-    context: typer.Context,
     config_file: Annotated[
         str, typer.Argument(metavar="CONFIG", help="A config file, such as configs/quickstart.yaml.")
     ],
@@ -100,7 +99,7 @@ def search(
         with Interruptible(safe):
             ended = _run(archive, config, folder, models, trackers, console, notices, json=json)
     if not json and ended.best is not None and config.kind != EXTERNAL_PROPOSER:
-        steps = next_steps(context, folder, ended.best.number, console.width)
+        steps = next_steps(folder, ended.best.number, console.width)
         console.print("\n".join(steps), markup=False, soft_wrap=True)
 
 

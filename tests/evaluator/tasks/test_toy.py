@@ -82,4 +82,4 @@ def test_a_toy_task_is_judged_and_reported_like_any_task() -> None:
 
 def test_a_task_without_a_ladder_says_so() -> None:
     with pytest.raises(UserError, match="--ladder: toy has no programs of known order"):
-        climb(Judge(Bare(), reference="", device="cpu"), json=True)
+        climb(Judge(Bare(), reference="", device="cpu"), json=True, split="search")
