@@ -3,9 +3,10 @@
 # Guess     `exploitation_ratio: 0.7` says that seven parents of ten are elites, so the best programs of an island are
 #           parents much more often than the worst; and a program that does not win its cell of the map is gone.
 # Seen      In the first 100 programs at the default settings all programs left are parents about equally often. The
-#           archive of elites takes the first `archive_size` programs (100) whatever their score, picks from it are uniform,
-#           and the few that are "weighted" by score weigh all negative scores alike. The map removes a program that
-#           is beaten in its cell, but one that comes later and does not win the cell stays: two of three own none.
+#           archive of elites takes the first `archive_size` programs (100) whatever their score, picks from it are
+#           uniform, and the few that are "weighted" by score weigh all negative scores alike. The map removes a
+#           program that is beaten in its cell, but one that comes later and does not win the cell stays: two of three
+#           own none.
 # Output    (100 programs on one island; shares of the parents in per cent)
 #           settings                programs left   of them own a cell   best ten   worst ten   ten at random
 #           score -bins             76              26                   13.4       12.2        13.2
