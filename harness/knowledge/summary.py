@@ -27,7 +27,7 @@ _IN_FLIGHT = 64
 """How many attempts more than two summaries lie apart are looked through for one."""
 _BLOCKS = re.compile(r"^[ \t]*(?:<DIFF>|<{5,}|```|~~~)", re.MULTILINE)
 """Where the part of an answer begins that may hold a program, unless a summary began before."""
-_SUMMARY = re.compile(r"^[ \t]*<SUMMARY>(.*?)</SUMMARY>", re.MULTILINE | re.DOTALL)
+_BEGIN, _END = re.compile(r"^[ \t]*<SUMMARY>", re.MULTILINE), "</SUMMARY>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +41,12 @@ class Summary:
 def summary_of(reply: str) -> str:
     """The summary with which a model's reply begins, cleaned and cut; "" for a reply without one."""
     answer = patch.without_thoughts(reply)
-    found, blocks = _SUMMARY.search(answer), _BLOCKS.search(answer)
-    if found is None or (blocks is not None and blocks.start() < found.start()):
+    begin, blocks = _BEGIN.search(answer), _BLOCKS.search(answer)
+    if begin is None or (blocks is not None and blocks.start() < begin.start()):
         return ""
-    text = seen(found.group(1)[: 4 * MOST_CHARACTERS]).strip()
+    # Found by itself: a pattern for both tags would look for the end once more from every further beginning.
+    end = answer.find(_END, begin.end())
+    text = seen(answer[begin.end() : max(begin.end(), end)][: 4 * MOST_CHARACTERS]).strip()
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 4].rstrip() + " ..."
 
 
