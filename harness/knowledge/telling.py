@@ -53,7 +53,7 @@ class Told:
 def told(ideas: Ideas, *, above: Sequence[str], children: Sequence[str], most: int, quality: str) -> Told:
     """At most `most` ideas, for a prompt on a program.
 
-    `above` are the ids of that program and its ancestors, `children` those of attempts made from it, latest first;
+    `above` are the ids of that program and its ancestors, `children` those of attempts applied to it, latest first;
     `quality` is what the task calls its quality.
     """
     counts = ideas.counts()
@@ -98,7 +98,8 @@ def _ordered(ideas: Ideas, bought: Bought, tried: dict[str, Idea], has: set[str]
 def _line(idea: Idea, quality: str, *, on_it: bool, in_it: bool) -> str:
     """What is known of an idea, on one line of at most `LONGEST_LINE` characters that are seen."""
     name = identifier(idea.best.name or idea.first.name)[:_LONGEST_NAME] or "without a name"
-    marks = ", tried on the program above" * on_it + ", in the lineage of the program above" * in_it
+    once = "" if idea.tries == 1 else " at least once"
+    marks = f", tried on the program above{once}" * on_it + ", in the lineage of the program above" * in_it
     counts = f"{idea.tries} {'try' if idea.tries == 1 else 'tries'}, {idea.valid} valid"
     if idea.repeats:
         counts += f", {idea.repeats} made a known program again"

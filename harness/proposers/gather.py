@@ -146,7 +146,7 @@ class Gatherer:
             seed="" if seed is None else _standing_line(seed, parent),
             machine="" if seed is None or seed.scored is None else scores.machine(seed.scored.environment),
             tried=() if self._options.ideas else tuple(_tried(parent, history)),
-            **self._known(lineage, view, history),
+            **self._known(parent, view, history),
             inspirations=tuple(self._inspiration(entry, view, parent) for entry in inspirations),
             rejections=tuple(self._failure(entry) for entry in rejections[: self._options.rejections]),
             advice=tuple(shortened(text, LONGEST_ADVICE) for text in view.advice),

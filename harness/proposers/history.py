@@ -98,9 +98,12 @@ class History:
         return tuple(entry.id for entry in self._lineage(of))
 
     def children(self, of: Entry, most: int) -> tuple[str, ...]:
-        """The ids of at most `most` attempts made from an entry, scored or rejected with a reply, latest first."""
+        """The ids of attempts that were applied to an entry, scored or rejected with a reply, latest first. Looked for
+        among the latest `most` of each that were made from it: crossovers may be applied to their other parent.
+        """
         found = [*self._scored.get(of.id, [])[-most:], *self._rejected.get(of.id, [])[-most:]]
-        return tuple(entry.id for entry in sorted(found, key=lambda entry: -entry.number)[:most])
+        applied = (entry for entry in found if entry.parents[0] == of.id)
+        return tuple(entry.id for entry in sorted(applied, key=lambda entry: -entry.number)[:most])
 
     def related(self, first: Entry, second: Entry) -> bool:
         """Whether one of two entries descends from the other."""

@@ -352,6 +352,16 @@ class TestPromptContent:
         few = text(asked(only("patch", ideas=1), view))
         assert (found.count(" try, "), few.count(" try, ")) == (5, 1)
 
+    def test_only_what_was_applied_to_the_program_was_tried_on_it(self) -> None:
+        """A sibling was not tried on the failed program of a repair, nor a crossover on its second parent."""
+        programs = search()
+        repairs = [text(asked(only("repair"), programs.view(), seed=seed)) for seed in range(6)]
+        found = next(each for each in repairs if BROKEN in each)
+        assert "far_item (attempt 4, e4), in the lineage" in found and "tried on the program above" not in found
+        programs.add(DEEPER + "# both\n", 0.82, 1.0, parents=("e2", "e1"), kind="crossover", name="united")
+        for number, expected in ((1, "united (attempt 7, e7): "), (2, "united (attempt 7, e7), tried on the program ")):
+            assert expected in text(asked(only("patch"), programs.view(programs.entries[number])))
+
     def test_a_summary_is_asked_for_in_every_fourth_proposal(self) -> None:
         """Those under way count: no two of them bring one."""
         programs = search()
