@@ -16,7 +16,6 @@ from harness.config.document import ConfigError, Document
 from harness.config.model_schema import Section
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER, MIX
 
-
 _MOST = 1000
 """A share that no sum of shares can lift over what a number holds."""
 
