@@ -44,7 +44,7 @@ class History:
             return
         if entry.kind == "repair":
             self._repaired.update((entry.parents[0], *entry.inspirations[:1]))
-        if entry.kind == "crossover":
+        if entry.kind == "crossover" and not _lost(entry):
             self._crossed[frozenset(entry.parents)] += 1
         for parent in dict.fromkeys(entry.parents):
             if entry.scored is not None:
@@ -86,7 +86,7 @@ class History:
         return reversed(self._scored.get(of.id, []))
 
     def crossed(self, pair: frozenset[str]) -> int:
-        """How many attempts are crossovers of two entries, in either order."""
+        """How many attempts are crossovers of two entries, in either order; calls without an answer do not count."""
         return self._crossed[pair]
 
     def knows(self, program_id: str, syntax_hash: str) -> bool:
@@ -121,6 +121,11 @@ class History:
                 if parent in self.by_id and parent not in seen:
                     seen.add(parent)
                     waiting.append(self.by_id[parent])
+
+
+def _lost(entry: Entry) -> bool:
+    """Whether a call was made for an entry that no answer came to, as while an endpoint is down."""
+    return isinstance(entry.verdict, Rejected) and entry.verdict.reason == "no_reply"
 
 
 def replied(entry: Entry) -> bool:
