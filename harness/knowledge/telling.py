@@ -38,7 +38,7 @@ _COUNTED: dict[Bought, str] = {
     "traded": "a trade",
     "worse": "refuted",
     "unsure": "without a sure change",
-    "invalid": "never valid",
+    "invalid": "without a new valid program",
 }
 
 
@@ -128,7 +128,9 @@ def _quality(mean: Mean, name: str) -> str:
 
 
 def _difference(value: float) -> str:
-    return f"{value:+.4f}" if abs(value) >= 1e-4 or abs(value) < 1e-9 else f"{value:+.1e}"
+    if 1e-9 <= abs(value) < 1e-4:
+        return f"{value:+.1e}"
+    return f"{value:+.4f}" if abs(value) < 1e4 else f"{value:+.4g}"
 
 
 def _sure(mean: Mean, better: str, worse: str) -> str:
