@@ -214,6 +214,27 @@ class TestModels:
         found = Counter(asked(proposer, programs.view(), seed).model for seed in range(100))
         assert found["b"] > 90
 
+    def test_a_bandit_learns_nothing_from_recorded_answers(self) -> None:
+        def found(*recorded: str) -> Counter[str]:
+            programs = Programs()
+            programs.add(PROGRAM, 0.5, 1.0)
+            for n in range(1, 41):
+                values = {"model": "ab"[n % 2], "usd": 0.01, "tokens": 10}
+                programs.reject(PROGRAM, NO_MATCH, ("e0",), **values)
+            for n, model in enumerate(recorded):
+                values = {"model": model, "proposer": "replay"}
+                programs.add(f"{PROGRAM}# {n}\n", 0.6 + n / 1000, 1.0, parents=("e0",), **values)
+            proposer = Llm(
+                options(
+                    shares=Shares.only("patch"),
+                    models=(Contender(name="a"), Contender(name="b")),
+                    bandit=BanditSettings(),
+                )
+            )
+            return Counter(asked(proposer, programs.view(), seed).model for seed in range(60))
+
+        assert found(*"b" * 30)["b"] < 45 > found()["b"]
+
     def test_request_carries_the_models_own_limits(self) -> None:
         model = Contender(name="a", max_output_tokens=123, context_tokens=6000)
         request = asked(only("patch", models=(model,)), search().view())
