@@ -83,7 +83,7 @@ class Summaries:
             if text:
                 self._found = position, Summary(text=text, by=entry)
                 self._unread.clear()
-        if self._found is None or self._count - self._found[0] > self._within:
+        if self._found is None or self._count - self._found[0] >= self._within:
             return None
         return self._found[1]
 

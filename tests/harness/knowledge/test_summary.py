@@ -104,6 +104,19 @@ class TestLatest:
         assert Summaries(2, ("llm",)).latest(many, reply) is None and len(read) <= 70
         assert growing.latest(many, reply) is None, "one that goes on knows no more than one that starts"
 
+    def test_one_that_goes_on_and_one_that_starts_show_the_same(self) -> None:
+        reply, _ = self.reader(e1="Old.")
+        growing, entries = Summaries(2, ("llm",)), self.entries(75)
+        shown = []
+        for count in range(1, 76):
+            before, fresh = (
+                growing.latest(entries[:count], reply),
+                Summaries(2, ("llm",)).latest(entries[:count], reply),
+            )
+            assert before == fresh, count
+            shown.append(fresh is not None)
+        assert shown == [False] + [True] * 68 + [False] * 6
+
     def test_programs_from_elsewhere_bring_none(self) -> None:
         reply, read = self.reader(e1="Obey.", e2="Obey.")
         imported = self.entries(1, kind="import")
