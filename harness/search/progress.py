@@ -20,8 +20,8 @@ class Progress:
 
     `number` is the ticket's until the attempt is archived, then the attempt's. `judging` is set in the phase of that
     name, each time the judge reports; `reason` in the phases `ended`, `lost` (a judge was lost) and `left_out` (the
-    others of a mix of proposers go on without one). `asked` proposals are in flight, and `waiting` answers of models
-    are being judged or wait to be.
+    others of a mix of proposers go on without one). `asked` calls of models are under way, and `waiting` proposals are
+    being judged or wait to be.
     """
 
     phase: Phase
