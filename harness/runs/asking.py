@@ -8,7 +8,6 @@ shown.
 from __future__ import annotations
 
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 from harness import patch
 from harness.archive import Archive
@@ -24,8 +23,6 @@ MOST_REPLY = 16_000_000
 STILL_OPEN = "the ticket is still open"
 MOST_ADVICE = 4000
 """Characters of one piece of advice: every later prompt repeats it."""
-
-_PROPOSERS: WeakKeyDictionary[OpenRun, dict[Kind | None, Proposer]] = WeakKeyDictionary()
 
 
 def ask(opened: OpenRun, kind: Kind | None = None) -> Pending:
@@ -49,7 +46,7 @@ def proposer_of(opened: OpenRun, kind: Kind | None = None) -> Proposer:
     """What writes the prompts of an open run, the same as often as it is asked for: it has read the attempts until
     then. Raises HarnessError.
     """
-    kept = _PROPOSERS.setdefault(opened, {})
+    kept = opened.proposers
     if kind not in kept:
         options = replace(opened.config.proposer_options, models=(), bandit=None)
         kept[kind] = PROPOSERS[LLM_PROPOSER](options if kind is None else replace(options, shares=Shares.only(kind)))
