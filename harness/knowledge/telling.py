@@ -35,7 +35,7 @@ _TITLES: dict[Bought, str] = {
 }
 _COUNTED: dict[Bought, str] = {
     "better": "surely better",
-    "traded": "a trade",
+    "traded": "with a trade",
     "worse": "refuted",
     "unsure": "without a sure change",
     "invalid": "without a new valid program",

@@ -365,7 +365,8 @@ class TestPromptContent:
         view = programs.view(programs.entries[1])
         found = text(asked(only("patch"), view))
         assert (
-            "In all: 5 ideas in 5 tries: 2 surely better, 1 a trade, 1 refuted, 1 without a new valid program." in found
+            "In all: 5 ideas in 5 tries: 2 surely better, 1 with a trade, 1 refuted, 1 without a new valid program."
+            in found
         )
         assert "# Tried before" not in found
         line = "worse_child (attempt 7, e7), tried on the program above: 1 try, 1 valid; 0.5 times as fast [0.48, 0.52]"
