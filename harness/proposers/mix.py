@@ -30,6 +30,7 @@ from harness.proposers.base import (
 )
 from harness.proposers.stride import Stride, Turns
 from harness.series import Follower
+from harness.text import one_line
 from harness.types import Entry, HarnessError, Proposal, Request, Turn
 
 MEMBERS: Mapping[str, Callable[[ProposerOptions], Proposer]] = MappingProxyType(
@@ -37,6 +38,7 @@ MEMBERS: Mapping[str, Callable[[ProposerOptions], Proposer]] = MappingProxyType(
 )
 """The proposers that may take part, by the name that their attempts are archived with. Of two whose turn it is, the
 first one here goes first."""
+_LONGEST_REASON = 400
 NOTHING = "it has nothing to propose for this run"
 
 
@@ -75,7 +77,7 @@ class Mix:
                 made = self._members[name].propose(view, rng)
             except HarnessError as error:  # as for a prompt that is larger than its model's context
                 failed = failed or error
-                self._left_out[name] = " ".join(str(error).split())
+                self._left_out[name] = one_line(str(error), _LONGEST_REASON)
                 continue
             if made is not None:
                 return made

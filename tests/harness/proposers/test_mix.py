@@ -158,7 +158,7 @@ class TestNothingLeft:
     def test_one_that_fails_leaves_its_turns_to_the_others(self) -> None:
         class Failing(Fixed):
             def propose(self, view: View, rng: random.Random) -> Proposal | Request | None:
-                raise HarnessError("the prompt is too large\nRaise context_tokens")
+                raise HarnessError("the prompt is too large\nRaise\x1b context_tokens")
 
             def foresee(self, view: View, rng: random.Random) -> Needed:
                 raise HarnessError("a program cannot be read")
