@@ -7,6 +7,7 @@ Everything here is strict: an unknown key, or a text where a number belongs, is 
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -82,6 +83,8 @@ class SharesSection(Section):
     def _some_share(self) -> SharesSection:
         if self.patch == self.rewrite == self.crossover == self.repair == 0:
             raise ValueError("a share above 0|four zeros")
+        if not math.isfinite(self.patch + self.rewrite + self.crossover + self.repair):
+            raise ValueError("shares whose sum is a number|larger ones")
         return self
 
 

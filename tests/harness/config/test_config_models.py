@@ -309,6 +309,7 @@ class TestRefusals:
         ("extra", "words"),
         [
             ("proposer: {shares: {patch: 0, rewrite: 0, crossover: 0, repair: 0}}", "expected a share above 0"),
+            ("proposer: {shares: {patch: 1e308, rewrite: 1e308}}", "expected shares whose sum is a number"),
             ("proposer: {shares: {seed: 1}}", "unknown key `proposer.shares.seed`"),
             ("proposer: {form: x}", "did you mean `proposer.from`?"),
             ("proposer: {from_: x}", "unknown key `proposer.from_`; did you mean `proposer.from`?"),
