@@ -7,7 +7,6 @@ Everything here is strict: an unknown key, or a text where a number belongs, is 
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -81,10 +80,9 @@ class SharesSection(Section):
 
     @model_validator(mode="after")
     def _some_share(self) -> SharesSection:
-        if self.patch == self.rewrite == self.crossover == self.repair == 0:
-            raise ValueError("a share above 0|four zeros")
-        if not math.isfinite(self.patch + self.rewrite + self.crossover + self.repair):
-            raise ValueError("shares whose sum is a number|larger ones")
+        whole = self.patch + self.rewrite + self.crossover + self.repair
+        if not 0 < whole < float("inf"):
+            raise ValueError("a share above 0|four zeros" if not whole else "shares whose sum is a number|larger ones")
         return self
 
 
