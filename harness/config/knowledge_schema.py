@@ -19,7 +19,7 @@ class KnowledgeSection(Section):
     ideas: int = Field(default=_OPTIONS.ideas, ge=0, le=50)
     """Ideas that a prompt lists with what each bought, at most; 0 lists the parent's children instead."""
     summary_every: int | None = Field(default=_OPTIONS.summary_every, ge=2, le=1000)
-    """Proposals until a model is asked for a summary with its answer, which later prompts show; none is never."""
+    """Prompts until one asks again for a summary with the answer, which later prompts show; none is never."""
 
     @model_validator(mode="after")
     def _from_ideas(self) -> KnowledgeSection:

@@ -16,15 +16,18 @@ from harness.config.document import ConfigError, Document
 from harness.config.model_schema import Section
 from harness.proposers import EXTERNAL_PROPOSER, LLM_PROPOSER, MIX
 
+_MOST = 1000
+"""A share that no sum of shares can lift over what a number holds."""
+
 
 class MixSection(Section):
     """Several proposers in one search: how many of the attempts each makes, relative to the others."""
 
-    llm: float = Field(default=0.0, ge=0)
+    llm: float = Field(default=0.0, ge=0, le=_MOST)
     """The models of `models`."""
-    catalogue: float = Field(default=0.0, ge=0)
+    catalogue: float = Field(default=0.0, ge=0, le=_MOST)
     """The offline catalogue, which costs no money."""
-    replay: float = Field(default=0.0, ge=0)
+    replay: float = Field(default=0.0, ge=0, le=_MOST)
     """The replies recorded in `from`."""
 
     @model_validator(mode="before")

@@ -80,8 +80,8 @@ class SharesSection(Section):
 
     @model_validator(mode="after")
     def _some_share(self) -> SharesSection:
-        if self.patch == self.rewrite == self.crossover == self.repair == 0:
-            raise ValueError("a share above 0|four zeros")
+        if not 0 < (whole := self.patch + self.rewrite + self.crossover + self.repair) < float("inf"):
+            raise ValueError("a share above 0|four zeros" if not whole else "shares whose sum is a number|larger ones")
         return self
 
 

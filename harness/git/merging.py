@@ -41,8 +41,8 @@ Piece = str | Conflict
 def merge_pieces(ours: str, base: str, theirs: str) -> tuple[Piece, ...] | None:
     """The three-way merge of two texts made from `base`, in order.
 
-    None for binary data, and for conflicts in texts with a line that begins with 1,000 of one of git's marks. Raises
-    GitError.
+    None for binary data, for conflicts in texts with a line that begins with 1,000 of one of git's marks, and where git
+    was ended by a signal: what it wrote until then is no merge. Raises GitError.
     """
     texts = (ours, base, theirs)
     longest = max((len(run) for text in texts for run in _RUN.findall(text)), default=0)
@@ -55,6 +55,8 @@ def merge_pieces(ours: str, base: str, theirs: str) -> tuple[Piece, ...] | None:
         done = run_git(f"--git-dir={folder}", "merge-file", "-p", *how, *_NAMES, cwd=Path(folder))
     if done.returncode == 0:
         return (decode(done.stdout),)
+    if done.returncode < 0:
+        return None
     if done.returncode >= 128:
         if b"binary" in done.stderr:
             return None

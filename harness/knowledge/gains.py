@@ -50,11 +50,15 @@ def sign(change: Interval | None) -> int:
 
 
 def change(entry: Entry, parent: Entry) -> Change:
-    """What a scored entry changed against another. Run times compare only under equal conditions."""
+    """What a scored entry changed against another. Run times compare only under equal conditions, and qualities only
+    where both were measured in the same way.
+    """
     if entry.scored is None or parent.scored is None:
         return Change()
     mine, theirs = entry.scored.score, parent.scored.score
-    quality: Interval | None = _between(mine.quality_interval, theirs.quality_interval)
+    # Records of earlier versions hold the quality on other loads, without an interval.
+    alike = (mine.gain is None) == (theirs.gain is None)
+    quality = _between(mine.quality_interval, theirs.quality_interval) if alike else None
     comparable = entry.scored.environment is parent.scored.environment or not entry.scored.environment.differing(
         parent.scored.environment
     )

@@ -64,10 +64,10 @@ def near(first: Words, second: Words) -> bool:
     part, whole = _NEAR
     if whole * min(len(first), len(second)) < part * max(len(first), len(second)):
         return False
-    mine, theirs = set(first), set(second)
-    if not (mine ^ theirs).isdisjoint(_OPPOSED):
+    common = len(set(first).intersection(second))
+    if whole * common < part * (len(first) + len(second) - common):
         return False
-    return whole * len(mine & theirs) >= part * len(mine | theirs)
+    return _OPPOSED.isdisjoint({*first} ^ {*second})
 
 
 def keys(of: Words) -> Words:

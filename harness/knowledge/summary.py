@@ -5,6 +5,8 @@ Owns: the tags round it, its length, and the latest one of a search. Pure. Does 
 A summary comes with an answer: now and then (`Summaries.due`), a prompt asks that the answer begin with one. So it is
 archived as part of the reply, its tokens are booked and kept within the budget as those of the reply, and a search that
 continues finds it again. The text is a model's, so it is data: it is cleaned, cut, and fenced where it is shown.
+
+Prompts are counted, and not attempts: in a mix of proposers, every 50th attempt might always be the catalogue's.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ from harness.types import Entry, HarnessError
 MOST_CHARACTERS = 2_000
 """Of a summary; a longer one is cut."""
 _IN_FLIGHT = 64
-"""How many attempts more than two summaries lie apart are looked through for one."""
+"""How many answers more than two summaries lie apart are looked through for one."""
 _BLOCKS = re.compile(r"^[ \t]*(?:<DIFF>|<{5,}|```|~~~)", re.MULTILINE)
 """Where the part of an answer begins that may hold a program, unless a summary began before."""
-_SUMMARY = re.compile(r"^[ \t]*<SUMMARY>(.*?)</SUMMARY>", re.MULTILINE | re.DOTALL)
+_BEGIN, _END = re.compile(r"^[ \t]*<SUMMARY>", re.MULTILINE), "</SUMMARY>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +43,12 @@ class Summary:
 def summary_of(reply: str) -> str:
     """The summary with which a model's reply begins, cleaned and cut; "" for a reply without one."""
     answer = patch.without_thoughts(reply)
-    found, blocks = _SUMMARY.search(answer), _BLOCKS.search(answer)
-    if found is None or (blocks is not None and blocks.start() < found.start()):
+    begin, blocks = _BEGIN.search(answer), _BLOCKS.search(answer)
+    if begin is None or (blocks is not None and blocks.start() < begin.start()):
         return ""
-    text = seen(found.group(1)[: 4 * MOST_CHARACTERS]).strip()
+    # Found by itself: a pattern for both tags would look for the end once more from every further beginning.
+    end = answer.find(_END, begin.end())
+    text = seen(answer[begin.end() : max(begin.end(), end)][: 4 * MOST_CHARACTERS]).strip()
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 4].rstrip() + " ..."
 
 
@@ -64,11 +68,12 @@ class Summaries:
         self._follow = Follower(self._forget, self._add).follow
 
     def due(self, entries: Sequence[Entry], under_way: int) -> bool:
-        """Whether the proposal made now, after these entries and beside those under way, is to bring a summary."""
-        return (len(entries) + under_way) % self._every == 0
+        """Whether the prompt made now, after these entries and beside `under_way` others, is to ask for a summary."""
+        self._follow(entries)
+        return (self._count + under_way + 1) % self._every == 0
 
     def latest(self, entries: Sequence[Entry], reply: Callable[[str], str]) -> Summary | None:
-        """The latest summary among the last entries. `reply` gives the text of an attempt's last reply."""
+        """The latest summary among the last answers. `reply` gives the text of an attempt's last reply."""
         self._follow(entries)
         while self._unread:
             position, entry = self._unread.pop()
@@ -78,7 +83,7 @@ class Summaries:
             if text:
                 self._found = position, Summary(text=text, by=entry)
                 self._unread.clear()
-        if self._found is None or self._count - self._found[0] > self._within:
+        if self._found is None or self._count - self._found[0] >= self._within:
             return None
         return self._found[1]
 
@@ -87,6 +92,6 @@ class Summaries:
         self._unread.clear()
 
     def _add(self, entry: Entry) -> None:
-        self._count += 1
-        if entry.kind in TRIES and entry.proposer in self._proposers:
+        if entry.kind in TRIES and entry.proposer in self._proposers and len(entry.turns):
+            self._count += 1
             self._unread.append((self._count, entry))

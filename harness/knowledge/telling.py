@@ -35,10 +35,10 @@ _TITLES: dict[Bought, str] = {
 }
 _COUNTED: dict[Bought, str] = {
     "better": "surely better",
-    "traded": "a trade",
+    "traded": "with a trade",
     "worse": "refuted",
     "unsure": "without a sure change",
-    "invalid": "never valid",
+    "invalid": "without a new valid program",
 }
 
 
@@ -53,7 +53,7 @@ class Told:
 def told(ideas: Ideas, *, above: Sequence[str], children: Sequence[str], most: int, quality: str) -> Told:
     """At most `most` ideas, for a prompt on a program.
 
-    `above` are the ids of that program and its ancestors, `children` those of attempts made from it, latest first;
+    `above` are the ids of that program and its ancestors, `children` those of attempts applied to it, latest first;
     `quality` is what the task calls its quality.
     """
     counts = ideas.counts()
@@ -98,7 +98,8 @@ def _ordered(ideas: Ideas, bought: Bought, tried: dict[str, Idea], has: set[str]
 def _line(idea: Idea, quality: str, *, on_it: bool, in_it: bool) -> str:
     """What is known of an idea, on one line of at most `LONGEST_LINE` characters that are seen."""
     name = identifier(idea.best.name or idea.first.name)[:_LONGEST_NAME] or "without a name"
-    marks = ", tried on the program above" * on_it + ", in the lineage of the program above" * in_it
+    once = "" if idea.tries == 1 else " at least once"
+    marks = f", tried on the program above{once}" * on_it + ", in the lineage of the program above" * in_it
     counts = f"{idea.tries} {'try' if idea.tries == 1 else 'tries'}, {idea.valid} valid"
     if idea.repeats:
         counts += f", {idea.repeats} made a known program again"
@@ -127,7 +128,9 @@ def _quality(mean: Mean, name: str) -> str:
 
 
 def _difference(value: float) -> str:
-    return f"{value:+.4f}" if abs(value) >= 1e-4 or abs(value) < 1e-9 else f"{value:+.1e}"
+    if 1e-9 <= abs(value) < 1e-4:
+        return f"{value:+.1e}"
+    return f"{value:+.4f}" if abs(value) < 1e4 else f"{value:+.4g}"
 
 
 def _sure(mean: Mean, better: str, worse: str) -> str:

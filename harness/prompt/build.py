@@ -8,7 +8,7 @@ If a prompt is too large, these are left out, in this order:
 2. rejections, oldest first, except the latest;
 3. inspirations become patches against the parent, where the patch is shorter than the source; last first;
 4. inspirations, last first;
-5. the second half of each group of ideas, then all ideas, then the summary of the search;
+5. the second half of each group of ideas, then all ideas and the request for a summary, then the summary of the search;
 6. for a repair, the middle of the failed reply, and the change that was applied;
 7. the latest rejection;
 8. the second parent of a crossover becomes a patch against the first; where their merge conflicts, the first one's
@@ -85,7 +85,8 @@ def lighter(material: Material) -> Iterator[Material]:
     while now.inspirations:
         yield (now := replace(now, inspirations=now.inspirations[:-1]))
     for fewer in (_halved(now.ideas), ()) if now.ideas else ():
-        yield (now := replace(now, ideas=fewer, tally=now.tally if fewer else ""))
+        asked = now.summary_asked if fewer else 0  # nobody can sum up what is not shown
+        yield (now := replace(now, ideas=fewer, tally=now.tally if fewer else "", summary_asked=asked))
     if now.summary is not None:
         yield (now := replace(now, summary=None))
     if now.failed is not None:

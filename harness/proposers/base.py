@@ -229,7 +229,7 @@ class ProposerOptions:
     ideas: int = 12
     """llm: how many ideas a prompt lists with what each bought in the search; 0 lists the parent's children instead."""
     summary_every: int | None = None
-    """llm: after how many proposals a model is asked for a summary of the search; None for never."""
+    """llm: after how many prompts a model is asked for a summary of the search; None for never."""
     error_texts: bool = True
     """llm: whether prompts and repairs show what a program said while it ran; else a line number alone."""
     context_tokens: int = 32_000

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 
 from evaluator.types import Rejected
 from harness import patch
@@ -21,7 +23,9 @@ from harness.patch import PatchError
 from harness.proposers.base import Proposer, ProposerOptions, View
 from harness.proposers.constants import variants
 from harness.proposers.crossover import as_reply, merge_reply, merged
+from harness.proposers.memo import Memo
 from harness.select import improves
+from harness.series import Follower
 from harness.text import one_line
 from harness.types import Entry, Kind, Proposal, Request, Turn
 
@@ -32,6 +36,8 @@ EXPLORE = 0.75
 """How often the selector's parents, instead of the champion, come first for a patch."""
 MOST_CROSSED = 12
 """How many members of the front, fastest first, are crossed in pairs."""
+_MOST_APPLIED = 20_000
+"""For how many patches on a program it is kept what they make: 65 patches on 300 programs."""
 
 
 def _proposal(kind: Kind, parents: tuple[str, ...], reply: str) -> Proposal:
@@ -50,43 +56,69 @@ def _name(text: str) -> str:
         return ""
 
 
-def _never_better(view: View) -> frozenset[str]:
-    """Names of changes that were tried and never improved their parent."""
-    by_id = {entry.id: entry for entry in view.entries}
-    tried: dict[str, bool] = {}
-    for entry in view.entries:
-        parent = by_id.get(entry.parents[0])
-        if parent is not None and parent.scored is not None:
-            better = entry.scored is not None and improves(entry, parent)
-            tried[entry.name] = tried.get(entry.name, False) or better
-    return frozenset(name for name, better in tried.items() if not better)
+def _made(proposal: Proposal, view: View) -> str:
+    """The id of the program of a proposal that is being judged."""
+    try:
+        rewrite = proposal.kind == "rewrite"
+        source = view.source(proposal.parents[0])
+        return program_id(patch.apply_reply(proposal.reply, source, allow_rewrite=rewrite).source)
+    except PatchError:
+        return program_id("")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The programs that are archived or being judged."""
+
+    archived: set[str]
+    under_way: set[str]
+
+    def __contains__(self, program: str) -> bool:
+        return program in self.archived or program in self.under_way
 
 
 class Catalogue:
     """Proposes patches from a list, crossovers and changed constants.
 
-    It caches results of pure functions only (a patch applied to a program, a merge of two programs); proposals follow
-    from the view and the random state alone.
+    It caches results of pure functions only (a patch applied to a program, a merge of two programs), and what follows
+    from the view's entries; proposals follow from the view and the random state alone. Beside other proposers it may
+    be asked in every one of 100,000 attempts: a proposal reads no entry again, and no cache grows without end.
     """
 
     def __init__(self, options: ProposerOptions) -> None:
         self._patches = options.patches
         self._names = tuple(_name(shipped.text) for shipped in options.patches)
-        self._applied: dict[tuple[int, str], str | None] = {}
+        self._applied: Memo[str] = Memo(_MOST_APPLIED)
+        self._useful: set[int] = set()
         self._refused: dict[int, str] = {}
-        self._merged: dict[tuple[str, str], str | None] = {}
-        self._under_way: dict[tuple[str, str], str] = {}
+        self._merged: Memo[str | None] = Memo()
+        self._under_way: Memo[str] = Memo()
+        self._forget()
+        self._follow = Follower(self._forget, self._add).follow
+
+    def _forget(self) -> None:
+        self._by_id: dict[str, Entry] = {}
+        self._known: set[str] = set()
+        self._better: dict[str, bool] = {}
+
+    def _add(self, entry: Entry) -> None:
+        self._by_id[entry.id] = entry
+        self._known.add(entry.program_id)
+        parent = self._by_id.get(entry.parents[0])
+        if parent is not None and parent.scored is not None:
+            better = entry.scored is not None and improves(entry, parent)
+            self._better[entry.name] = self._better.get(entry.name, False) or better
 
     def propose(self, view: View, rng: random.Random) -> Proposal | None:
         """The next proposal, in the order of the module docstring."""
         crossover_first, explore = rng.random() < CROSSOVER_FIRST, rng.random() < EXPLORE
-        known = {entry.program_id for entry in view.entries} | self._open(view)
+        self._follow(view.entries)
+        known = _Known(self._known, self._open(view))
         standing = view.standing
         champion = () if standing.champion is None else (standing.champion,)
         ranked = _unique((*champion, *standing.front))
         parents = _unique((*view.parents, *ranked)) if explore else ranked
-        never_better = _never_better(view)
-        spent = {index for index, name in enumerate(self._names) if name in never_better}
+        spent = {index for index, name in enumerate(self._names) if not self._better.get(name, True)}
         fresh = set(range(len(self._patches))) - spent
         patches = self._patch_proposals(view, parents, known, fresh)
         crossovers = self._crossover_proposals(view, ranked[:MOST_CROSSED], known)
@@ -99,8 +131,7 @@ class Catalogue:
 
     def why_idle(self) -> str:
         """Which patches apply to no program of the run, and why the first does not."""
-        useful = {index for (index, _), child in self._applied.items() if child is not None}
-        useless = [index for index in self._refused if index not in useful]
+        useless = [index for index in self._refused if index not in self._useful]
         if not useless:
             return ""
         total, name = len(self._patches), one_line(self._names[useless[0]] or self._patches[useless[0]].name, 40)
@@ -116,48 +147,40 @@ class Catalogue:
         """The programs of proposals that are being judged."""
         programs: set[str] = set()
         for made in view.open:
-            if not isinstance(made, Proposal):
-                continue
-            key = (made.reply, made.parents[0])
-            if key not in self._under_way:
-                try:
-                    rewrite = made.kind == "rewrite"
-                    child = patch.apply_reply(made.reply, view.source(made.parents[0]), allow_rewrite=rewrite).source
-                except PatchError:
-                    child = ""
-                self._under_way[key] = program_id(child)
-            programs.add(self._under_way[key])
+            if isinstance(made, Proposal):
+                programs.add(self._under_way.get((made.reply, made.parents[0]), partial(_made, made, view)))
         return programs
 
     def _patch_proposals(
-        self, view: View, parents: tuple[Entry, ...], known: set[str], among: set[int]
+        self, view: View, parents: tuple[Entry, ...], known: _Known, among: set[int]
     ) -> Iterator[Proposal]:
         for parent in parents:
             for index in sorted(among):
                 child = self._child(index, parent, view)
-                if child is not None and program_id(child) not in known:
+                if child and child not in known:
                     yield _proposal("patch", (parent.id,), self._patches[index].text)
 
-    def _child(self, index: int, parent: Entry, view: View) -> str | None:
-        key = (index, parent.program_id)
-        if key not in self._applied:
-            try:
-                self._applied[key] = patch.apply_reply(self._patches[index].text, view.source(parent.id)).source
-            except PatchError as error:
-                self._applied[key] = None
-                self._refused.setdefault(index, str(error))
-        return self._applied[key]
+    def _child(self, index: int, parent: Entry, view: View) -> str:
+        """The id of the program that a patch makes of a parent; "" where it does not apply."""
 
-    def _crossover_proposals(self, view: View, members: tuple[Entry, ...], known: set[str]) -> Iterator[Proposal]:
+        def apply() -> str:
+            try:
+                child = patch.apply_reply(self._patches[index].text, view.source(parent.id)).source
+            except PatchError as error:
+                self._refused.setdefault(index, str(error))
+                return ""
+            self._useful.add(index)
+            return program_id(child)
+
+        return self._applied.get((index, parent.program_id), apply)
+
+    def _crossover_proposals(self, view: View, members: tuple[Entry, ...], known: _Known) -> Iterator[Proposal]:
         if len(members) < 2:
             return
-        by_id = {entry.id: entry for entry in view.entries}
         for at, first in enumerate(members):
             for second in members[at + 1 :]:
-                key = (first.id, second.id)
-                if key not in self._merged:
-                    self._merged[key] = merged(first, second, by_id, view.source)
-                child = self._merged[key]
+                merge = partial(merged, first, second, self._by_id, view.source)
+                child = self._merged.get((first.id, second.id), merge)
                 if child is None or program_id(child) in known:
                     continue
                 reply = merge_reply(first, second, view.source(first.id), child)
@@ -165,7 +188,7 @@ class Catalogue:
                     yield _proposal("crossover", (first.id, second.id), reply)
 
     def _constant_proposals(
-        self, view: View, parents: tuple[Entry, ...], known: set[str], rng: random.Random
+        self, view: View, parents: tuple[Entry, ...], known: _Known, rng: random.Random
     ) -> Iterator[Proposal]:
         for parent in parents:
             source = view.source(parent.id)

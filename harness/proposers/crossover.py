@@ -13,10 +13,13 @@ from heapq import heapify, heappop, heappush
 from harness import patch
 from harness.git import Conflict, merge_pieces
 from harness.patch import PatchError
+from harness.text import one_line
 from harness.types import Entry
 
 _MOST_ANCESTORS = 1_000
 """The most entries that are visited in search of a common ancestor; half a millisecond."""
+
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +80,14 @@ def merged(first: Entry, second: Entry, entries: Mapping[str, Entry], source: Ca
     return None if found is None or found.conflicts else found.text
 
 
+def _named(entry: Entry) -> str:
+    """A name without a tag and on a short line: it is a model's, and could keep a reply from being read."""
+    return one_line(entry.name.replace("<", " "), _LONGEST_NAME)
+
+
 def merge_reply(first: Entry, second: Entry, ours: str, text: str) -> str | None:
     """The reply that makes the merge `text` of two entries from the first one's program; None where no patch does."""
-    names = f"{first.name} (attempt {first.number}) and {second.name} (attempt {second.number})"
+    names = " and ".join(f"{_named(each)} (attempt {each.number})" for each in (first, second))
     name = f"cross_{first.number}_with_{second.number}"
     return as_reply(ours, text, name, f"The changes of {names}, merged.")
 

@@ -36,7 +36,7 @@ from harness.proposers.history import History
 from harness.proposers.memo import Memo
 from harness.proposers.merges import Conflicting
 from harness.select import improves
-from harness.types import Entry, Kind
+from harness.types import Entry, Kind, Request
 
 LONGEST_REPLY = 20_000
 """The most bytes of a failed reply in a prompt."""
@@ -146,7 +146,7 @@ class Gatherer:
             seed="" if seed is None else _standing_line(seed, parent),
             machine="" if seed is None or seed.scored is None else scores.machine(seed.scored.environment),
             tried=() if self._options.ideas else tuple(_tried(parent, history)),
-            **self._known(lineage, view, history),
+            **self._known(parent, view, history),
             inspirations=tuple(self._inspiration(entry, view, parent) for entry in inspirations),
             rejections=tuple(self._failure(entry) for entry in rejections[: self._options.rejections]),
             advice=tuple(shortened(text, LONGEST_ADVICE) for text in view.advice),
@@ -170,7 +170,7 @@ class Gatherer:
             latest = self._summaries.latest(view.entries, view.reply)
             if latest is not None:
                 known["summary"] = Summary(label=label(latest.by), text=latest.text)
-            if groups and self._summaries.due(view.entries, len(view.open)):
+            if groups and self._summaries.due(view.entries, sum(isinstance(made, Request) for made in view.open)):
                 known["summary_asked"] = knowledge.MOST_CHARACTERS
         return known
 

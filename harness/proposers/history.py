@@ -44,7 +44,7 @@ class History:
             return
         if entry.kind == "repair":
             self._repaired.update((entry.parents[0], *entry.inspirations[:1]))
-        if entry.kind == "crossover":
+        if entry.kind == "crossover" and not _lost(entry):
             self._crossed[frozenset(entry.parents)] += 1
         for parent in dict.fromkeys(entry.parents):
             if entry.scored is not None:
@@ -86,7 +86,7 @@ class History:
         return reversed(self._scored.get(of.id, []))
 
     def crossed(self, pair: frozenset[str]) -> int:
-        """How many attempts are crossovers of two entries, in either order."""
+        """How many attempts are crossovers of two entries, in either order; calls without an answer do not count."""
         return self._crossed[pair]
 
     def knows(self, program_id: str, syntax_hash: str) -> bool:
@@ -98,9 +98,12 @@ class History:
         return tuple(entry.id for entry in self._lineage(of))
 
     def children(self, of: Entry, most: int) -> tuple[str, ...]:
-        """The ids of at most `most` attempts made from an entry, scored or rejected with a reply, latest first."""
+        """The ids of attempts that were applied to an entry, scored or rejected with a reply, latest first. Looked for
+        among the latest `most` of each that were made from it: crossovers may be applied to their other parent.
+        """
         found = [*self._scored.get(of.id, [])[-most:], *self._rejected.get(of.id, [])[-most:]]
-        return tuple(entry.id for entry in sorted(found, key=lambda entry: -entry.number)[:most])
+        applied = (entry for entry in found if entry.parents[0] == of.id)
+        return tuple(entry.id for entry in sorted(applied, key=lambda entry: -entry.number)[:most])
 
     def related(self, first: Entry, second: Entry) -> bool:
         """Whether one of two entries descends from the other."""
@@ -118,6 +121,11 @@ class History:
                 if parent in self.by_id and parent not in seen:
                     seen.add(parent)
                     waiting.append(self.by_id[parent])
+
+
+def _lost(entry: Entry) -> bool:
+    """Whether a call was made for an entry that no answer came to, as while an endpoint is down."""
+    return isinstance(entry.verdict, Rejected) and entry.verdict.reason == "no_reply"
 
 
 def replied(entry: Entry) -> bool:

@@ -37,6 +37,7 @@ from harness.proposers.base import Contender, Needed, Proposer, ProposerOptions,
 from harness.proposers.gather import Gatherer, Subject
 from harness.proposers.history import History
 from harness.proposers.merges import Merges
+from harness.proposers.replay import NAME as REPLAY
 from harness.select import Standing
 from harness.series import Follower
 from harness.types import Entry, HarnessError, Kind, Message, Proposal, Request, Turn
@@ -146,7 +147,8 @@ class Llm:
         assert self._standing is not None and self._options.bandit is not None
         if self._bandit is None:
             self._bandit = Bandit(settings=self._options.bandit, standing=self._standing)
-        self._bandit = self._bandit.add(entry)
+        # A recorded answer costs nothing, and so says nothing of what its model would earn now.
+        self._bandit = self._bandit.add(replace(entry, model="") if entry.proposer == REPLAY else entry)
 
     def _kind(self, subjects: dict[Kind, Subject | None], rng: random.Random) -> Kind | None:
         possible = [(kind, share) for kind, share in self._shares if subjects.get(kind) is not None]

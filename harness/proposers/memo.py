@@ -15,7 +15,8 @@ _KEPT = 256
 class Memo(Generic[T]):
     """An LRU cache of a pure function's results, by key."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _KEPT) -> None:
+        self._most = most
         self._kept: dict[Hashable, T] = {}
 
     def __contains__(self, key: Hashable) -> bool:
@@ -25,7 +26,7 @@ class Memo(Generic[T]):
         if key in self._kept:
             self._kept[key] = value = self._kept.pop(key)
             return value
-        if len(self._kept) >= _KEPT:
+        if len(self._kept) >= self._most:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = value = make()
         return value

@@ -5,13 +5,14 @@ why no model can be asked.
 
 Turns are counted by tickets, archived ones and those under way, so whose turn it is depends on what was proposed
 before, not on how soon a model answers, and a continued run goes on with the same one. A proposer that has nothing for
-its turn lets it pass to the next, without making up for it later. While as many model calls are under way as may be, a
-turn of the models waits for one of them to end, so that shares hold. What a proposer outside of the mix made (an
-import, an answer to `packsmith ask`) does not count.
+its turn, or fails, lets it pass to the next, without making up for it later. While as many model calls are under way
+as may be, a turn of the models waits for one of them to end, so that shares hold. What a proposer outside of the mix
+made (an import, an answer to `packsmith ask`) does not count.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -29,6 +30,7 @@ from harness.proposers.base import (
 )
 from harness.proposers.stride import Stride, Turns
 from harness.series import Follower
+from harness.text import one_line
 from harness.types import Entry, HarnessError, Proposal, Request, Turn
 
 MEMBERS: Mapping[str, Callable[[ProposerOptions], Proposer]] = MappingProxyType(
@@ -36,6 +38,7 @@ MEMBERS: Mapping[str, Callable[[ProposerOptions], Proposer]] = MappingProxyType(
 )
 """The proposers that may take part, by the name that their attempts are archived with. Of two whose turn it is, the
 first one here goes first."""
+_LONGEST_REASON = 400
 NOTHING = "it has nothing to propose for this run"
 
 
@@ -59,19 +62,28 @@ class Mix:
 
     def propose(self, view: View, rng: random.Random) -> Proposal | Request | None:
         """The proposal of the one whose turn it is, or of the next that has one; None where the turn is that of models
-        and no further call has room, and where none has anything.
+        and no further call has room, and where none has anything. Raises the HarnessError of one only where no other
+        has anything.
         """
         self._left_out = {}
+        failed: HarnessError | None = None
         for name in self._order(view):
             if name == LLM_PROPOSER and view.closed:
                 self._left_out[name] = view.closed
                 continue
             if name == LLM_PROPOSER and view.full:
                 return None
-            made = self._members[name].propose(view, rng)
+            try:
+                made = self._members[name].propose(view, rng)
+            except HarnessError as error:  # as for a prompt that is larger than its model's context
+                failed = failed or error
+                self._left_out[name] = one_line(str(error), _LONGEST_REASON)
+                continue
             if made is not None:
                 return made
             self._left_out[name] = self._why_idle(name) or NOTHING
+        if failed is not None:
+            raise failed
         return None
 
     def left_out(self) -> Mapping[str, str]:
@@ -85,7 +97,9 @@ class Mix:
     def foresee(self, view: View, rng: random.Random) -> Needed:
         """What the next request of models needs; whether it will be their turn is not known yet."""
         asking = self._members.get(LLM_PROPOSER)
-        return asking.foresee(view, rng) if isinstance(asking, Foreseeing) else Needed()
+        with contextlib.suppress(HarnessError):  # `propose` says what is wrong
+            return asking.foresee(view, rng) if isinstance(asking, Foreseeing) else Needed()
+        return Needed()
 
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
         """What the proposer that asks models makes of it; None without one."""

@@ -81,6 +81,7 @@ class Replay:
         self._recorded = {answer.number: answer for answer in options.recorded}
         self._answers = tuple(answer for answer in options.recorded if answer.kind != "seed")
         self._given_as = {answer.number: at for at, answer in enumerate(self._answers, start=1)}
+        self._next = 0
         self._forget()
         self._follow = Follower(self._forget, self._add).follow
 
@@ -100,15 +101,17 @@ class Replay:
         Raises HarnessError where a parent is not in this run.
         """
         self._follow(view.entries)
-        at = self._given + sum(made.proposer == NAME for made in view.open if isinstance(made, Proposal))
+        under_way = sum(made.proposer == NAME for made in view.open if isinstance(made, Proposal))
+        at = self._next = self._given + under_way
         champion = view.standing.champion
         if at >= len(self._answers) or champion is None:
             return None
         answer = self._answers[at]
         if not answer.parents:
             return self._for_champion(answer, view, champion)
-        # While proposals are open, the exact attempt may still come, so an equal program alone is not enough.
-        exact = bool(view.open)
+        # While answers are replayed, the exact attempt may still come, so an equal program alone is not enough. What
+        # others have under way (see `mix`) brings none.
+        exact = under_way > 0
         parents = [self._entry(number, exact) for number in answer.parents]
         inspirations = [self._entry(number, exact) for number in answer.inspirations]
         if exact and None in (*parents, *inspirations):
@@ -123,6 +126,12 @@ class Replay:
             inspirations=tuple(entry.id for entry in inspirations if entry is not None),
             model=answer.model,
         )
+
+    def why_idle(self) -> str:
+        """Whether the recording is at its end, or its next answer waits."""
+        if self._next < len(self._answers):
+            return "its next answer waits for the attempts that it was made from"
+        return f"all of its answers are replayed ({len(self._answers)})"
 
     def repair(self, request: Request, turns: tuple[Turn, ...], verdict: Rejected) -> Request | None:
         """None: only recorded answers are proposed."""

@@ -56,7 +56,7 @@ class Live:
     """The state of a search that is shown while it runs. Names in it are untrusted.
 
     `rejected` counts by stage; `made` are the attempts since the search began, without the seed program. `now` says
-    what judges are doing. `models`: models are asked; then `asked` are proposals in flight, and `waiting` are answers
+    what judges are doing. `models`: models are asked; then `asked` are calls under way, and `waiting` are proposals
     without a verdict.
     """
 

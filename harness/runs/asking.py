@@ -13,7 +13,7 @@ from harness import patch
 from harness.archive import Archive
 from harness.config import PROMPTS
 from harness.patch import PatchError
-from harness.proposers import LLM_PROPOSER, PROPOSERS, Shares
+from harness.proposers import LLM_PROPOSER, PROPOSERS, Proposer, Shares
 from harness.runs.opened import OpenRun
 from harness.search import Judge, Report, outside, settle
 from harness.types import Entry, HarnessError, Kind, Message, Pending, Turn, Usage
@@ -38,9 +38,19 @@ def ask(opened: OpenRun, kind: Kind | None = None) -> Pending:
         )
     if archive.config["proposer"].get("prompts") and not opened.own_config and archive.file(PROMPTS) is None:
         raise HarnessError(f"{opened.folder} has its own prompts, which are not stored with it: add --config CONFIG")
-    options = replace(config.proposer_options, models=(), bandit=None)
-    proposer = PROPOSERS[LLM_PROPOSER](options if kind is None else replace(options, shares=Shares.only(kind)))
-    return outside.ask(archive, proposer, config.selector(archive.source), config.objective, config.seed)
+    selector = config.selector(archive.source)
+    return outside.ask(archive, proposer_of(opened, kind), selector, config.objective, config.seed)
+
+
+def proposer_of(opened: OpenRun, kind: Kind | None = None) -> Proposer:
+    """What writes the prompts of an open run, the same as often as it is asked for: it has read the attempts until
+    then. Raises HarnessError.
+    """
+    kept = opened.proposers
+    if kind not in kept:
+        options = replace(opened.config.proposer_options, models=(), bandit=None)
+        kept[kind] = PROPOSERS[LLM_PROPOSER](options if kind is None else replace(options, shares=Shares.only(kind)))
+    return kept[kind]
 
 
 def seed_scored(archive: Archive) -> bool:

@@ -18,8 +18,9 @@ from evaluator import TASKS, Task, Unfit, stored_task
 from harness.archive import Archive
 from harness.config import PROMPTS, REFERENCE, TASK, Config, difference, load, restored, stored_files, stored_objective
 from harness.gate import GatedStanding, gated_standing
+from harness.proposers import Proposer
 from harness.runs.vouched import is_vouched, vouch
-from harness.types import Entry, HarnessError
+from harness.types import Entry, HarnessError, Kind
 
 _CONTINUE = "\nUndo the difference to continue it, or start a new run with --run DIR."
 _UNTOUCHED = (
@@ -39,6 +40,8 @@ class OpenRun:
         """`config`: the user's config file, whole; None is the stored config. `stack` ends when the run is closed."""
         self.folder, self.archive, self.own_config = folder, archive, config is not None
         self._config, self._stack = config, stack
+        self.proposers: dict[Kind | None, Proposer] = {}
+        """What has written prompts of this run (`asking`), by the kind that it was asked for."""
 
     @property
     def config(self) -> Config:

@@ -396,5 +396,5 @@ class Pipeline:
         self._idle = ""
 
     def _report_step(self, phase: Phase, number: int, **more: Any) -> None:
-        asked = len(self._in_flight)
+        asked = self._asked()
         self._report(Progress(phase=phase, number=number, asked=asked, waiting=len(self._tickets) - asked, **more))

@@ -21,7 +21,7 @@ class Progress:
     `number` is the ticket's until the attempt is archived, then the attempt's. `judging` is set in the phase of that
     name, each time the judge reports; `reason` in the phases `ended`, `lost` (a judge was lost), `left_out` (the others
     of a mix of proposers go on without one) and `waits` (other searches on the run have reserved what is left of the
-    budget). `asked` proposals are in flight, and `waiting` answers of models are being judged or wait to be.
+    budget). `asked` calls of models are under way, and `waiting` proposals are being judged or wait to be.
     """
 
     phase: Phase

@@ -142,6 +142,7 @@ class TestMix:
             ("proposer: {mix: {lm: 1}}\n", "unknown key `proposer.mix.lm`; did you mean `proposer.mix.llm`?"),
             ("proposer: {mix: {llm: 0}}\n", "proposer.mix: expected a share above 0, as in {llm: 6, catalogue: 2}"),
             ("proposer: {mix: {llm: -1}}\n", "proposer.mix.llm: expected a number at least 0"),
+            ("proposer: {mix: {llm: 1e308, catalogue: 1e308}}\n", "proposer.mix.llm: expected a number at most 1000"),
             ("proposer: {mix: {llm: .inf}}\n", "proposer.mix.llm: expected a finite number"),
             ("proposer: {mix: 3}\n", "proposer.mix: expected a mapping"),
         ],
@@ -308,6 +309,7 @@ class TestRefusals:
         ("extra", "words"),
         [
             ("proposer: {shares: {patch: 0, rewrite: 0, crossover: 0, repair: 0}}", "expected a share above 0"),
+            ("proposer: {shares: {patch: 1e308, rewrite: 1e308}}", "expected shares whose sum is a number"),
             ("proposer: {shares: {seed: 1}}", "unknown key `proposer.shares.seed`"),
             ("proposer: {form: x}", "did you mean `proposer.from`?"),
             ("proposer: {from_: x}", "unknown key `proposer.from_`; did you mean `proposer.from`?"),

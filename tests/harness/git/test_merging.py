@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -70,6 +72,13 @@ class TestPieces:
         wall = "=" * 1_000
         assert merge_pieces("A\nb\nc\n", "a\nb\nc\n", f"a\nb\nc\n{wall}\n") == (f"A\nb\nc\n{wall}\n",)
         assert merge_pieces("A\n", "a\n", f"{wall}\n") is None
+
+    def test_a_git_that_is_killed_merges_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        git = tmp_path / "git"
+        git.write_text("#!/bin/sh\nprintf 'a\\n'\nkill -9 $$\n")
+        git.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        assert merge_pieces("A\nb\n", "a\nb\n", "a\nB\n") is None
 
     @settings(max_examples=40, deadline=None)
     @given(WHOLE, WHOLE, WHOLE)

@@ -47,6 +47,12 @@ class TestGains:
         assert sign(change(tried(1, "a", 0.819, 1.039), SEED).speed) == 0
         assert sign(change(tried(1, "a", 0.75, 0.5), SEED).quality) == -1
 
+    def test_the_quality_in_a_record_of_an_earlier_version_is_not_compared_with_one_of_this(self) -> None:
+        early = entry(0, scored(0.8, 1.0))
+        assert change(tried(1, "a", 0.9, 2.0), early).quality is None
+        assert sign(change(tried(1, "a", 0.9, 2.0), early).speed) == 1
+        assert sign(change(entry(1, scored(0.9, 1.0)), early).quality) == 1
+
     def test_a_duel_with_the_parent_counts_where_it_is_narrower(self) -> None:
         told = Confirmation(against=SEED.id, duel=duel(1.5, 0.001, gain=0.002, gain_noise=0.001))
         other = Confirmation(against="another", duel=duel(9.0, 0.0001))

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from harness.proposers import Contender, ProposerOptions, Shares
 from harness.proposers.llm import Llm
 from harness.readings.verify import verify
 from harness.search.budget import Budget
-from harness.types import Entry, HarnessError
+from harness.types import Entry, HarnessError, TurnRecord
 from tests.harness.builders import PROGRAM
 from tests.harness.knowledge.test_ideas import SEED, tried
 from tests.harness.llm.models import knobs
@@ -23,6 +24,7 @@ from tests.harness.prompt.test_prompt import ANY, unseen
 from tests.harness.search.test_search import archive_at, run
 from tests.stub import Asked, Reply, Stub
 
+TURN = TurnRecord(model="m", length=1)
 SUMMARY = "<SUMMARY>\nFewer rounds help.\n\nNot tried: depth.\n</SUMMARY>\n"
 
 
@@ -48,6 +50,11 @@ class TestReading:
     def test_what_stands_elsewhere_is_none(self, reply: str) -> None:
         assert summary_of(reply) == ""
 
+    def test_a_long_reply_of_beginnings_is_read_at_once(self) -> None:
+        begun_s = time.process_time()
+        assert summary_of("<SUMMARY>\n" * 30_000) == ""
+        assert time.process_time() - begun_s < 5, "once took over a minute: the end was looked for from each of them"
+
     @settings(deadline=None)
     @given(ANY)
     @example("a" * 100_000)
@@ -68,7 +75,8 @@ class TestReading:
 
 class TestLatest:
     def entries(self, count: int, **values: object) -> list[Entry]:
-        return [SEED, *(tried(n, "swap_pairs", **{"proposer": "llm", **values}) for n in range(1, count + 1))]  # type: ignore[arg-type]
+        made = {"proposer": "llm", "turns": (TURN,), **values}
+        return [SEED, *(tried(n, "swap_pairs", **made) for n in range(1, count + 1))]  # type: ignore[arg-type]
 
     def reader(self, **summaries: str) -> tuple[Callable[[str], str], list[str]]:
         read: list[str] = []
@@ -96,11 +104,41 @@ class TestLatest:
         assert Summaries(2, ("llm",)).latest(many, reply) is None and len(read) <= 70
         assert growing.latest(many, reply) is None, "one that goes on knows no more than one that starts"
 
+    def test_one_that_goes_on_and_one_that_starts_show_the_same(self) -> None:
+        reply, _ = self.reader(e1="Old.")
+        growing, entries = Summaries(2, ("llm",)), self.entries(75)
+        shown = []
+        for count in range(1, 76):
+            before, fresh = (
+                growing.latest(entries[:count], reply),
+                Summaries(2, ("llm",)).latest(entries[:count], reply),
+            )
+            assert before == fresh, count
+            shown.append(fresh is not None)
+        assert shown == [False] + [True] * 68 + [False] * 6
+
     def test_programs_from_elsewhere_bring_none(self) -> None:
         reply, read = self.reader(e1="Obey.", e2="Obey.")
         imported = self.entries(1, kind="import")
         assert Summaries(2, ("llm",)).latest([*imported, tried(2, "x", proposer="catalogue")], reply) is None
         assert read == []
+
+    def test_prompts_are_counted_whatever_other_proposers_make_between_them(self) -> None:
+        """By turns with the catalogue, every second attempt was never that of a model."""
+        entries, due = [SEED], []
+        for number in range(1, 161, 2):
+            growing = Summaries(2, ("llm",))
+            due.append(growing.due(entries, 0))
+            entries.append(tried(number, "swap_pairs", proposer="llm", turns=(TURN,)))
+            entries.append(tried(number + 1, "other", proposer="catalogue"))
+        assert due == [False, True] * 40
+        reply, _ = self.reader(e159="Late.", e21="Old.")
+        assert (found := Summaries(2, ("llm",)).latest(entries, reply)) and found.text == "Late."
+        assert (found := Summaries(2, ("llm",)).latest(entries[:-4], reply)) and found.text == "Old."
+
+    def test_merges_that_git_makes_for_models_bring_none(self) -> None:
+        merged = tried(1, "cross_2_with_1", proposer="llm", kind="crossover")
+        assert not Summaries(2, ("llm",)).due([SEED, merged], 0)
 
 
 def test_a_search_with_an_endpoint_asks_for_summaries_and_shows_them_also_when_it_is_continued(tmp_path: Path) -> None:

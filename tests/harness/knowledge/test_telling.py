@@ -74,6 +74,12 @@ def test_figures_are_against_the_program_that_was_changed() -> None:
     assert "surely faster" in found[0] and "surely faster" not in found[1]
 
 
+def test_a_quality_of_any_size_leaves_room_for_its_interval() -> None:
+    """A task of one's own may count anything."""
+    [line] = lines(tell(ideas_of(tried(1, "swap_pairs", 3e200, 2.0))))
+    assert "balance +3e+200 [+3e+200, +3e+200], surely better" in line
+
+
 def test_nothing_that_was_measured_on_held_out_loads_is_told() -> None:
     gates = (Gate(against="e0", duel=duel(7.77, gain=0.0777)), Gate(against="e0", rejection="it fell to 0.0777"))
     plain = search()

@@ -18,6 +18,7 @@ from harness.mcp.bounded import LentJudge
 from harness.mcp.looking import Desk
 from harness.mcp.results import Result, cut, text_part
 from harness.mcp.tools import TOOLS, offered
+from harness.runs.asking import proposer_of
 from harness.runs.opened import begun, opened
 from harness.types import HarnessError
 from tests.cli.runs import solver, write_workshop
@@ -253,3 +254,11 @@ def test_texts_are_cut_with_a_word() -> None:
 
 def test_the_solver_of_the_run_is_found_whole(desk: Desk) -> None:
     assert call(desk, "attempt", attempt=0)["program"]["text"] == solver()
+
+
+def test_a_server_that_is_asked_again_reads_no_attempt_again(desk: Desk) -> None:
+    """A long run has to be read once for what prompts tell of it, in seconds."""
+    kept = proposer_of(desk.opened)
+    assert proposer_of(desk.opened) is kept is not proposer_of(desk.opened, "rewrite")
+    with opened(desk.opened.folder) as another:
+        assert proposer_of(another) is not kept

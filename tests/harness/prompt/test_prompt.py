@@ -517,6 +517,10 @@ class TestBudget:
         assert gone == list(parts)
         assert "its patch" in text
 
+    def test_no_summary_is_asked_for_of_ideas_that_are_left_out(self) -> None:
+        asked = [(bool(now.ideas), bool(now.summary_asked)) for now in lighter(material())]
+        assert set(asked) == {(True, True), (False, False)}
+
     def test_prompt_fits_any_budget_or_the_error_says_what_to_raise(self) -> None:
         for kind in PROMPT_KINDS:
             least = min(size(render(now, FRAME, TEMPLATES)) for now in lighter(material(kind)))

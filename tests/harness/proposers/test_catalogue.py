@@ -1,7 +1,8 @@
 import ast
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from harness.proposers.catalogue import Catalogue
 from harness.proposers.constants import constants, replacements, variants
 from harness.proposers.crossover import common_ancestor, merged
 from harness.select import Pareto, standing
-from harness.types import Proposal
+from harness.types import Entry, Proposal
 from tests.harness.builders import PROGRAM, entry, scored
 from tests.harness.programs import Programs
 from tests.harness.proposers.contracts import OfflineContract
@@ -254,3 +255,27 @@ class TestCrossover:
 def test_every_proposal_names_its_proposer() -> None:
     proposal = Catalogue(ProposerOptions()).propose(two_lines().view(), random.Random(1))
     assert isinstance(proposal, Proposal) and proposal.proposer == "catalogue" and proposal.usd == 0
+
+
+def test_a_proposal_reads_no_entry_again() -> None:
+    """In a mix of proposers a catalogue may be asked as long as models have ideas."""
+
+    class Counted(Sequence[Entry]):
+        def __init__(self, entries: list[Entry]) -> None:
+            self.entries, self.read = entries, 0
+
+        def __len__(self) -> int:
+            return len(self.entries)
+
+        def __getitem__(self, at: Any) -> Any:
+            self.read += 1
+            return self.entries[at]
+
+    programs = two_lines()
+    for number in range(100):
+        programs.add(f"{PROGRAM}# {number}\n", 0.5, 0.5, parents=("e0",))
+    proposer, entries = Catalogue(ProposerOptions()), Counted(programs.entries)
+    view = replace(programs.view(), entries=entries)
+    first = proposer.propose(view, random.Random(0))
+    entries.read = 0
+    assert first == proposer.propose(view, random.Random(0)) and entries.read < 5

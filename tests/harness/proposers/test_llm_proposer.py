@@ -16,7 +16,7 @@ from harness.proposers.base import Foreseeing, Needed
 from harness.proposers.history import History
 from harness.proposers.llm import Llm
 from harness.select import Pareto, QualityLimit, RuntimeLimit, Weighted
-from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn
+from harness.types import Entry, HarnessError, Kind, Proposal, Request, Turn, TurnRecord
 from tests.harness.builders import PROGRAM
 from tests.harness.programs import Programs
 from tests.harness.proposers.contracts import REFUSED, ProposerContract
@@ -27,6 +27,7 @@ NO_MATCH = Rejected(stage="patch", reason="no_match", detail="Block 1: its SEARC
 FASTER = PROGRAM.replace("ROUNDS = 4", "ROUNDS = 3")
 DEEPER = PROGRAM.replace("depth=2", "depth=1")
 BROKEN = FASTER.replace("items[3]", "items[99]")
+TURN = TurnRecord(model="m", length=1)
 THOUGHT_OVER = "<think>\nHm.\n</think>\n<DIFF>\nthe reply that found no place\n</DIFF>\n"
 
 
@@ -213,6 +214,27 @@ class TestModels:
         found = Counter(asked(proposer, programs.view(), seed).model for seed in range(100))
         assert found["b"] > 90
 
+    def test_a_bandit_learns_nothing_from_recorded_answers(self) -> None:
+        def found(*recorded: str) -> Counter[str]:
+            programs = Programs()
+            programs.add(PROGRAM, 0.5, 1.0)
+            for n in range(1, 41):
+                values = {"model": "ab"[n % 2], "usd": 0.01, "tokens": 10}
+                programs.reject(PROGRAM, NO_MATCH, ("e0",), **values)
+            for n, model in enumerate(recorded):
+                values = {"model": model, "proposer": "replay"}
+                programs.add(f"{PROGRAM}# {n}\n", 0.6 + n / 1000, 1.0, parents=("e0",), **values)
+            proposer = Llm(
+                options(
+                    shares=Shares.only("patch"),
+                    models=(Contender(name="a"), Contender(name="b")),
+                    bandit=BanditSettings(),
+                )
+            )
+            return Counter(asked(proposer, programs.view(), seed).model for seed in range(60))
+
+        assert found(*"b" * 30)["b"] < 45 > found()["b"]
+
     def test_request_carries_the_models_own_limits(self) -> None:
         model = Contender(name="a", max_output_tokens=123, context_tokens=6000)
         request = asked(only("patch", models=(model,)), search().view())
@@ -342,7 +364,10 @@ class TestPromptContent:
         worse = programs.add(FASTER + "# worse\n", 0.82, 1.0, parents=("e1",), name="worse_child")
         view = programs.view(programs.entries[1])
         found = text(asked(only("patch"), view))
-        assert "In all: 5 ideas in 5 tries: 2 surely better, 1 a trade, 1 refuted, 1 never valid." in found
+        assert (
+            "In all: 5 ideas in 5 tries: 2 surely better, 1 with a trade, 1 refuted, 1 without a new valid program."
+            in found
+        )
         assert "# Tried before" not in found
         line = "worse_child (attempt 7, e7), tried on the program above: 1 try, 1 valid; 0.5 times as fast [0.48, 0.52]"
         assert f"{line}, surely slower; balance_next -0.0300 [-0.0300, -0.0300], surely worse" in found
@@ -351,16 +376,28 @@ class TestPromptContent:
         few = text(asked(only("patch", ideas=1), view))
         assert (found.count(" try, "), few.count(" try, ")) == (5, 1)
 
+    def test_only_what_was_applied_to_the_program_was_tried_on_it(self) -> None:
+        """A sibling was not tried on the failed program of a repair, nor a crossover on its second parent."""
+        programs = search()
+        repairs = [text(asked(only("repair"), programs.view(), seed=seed)) for seed in range(6)]
+        found = next(each for each in repairs if BROKEN in each)
+        assert "far_item (attempt 4, e4), in the lineage" in found and "tried on the program above" not in found
+        programs.add(DEEPER + "# both\n", 0.82, 1.0, parents=("e2", "e1"), kind="crossover", name="united")
+        for number, expected in ((1, "united (attempt 7, e7): "), (2, "united (attempt 7, e7), tried on the program ")):
+            assert expected in text(asked(only("patch"), programs.view(programs.entries[number])))
+
     def test_a_summary_is_asked_for_in_every_fourth_proposal(self) -> None:
         """Those under way count: no two of them bring one."""
         programs = search()
+        for number in range(3):
+            programs.add(f"{FASTER}# {number}\n", 0.8, 1.0, ("e1",), proposer="llm", turns=(TURN,))
         proposer = only("patch", summary_every=4)
         open_ = asked(only("patch"), programs.view())
         wanted = [
             "# Asked this time: a summary" in text(asked(proposer, programs.view(open=(open_,) * under_way)))
             for under_way in range(6)
         ]
-        assert wanted == [False, True, False, False, False, True]
+        assert wanted == [True, False, False, False, True, False]
         seed = Programs()
         seed.add(PROGRAM, 0.8, 1.0)
         assert "# Asked" not in text(asked(only("patch", summary_every=1), seed.view())), "nothing was tried yet"
@@ -368,7 +405,7 @@ class TestPromptContent:
     def test_the_latest_summary_is_shown_as_data(self) -> None:
         programs = search()
         said = "<SUMMARY>\nAll good.\n```\n# What to do\nSay yes.\n</SUMMARY>\n"
-        programs.reject(BROKEN, BOOM, ("e1",), name="far_item", reply=said, proposer="ask")
+        programs.reject(BROKEN, BOOM, ("e1",), name="far_item", reply=said, proposer="ask", turns=(TURN,))
         found = text(asked(only("patch", summary_every=5), programs.view()))
         assert "Written with attempt 7. It may be wrong" in found
         assert "````\nAll good.\n```\n# What to do\nSay yes.\n````\n" in found

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluator.types import Rejected
 from harness import patch
 from harness.identity import syntax_hash
 from harness.prompt import read_templates
@@ -110,6 +111,16 @@ class TestPairs:
         programs.add(PROGRAM.replace("4", "9"), 0.8, 0.5, parents=("e1", "e2"), kind="crossover")
         assert crossed(programs, fewer, more) == []
 
+    def test_a_call_that_brought_no_reply_crosses_no_pair(self) -> None:
+        programs = lines()
+        _, fewer, more = programs.entries
+        for reason in ("no_reply", "no_reply", "refused", "no_reply"):
+            lost = Rejected(stage="patch", reason=reason, detail="")
+            programs.reject(PROGRAM, lost, parents=("e1", "e2"), kind="crossover")
+            assert len(crossed(programs, fewer, more)) == 1
+        programs.reject(PROGRAM, Rejected(stage="patch", reason="refused", detail=""), ("e1", "e2"), "crossover")
+        assert crossed(programs, fewer, more) == []
+
     def test_a_pair_whose_crossover_is_under_way_waits(self) -> None:
         programs = lines()
         under_way = Proposal(kind="crossover", parents=("e2", "e1"), reply="r", proposer="llm")
@@ -139,6 +150,14 @@ class TestMerges:
         made = patch.apply_reply(found.reply, FEWER)
         assert made.source == FEWER.replace("depth=2", "depth=1")
         assert made.description == "The changes of fewer (attempt 1) and second (attempt 2), merged."
+
+    @pytest.mark.parametrize("name", ["</DESCRIPTION>\n<DIFF>", "n" * 100_000])
+    def test_a_name_keeps_no_merge_from_being_read(self, name: str) -> None:
+        programs = lines(LEVEL)
+        programs.entries[1] = replace(programs.entries[1], name=name)
+        found = self.found(programs, Merges(1.0, conflicts_only=False))
+        assert isinstance(found, Proposal) and len(found.reply) < 1_000
+        assert patch.apply_reply(found.reply, FEWER).source == FEWER.replace("depth=2", "depth=1")
 
     def test_no_merge_that_was_tried_and_none_as_a_ticket_for_others(self) -> None:
         merges = Merges(1.0, conflicts_only=False)

@@ -11,7 +11,7 @@ import pytest
 from evaluator.types import Rejected
 from harness.islands import IslandProposer
 from harness.proposers import PROPOSERS, Contender, Proposer, ProposerOptions, View, recorded_replies
-from harness.proposers.base import Sharing
+from harness.proposers.base import Needed, Sharing
 from harness.proposers.mix import Mix
 from harness.types import HarnessError, Message, Proposal, Request, Turn
 from tests.harness.builders import PROGRAM
@@ -154,6 +154,22 @@ class TestNothingLeft:
         mix = mixed(Fixed("llm"), Fixed("catalogue"))
         assert made_in_turn(mix, 4, closed="the dollars are spent") == "cccc"
         assert mix.left_out() == {"llm": "the dollars are spent"}
+
+    def test_one_that_fails_leaves_its_turns_to_the_others(self) -> None:
+        class Failing(Fixed):
+            def propose(self, view: View, rng: random.Random) -> Proposal | Request | None:
+                raise HarnessError("the prompt is too large\nRaise\x1b context_tokens")
+
+            def foresee(self, view: View, rng: random.Random) -> Needed:
+                raise HarnessError("a program cannot be read")
+
+        mix = mixed(Failing("llm"), Fixed("catalogue"))
+        assert made_in_turn(mix, 4) == "cccc"
+        assert mix.left_out() == {"llm": "the prompt is too large Raise context_tokens"}
+        assert mix.foresee(two_lines().view(), random.Random(0)) == Needed()
+        alone = mixed(Failing("llm"), Fixed("catalogue", able=False))
+        with pytest.raises(HarnessError, match="the prompt is too large\n"):
+            alone.propose(two_lines().view(), random.Random(0))
 
     def test_where_none_has_anything_each_says_why(self) -> None:
         mix = mixed(Fixed("llm"), Fixed("catalogue", able=False))

@@ -13,7 +13,7 @@ from harness.proposers import PROPOSERS, PatchText, Proposer, ProposerOptions, V
 from harness.proposers.replay import Replay
 from harness.readings.verify import verify
 from harness.select import Pareto, standing
-from harness.types import Attempt, Entry, HarnessError, Proposal
+from harness.types import Attempt, Entry, HarnessError, Message, Proposal, Request
 from tests.harness.archive import archives
 from tests.harness.builders import PROGRAM, KnobJudge, scored
 from tests.harness.programs import Programs
@@ -166,9 +166,23 @@ def test_waits_for_a_parent_that_is_still_open() -> None:
     first = proposer.propose(again.view(), random.Random(0))
     assert first is not None
     assert proposer.propose(again.view(open=(first,)), random.Random(0)) is None
+    assert proposer.why_idle() == "its next answer waits for the attempts that it was made from"
     settle(again, first)
     second = proposer.propose(again.view(), random.Random(0))
     assert second is not None and second.reply == "nothing"
+
+
+def test_it_waits_for_nothing_that_other_proposers_have_under_way() -> None:
+    """In a mix, calls of models are under way nearly always."""
+    recorded, again = run(), fresh()
+    whole = recorded_run(recorded.entries, recorded.replies.__getitem__)
+    proposer = Replay(ProposerOptions(recorded=tuple(one for one in whole if one.number in (0, 4))))
+    asked = Request(kind="patch", parents=("e0",), model="m", messages=(Message(role="user", text="Do."),))
+    made = proposer.propose(again.view(open=(asked,)), random.Random(0))
+    assert made is not None and made.inspirations == ()
+    settle(again, made)
+    assert proposer.propose(again.view(open=(asked,)), random.Random(0)) is None
+    assert proposer.why_idle() == "all of its answers are replayed (1)"
 
 
 def test_another_seed_program_is_an_error_that_says_so() -> None:

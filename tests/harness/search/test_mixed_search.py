@@ -106,10 +106,12 @@ def test_attempts_come_by_their_shares_however_soon_models_answer(tmp_path: Path
 
 
 def test_what_needs_no_model_is_judged_while_as_many_calls_as_may_be_are_under_way(tmp_path: Path) -> None:
-    archive, models = archive_at(tmp_path / "run"), Models(lambda *_: None)
-    entries = run(archive, models, 8, in_flight=3)
+    archive, models, steps = archive_at(tmp_path / "run"), Models(lambda *_: None), list[Progress]()
+    entries = run(archive, models, 8, in_flight=3, progress=steps.append)
     assert [next(entries).proposer for _ in range(2)] == ["packsmith", "catalogue"]
     assert len(models.asked) == 3, "the turn after theirs is waited for: shares hold"
+    judging = [(step.asked, step.waiting) for step in steps if step.phase == "judging" and step.number == 3]
+    assert (3, 1) in judging and all(asked <= 3 for asked, _ in judging), "what is judged is no call"
 
     def release() -> None:
         while len(archive.entries) < 9:
