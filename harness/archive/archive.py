@@ -332,7 +332,7 @@ class Archive:
                 f"`git update-ref -d {self._tickets.ref(ticket)}`; all attempts are safe"
             )
         numbers = ", ".join(str(pending.ticket) for pending in self.pending()) or "none"
-        raise ArchiveError(f"expected an open ticket, found {ticket}: the open tickets of this run are {numbers}")
+        raise ArchiveError(f"expected an open ticket, found {ticket}; open tickets of this run: {numbers}")
 
     def point(self, best: Entry | str | None, elites: Sequence[Entry | str]) -> None:
         """Point `refs/heads/best` and `refs/elites/*` at these entries (or ids); best is the root if None."""

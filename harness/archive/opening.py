@@ -122,7 +122,17 @@ def _has_packs(path: Path) -> bool:
     return any((path / "objects/pack").glob("*.pack"))
 
 
+def _has_refs(path: Path) -> bool:
+    """Whether there are refs of attempts, loose or packed: only in a run, never in an interrupted creation."""
+    return (path / "packed-refs").exists() or any((path / "refs/attempts").glob("*"))
+
+
 def _not_an_archive(path: Path, problem: str) -> str:
+    if (path / WRITERS_LOCK).exists() and _has_refs(path) and not (path / "HEAD").exists():
+        return (
+            f"expected a run at {path}, found attempts and no file HEAD, without which git takes it for no repository. "
+            f"The attempts are intact: write the line `ref: refs/heads/best` into {path / 'HEAD'}"
+        )
     if (path / WRITERS_LOCK).exists() and _has_packs(path):
         return (
             f"expected a run at {path}, found packed objects and no {SEED}: a run whose refs are lost. Its "

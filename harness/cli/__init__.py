@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 
 from evaluator import EvaluatorError
 from harness.cli.console import OutputClosed, emit, messages
-from harness.cli.signals import Interrupted, Interruptible, catch_signals
+from harness.cli.signals import Interrupted, Interruptible, catch_signals, ignore_signals
 from harness.cli.verbs import verbs
 from harness.types import HarnessError
 
@@ -127,4 +127,9 @@ def main() -> None:
     """The console script."""
     _prepare_streams()
     catch_signals()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except Interrupted as again:  # while the first signal was being told of
+        code = 128 + again.signal
+    ignore_signals()
+    sys.exit(code)

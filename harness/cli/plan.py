@@ -36,10 +36,14 @@ BUDGETS = {
 
 
 def show(config: Config, folder: Path, *, json: bool, plain: bool = False) -> None:
-    """Print the plan of a search. Raises ArchiveError for a run that cannot be read."""
+    """Print the plan of a search. Raises ArchiveError for a run that cannot be read, HarnessError for
+    a folder of prompts without any.
+    """
     if is_run(folder):
         with closing(Feed(folder)) as feed:
             config = config.continuing(feed.config)
+    if config.prompts is not None:
+        read_templates(config.prompts)  # which a search refuses if there are none, whatever proposes
     plan = facts(config, folder, os.environ)
     if json:
         emit(jsonl.line(plan))
@@ -160,7 +164,7 @@ def _lines(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "worst case", _worst_line(plan["worst_case"], plan["models"])
     if plan["by_share"] and len(plan["mix"]) > 1:
         share = plan["by_share"]["llm"]
-        yield "", f"if the others have nothing to propose: by their share, models make {share:,} of the attempts"
+        yield "", f"if models make all attempts; by their share they make {share:,} of them"
     for model in plan["models"]:
         usd, limit = model["most_usd_a_try"], plan["budget"].get("usd")
         if usd is not None and limit is not None and usd > limit:

@@ -45,12 +45,23 @@ class Interruptible:
             raise hidden from None
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def catch_signals() -> None:
     """Turn SIGINT, SIGTERM and SIGHUP into `Interrupted`, except those that are ignored (`nohup`)."""
 
     def interrupt(number: int, frame: object) -> None:
         raise Interrupted(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
+
+
+def ignore_signals() -> None:
+    """Let signals no longer interrupt: the command has ended, and what Python cleans up at its exit takes seconds at
+    most.
+    """
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)

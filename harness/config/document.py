@@ -130,6 +130,10 @@ def read(path: Path, name: str) -> Document:
     """Read a YAML file that holds one mapping. `name` is its name in errors. Raises ConfigError."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
+    except IsADirectoryError:
+        raise ConfigError(
+            f"{name}: expected a config file, found a folder (a run goes on by the config that began it)"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{name}: cannot read it: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

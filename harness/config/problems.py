@@ -37,6 +37,8 @@ _EXPECTED = {
     "datetime_parsing": "a date and time such as 2030-01-31 18:00:00+00:00",
     "datetime_type": "a date and time such as 2030-01-31 18:00:00+00:00",
 }
+_FORMS = {r"^(auto|cpu|cuda(:\d+)?)$": "auto, cpu, cuda or cuda:N"}
+"""Patterns of the schema, in words."""
 
 
 def _variants(annotation: Any) -> Iterator[Any]:
@@ -104,7 +106,7 @@ def _expected(error: ErrorDetails) -> str:
     if kind in ("too_short", "string_too_short"):
         return "something that is not empty"
     if kind == "string_pattern_mismatch":
-        return f"a text of the form {context['pattern']}"
+        return _FORMS.get(context["pattern"], f"a text of the form {context['pattern']}")
     return _EXPECTED.get(kind, error["msg"])
 
 

@@ -29,11 +29,13 @@ prompts, as one JSON object: texts by name.
 
 
 def stored_files(config: Config) -> dict[str, str]:
-    """The texts that a run of this config stores beside its seed program, by name."""
+    """The texts that a run of this config stores beside its seed program, by name. Raises HarnessError where its folder
+    of prompts is missing or has none: a run that began without them could not answer `ask` from what it stores.
+    """
     files = {REFERENCE: config.reference.text()}
     if config.task_file is not None:
         files[TASK] = config.task_file.text()
-    if config.prompts is not None and config.prompts.is_dir():
+    if config.prompts is not None:
         ships = read_templates()
         own = {name: text for name, text in read_templates(config.prompts).items() if ships.get(name) != text}
         files[PROMPTS] = json.dumps(own, indent=1)

@@ -40,7 +40,7 @@ COLUMNS = (
 )
 
 
-def compared(levels: Sequence[Level], effort: Effort, quality: str) -> Document:
+def compared(levels: Sequence[Level], effort: Effort) -> Document:
     """The comparison as a document: for each group of runs that compare, the figures and the tables."""
     runs = [run.name for level in levels for run in level.members]
     subtitle: Line = "1 run" if len(runs) == 1 else f"{len(runs)} runs, by {UNITS[effort]}"
@@ -50,7 +50,7 @@ def compared(levels: Sequence[Level], effort: Effort, quality: str) -> Document:
         groups = [_apart(level, number) for number, level in enumerate(levels, 1)]
         blocks.append(Items(lines=tuple(groups)))
     for number, level in enumerate(levels, 1):
-        blocks += _group(level, number, effort, quality, of_many=len(levels) > 1)
+        blocks += _group(level, number, effort, of_many=len(levels) > 1)
     return Document(title="Comparison of runs", subtitle=subtitle, blocks=tuple(blocks))
 
 
@@ -62,7 +62,8 @@ def _apart(level: Level, number: int) -> Line:
     return (f"Group {number}: ", names, ", not compared with group 1, since these differ: ", differs, ".")
 
 
-def _group(level: Level, number: int, effort: Effort, quality: str, *, of_many: bool) -> Iterator[Block]:
+def _group(level: Level, number: int, effort: Effort, *, of_many: bool) -> Iterator[Block]:
+    quality = level.quality_key
     yield Heading(text=f"Group {number}" if of_many else "Results", anchor=f"group{number}")
     title = "Best against effort"
     yield Picture(chart=curves.chart(level, curves.efforts(level), quality=quality, title=title, volume=True))
@@ -75,7 +76,7 @@ def _group(level: Level, number: int, effort: Effort, quality: str, *, of_many: 
     spent = (tuple(amount(state.run.course.total(kind), kind) for kind in EFFORTS) for state in ends)
     rows = tuple(_row(state, each, level) for state, each in zip(ends, spent, strict=True))
     yield _table("At the end", tuple(UNITS[kind] for kind in EFFORTS), rows, quality)
-    yield Paragraph(line=f"{meaning(level, quality)}.", look="note")
+    yield Paragraph(line=f"{meaning(level)}.", look="note")
     for run in level.members:
         if run.mixed:
             name, words_ = (Quoted(text=one_line(text, _LONGEST)) for text in (run.name, run.mixed[0]))
@@ -95,10 +96,10 @@ def _row(state: State, first: tuple[str, ...], level: Level) -> Row:
     return Row(cells=((Quoted(text=one_line(state.run.name, _RUN)),), *first, *cells(state, level)))
 
 
-def picture(levels: Sequence[Level], quality: str) -> Chart:
+def picture(levels: Sequence[Level]) -> Chart:
     """All groups in one chart, each in panels of its own."""
     charts = [
-        curves.chart(level, curves.efforts(level), quality=quality, title="Best against effort", volume=True)
+        curves.chart(level, curves.efforts(level), quality=level.quality_key, title="Best against effort", volume=True)
         for level in levels
     ]
     rows = []

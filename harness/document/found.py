@@ -155,9 +155,9 @@ def _how_measured(report: Report) -> Line:
     if any(against.role == "seed" for against in report.against):
         text += (
             "The seed program and the champion were timed at different times, each beside the reference: times as fast "
-            "is the ratio of their speed-ups over it, or a duel, not that of the milliseconds. The last table of a "
-            "search times the two side by side once more and is not archived: what runs beside a program changes its "
-            "time. "
+            "is the ratio of their speed-ups over it, or a duel, not that of the milliseconds. Where the two are "
+            "measured side by side, as at the end of a search, the figures differ: loads are others, and what runs "
+            "beside a program changes its time. "
         )
     return text + words.objective(facts.objective, facts.quality)
 

@@ -101,10 +101,11 @@ def progress(report: Report) -> Iterator[Block]:
 
 def progress_chart(report: Report) -> Chart:
     """The champion's speed-up and quality over attempts, minutes, and dollars if any were spent."""
-    run = Contestant(name="champion", course=report.course, workload={}, seed=report.facts.seed)
+    facts = report.facts
+    run = Contestant(name="champion", quality_key=facts.quality, course=report.course, workload={}, seed=facts.seed)
     [level] = levels([run])
     kinds = tuple(kind for kind in curves.efforts(level) if kind != "judged")
-    return curves.chart(level, kinds, quality=report.facts.quality, title="Champion over the search", volume=False)
+    return curves.chart(level, kinds, quality=facts.quality, title="Champion over the search", volume=False)
 
 
 def proposals(report: Report) -> Iterator[Block]:

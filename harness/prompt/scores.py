@@ -72,9 +72,9 @@ def losses(score: Score) -> tuple[str, ...]:
     share = f", {gaps[worst] / total:.0%} of all gaps together" if total > 0 and len(gaps) > 1 else ""
     sentences = [f"Most quality is lost on {worst}: {gaps[worst]:.4f} below its ceiling{share}."]
     metrics = next(case.quality.metrics for case in cases if case.quality.case == worst)
-    if metrics:
-        some = ", ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:_WORST_METRICS])
-        sentences.append(f"Its other metrics: {some}.")
+    others = [f"{name} {value:.4g}" for name, value in metrics.items() if name != score.quality.name]
+    if others:
+        sentences.append(f"The other metrics of {worst}: {', '.join(others[:_WORST_METRICS])}.")
     slowest = min(cases, key=lambda case: case.speedup.median)
     longest = max(cases, key=lambda case: case.runtime_ms)
     sentences.append(
@@ -90,8 +90,8 @@ def goal(standing: Standing) -> str:
 
 
 MEASURED = (
-    "Quality is measured on loads that are drawn afresh for every attempt, so two qualities are known to differ only "
-    "if their 95 % intervals (+-) do not overlap."
+    "Quality is measured on loads that are drawn afresh for every attempt, so two qualities surely differ if their "
+    "95 % intervals (+-) do not overlap; if they do, chance may be all that sets them apart."
 )
 
 

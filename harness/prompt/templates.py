@@ -41,7 +41,9 @@ def read_templates(folder: Path | None = None) -> Mapping[str, str]:
         own = dict(_texts(folder))
         if not own:
             raise HarnessError(
-                f"expected prompt templates ({', '.join(sorted(texts))}) in {folder}, found no file called *{SUFFIX}"
+                f"expected prompt templates in {folder}, found no file called *{SUFFIX}: write one, such as "
+                f"tasks/NAME{SUFFIX}, what a model is told of the task NAME, or take out `proposer.prompts`; "
+                f"these can be replaced: {', '.join(sorted(texts))}"
             )
         texts.update(own)
     return MappingProxyType(texts)
@@ -50,7 +52,8 @@ def read_templates(folder: Path | None = None) -> Mapping[str, str]:
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:
     if not folder.is_dir():
         raise HarnessError(
-            f"expected a folder of prompt templates, found {'a file' if folder.exists() else 'nothing'} at {folder}"
+            f"expected a folder of prompt templates, found {'a file' if folder.exists() else 'nothing'} at {folder}: "
+            "make one there, or take out `proposer.prompts`"
         )
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         try:

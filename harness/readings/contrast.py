@@ -29,9 +29,12 @@ speed, so that programs which trade one for the other still count.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """A run in a comparison. `workload` is what its scores are of: the task's identity and the files of its loads."""
+    """A run in a comparison. `quality_key` is its task's word for the quality, `workload` what its scores are of: the
+    task's identity and the files of its loads.
+    """
 
     name: str
+    quality_key: str
     course: Course
     workload: Mapping[str, Any]
     seed: int
@@ -68,6 +71,11 @@ class Level:
     differs: tuple[str, ...]
     relative: bool
     above: ReferencePoint
+
+    @property
+    def quality_key(self) -> str:
+        """The word for the quality, which all members share, as they share the task."""
+        return self.members[0].quality_key
 
     def quality(self, entry: Entry) -> Interval:
         """The quality of a scored entry on the group's scale, with its 95 % interval."""

@@ -203,7 +203,7 @@ def against_seed(direct: Duel, seed: Entry, champion: Entry, *, task: Task, name
         after = cells(credited(last), last.metrics)
         table.add_row("", "best", *after, milliseconds(fast), ratio_interval(direct.speedup), style="bold")
     title = f"Best ({one_line(champion.name, _DETAIL)}) against seed ({name}), measured side by side"
-    note = (
-        "" if direct.gain is None else f"gain in {task.quality_key}: {points_interval(direct.gain)} points (hundredths)"
-    )
+    key, gain = task.quality_key, direct.gain
+    note = "" if gain is None else f"gain in {key}: {points_interval(gain)} points (hundredths)"
+    note += f"; gain and times are of these calls, {key} is that of the attempts" if note else ""
     return titled(title, table, note)

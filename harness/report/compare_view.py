@@ -28,13 +28,13 @@ MIXED = "programs of its front were measured under other conditions: "
 UNITS = {"attempts": "attempts", "minutes": "minutes", "dollars": "dollars", "judged": "seconds of judging"}
 
 
-def view(levels: Sequence[Level], effort: Effort, quality: str) -> RenderableType:
+def view(levels: Sequence[Level], effort: Effort) -> RenderableType:
     """The tables of every group of runs that compare."""
     parts: list[RenderableType] = []
     for number, level in enumerate(levels, 1):
         if len(levels) > 1:
             parts.append(Text(apart(level, number), style="bold"))
-        parts += _group(level, effort, quality)
+        parts += _group(level, effort)
     return Group(*parts)
 
 
@@ -46,25 +46,25 @@ def apart(level: Level, number: int) -> str:
     return one_line(f"Group {number}, not compared with group 1: {names}. They differ: {'; '.join(level.differs)}", 600)
 
 
-def _group(level: Level, effort: Effort, quality: str) -> Iterator[RenderableType]:
+def _group(level: Level, effort: Effort) -> Iterator[RenderableType]:
     found = list(states(level, effort))
     several = len(level.members) > 1
     title = f"Best after equal {UNITS[effort]}, and at the end" if several else "Best on the way and at the end"
-    yield titled(title, _best(found, effort, quality, level), _notes(level, quality))
+    yield titled(title, _best(found, effort, level), _notes(level))
     if several and all(state.end for state in found):
         yield Text(f"One of these runs spent no {UNITS[effort]}: see --by\n", style="dim")
     yield titled("Spent in all", _spent(level))
 
 
-def _notes(level: Level, quality: str) -> str:
-    told = [meaning(level, quality)]
+def _notes(level: Level) -> str:
+    told = [meaning(level)]
     told += [f"{run.name}: {MIXED}{run.mixed[0]}" for run in level.members if run.mixed]
     return "\n".join(one_line(text, _LONGEST) for text in told)
 
 
-def meaning(level: Level, quality: str) -> str:
+def meaning(level: Level) -> str:
     """What the figures of a group mean, in our own words alone."""
-    corner = level.above
+    corner, quality = level.above, level.quality_key
     where = f"{100 * corner.quality:+.2f} points" if level.relative else f"{corner.quality:.4f}"
     told = [
         f"hypervolume: points of {quality} times doublings of speed that the front covers above "
@@ -75,11 +75,11 @@ def meaning(level: Level, quality: str) -> str:
     return "; ".join(told)
 
 
-def _best(found: Sequence[State], effort: Effort, quality: str, level: Level) -> Table:
+def _best(found: Sequence[State], effort: Effort, level: Level) -> Table:
     table = plain_table(tight=True)
     figures(table, UNITS[effort])
     named(table, "run")
-    figures(table, "best", quality, "speed-up", "hypervolume")
+    figures(table, "best", level.quality_key, "speed-up", "hypervolume")
     last = ""
     for state in found:
         place = "end" if state.end else amount(state.at, effort)

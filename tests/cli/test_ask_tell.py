@@ -165,7 +165,7 @@ class TestTell:
         ticket = asked(cli)["ticket"]
         told(cli, ticket, "no patch")
         assert "it became attempt 1" in cli.refused("tell", "run", ticket, "-", stdin=PATCHES["careful.patch"])
-        assert "the open tickets of this run are" in cli.refused("tell", "run", 77, "-", stdin=PATCHES["careful.patch"])
+        assert "open tickets of this run: none" in cli.refused("tell", "run", 77, "-", stdin=PATCHES["careful.patch"])
         [status] = cli("status", "run", "--json").records
         assert status["attempts"] == 1
 

@@ -125,6 +125,14 @@ def test_a_torn_pack_is_reported_as_damage_and_not_as_a_bug(damaged: Here, fault
     assert "expected" in done.out or "git fsck" in done.err
 
 
+def test_a_run_without_head_is_not_taken_for_one_that_never_began(damaged: Here) -> None:
+    (damaged.run / "HEAD").unlink()
+    done = damaged("log", damaged.run)
+    assert done.code == 1 and "The attempts are intact: write the line `ref: refs/heads/best` into" in done.err
+    (damaged.run / "HEAD").write_text("ref: refs/heads/best\n")
+    assert damaged("verify", damaged.run).code == 0
+
+
 def test_a_torn_root_commit_is_named(damaged: Here) -> None:
     tear(loose(damaged.run, "seed:config.yaml"))
     for command in ("log", "verify", "best"):

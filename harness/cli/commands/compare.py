@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import typer
 
-from evaluator import Task
 from harness.cli import documents
 from harness.cli.console import Json, UserError, emit, messages, output
 from harness.cli.documents import Contents, OutputFile
@@ -68,37 +67,41 @@ def compare(
     corner = _point(point)
     made = documents.chosen(file, form)
     with Waiting(messages()) as waiting:
-        contestants, task = _contestants(runs, waiting)
+        contestants = _contestants(runs, waiting)
         groups = levels(contestants, corner)
         if made is not None:
-            documents.write(_contents(groups, by, task.quality_key), made, file)
+            documents.write(_contents(groups, by), made, file)
     if json:
         for record in compare_view.records(groups, by):
             emit(jsonl.line(record))
     elif made is None:
-        output().print(compare_view.view(groups, by, task.quality_key))
+        output().print(compare_view.view(groups, by))
     elif file is not None:
         output().print(f"wrote {file}: {len(contestants)} runs", markup=False)
 
 
-def _contestants(runs: Sequence[Path], waiting: Waiting) -> tuple[list[Contestant], Task]:
+def _contestants(runs: Sequence[Path], waiting: Waiting) -> list[Contestant]:
     """The runs, each under a name of its own. Raises UserError for one that is named twice, or without a champion."""
     names = _names(runs)
     found: list[Contestant] = []
-    tasks: list[Task] = []
     for run, name in zip(runs, names, strict=True):
         waiting.say(f"reading {name}")
         with ExitStack() as stack:
             opened = stack.enter_context(open_run(run))
             config, entries = opened.archive.config, opened.archive.entries
-            tasks.append(opened.task)
             way = course(entries, stored_objective(config))
             if way.standing.best is None:
                 raise UserError(missing(str(run), entries))
             found.append(
-                Contestant(name=name, course=way, workload=_workload(config["task"]), seed=int(config["seed"]))
+                Contestant(
+                    name=name,
+                    quality_key=opened.task.quality_key,
+                    course=way,
+                    workload=_workload(config["task"]),
+                    seed=int(config["seed"]),
+                )
             )
-    return found, tasks[0]
+    return found
 
 
 def _workload(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,10 +132,10 @@ def _point(text: str) -> ReferencePoint | None:
         ) from error
 
 
-def _contents(groups: Sequence[Level], by: Effort, quality: str) -> Contents:
+def _contents(groups: Sequence[Level], by: Effort) -> Contents:
     return Contents(
-        document=lambda: comparison.compared(groups, by, quality),
-        chart=lambda: comparison.picture(groups, quality),
+        document=lambda: comparison.compared(groups, by),
+        chart=lambda: comparison.picture(groups),
         columns=comparison.COLUMNS,
         rows=lambda plain: comparison.rows(groups, plain=plain),
     )

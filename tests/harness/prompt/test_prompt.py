@@ -319,6 +319,13 @@ class TestTaskDescription:
         assert scores.losses(new)[0] == "Most quality is lost on toy: 0.0900 below its ceiling."
         assert max(len(line) for line in scores.table(new).splitlines()) <= 80
 
+    def test_the_quality_is_not_told_again_as_a_metric_of_the_pass(self) -> None:
+        score = scored(0.7, 2.0).score
+        [case] = score.cases
+        quality = replace(case.quality, metrics={score.quality.name: 0.7, "idle": 0.25})
+        told = scores.losses(replace(score, cases=(replace(case, quality=quality),)))
+        assert told[1] == "The other metrics of toy: idle 0.25."
+
     def test_the_goal_says_what_a_difference_in_quality_is(self) -> None:
         seed = entry(0, scored(0.5, 1.0))
         for objective in (Pareto(), QualityLimit(within=0.1), RuntimeLimit(min_speedup_over_seed=2)):
@@ -664,7 +671,7 @@ class TestTemplates:
             assert f"`{name}`" in readme, name
 
     def test_faulty_folders_are_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(HarnessError, match=r"expected prompt templates .*patch\.j2.* found no file called"):
+        with pytest.raises(HarnessError, match=r"in .*, found no file called \*\.j2: write one, .*patch\.j2"):
             read_templates(tmp_path)
         with pytest.raises(HarnessError, match="expected a folder of prompt templates, found nothing at"):
             read_templates(tmp_path / "missing")

@@ -37,7 +37,9 @@ def searched(*speeds: float, hardware: str = "a processor", usd: float = 0.5) ->
 
 
 def contestant(name: str, entries: list[Entry], *, seed: int = 1, cases: str = "small") -> Contestant:
-    return Contestant(name=name, course=course(entries, PARETO), workload={"cases": cases}, seed=seed)
+    return Contestant(
+        name=name, quality_key="balance", course=course(entries, PARETO), workload={"cases": cases}, seed=seed
+    )
 
 
 def champions(way: Course) -> list[int]:

@@ -46,6 +46,17 @@ def test_a_run_that_judged_nothing_may_be_deleted_when_its_task_changes(folder: 
         pass
 
 
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_no_run_begins_without_the_prompts_that_it_shall_store(folder: Path, left: str) -> None:
+    (folder / "prompts/tasks/makespan.j2").unlink()
+    if left == "nothing":
+        (folder / "prompts/tasks").rmdir()
+        (folder / "prompts").rmdir()
+    with pytest.raises(HarnessError, match="prompt templates"), begun(folder / "mine", load(folder / "config.yaml")):
+        pass
+    assert not (folder / "mine").exists()
+
+
 @pytest.mark.parametrize(
     ("task", "text"),
     [

@@ -123,7 +123,7 @@ def test_a_ticket_holds_a_prompt_and_takes_only_an_answer(run: Run) -> None:
     ):
         with pytest.raises(HarnessError, match=expected):
             run.tell(ticket, **answers)  # type: ignore[arg-type]
-    with pytest.raises(HarnessError, match=f"open tickets of this run are {ticket.number}"):
+    with pytest.raises(HarnessError, match=f"open tickets of this run: {ticket.number}"):
         run.tell(99, text)
 
 
