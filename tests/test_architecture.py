@@ -91,9 +91,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
         ),
         "harness.cli": (
             "evaluator evaluator.settings evaluator.shipped harness.archive harness.cli.commands harness.config "
-            "harness.document harness.exchange harness.figures harness.gate harness.git harness.islands harness.llm "
-            "harness.page harness.prompt harness.proposers harness.readings harness.report harness.runs harness.search "
-            "harness.select harness.study harness.text harness.trackers harness.types"
+            "harness.document harness.exchange harness.figures harness.gate harness.git harness.identity "
+            "harness.islands harness.llm harness.page harness.prompt harness.proposers harness.readings harness.report "
+            "harness.runs harness.search harness.select harness.study harness.text harness.trackers harness.types"
         ),
         "harness.cli.commands": (
             "evaluator harness.archive harness.cli harness.config harness.document harness.exchange harness.figures "

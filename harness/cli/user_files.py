@@ -6,10 +6,12 @@ Owns: finding, reading and writing them, and the errors about them. Does not kno
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from evaluator import shipped
 from harness.cli.console import UserError
+from harness.identity import program_id
 
 
 def read_program(path: str) -> str:
@@ -52,3 +54,18 @@ def write_program(path: Path, source: str) -> None:
         path.write_bytes(source.encode("utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def check_replaceable(path: Path, archived: Callable[[str], bool]) -> None:
+    """Raises UserError if there is a file of this name whose text is no program of the run, such as one that somebody
+    is editing. `archived`: whether the run has a program, by its `program_id`.
+    """
+    try:
+        there = path.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return  # it is not there, or writing says why not
+    if there and not archived(program_id(there)):
+        raise UserError(
+            f"{path}: expected a new name, or a file with a program of this run, found another text, which would be "
+            f"lost: name another, or delete it"
+        )

@@ -5,9 +5,9 @@ Owns: the order of judging and showing. Does not know: any one verb, where the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from evaluator import Judge, Scored, Split, Task, Verdict
+from evaluator import Judge, Rejected, Scored, Split, Task, Verdict
 from harness.cli import deployment
 from harness.cli.console import emit, messages, output, warn
 from harness.report import jsonl, tables
@@ -18,6 +18,14 @@ def say_notes(task: Task) -> None:
     """Print what the task changed in its workload unasked, such as dropped layers without load."""
     for note in task.notes:
         messages().print(f"note: {note}", markup=False)
+
+
+def say_other_task(task: Task, verdicts: Sequence[Verdict]) -> None:
+    """Print how another task is chosen, if a program lacks this one's function."""
+    if any(isinstance(verdict, Rejected) and verdict.reason == "entry_point" for verdict in verdicts):
+        messages().print(
+            f"note: programs of the task {task.name} define {task.entry_point}; --task chooses another", markup=False
+        )
 
 
 def judge_all(

@@ -123,6 +123,10 @@ class TestTell:
         assert (row["model"], row["proposals"], row["usd"], row["tokens"]) == ("somebody", 1, 0.04, 900)
 
     def test_an_edited_program_gives_its_patch(self, cli: Cli) -> None:
+        (cli.cwd / "child.py").write_text("print('edited')\n")
+        assert "which would be lost" in cli.refused("ask", "run", "--program", "child.py")
+        assert tickets(cli) == [] and (cli.cwd / "child.py").read_text() == "print('edited')\n"
+        (cli.cwd / "child.py").unlink()
         ticket = asked(cli, "--program", "child.py")["ticket"]
         child = cli.cwd / "child.py"
         assert child.read_text() == solver()

@@ -53,6 +53,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
     names = ["programs/eplb/snake.py", "solver.py", "crlf.py", *NO_PROGRAMS]
     done = Cli(cwd=folder)("evaluate", *names, "--json", *TINY)
     assert done.code == 1, done.err
+    assert "programs of the task eplb define rebalance_experts; --task chooses another" in done.err
     assert [record["program"] for record in done.records] == names
     return {record["program"]: record for record in done.records}
 

@@ -36,7 +36,7 @@ WRONG = {
     "missing config": (["search", "nope.yaml"], "nope.yaml: no such config file"),
     "missing config with a near name": (["search", "tinny.yaml"], "no such config file, did you mean tiny.yaml?"),
     "missing shipped config": (["search", "configs/quikstart.yaml"], "did you mean configs/quickstart.yaml?"),
-    "config that is a folder": (["search", "."], "Is a directory"),
+    "config that is a folder": (["search", "."], "expected a config file, found a folder"),
     "config key typo": (
         ["search", "typo.yaml"],
         "typo.yaml:9: unknown key `budget.atempts`; did you mean `budget.attempts`?",

@@ -67,6 +67,10 @@ def test_best_prints_or_writes_the_same_bytes(searched: Searched, tmp_path: Path
     assert record["id"] == searched.best["id"] and record["source"] == (tmp_path / "best.py").read_text()
     error = cli.refused("best", "run", "-o", tmp_path / "nowhere" / "best.py")
     assert "nowhere" in error and "cannot be written" in error
+    assert cli("best", "run", "-o", tmp_path / "best.py").code == 0, "a program of the run may be replaced"
+    (tmp_path / "best.py").write_text("print('my own')\n")
+    assert "which would be lost" in cli.refused("best", "run", "-o", tmp_path / "best.py")
+    assert (tmp_path / "best.py").read_text() == "print('my own')\n"
 
 
 def test_verify_passes_on_a_sound_run(searched: Searched) -> None:

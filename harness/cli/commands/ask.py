@@ -12,7 +12,7 @@ import typer
 
 from harness.cli.console import Json, emit, emit_text, messages
 from harness.cli.runs import ConfigOption, RunFolder, open_run
-from harness.cli.user_files import write_program
+from harness.cli.user_files import check_replaceable, write_program
 from harness.report import jsonl
 from harness.runs import asking
 from harness.types import Pending, Request
@@ -50,6 +50,8 @@ def ask(
     Start a new run with: packsmith search mine.yaml -s proposer.kind=ask
     """
     with open_run(run, config) as opened:
+        if program is not None:
+            check_replaceable(program, lambda known: opened.archive.known(known) is not None)
         pending = asking.ask(opened, kind)
         request = pending.request
         assert request is not None

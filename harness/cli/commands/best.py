@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.console import Json, emit, emit_text, output
-from harness.cli.runs import RunFolder, best_of, task_of
-from harness.cli.user_files import write_program
+from harness.cli.runs import RunFolder, best_of, open_run, task_of
+from harness.cli.user_files import check_replaceable, write_program
 from harness.report import jsonl, tables
 
 
@@ -34,6 +34,7 @@ def best(
     entry, source = result.entry, result.source
     task = task_of(result.config, run)
     if out is not None:
+        check_replaceable(out, lambda known: _archived(run, known))
         write_program(out, source)
     if json:
         record = jsonl.entry_record(entry, task=task, device=str(result.config["device"]))
@@ -44,3 +45,9 @@ def best(
         console = output()
         console.print(tables.verdict_view(entry.verdict, program=f"attempt {entry.number}, {entry.name}", task=task))
         console.print(f"wrote {out}", markup=False)
+
+
+def _archived(folder: Path, known: str) -> bool:
+    """Whether the run has a program with this `program_id`."""
+    with open_run(folder) as run:
+        return run.archive.known(known) is not None

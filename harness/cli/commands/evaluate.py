@@ -15,7 +15,7 @@ from harness.cli.console import Json
 from harness.cli.judge_options import FromRun, JudgeOptions, check_run, on_split, takes_judge_options
 from harness.cli.ladder import climb
 from harness.cli.runs import ConfigOption, open_run
-from harness.cli.verdicts import judge_all, say_notes
+from harness.cli.verdicts import judge_all, say_notes, say_other_task
 from harness.runs.judges import judge_of
 
 
@@ -73,5 +73,7 @@ def evaluate(
         verdicts = judge_all(judge, sources, split=options.split, details=details, json=json)
         if ladder:
             climb(judge, split=options.split, json=json)
+    if run is None:
+        say_other_task(judge.task, verdicts)
     if any(isinstance(verdict, Rejected) for verdict in verdicts):
         raise typer.Exit(1)
