@@ -15,7 +15,7 @@ config: tiny.yaml
 runs: cells
 seeds: [1]
 budget: {attempts: 1}
-overrides: {judge.timing: {min_pairs: 3, budget_s: 0.01, duel_s: 0.05}}
+overrides: {judge.timing: {min_pairs: 8, budget_s: 0.01, duel_s: 1}}
 methods: {front: {}, hasty: {proposer.patches: [hasty.patch]}}
 tasks: {tiny: {}}
 """
