@@ -51,7 +51,7 @@ def test_layers_are_laid_over_each_other_and_the_study_sets_seed_and_budget(tmp_
     cells = {cell.name: cell.config for cell in read_study(written(tmp_path, STUDY)).cells}
     small, other = cells["front on small, seed 3"], cells["best on other, seed 4"]
     assert (small.seed, other.seed) == (3, 4)
-    assert (small.raw.search.rule, other.raw.search.rule) == ("front", "best")
+    assert (small.raw.search.rule, other.raw.search.rule) == ("trade_offs", "best")
     assert (small.judge.timeout_s, other.judge.timeout_s) == (7, 9), "the task's value is laid over the one for all"
     assert small.budget == other.budget
     assert (small.budget.attempts, small.budget.minutes) == (5, None), "not what the config says"
@@ -66,7 +66,7 @@ def test_the_command_line_overrides_keys_of_the_study_and_of_all_configs(tmp_pat
 
 
 def test_a_method_may_have_a_config_of_its_own(tmp_path: Path) -> None:
-    mine = shipped("configs/quickstart.yaml").read_text().replace("rule: front", "rule: random")
+    mine = shipped("configs/quickstart.yaml").read_text() + "\nsearch: {rule: random}\n"
     (tmp_path / "own.yaml").write_text(mine)
     study = read_study(written(tmp_path, STUDY.replace("front: {}", "front: {config: own.yaml}")))
     assert {cell.method: cell.config.raw.search.rule for cell in study.cells} == {"front": "random", "best": "best"}
