@@ -115,10 +115,10 @@ class RayLine:
     def events(self) -> list[Event]:
         heard_s = time.monotonic()
         while True:
+            self._check_head()  # also where the actor goes on: without a head, Ray would end this process soon
             happened: list[bytes] = self._answer(self._actor.events.remote(_POLL_S))
             if happened:
                 return [loads(data) for data in happened]
-            self._check_head()
             if time.monotonic() - heard_s > _SILENCE_S:
                 self.close()
                 raise JudgeLost(f"{self.shown} said nothing for {_SILENCE_S:.0f} s")
@@ -138,13 +138,17 @@ class RayLine:
     def _answer(self, asked: Any) -> Any:
         """Raises JudgeLost where the actor or the head is gone."""
         try:
-            return self._asked(lambda: self._ray.get(asked))
+            while not self._ray.wait([asked], timeout=_POLL_S)[0]:
+                self._check_head()
+            return self._ray.get(asked)
         except _errors(self._ray) as error:
             why = " ".join(str(error).split())[:300]
             raise JudgeLost(f"{self.shown} is lost ({type(error).__name__}): {why}") from None
 
     def _asked(self, call: Callable[[], Any]) -> Any:
-        """What a call of Ray's returns that may wait for the head. Raises JudgeLost where that is lost."""
+        """What a call of Ray's returns that waits for the head, which sending to an actor and hearing from it does not.
+        Raises JudgeLost where the head is lost.
+        """
         return call() if self._head is None else self._head.wait_for(call, lambda why: JudgeLost(why, for_good=True))
 
     def _check_head(self) -> None:

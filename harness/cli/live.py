@@ -48,7 +48,9 @@ class View:
         budget: Budget,
         json: bool,
     ) -> None:
-        self._console, self._notices, self._judge, self._json = console, notices, judges[0], json
+        self._console, self._notices, self._json = console, notices, json
+        # Asked now: while programs are judged, a judge elsewhere belongs to the thread that talks to it.
+        self._task, self._device = judges[0].task, judges[0].device
         self._facts = Facts(config, budget, ledger, judges=len(judges))
         shown = next((each for each in ((notices,) if json else (console, notices)) if _draws(each)), None)
         self._panel = None if shown is None else Panel(shown, self._lines)
@@ -66,12 +68,12 @@ class View:
         if self._json:
             return
         continuing = f", continuing after attempt {last}" if last >= 0 else ""
-        start = f"{self._judge.task.name} on {self._judge.device} from {config.program.path.name}"
+        start = f"{self._task.name} on {self._device} from {config.program.path.name}"
         self._notice(f"{start}, archived in {folder}{continuing}")
         if config.mix:
             self._notice(f"proposed by {shares_words(config.mix)}")
         self._notice(attempts.legend(config.reference.path.name), style="dim")
-        self._row(Text(attempts.heading(self._judge.task), style="bold"))
+        self._row(Text(attempts.heading(self._task), style="bold"))
 
     def __exit__(self, *error: object) -> None:
         if self._panel is not None:
@@ -99,7 +101,7 @@ class View:
         if not self._json:
             self._row(attempts.row(entry, archive.find, self._console.width))
             return
-        line = jsonl.line(jsonl.entry_record(entry, task=self._judge.task, device=self._judge.device))
+        line = jsonl.line(jsonl.entry_record(entry, task=self._task, device=self._device))
         if self._panel is None or not _draws(self._console):
             emit(line)
             return
@@ -107,7 +109,7 @@ class View:
             emit(line)
 
     def _lines(self, width: int, height: int) -> list[Text]:
-        return panel(self._facts.now(self._judge.task.quality_key), width, height)
+        return panel(self._facts.now(self._task.quality_key), width, height)
 
     def _row(self, line: Text) -> None:
         if self._panel is not None and _draws(self._console):
