@@ -32,6 +32,8 @@ from harness.types import Confirmation, Entry, Gate, HarnessError
 _PATIENCE_S = 5.0
 _MOST_LOST = 3
 """So often in a row judges are lost with one program before the search ends: it may be what ends them."""
+_MOST_STARTS = 3
+"""So often a judge that is lost before it takes a program is started before it is given up."""
 _DEPENDS_ON_HARDWARE = frozenset({"timeout", "memory", "killed", "crashed", "exited"})
 """Reasons for which a program may be rejected on one kind of hardware and not on another."""
 
@@ -141,12 +143,7 @@ class JudgePool:
         judge = worker.judge or worker.checker
         if isinstance(judge, Restartable):
             with _PassErrors(self._events):
-                try:
-                    judge.arrive()
-                except JudgeLost as lost:
-                    if not self._stopping.is_set():
-                        self._events.put(JudgeProgress(ticket=0, name="", lost=f"{lost}; it takes no programs"))
-                    self._retire(worker, lost)
+                self._await(worker, judge, judge.arrive)
         while not worker.retired and (job := self._jobs.take(checks=worker.judge is None)) is not None:
             with _PassErrors(self._events):
                 worker.busy = True
@@ -190,10 +187,27 @@ class JudgePool:
             self._retire(worker, lost)
             return
         assert isinstance(judge, Restartable)
-        try:
-            judge.restart()
-        except JudgeLost as error:
-            self._retire(worker, error)
+        self._await(worker, judge, judge.restart)
+
+    def _await(self, worker: _JudgeThread, judge: Restartable, start: Callable[[], None]) -> None:
+        """Wait for a judge. One that is lost on its way, as where its node ends, is started again a few times. Raises
+        JudgeLost if it was the last that measures.
+        """
+        for left in reversed(range(_MOST_STARTS)):
+            try:
+                start()
+            except JudgeLost as lost:
+                if self._stopping.is_set():
+                    return
+                again = left > 0 and not lost.for_good
+                then = "it is started again" if again else "it takes no programs"
+                self._events.put(JudgeProgress(ticket=0, name="", lost=f"{lost}; {then}"))
+                if not again:
+                    self._retire(worker, lost)
+                    return
+                start = judge.restart
+            else:
+                return
 
     def _retire(self, worker: _JudgeThread, lost: JudgeLost) -> None:
         """Let a judge take no further jobs. Raises JudgeLost if it was the last that measures."""

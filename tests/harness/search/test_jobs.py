@@ -112,6 +112,33 @@ def test_a_judge_lost_for_good_is_retired_and_another_goes_on(tmp_path: Path) ->
     assert len(judges[0].sources) <= 1 and len(judges[1].sources) <= 2
 
 
+@pytest.mark.parametrize(("failing", "starts", "told"), [(2, 3, ["again", "again"]), (9, 3, ["again", "again", "no"])])
+def test_a_judge_lost_on_its_way_is_started_a_few_times(
+    tmp_path: Path, failing: int, starts: int, told: list[str]
+) -> None:
+    class Late(KnobJudge):
+        """Its first starts fail."""
+
+        started = 0
+
+        def arrive(self) -> None:
+            self.started += 1
+            if self.started <= failing:
+                raise JudgeLost("judge 2 of the cluster is lost: its node ended")
+
+        def restart(self) -> None:
+            self.arrive()
+
+    late = Late()
+    with archive_at(tmp_path / "run") as archive:
+        _, steps = run(archive, [KnobJudge(), late], in_flight=3)
+        assert sorted(entry.number for entry in archive.entries) == list(range(9))
+    lost = [step.reason for step in steps if step.phase == "lost"]
+    assert late.started == starts
+    assert ["again" if "it is started again" in each else "no" for each in lost] == told
+    assert told[-1] == "again" or (lost[-1].endswith("its node ended; it takes no programs") and not late.sources)
+
+
 def test_without_a_judge_left_the_search_ends_and_continues_later(tmp_path: Path) -> None:
     archive = archive_at(tmp_path / "run")
     with pytest.raises(JudgeLost, match="no judge is left"):
