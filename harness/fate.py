@@ -7,7 +7,8 @@ An attempt matters to a search if it is better than its parent, joins the front,
 decided
 - against it, if it is surely below the floor; or if neither its parent nor some member of the front leaves it a chance
   to be clearly better or clearly faster;
-- for it, if it surely joins the front and surely cannot claim the champion's place.
+- for it, if it is surely better or faster than its parent, or surely joins the front, and surely cannot claim the
+  champion's place.
 
 What may become champion is measured in full. A duel is over when its answer to the claim is certain, or when the
 difference is most likely too small to matter.
@@ -40,21 +41,18 @@ def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str
         for member in (standing.champion, *standing.front):
             if hopeless(member):
                 return f"not better than attempt {member.number}"
-    if estimate.processes_differ and _joins(standing, estimate) and not _may_claim(standing, estimate):
+    in_question = estimate.quality.low < _quality(seed).low - standing.objective.epsilon
+    if in_question or not estimate.processes_differ or _may_claim(standing, estimate):
+        return ""
+
+    def better(other: Entry) -> bool:
+        return estimate.quality.low > _quality(other).high or estimate.speedup.low > _speed(other).high
+
+    if all(map(better, standing.front)):
         return "on the front, behind the champion"
+    if parent is not None and parent.scored is not None and better(parent):
+        return f"better than its parent, attempt {parent.number}, behind the champion"
     return ""
-
-
-def _joins(standing: Standing, estimate: Estimate) -> bool:
-    """Whether an attempt is surely above the floor, and better or faster than each member of the front."""
-    assert standing.seed is not None
-    if estimate.quality.low < _quality(standing.seed).low - standing.objective.epsilon:
-        return False
-    better = (
-        estimate.quality.low > _quality(member).high or estimate.speedup.low > _speed(member).high
-        for member in standing.front
-    )
-    return all(better)
 
 
 def _may_claim(standing: Standing, estimate: Estimate) -> bool:

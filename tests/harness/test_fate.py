@@ -53,11 +53,16 @@ def test_equal_programs_are_decided_within_what_a_full_measurement_tells() -> No
     assert fate(estimate(0.8, 1.0, unsure=0.002)) == "", "it may be clearly better"
 
 
-def test_better_than_its_parent_goes_on_though_off_the_front() -> None:
+def test_better_than_its_parent_decides_wherever_the_front_is() -> None:
     poor = entry(2, scored(0.805, 0.2, gain=0.005, gain_noise=0.0005))
-    child = estimate(0.81, 0.3)
-    assert fate(child, BETTER, poor, parent=poor) == ""
+    child, told = estimate(0.81, 0.3), "better than its parent, attempt 2, behind the champion"
+    assert fate(child, BETTER, poor, parent=poor) == told
+    assert fate(estimate(0.82, 0.5, noise=0.06, unsure=0.002), BETTER, poor, parent=poor) == told, "like 1"
     assert fate(child, BETTER, poor, parent=BETTER) == "not better than attempt 1"
+    assert fate(estimate(0.81, 0.3, rounds=False), BETTER, poor, parent=poor) == "", "one process may be lucky"
+    assert fate(estimate(0.81, 0.3, unsure=0.02), BETTER, poor, parent=poor) == "", "it may be below the floor"
+    assert fate(estimate(0.81, 1.0), BETTER, poor, parent=poor) == "", "it may claim the champion's place"
+    assert fate(estimate(0.8055, 0.2), BETTER, poor, parent=poor) == "", "it may be no better"
 
 
 def test_what_may_become_champion_is_measured_on() -> None:
