@@ -115,6 +115,7 @@ class TimedCase:
         if self._taken >= self._scored.draws.steps:
             self._scored.begin_draw()
         self._warming.call = self._taken = 0
+        self._scored.draws.at(self._scored.call)  # drawn now: between warm-up and first pair, that would cool caches
         return self._pair
 
     def _pair(self, other_first: bool, *, warm_up: bool = False) -> timing.Pair:
