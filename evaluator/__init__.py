@@ -14,12 +14,14 @@ from evaluator.environment import (
     hardware,
     noise_warnings,
     numba_version,
+    on_cpu,
     torch_version,
 )
 from evaluator.evaluate import Judge, evaluate
 from evaluator.executors import EXECUTORS, LocalExecutor
 from evaluator.gpus import promise as gpu_memory_promise
 from evaluator.loads import TOP, Advice, Drift, LayerSkew, LoadsReport, StepKinds, WindowFigures, Written
+from evaluator.measuring.lanes import lanes_apart
 from evaluator.measuring.redraws import Redrawn
 from evaluator.measuring.stats import combined_gain, combined_speedup, joined
 from evaluator.measuring.student import mean_interval
@@ -160,10 +162,12 @@ __all__ = [
     "is_task_file",
     "joined",
     "kind_of",
+    "lanes_apart",
     "mean_interval",
     "noise_warnings",
     "numba_version",
     "of_split",
+    "on_cpu",
     "open_task_file",
     "plan",
     "shipped",

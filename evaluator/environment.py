@@ -115,6 +115,14 @@ def find(wanted: str) -> Target:
     return devices[number]
 
 
+def on_cpu(wanted: str) -> bool:
+    """Whether `find` takes the CPU for this device; False where there is no such device."""
+    try:
+        return find(wanted).device == "cpu"
+    except EvaluatorError:
+        return False
+
+
 def cpu_name() -> str:
     """The processor's name as the kernel reports it."""
     try:

@@ -21,7 +21,7 @@ import re
 import secrets
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from evaluator.settings import Lane
 from evaluator.types import EvaluatorError
 
 _FOLDERS = ("/tmp", "/dev/shm")
+_TOPOLOGY = Path("/sys/devices/system/cpu")
 _MODE = 0o444
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -76,6 +77,30 @@ def spare(lanes: Sequence[Lane]) -> tuple[int, ...]:
     cores = os.sched_getaffinity(0)
     taken = {cpu for lane in lanes for cpu in lane.cpus}
     return tuple(sorted(cores - taken or set(lanes[0].cpus) or cores))
+
+
+def lanes_apart(
+    count: int, width: int, *, cores: Collection[int] | None = None, topology: Path = _TOPOLOGY
+) -> tuple[Lane, ...]:
+    """Up to `count` lanes of the CPU, of `width` cores each, no two of which share a core; at least one. They take the
+    last `cores`, by default of those that this process may use, and no two hardware threads of one as long as there are
+    others. `topology`: the kernel's folder of that.
+    """
+    nth, seen = dict[int, int](), dict[str, int]()
+    for cpu in sorted(os.sched_getaffinity(0) if cores is None else cores):
+        core = _siblings(cpu, topology)
+        nth[cpu] = seen[core] = seen.get(core, -1) + 1
+    cpus = sorted(nth, key=lambda cpu: (nth[cpu], -cpu))
+    shares = [tuple(sorted(cpus[at : at + width])) for at in range(0, len(cpus) - width + 1, width)]
+    return tuple(Lane(cpus=share) for share in shares[:count] or [tuple(sorted(cpus))])
+
+
+def _siblings(cpu: int, topology: Path) -> str:
+    """The hardware threads of its core, as the kernel lists them; itself where that is unknown."""
+    try:
+        return (topology / f"cpu{cpu}/topology/thread_siblings_list").read_text("ascii")
+    except (OSError, ValueError):
+        return str(cpu)
 
 
 def width(device: str, threads: int) -> int:

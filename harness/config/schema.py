@@ -340,7 +340,7 @@ class ExecutorSection(Section):
     ship: bool = True
     """ray: whether our code is sent to the nodes; if not, it must be installed there."""
     workers: int | None = Field(default=None, ge=1)
-    """Judges at once, in a process each if several; none is one for each lane, or what a cluster has room for."""
+    """Judges at once; none is one for each lane, or a cluster's room. On a CPU without lanes each has its own cores."""
 
 
 class RemotesSection(Section):

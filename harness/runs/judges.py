@@ -9,7 +9,20 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from evaluator import Cluster, Environment, Judge, JudgeSettings, JudgeSpec, Lane, ProcessLine, RemoteJudge, Room, Task
+from evaluator import (
+    Cluster,
+    Environment,
+    Judge,
+    JudgeSettings,
+    JudgeSpec,
+    Lane,
+    ProcessLine,
+    RemoteJudge,
+    Room,
+    Task,
+    lanes_apart,
+    on_cpu,
+)
 from evaluator.settings import own_first
 from harness.config import Config
 
@@ -84,8 +97,12 @@ def started(
 
 
 def lanes_of(config: Config) -> tuple[Lane, ...]:
-    """The lanes of `judge.lanes` that are for the run's device; under `cuda` and `auto`, those of every GPU."""
-    device, lanes = config.device, config.judge.lanes
+    """The lanes of `judge.lanes` that are for the run's device; under `cuda` and `auto`, those of every GPU. Several
+    workers on the CPU have a lane of their own each where the config names none, as far as there are cores.
+    """
+    device, lanes, workers = config.device, config.judge.lanes, config.raw.executor.workers or 1
+    if not lanes and workers > 1 and on_cpu(device):
+        return lanes_apart(workers, config.judge.threads)
     if device in ("auto", "cuda"):
         on_gpus = tuple(lane for lane in lanes if lane.device.startswith("cuda"))
         return on_gpus or tuple(lane for lane in lanes if lane.device in ("", device))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluator.measuring.lanes import away_from, claim, hold, lock_folder, lock_names, spare, usable, width
+from evaluator.measuring.lanes import away_from, claim, hold, lanes_apart, lock_folder, lock_names, spare, usable, width
 from evaluator.settings import Lane, own_first
 from evaluator.types import EvaluatorError
 
@@ -259,3 +259,19 @@ def test_the_judges_thread_keeps_off_the_measured_cores() -> None:
         assert os.sched_getaffinity(0) == cores
     with away_from((measured,), [core(measured), core(*cores)]):  # elsewhere it would disturb another lane
         assert os.sched_getaffinity(0) == {measured}
+
+
+def test_lanes_apart_share_no_core_and_no_hardware_threads_while_others_are_left(tmp_path: Path) -> None:
+    for cpu, threads in enumerate(("0,2", "1,3", "0,2", "1,3")):
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{threads}\n")
+
+    def found(count: int, width: int, *cores: int) -> list[tuple[int, ...]]:
+        return [lane.cpus for lane in lanes_apart(count, width, cores=cores, topology=tmp_path)]
+
+    assert found(1, 1, 0, 1, 2, 3) == [(1,)]
+    assert found(9, 1, 0, 1, 2, 3) == [(1,), (0,), (3,), (2,)]
+    assert found(2, 2, 0, 1, 2, 3) == [(0, 1), (2, 3)]
+    assert found(3, 1, 5, 9) == [(9,), (5,)], "unknown to the kernel: each on its own"
+    assert found(2, 2, 0, 1, 2) == [(0, 1)] and found(2, 4, 0, 1) == [(0, 1)], "as far as there are cores"

@@ -50,6 +50,16 @@ def test_workers_are_as_many_as_the_config_says(workers: int) -> None:
     assert len(judges_of(config(f"executor.workers={workers}", TWO))) == workers
 
 
+def test_workers_on_the_cpu_have_cores_of_their_own_where_no_lanes_are_named() -> None:
+    cores = os.sched_getaffinity(0)
+    lanes = [lane.cpus for lane in lanes_of(config("executor.workers=2", "judge.threads=1"))]
+    assert len(lanes) == min(2, len(cores)) and all(len(lane) == 1 and cores >= set(lane) for lane in lanes)
+    assert len(set(lanes)) == len(lanes)
+    first, *_ = judges_of(config("executor.workers=2"))
+    assert isinstance(first, RemoteJudge) and first._spec.settings.lanes[0].cpus == lanes[0]
+    assert lanes_of(config("executor.workers=1")) == lanes_of(config()) == ()
+
+
 @pytest.mark.parametrize(
     ("device", "lanes", "mine"),
     [
