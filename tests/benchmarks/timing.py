@@ -6,13 +6,14 @@ A/A: `programs/eplb/vectorised_greedy.py` is compared with itself, again and aga
 a neighbour keeps the machine busy in bursts; at most 2 % of the comparisons may say better or worse. Power: the same
 program, made to spin for a twentieth of its own time in each call, must be called worse in at least 95 % of the
 comparisons, of at most 10 s of measuring each. Its real slowdown is measured without a neighbour and reported as well.
-The reference of both is the program itself.
+The reference of both is the program itself. `aa_round_spread`: the standard deviation of a round of equal programs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -20,7 +21,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from evaluator import TASKS, Duel, Judge, JudgeSettings, TimingSettings
 from evaluator.environment import cores, cpu_name
-from evaluator.measuring.stats import DECISION_LEVEL
+from evaluator.measuring.stats import DECISION_LEVEL, round_values
 
 PROGRAM = Path(__file__).resolve().parents[2] / "programs" / "eplb" / "vectorised_greedy.py"
 SLOWER = 0.05
@@ -101,6 +102,11 @@ def compare(judge: Judge, source: str, runs: int, label: str, *, quiet: bool) ->
     return duels, seconds
 
 
+def spread(duels: Sequence[Duel]) -> float:
+    """The standard deviation of a round of equal programs (a log ratio): the order of calls must not add to it."""
+    return math.sqrt(statistics.fmean(statistics.variance(round_values(duel.samples)) for duel in duels))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="40 A/A comparisons and 20 for power")
@@ -135,6 +141,7 @@ def main() -> None:
         "level": DECISION_LEVEL,
         "slowed_speedup_calm": round(calm[0].speedup.median, 4),
         "slowed_speedup": round(statistics.median(duel.speedup.median for duel in slow), 4),
+        "aa_round_spread": round(spread(equal), 4),
         "aa_reads_equal": sum(duel.speedup.low <= 1 <= duel.speedup.high for duel in equal) / aa_runs,
         "reference": environment.reference,
         "case": options.case,

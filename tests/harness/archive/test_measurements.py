@@ -309,7 +309,7 @@ def test_lock_of_a_dead_writer_is_cleared(run: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=24, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(st.text("0123456789abcdef", min_size=40, max_size=40), min_size=1, max_size=8))
 def test_any_commits_have_their_own_notes(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
     """Notes of names with a common prefix share folders, and git finds each."""
