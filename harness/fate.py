@@ -7,8 +7,8 @@ An attempt matters to a search if it is better than its parent, joins the front,
 decided
 - against it, if it is surely below the floor; or if neither its parent nor some member of the front leaves it a chance
   to be clearly better or clearly faster;
-- for it, if it is surely better or faster than its parent, or surely joins the front, and surely cannot claim the
-  champion's place.
+- for it, if it surely cannot claim the champion's place, and surely joins the front; or is surely better or faster than
+  its parent, and some member of the front leaves it no chance to join.
 
 What may become champion is measured in full. A duel is over when its answer to the claim is certain, or when the
 difference is most likely too small to matter.
@@ -37,21 +37,22 @@ def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str
         slow = estimate.speedup.high < _speed(other).high * (1 + half_width)
         return slow and estimate.quality.high < _quality(other).high + resolution
 
-    if parent is None or parent.scored is None or hopeless(parent):
-        for member in (standing.champion, *standing.front):
-            if hopeless(member):
-                return f"not better than attempt {member.number}"
+    above = next((member for member in (standing.champion, *standing.front) if hopeless(member)), None)
+    if above is not None and (parent is None or parent.scored is None or hopeless(parent)):
+        return f"not better than attempt {above.number}"
     in_question = estimate.quality.low < _quality(seed).low - standing.objective.epsilon
     if in_question or not estimate.processes_differ or _may_claim(standing, estimate):
         return ""
 
-    def better(other: Entry) -> bool:
-        return estimate.quality.low > _quality(other).high or estimate.speedup.low > _speed(other).high
+    def better(other: Entry) -> str:
+        if estimate.quality.low > _quality(other).high:
+            return "better"
+        return "faster" if estimate.speedup.low > _speed(other).high else ""
 
     if all(map(better, standing.front)):
         return "on the front, behind the champion"
-    if parent is not None and parent.scored is not None and better(parent):
-        return f"better than its parent, attempt {parent.number}, behind the champion"
+    if above is not None and parent is not None and parent.scored is not None and (what := better(parent)):
+        return f"{what} than its parent, attempt {parent.number}, but not better than attempt {above.number}"
     return ""
 
 

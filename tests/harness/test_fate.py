@@ -53,16 +53,25 @@ def test_equal_programs_are_decided_within_what_a_full_measurement_tells() -> No
     assert fate(estimate(0.8, 1.0, unsure=0.002)) == "", "it may be clearly better"
 
 
-def test_better_than_its_parent_decides_wherever_the_front_is() -> None:
+def test_better_than_its_parent_decides_where_it_surely_joins_no_front() -> None:
     poor = entry(2, scored(0.805, 0.2, gain=0.005, gain_noise=0.0005))
-    child, told = estimate(0.81, 0.3), "better than its parent, attempt 2, behind the champion"
+    child, told = estimate(0.81, 0.3), "better than its parent, attempt 2, but not better than attempt 1"
     assert fate(child, BETTER, poor, parent=poor) == told
-    assert fate(estimate(0.82, 0.5, noise=0.06, unsure=0.002), BETTER, poor, parent=poor) == told, "like 1"
+    slow = entry(2, scored(0.815, 0.2, gain=0.015, gain_noise=0.0005))
+    assert fate(child, BETTER, slow, parent=slow) == told.replace("better", "faster", 1), "its quality is lower"
+    assert fate(estimate(0.82, 0.5, noise=0.06, unsure=0.002), BETTER, poor, parent=poor) == "", "it may pass 1"
     assert fate(child, BETTER, poor, parent=BETTER) == "not better than attempt 1"
     assert fate(estimate(0.81, 0.3, rounds=False), BETTER, poor, parent=poor) == "", "one process may be lucky"
     assert fate(estimate(0.81, 0.3, unsure=0.02), BETTER, poor, parent=poor) == "", "it may be below the floor"
     assert fate(estimate(0.81, 1.0), BETTER, poor, parent=poor) == "", "it may claim the champion's place"
     assert fate(estimate(0.8055, 0.2), BETTER, poor, parent=poor) == "", "it may be no better"
+
+
+def test_better_than_its_parent_is_measured_on_while_it_may_join_the_front() -> None:
+    """The usual parent leads, and what trades speed for quality is soon better than it, in quality."""
+    assert fate(estimate(0.822, 0.5, unsure=0.003), BETTER, parent=SEED) == ""
+    full = entry(2, scored(0.822, 0.5, gain=0.022, gain_noise=RESOLUTION))
+    assert full in standing(confirmed([SEED, BETTER, full], Pareto()), Pareto()).front
 
 
 def test_what_may_become_champion_is_measured_on() -> None:
@@ -81,16 +90,20 @@ def test_a_member_of_the_front_is_sure_and_seen_in_several_processes() -> None:
 
 
 @pytest.mark.parametrize("objective", [Pareto(), RuntimeLimit(min_speedup_over_seed=0.3)])
-@given(st.floats(0.78, 0.84), st.floats(0.2, 2.0))
-def test_what_is_decided_against_would_not_have_joined(objective: Objective, quality: float, speed: float) -> None:
+@given(
+    st.floats(0.78, 0.84), st.floats(0.2, 2.0), st.sampled_from([0.0005, 0.003]), st.sampled_from([None, SEED, BETTER])
+)
+def test_what_is_decided_against_would_not_have_joined(
+    objective: Objective, quality: float, speed: float, unsure: float, parent: Entry | None
+) -> None:
     """A full measurement anywhere within the estimate, as narrow as it gets, neither joins the front nor leads."""
-    found = estimate(quality, speed)
+    found = estimate(quality, speed, unsure=unsure)
     before = standing(confirmed([SEED, BETTER], objective), objective)
-    clause = decided(before, None, found)
+    clause = decided(before, parent, found)
     full = scored(quality, speed, noise=HALF_WIDTH, gain=quality - 0.8, gain_noise=RESOLUTION)
     after = before.add(entry(2, full))
     joined = any(member.number == 2 for member in after.front)
-    if clause.startswith(("not better", "below")):
+    if clause.startswith(("not better", "below", "better", "faster")):
         assert not joined
     if clause.startswith("on the front"):
         assert joined and after.champion == before.champion
