@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -261,7 +261,7 @@ class Cluster:
                 f"executor.hardware, or start the run anew"
             )
         measure, check = [], []
-        for judge in judges:
+        for judge in _there_first(judges, environments):
             if judge in failed:
                 continue
             env = environments.get(judge)
@@ -310,6 +310,13 @@ def _environments(
         except EvaluatorError as error:
             failed[judge] = f"{judge.shown}: {error}"
     return found, failed
+
+
+def _there_first(judges: Sequence[RemoteJudge], there: Collection[RemoteJudge]) -> list[RemoteJudge]:
+    """These judges, those that are there first: a search asks its first judge for the device, and would wait for room
+    with another.
+    """
+    return sorted(judges, key=lambda judge: judge not in there)
 
 
 def _deciding(environments: Sequence[Environment], hardware: str, then: Environment | None) -> Environment | None:

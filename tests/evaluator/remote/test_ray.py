@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from evaluator.remote import Cluster, RemoteJudge, Room
-from evaluator.remote.ray_cluster import Gathered, RayLine, _deciding
+from evaluator.remote import Cluster, ProcessLine, RemoteJudge, Room
+from evaluator.remote.ray_cluster import Gathered, RayLine, _deciding, _there_first
 from evaluator.shipped import shipped
 from evaluator.types import EvaluatorError, JudgeLost, Scored
 from harness.archive import Archive
@@ -138,6 +138,12 @@ def test_the_run_decides_else_the_name_else_most() -> None:
     assert _deciding([one, other, gpu], "", gpu) == gpu
     assert _deciding([one, other], "", gpu) is None and _deciding([one], "H100", None) is None
     assert _deciding([], "", None) is None
+
+
+def test_the_first_judge_is_one_that_is_there() -> None:
+    spec, task = spec_and_task()
+    other, late, here, later = (RemoteJudge(ProcessLine(str(number)), spec, task) for number in range(4))
+    assert _there_first([other, late, here, later], {here, other}) == [other, here, late, later]
 
 
 def test_without_the_package_it_is_said_which_extra_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
