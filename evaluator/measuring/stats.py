@@ -37,7 +37,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from statistics import fmean, median, stdev, variance
 
-from evaluator.measuring.student import t_quantile
+from evaluator.measuring.student import joint_degrees, t_quantile
 from evaluator.types import FARTHEST, Comparison, Interval, Samples
 
 DECISION_LEVEL = 0.995
@@ -139,9 +139,7 @@ def _lean(per_case: Sequence[Samples]) -> float:
 
 
 def _shares(samples: Samples) -> list[float]:
-    """By how much each half of a block moves the log ratio of the sums of all times (the linearised ratio estimator).
-    Pairs would scatter by the effects of their order, which cancel.
-    """
+    """By how much each half of a block moves the log ratio of the sums of all times, by linearisation."""
     spent, other = (sum(times) / len(times) for times in (samples.candidate_us, samples.reference_us))
     moves = [r / other - c / spent for c, r in zip(samples.candidate_us, samples.reference_us, strict=True)]
     return [fmean(moves[half]) for half in _halves(samples)]
@@ -332,13 +330,16 @@ def _radius(per_case: Sequence[Sequence[float]], pairs: int, level: float, per_r
     degrees = sum(len(values) - 1 for values in per_case)
     if degrees < (3 if per_round else 1):  # two times may be equal by chance, the means of two rounds hardly
         return FARTHEST
-    error = math.sqrt(sum(variance(values) / len(values) for values in per_case)) / len(per_case)
+    squares = [variance(values) / len(values) for values in per_case]
+    error = math.sqrt(sum(squares)) / len(per_case)
     if len(per_round) > 2:
         error = max(error, stdev(per_round) / math.sqrt(len(per_round)))
     # Narrowest at about 8 pairs (Waudby-Smith et al. 2024, appendix B.2), where most programs are decided.
     chance = 1 - level
     rho = (2 * math.log(1 / chance) + math.log(1 + 2 * math.log(1 / chance))) / 8
     spread = 2 * (1 + 1 / (pairs * rho)) * math.log(math.sqrt(pairs * rho + 1) / chance)
+    if per_round:
+        degrees = joint_degrees(squares, [len(values) - 1 for values in per_case])
     return error * math.sqrt(spread) * t_quantile(degrees, 0.025) / 1.96  # for an error from few values
 
 

@@ -1,6 +1,6 @@
 """Student's t: its quantiles, and the interval of a mean. Pure.
 
-Owns: the distribution, without a library for it. Does not know: what was measured.
+Owns: the distribution, without a library for it, and the degrees of freedom of a sum. Does not know: what was measured.
 """
 
 from __future__ import annotations
@@ -37,6 +37,16 @@ def t_quantile(degrees: int, tail: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if beyond(middle) > tail else (low, middle)
     return high
+
+
+def joint_degrees(squares: Sequence[float], degrees: Sequence[int]) -> int:
+    """The degrees of freedom of the sum of squared standard errors with these degrees each, rounded down. Where one
+    makes nearly all of the sum, hardly more than its own (Satterthwaite 1946).
+    """
+    if not any(squares):
+        return sum(degrees)
+    parts = (square**2 / own for square, own in zip(squares, degrees, strict=True))
+    return max(1, int(sum(squares) ** 2 / sum(parts)))
 
 
 def mean_interval(values: Sequence[float]) -> Interval:

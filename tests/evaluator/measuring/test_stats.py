@@ -453,6 +453,18 @@ def test_rounds_that_end_within_a_block_allow_for_what_their_order_favours(pairs
     assert called == 0 and len(missed) <= 3, "at 95 %"
 
 
+def test_at_all_times_covers_where_one_case_is_much_noisier_than_the_others() -> None:
+    """The first rounds show little of its scatter, and the other cases show none of it."""
+    rng, missed = np.random.default_rng(5), 0
+    noise = np.array([0.2, 0.01, 0.01, 0.01, 0.01, 0.01])[:, None, None]
+    for _ in range(200):
+        times = (1e6 * np.exp(rng.normal(0, noise, (6, 16, 2)))).astype(int)
+        looks = [[judged([0.0] * calls, case[:calls].tolist(), pairs=4) for case in times] for calls in (4, 8, 12, 16)]
+        found = [stats.at_all_times(samples)[0] for samples in looks]
+        missed += not all(speedup.low <= 1 <= speedup.high for speedup in found)
+    assert missed <= 12, "at 95 %"
+
+
 def test_many_equal_rounds_decide() -> None:
     assert stats.compare([uniform(14, 100, 101)]) == "better"
     assert stats.compare([uniform(14, 101, 100)]) == "worse"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluator.measuring.student import mean_interval, t_quantile
+from evaluator.measuring.student import joint_degrees, mean_interval, t_quantile
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,13 @@ from evaluator.measuring.student import mean_interval, t_quantile
 )
 def test_students_t_matches_the_table(degrees: int, quantile: float) -> None:
     assert t_quantile(degrees, 0.025) == pytest.approx(quantile, rel=2e-3)
+
+
+def test_degrees_of_a_sum_are_those_of_its_largest_parts() -> None:
+    assert joint_degrees([2.0, 2.0, 2.0], [3, 3, 3]) == 9
+    assert joint_degrees([2.0, 0.0, 0.0], [3, 3, 3]) == 3
+    assert joint_degrees([1.0, 2.0], [1, 2]) == 3, "9 / (1 + 2)"
+    assert joint_degrees([0.0, 0.0], [1, 2]) == 3
 
 
 def test_the_interval_of_a_mean() -> None:
