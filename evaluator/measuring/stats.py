@@ -6,7 +6,7 @@ There are three sources of scatter, and each has its unit. From call to call: a 
 one of the reference, back to back on identical inputs, so that a disturbance of the machine slows both, and easy loads
 help both. From the order of calls: a program that runs right after itself finds warm caches (we saw 5 %), so a *block*
 of four pairs has the order AB BA BA AB, in which that happens once to each. From process to process: two processes of
-one program differ by 1 to 2 % throughout their lives. So a *round* is taken in a pair of fresh processes.
+one program differ by up to 1 % throughout their lives. So a *round* is taken in a pair of fresh processes.
 
 A case's speed is the ratio of the sums of all its calls' times, its gain the mean difference of all its calls'
 qualities: every call counts once, for time as for quality. A program that is careful in some calls or processes, and
