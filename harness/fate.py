@@ -8,7 +8,8 @@ decided
 - against it, if it is surely below the floor; or if neither its parent nor some member of the front leaves it a chance
   to be clearly better or clearly faster;
 - for it, if it surely cannot claim the champion's place, and surely joins the front; or is surely better or faster than
-  its parent, and some member of the front leaves it no chance to join.
+  its parent, and either some member of the front leaves it no chance to join, or it is measured well enough to be
+  ranked, `SHARP` times as wide as in full.
 
 What may become champion is measured in full. A duel is over when its answer to the claim is certain, or when the
 difference is most likely too small to matter.
@@ -16,10 +17,17 @@ difference is most likely too small to matter.
 
 from __future__ import annotations
 
+import math
+
 from evaluator.fate import Estimate, OpenDuel
 from evaluator.types import Interval
 from harness.select import Claim, Pareto, QualityLimit, RuntimeLimit, Standing, Weighted
 from harness.types import Entry
+
+SHARP = 2
+"""A program is ranked by its middle values: intervals twice as wide as in full, of .001 in balance and 4 % in speed,
+misplace few.
+"""
 
 
 def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str:
@@ -51,9 +59,18 @@ def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str
 
     if all(map(better, standing.front)):
         return "on the front, behind the champion"
-    if above is not None and parent is not None and parent.scored is not None and (what := better(parent)):
+    if parent is None or parent.scored is None or not (what := better(parent)):
+        return ""
+    if above is not None:
         return f"{what} than its parent, attempt {parent.number}, but not better than attempt {above.number}"
-    return ""
+    return f"{what} than its parent, attempt {parent.number}, behind the champion" if _is_sharp(estimate) else ""
+
+
+def _is_sharp(estimate: Estimate) -> bool:
+    """Whether both intervals are at most `SHARP` times as wide as those of a full measurement."""
+    speed, quality = estimate.speedup, estimate.quality
+    width = math.log(speed.high / speed.low) / 2
+    return width <= SHARP * estimate.half_width and (quality.high - quality.low) / 2 <= SHARP * estimate.resolution
 
 
 def _may_claim(standing: Standing, estimate: Estimate) -> bool:
