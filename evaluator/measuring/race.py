@@ -13,8 +13,8 @@ from evaluator.measuring import stats
 from evaluator.types import Interval, Samples
 
 ROUND_PAIRS = 4
-"""The largest number of pairs a case in a round of a race or of its duels: one block. Rounds of four equal pairs vary by
-.7 to .8 %, those of twelve by .5 %, in over twice the time, and a race may end after each.
+"""The largest number of pairs a case in a round of a race or of its duels: one block. Rounds of equal programs vary by
+.7 to .8 % with four pairs and by .5 % with twelve, which take over twice the time, and a race may end after each.
 """
 LEAST_ROUNDS = 2
 """A decision in a program's favour needs this many: one process may be lucky."""
