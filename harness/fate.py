@@ -35,6 +35,7 @@ def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str
     None if that is not above the floor.
     """
     half_width, resolution = estimate.half_width, estimate.resolution
+    parent = None if parent is None or parent.scored is None else parent
     seed = standing.seed
     if seed is None or seed.scored is None or standing.champion is None:
         return ""
@@ -46,7 +47,7 @@ def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str
         return slow and estimate.quality.high < _quality(other).high + resolution
 
     above = next((member for member in (standing.champion, *standing.front) if hopeless(member)), None)
-    if above is not None and (parent is None or parent.scored is None or hopeless(parent)):
+    if above is not None and (parent is None or hopeless(parent)):
         return f"not better than attempt {above.number}"
     in_question = estimate.quality.low < _quality(seed).low - standing.objective.epsilon
     if in_question or not estimate.processes_differ or _may_claim(standing, estimate):
@@ -59,7 +60,7 @@ def decided(standing: Standing, parent: Entry | None, estimate: Estimate) -> str
 
     if all(map(better, standing.front)):
         return "on the front, behind the champion"
-    if parent is None or parent.scored is None or not (what := better(parent)):
+    if parent is None or not (what := better(parent)):
         return ""
     if above is not None:
         return f"{what} than its parent, attempt {parent.number}, but not better than attempt {above.number}"

@@ -82,9 +82,9 @@ def spare(lanes: Sequence[Lane]) -> tuple[int, ...]:
 def lanes_apart(
     count: int, width: int, *, cores: Collection[int] | None = None, topology: Path = _TOPOLOGY
 ) -> tuple[Lane, ...]:
-    """Up to `count` lanes of the CPU, of `width` cores each, no two of which share a core; at least one. They take the
-    last `cores`, by default of those that this process may use, and no two hardware threads of one as long as there are
-    others. `topology`: the kernel's folder of that.
+    """Up to `count` lanes of `width` logical cores each, none of which is in two; at least one lane. They take the last
+    of `cores`, by default of those that this process may use, and several hardware threads of one processor core only
+    where no others are left. `topology`: where the kernel tells which these are.
     """
     nth, seen = dict[int, int](), dict[str, int]()
     for cpu in sorted(os.sched_getaffinity(0) if cores is None else cores):

@@ -46,8 +46,8 @@ worse, however often the interval is inspected.
 """
 BLOCK = 4
 """Pairs in whose order, AB BA BA AB, each program is as often first, and as often runs right after itself."""
-FOLLOWING = 0.06
-"""By how much (a log ratio) a call may be faster because the program runs right after itself: we saw 5 %."""
+FOLLOWING, FOLLOWING_US = 0.06, 2000
+"""By how much a call may be faster that follows one of its program: we saw 5 % of 3 ms and 1.5 % of 36 ms."""
 ENOUGH_ROUNDS = 5
 """A measurement needs at least this many rounds to end early: fewer may agree by chance."""
 ENOUGH_CALLS = 12
@@ -57,9 +57,8 @@ PROCESS_SPREAD = 0.03
 measured 1.5 %.
 """
 PROCESS_NOISE = 0.006
-"""The same for the mean of several processes, times the root of their number: twice the .3 % by which the processes of
-three programs differed beyond what their calls vary, on all six standard cases. Those of a single case differed by up
-to 1 %; in 7 of 1,062 sequences of equal programs, intervals with this did not hold 1.
+"""The same for the mean of several processes, times the root of their number: twice the .3 % by which those of three
+programs differed beyond their calls. In 7 of 1,062 sequences of equal programs, intervals with this did not hold 1.
 """
 DRAW_CORRELATION = 0.4
 """How alike the gains of calls on one draw of loads are. Measured: .24 and .36 for a program with another packing than
@@ -69,9 +68,9 @@ its reference, in two cases of 100 draws; without it, intervals of 3 to 16 such 
 READING_LEVEL = 0.95
 """The level of all intervals for reading."""
 UNMODELLED = 0.0198
-"""ln 1.02: what a decision on speed by Student's t must clear besides the scatter of rounds. Of 1,500
-sequences of 20 rounds, resampled from those of each of three programs against itself, and of one beside a busy
-neighbour, none was decided at the level of duels; without it, up to 1.1 % were.
+"""ln 1.02: what a decision on speed by Student's t must clear besides the scatter of rounds. Of 1,500 sequences of 20
+rounds, resampled from those of each of three programs against itself, and of one beside a busy neighbour, none was
+decided at the level of duels; without it, up to 1.1 % were.
 """
 
 
@@ -134,8 +133,13 @@ def _halves(samples: Samples) -> Iterator[slice]:
 
 def _lean(per_case: Sequence[Samples]) -> float:
     """How much the order favours the second program, in all cases alike: in AB BA, half a block, it follows itself."""
-    uneven = [sum(count % BLOCK in (2, 3) for count in each.rounds) / len(each.candidate_us) for each in per_case]
-    return FOLLOWING * fmean(uneven)
+
+    def lean(samples: Samples) -> float:
+        uneven = sum(count % BLOCK in (2, 3) for count in samples.rounds) / len(samples.candidate_us)
+        call_us = min(fmean(samples.candidate_us), fmean(samples.reference_us))
+        return uneven * min(FOLLOWING, FOLLOWING_US / call_us)
+
+    return fmean(map(lean, per_case))
 
 
 def _shares(samples: Samples) -> list[float]:
@@ -162,11 +166,6 @@ def _widening(samples: Samples) -> float:
         return 1.0
     alike = sum(count * count for count in samples.draws) / sum(samples.draws)
     return math.sqrt(1 + (alike - 1) * DRAW_CORRELATION)
-
-
-def _half_ratios(samples: Samples) -> list[float]:
-    """The log ratio over each half of a block."""
-    return [_log_ratio(samples, half) for half in _halves(samples)]
 
 
 def _log_evidence(n: int, k: int) -> float:
@@ -252,7 +251,8 @@ def combined_speedup(per_case: Sequence[Samples]) -> Interval:
     values = _over_cases([_totals(samples) for samples in per_case])
     if len(values) >= 3:
         return _ratios(_reading(values))
-    return _ratios(_of_few_rounds(values, [_half_ratios(samples) for samples in per_case], PROCESS_SPREAD))
+    halves = [[_log_ratio(samples, half) for half in _halves(samples)] for samples in per_case]
+    return _ratios(_of_few_rounds(values, halves, PROCESS_SPREAD))
 
 
 def combined_gain(per_case: Sequence[Samples]) -> Interval | None:

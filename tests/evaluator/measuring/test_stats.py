@@ -441,7 +441,7 @@ def test_rounds_that_end_within_a_block_allow_for_what_their_order_favours(pairs
     rng, called, missed = np.random.default_rng(6), 0, set[int]()
     for sequence in range(60):
         second = rng.integers(2, size=6)
-        times = rng.normal(1e6, 1e4, (6, 2, 6, pairs))  # case, program, round, pair
+        times = rng.normal(5e3, 50, (6, 2, 6, pairs))  # microseconds, by case, program, round, pair
         for round_, program in enumerate(second):
             times[:, program, round_, 1] *= 0.95
         for rounds in range(2, 7):
@@ -451,6 +451,13 @@ def test_rounds_that_end_within_a_block_allow_for_what_their_order_favours(pairs
             if not (speedup := stats.at_all_times(samples)[0]).low <= 1 <= speedup.high:
                 missed.add(sequence)
     assert called == 0 and len(missed) <= 3, "at 95 %"
+
+
+def test_calls_of_seconds_allow_for_no_more_than_milliseconds_of_order() -> None:
+    fast, slow = (Samples(candidate_us=(us,) * 8, reference_us=(us,) * 8, rounds=(2,) * 4) for us in (3000, 1_000_000))
+    assert stats._lean([fast]) == pytest.approx(stats.FOLLOWING / 2)
+    assert stats._lean([slow]) == pytest.approx(0.001)
+    assert stats._lean([replace(fast, rounds=(4, 4))]) == 0
 
 
 def test_at_all_times_covers_where_one_case_is_much_noisier_than_the_others() -> None:
